@@ -1,0 +1,2 @@
+//! The door: see `cli`.
+fn main() {}

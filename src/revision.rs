@@ -1,0 +1,248 @@
+//! Revision: one view on files, in a folder or in a commit of a git repository.
+//!
+//! Base is read from a commit, head from the working tree, both through [`Tree`]. Paths are
+//! relative to the tree's root, `/` separated, and cannot lead out of it. git itself is asked, by
+//! its command line, with its replies bounded.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Files as they stand in a folder or in a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tree {
+    /// A folder on disk.
+    Folder(PathBuf),
+    /// A commit.
+    Commit {
+        /// A folder inside the repository; the tree's root is the repository's top.
+        repository: PathBuf,
+        /// The commit's full id.
+        commit: String,
+    },
+}
+
+/// A file could not be read from a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The path is absolute, has `..` in it, or is empty.
+    #[error("`{0}` leads out of its folder")]
+    Outside(String),
+    /// There is no such file.
+    #[error("`{0}` does not exist")]
+    Missing(String),
+    /// The file is larger than allowed.
+    #[error("`{path}` has {bytes} bytes; at most {max_bytes} are read")]
+    TooLarge {
+        /// The path in the tree.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// The disk failed.
+    #[error("`{path}` cannot be read")]
+    Io {
+        /// The path in the tree.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// git failed.
+    #[error("git failed: {0}")]
+    Git(String),
+}
+
+impl Tree {
+    /// Opens the commit that a revision names.
+    ///
+    /// # Errors
+    /// [`TreeError::Git`] when the folder is in no repository or the revision names no commit, with
+    /// what to do about a shallow clone.
+    pub fn of_revision(folder: &Path, revision: &str) -> Result<Self, TreeError> {
+        let repository = repository_root(folder)?;
+        let wanted = format!("{revision}^{{commit}}");
+        let id = git(&repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
+        let commit = id.map_err(|_| {
+            let hint = "in a shallow clone fetch it first, on GitHub with `fetch-depth: 0`";
+            TreeError::Git(format!("revision `{revision}` is not a commit here; {hint}"))
+        })?;
+        Ok(Self::Commit { repository, commit: commit.trim().to_owned() })
+    }
+
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// See [`TreeError`].
+    pub fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, TreeError> {
+        let path = normalize(path).ok_or_else(|| TreeError::Outside(path.to_owned()))?;
+        match self {
+            Self::Folder(root) => read_file(&root.join(&path), &path, max_bytes),
+            Self::Commit { repository, commit } => {
+                let object = format!("{commit}:{path}");
+                let bytes = git(repository, &["cat-file", "-s", &object])
+                    .ok()
+                    .and_then(|size| size.trim().parse().ok())
+                    .ok_or_else(|| TreeError::Missing(path.clone()))?;
+                if bytes > max_bytes {
+                    return Err(TreeError::TooLarge { path, bytes, max_bytes });
+                }
+                git_bytes(repository, &["cat-file", "blob", &object])
+            }
+        }
+    }
+
+    /// Whether a file exists.
+    ///
+    /// # Errors
+    /// [`TreeError::Outside`] for a path that leads out of the tree.
+    pub fn has_file(&self, path: &str) -> Result<bool, TreeError> {
+        let path = normalize(path).ok_or_else(|| TreeError::Outside(path.to_owned()))?;
+        Ok(match self {
+            Self::Folder(root) => root.join(path).is_file(),
+            Self::Commit { repository, commit } => {
+                let object = format!("{commit}:{path}");
+                git(repository, &["cat-file", "-t", &object]).is_ok_and(|kind| kind.trim() == "blob")
+            }
+        })
+    }
+
+    /// Names of the files directly in a folder, sorted; an absent folder has none.
+    ///
+    /// # Errors
+    /// See [`TreeError`].
+    pub fn list(&self, folder: &str) -> Result<Vec<String>, TreeError> {
+        let folder = normalize(folder).ok_or_else(|| TreeError::Outside(folder.to_owned()))?;
+        let mut names = match self {
+            Self::Folder(root) => list_folder(&root.join(&folder), &folder)?,
+            Self::Commit { repository, commit } => {
+                let object = format!("{commit}:{}", folder.trim_end_matches('.'));
+                match git(repository, &["ls-tree", "-z", &object]) {
+                    Ok(listing) => listing.split('\0').filter_map(blob_name).collect(),
+                    Err(_) => Vec::new(),
+                }
+            }
+        };
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+/// The top folder of the repository that a folder stands in.
+///
+/// # Errors
+/// [`TreeError::Git`] when it stands in none.
+pub fn repository_root(folder: &Path) -> Result<PathBuf, TreeError> {
+    let top = git(folder, &["rev-parse", "--show-toplevel"]).map_err(|_| {
+        TreeError::Git(format!("`{}` is not in a git repository", folder.display()))
+    })?;
+    Ok(PathBuf::from(top.trim_end_matches('\n')))
+}
+
+/// The commit where `HEAD` left the default branch: what a change is compared with when nobody says.
+///
+/// # Errors
+/// [`TreeError::Git`] when no default branch is found or it shares nothing with `HEAD`.
+pub fn merge_base_with_default(folder: &Path) -> Result<String, TreeError> {
+    let remote = git(folder, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]);
+    let named = remote.ok().map(|name| name.trim().to_owned());
+    let candidates = named.iter().map(String::as_str).chain(["origin/main", "origin/master", "main", "master"]);
+    for candidate in candidates {
+        if let Ok(base) = git(folder, &["merge-base", "HEAD", candidate]) {
+            return Ok(base.trim().to_owned());
+        }
+    }
+    Err(TreeError::Git("no default branch to compare with; name a base with `--base REV`".to_owned()))
+}
+
+/// A path without `.` parts; `None` when it is absolute, climbs or has a NUL in it.
+#[must_use]
+pub fn normalize(path: &str) -> Option<String> {
+    if path.is_empty() || path.starts_with('/') || path.contains(['\0', '\\']) {
+        return None;
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return None;
+    }
+    Some(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
+}
+
+fn read_file(file: &Path, path: &str, max_bytes: u64) -> Result<Vec<u8>, TreeError> {
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => TreeError::Missing(path.to_owned()),
+        _ => TreeError::Io { path: path.to_owned(), source },
+    };
+    let handle = std::fs::File::open(file).map_err(failed)?;
+    let bytes = handle.metadata().map_err(failed)?.len();
+    if bytes > max_bytes {
+        return Err(TreeError::TooLarge { path: path.to_owned(), bytes, max_bytes });
+    }
+    let mut content = Vec::with_capacity(bytes as usize);
+    // The bound holds for a file that grows while it is read, too.
+    handle.take(max_bytes + 1).read_to_end(&mut content).map_err(failed)?;
+    if content.len() as u64 > max_bytes {
+        return Err(TreeError::TooLarge { path: path.to_owned(), bytes: content.len() as u64, max_bytes });
+    }
+    Ok(content)
+}
+
+fn list_folder(folder: &Path, shown: &str) -> Result<Vec<String>, TreeError> {
+    let failed = |source| TreeError::Io { path: shown.to_owned(), source };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.path().is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// The name in one line of `git ls-tree`, when it is a file's.
+fn blob_name(entry: &str) -> Option<String> {
+    let (meta, name) = entry.split_once('\t')?;
+    (meta.split(' ').nth(1) == Some("blob") && !meta.starts_with("120000")).then(|| name.to_owned())
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<String, TreeError> {
+    let reply = git_bytes(folder, arguments)?;
+    String::from_utf8(reply).map_err(|_| TreeError::Git("its reply is not UTF-8 text".to_owned()))
+}
+
+fn git_bytes(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, TreeError> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("LC_ALL", "C")
+        .output()
+        .map_err(|error| TreeError::Git(format!("it cannot be started: {error}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(TreeError::Git(said.trim().to_owned()));
+    }
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_cannot_lead_out() {
+        for path in ["", "/etc/passwd", "../x", "a/../../x", "a\\b", "a\0b"] {
+            assert_eq!(normalize(path), None, "{path:?}");
+        }
+        assert_eq!(normalize("./a//b/./c").as_deref(), Some("a/b/c"));
+        assert_eq!(normalize(".").as_deref(), Some("."));
+    }
+}
