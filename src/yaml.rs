@@ -59,7 +59,10 @@ impl Document {
     ///
     /// # Errors
     /// Findings for a missing, unknown, too new or too old schema, and for every violation.
-    pub fn read<T: DeserializeOwned + JsonSchema>(&self, schema_id: &str) -> Result<T, Vec<Finding>> {
+    pub fn read<T: DeserializeOwned + JsonSchema>(
+        &self,
+        schema_id: &str,
+    ) -> Result<T, Vec<Finding>> {
         let _ = schema_id;
         Err(Vec::new())
     }

@@ -5,9 +5,9 @@
 mod profile;
 
 pub use profile::{
-    Background, Channel, Classify, ClassMeasurement, Detection, ImageSpec, MeasureGroup, MiddleClass,
-    Modality, Morphology, Profile, Smoothing, Split, SplitMethod, Stains, Statistic, Suppression,
-    Threshold, ThresholdMethod,
+    Background, Channel, ClassMeasurement, Classify, Detection, ImageSpec, MeasureGroup,
+    MiddleClass, Modality, Morphology, Profile, Smoothing, Split, SplitMethod, Stains, Statistic,
+    Suppression, Threshold, ThresholdMethod,
 };
 
 use crate::digest::Digest;

@@ -106,6 +106,30 @@ pub enum Channel {
     OdBlue,
 }
 
+impl Channel {
+    /// The channel as it stands in profiles and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gray => "gray",
+            Self::HematoxylinOd => "hematoxylin_od",
+            Self::DabOd => "dab_od",
+            Self::EosinOd => "eosin_od",
+            Self::StainSum => "stain_sum",
+            Self::OdSum => "od_sum",
+            Self::OdRed => "od_red",
+            Self::OdGreen => "od_green",
+            Self::OdBlue => "od_blue",
+        }
+    }
+}
+
+impl std::fmt::Display for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Removal of uneven background from the detection channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Background {
