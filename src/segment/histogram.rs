@@ -197,21 +197,20 @@ impl Histogram {
         weighed.fold((0, 0), |(total, sum), (value, &n)| (total + n, sum + n * value as u64))
     }
 
-    /// Counts in equal bins between the extremes.
+    /// Counts in equal bins between the extremes; the last bin holds the largest value, too.
     fn binned(&self, n_bins: usize) -> Vec<u64> {
         let mut bins = vec![0; n_bins];
-        let span = usize::from(self.high - self.low) + 1;
-        for (offset, &n) in
-            self.counts[usize::from(self.low)..=usize::from(self.high)].iter().enumerate()
-        {
-            bins[offset * n_bins / span] += n;
+        let span = usize::from(self.high - self.low).max(1);
+        let occurring = &self.counts[usize::from(self.low)..=usize::from(self.high)];
+        for (offset, &n) in occurring.iter().enumerate() {
+            bins[(offset * n_bins / span).min(n_bins - 1)] += n;
         }
         bins
     }
 
     /// The last value that falls into a bin.
     fn bin_end(&self, bin: usize, n_bins: usize) -> f64 {
-        let span = usize::from(self.high - self.low) + 1;
+        let span = usize::from(self.high - self.low);
         f64::from(self.low) + (((bin + 1) * span).div_ceil(n_bins) as f64 - 1.0).max(0.0)
     }
 }
