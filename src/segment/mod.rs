@@ -7,7 +7,7 @@
 
 pub mod background;
 pub mod components;
-mod distance;
+pub mod distance;
 pub mod flood;
 pub mod histogram;
 pub mod mask;
