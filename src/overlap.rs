@@ -26,6 +26,8 @@ pub struct Nucleus {
     pub label: u32,
     /// Its number of pixels.
     pub n_px: u64,
+    /// Its first pixel in a row-by-row walk from the top left.
+    pub first_px: u64,
 }
 
 /// Pixels that one nucleus of base and one of head have in common; always at least one.
@@ -66,14 +68,22 @@ impl Overlaps {
             let shape = |labels: &Labels| (labels.width(), labels.height());
             return Err(ShapesDiffer { base: shape(base), head: shape(head) });
         }
-        let pairs = sorted_counts(runs(base, head));
-        let base = nuclei(pairs.iter().map(|&((base, _), n_px)| (base, n_px)));
-        let head = nuclei(pairs.iter().map(|&((_, head), n_px)| (head, n_px)));
+        let mut counts = runs(base, head);
+        add_up(&mut counts, |count| (count.base, count.head));
+        let side = |label: fn(&Count) -> u32| {
+            let mut side: Vec<Count> = counts.iter().copied().filter(|c| label(c) != 0).collect();
+            add_up(&mut side, label);
+            let nucleus =
+                |c: &Count| Nucleus { label: label(c), n_px: c.n_px, first_px: c.first_px };
+            side.iter().map(nucleus).collect::<Vec<_>>()
+        };
+        let (base, head) = (side(|count| count.base), side(|count| count.head));
         let index = |nuclei: &[Nucleus], label| {
             nuclei.binary_search_by_key(&label, |nucleus| nucleus.label).ok()
         };
-        let shared = pairs.iter().filter_map(|&((b, h), n_px)| {
-            Some(Shared { base: index(&base, b)?, head: index(&head, h)?, n_px })
+        let shared = counts.iter().filter_map(|count| {
+            let (base, head) = (index(&base, count.base)?, index(&head, count.head)?);
+            Some(Shared { base, head, n_px: count.n_px })
         });
         let shared = shared.collect();
         Ok(Self { base, head, shared })
@@ -108,49 +118,41 @@ impl Overlaps {
     }
 }
 
-type Counted = ((u32, u32), u64);
+/// Pixels that have one label in base and one in head, either of them perhaps background.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    base: u32,
+    head: u32,
+    n_px: u64,
+    first_px: u64,
+}
 
 /// Stretches of a row-by-row walk on which both labels stay the same, background left out.
-fn runs(base: &Labels, head: &Labels) -> Vec<Counted> {
-    let mut runs: Vec<Counted> = Vec::new();
+fn runs(base: &Labels, head: &Labels) -> Vec<Count> {
+    let mut runs: Vec<Count> = Vec::new();
     let mut last = (0, 0);
-    for pair in base.samples().iter().copied().zip(head.samples().iter().copied()) {
+    let pairs = base.samples().iter().copied().zip(head.samples().iter().copied());
+    for (pair, first_px) in pairs.zip(0..) {
         match runs.last_mut() {
-            Some(run) if pair == last && pair != (0, 0) => run.1 += 1,
-            _ if pair != (0, 0) => runs.push((pair, 1)),
-            _ => {}
+            _ if pair == (0, 0) => {}
+            Some(run) if pair == last => run.n_px += 1,
+            _ => runs.push(Count { base: pair.0, head: pair.1, n_px: 1, first_px }),
         }
         last = pair;
     }
     runs
 }
 
-fn sorted_counts(mut counts: Vec<Counted>) -> Vec<Counted> {
-    counts.sort_unstable_by_key(|&(pair, _)| pair);
+/// Sorts counts by a key and adds up those with the same key.
+fn add_up<K: Ord>(counts: &mut Vec<Count>, key: impl Fn(&Count) -> K) {
+    counts.sort_unstable_by(|a, b| (key(a), a.first_px).cmp(&(key(b), b.first_px)));
     counts.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        if same {
-            kept.1 += later.1;
-        }
-        same
-    });
-    counts
-}
-
-fn nuclei(counts: impl Iterator<Item = (u32, u64)>) -> Vec<Nucleus> {
-    let mut nuclei: Vec<Nucleus> = counts
-        .filter(|&(label, _)| label != 0)
-        .map(|(label, n_px)| Nucleus { label, n_px })
-        .collect();
-    nuclei.sort_unstable_by_key(|nucleus| nucleus.label);
-    nuclei.dedup_by(|later, kept| {
-        let same = later.label == kept.label;
+        let same = key(later) == key(kept);
         if same {
             kept.n_px += later.n_px;
         }
         same
     });
-    nuclei
 }
 
 #[cfg(test)]
@@ -163,9 +165,9 @@ mod tests {
         let base = labels![7, 7, 0, 0; 7, 7, 0, 900];
         let head = labels![0, 4_000_000_000, 4_000_000_000, 0; 0, 4_000_000_000, 0, 0];
         let overlaps = Overlaps::count(&base, &head).unwrap();
-        let nucleus = |label, n_px| Nucleus { label, n_px };
-        assert_eq!(overlaps.base, [nucleus(7, 4), nucleus(900, 1)]);
-        assert_eq!(overlaps.head, [nucleus(4_000_000_000, 3)]);
+        let nucleus = |label, n_px, first_px| Nucleus { label, n_px, first_px };
+        assert_eq!(overlaps.base, [nucleus(7, 4, 0), nucleus(900, 1, 7)]);
+        assert_eq!(overlaps.head, [nucleus(4_000_000_000, 3, 1)]);
         let shared = Shared { base: 0, head: 0, n_px: 2 };
         assert_eq!(overlaps.shared, [shared]);
         assert_eq!(overlaps.iou(shared), 0.4);
