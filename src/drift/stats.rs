@@ -86,7 +86,7 @@ impl Movement {
 /// Hesterberg 2015, doi:10.1080/00031305.2015.1089789. Fields and not nuclei as the unit:
 /// Saravanan et al. 2020, Neurons Behav. Data Anal. Theory 3(5).
 #[must_use]
-pub fn estimate(differences: &[f64], min_fields: u32, seed: u64) -> Option<Shift> {
+pub(super) fn estimate(differences: &[f64], min_fields: u32, seed: u64) -> Option<Shift> {
     let n_fields = u32::try_from(differences.len()).unwrap_or(u32::MAX);
     let range = Interval {
         low: differences.iter().copied().reduce(f64::min)?,
@@ -206,7 +206,7 @@ impl Shift {
 /// Schuirmann 1987, doi:10.1007/BF01068419. Berger 1982, doi:10.1080/00401706.1982.10487790. Holm
 /// 1979, Scand. J. Stat. 6(2).
 #[must_use]
-pub fn judge(shifts: &[(Shift, f64)]) -> Vec<Movement> {
+pub(super) fn judge(shifts: &[(Shift, f64)]) -> Vec<Movement> {
     let mut by_chance: Vec<(f64, usize)> = shifts
         .iter()
         .enumerate()
