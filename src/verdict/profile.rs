@@ -240,13 +240,16 @@ fn breached(breach: &Breach) -> Reason {
         Rule::Split => ReasonCode::StructureSplit,
         Rule::Merged => ReasonCode::StructureMerged,
     };
-    let text = format!(
-        "{} nuclei {} beside {} in base; at most {} % may",
-        breach.n_nuclei,
-        breach.rule.as_str(),
-        breach.n_base,
-        readable(100.0 * breach.limit),
-    );
+    let fraction = match breach.n_base {
+        0 => "of none in base".to_owned(),
+        n_base => {
+            let percent = 100.0 * breach.n_nuclei as f64 / n_base as f64;
+            format!("{} % of the {n_base} in base", readable(percent))
+        }
+    };
+    let (n_nuclei, what) = (breach.n_nuclei, breach.rule.as_str());
+    let limit = readable(100.0 * breach.limit);
+    let text = format!("{n_nuclei} nuclei {what}, {fraction}; the limit is {limit} %");
     Reason::error(code, text)
 }
 
