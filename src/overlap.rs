@@ -145,7 +145,7 @@ fn runs(base: &Labels, head: &Labels) -> Vec<Count> {
 
 /// Sorts counts by a key and adds up those with the same key.
 fn add_up<K: Ord>(counts: &mut Vec<Count>, key: impl Fn(&Count) -> K) {
-    counts.sort_unstable_by(|a, b| (key(a), a.first_px).cmp(&(key(b), b.first_px)));
+    counts.sort_unstable_by_key(|count| (key(count), count.first_px));
     counts.dedup_by(|later, kept| {
         let same = key(later) == key(kept);
         if same {

@@ -144,27 +144,63 @@ pub fn most_moved(profile: &ProfileReport) -> Option<&MeasurementReport> {
     })
 }
 
-/// What most of a shift comes from; `None` when no part carries at least half of it.
+/// Parts below this fraction of a shift are not told as its causes.
+const MIN_PART_FRACTION: f64 = 0.25;
+
+/// What a shift comes from, the largest part first; `None` when nothing carries a good part of it.
+///
+/// Several causes are told with how much each of them moves the mean.
 #[must_use]
 pub fn cause(measurement: &MeasurementReport, nuclei: &NucleiReport) -> Option<String> {
     let (parts, shift) = (measurement.parts.as_ref()?, measurement.shift?);
-    let (name, part) = named(parts)
-        .into_iter()
-        .filter(|(_, part)| part * shift > 0.0)
-        .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
-    if 2.0 * part.abs() < shift.abs() {
-        return None;
+    let counts = |part: f64| part * shift > 0.0 && part.abs() >= MIN_PART_FRACTION * shift.abs();
+    let mut causes: Vec<(&str, f64)> =
+        named(parts).into_iter().filter(|&(_, part)| counts(part)).collect();
+    causes.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    let told = |&(name, part): &(&str, f64)| one_cause(measurement, nuclei, name, part);
+    match causes.as_slice() {
+        [] => None,
+        [only] => Some(told(only)),
+        several => {
+            let base = measurement.base.map(f64::abs).filter(|base| *base > 0.0);
+            let share = |part: f64| base.map_or(signed(part), |base| signed_percent(part / base));
+            let told = several.iter().map(|cause| format!("{} ({})", told(cause), share(cause.1)));
+            Some(told.collect::<Vec<_>>().join(" and "))
+        }
     }
+}
+
+fn one_cause(
+    measurement: &MeasurementReport,
+    nuclei: &NucleiReport,
+    name: &str,
+    part: f64,
+) -> String {
     // Nuclei that vanished raise the mean when they lay below it; those that appeared, above it.
     let (low, high) = extremes(&measurement.name);
-    Some(match name {
+    match name {
         "vanished" => counted(nuclei.vanished, if part > 0.0 { low } else { high }, "vanished"),
         "appeared" => counted(nuclei.appeared, if part > 0.0 { high } else { low }, "appeared"),
-        "regrouped" if nuclei.split >= nuclei.merged => counted(nuclei.split, "", "fell apart"),
-        "regrouped" => counted(nuclei.merged, "", "grew together"),
+        "regrouped" if nuclei.merged < nuclei.split => counted(nuclei.split, "", "fell apart"),
+        "regrouped" if nuclei.merged > 0 => counted(nuclei.merged, "", "grew together"),
+        "regrouped" => "values are undefined on one side".to_owned(),
         "modified" => counted(nuclei.modified, "", "overlap their partners little"),
         _ => format!("matched nuclei {}", changed(&measurement.name, part > 0.0)),
-    })
+    }
+}
+
+/// A score against truth as people say it.
+#[must_use]
+pub fn score_label(name: &str) -> &str {
+    match name {
+        "f1_at_50" => "F1 at IoU 0.5",
+        "ap_at_50" => "AP at IoU 0.5",
+        "map" => "mAP, IoU 0.5 to 0.95",
+        "aji" => "AJI",
+        "pq" => "PQ",
+        "dice" => "Dice",
+        name => name,
+    }
 }
 
 /// The parts of a shift with their names.
@@ -278,8 +314,14 @@ mod tests {
     }
 
     #[test]
+    fn several_causes_are_told_with_their_share() {
+        let expected = "matched nuclei grew (+2.00) and 61 small nuclei vanished (+1.00)";
+        check("area_um2", [2.0, 0.0, -0.5, 0.0, 1.0], Some(expected));
+    }
+
+    #[test]
     fn without_a_main_part_there_is_no_cause() {
-        check("area_um2", [1.0, 1.0, 1.0, 1.0, 0.0], None);
+        check("area_um2", [1.0, 1.0, 1.0, 1.0, 1.0], None);
         check("area_um2", [0.0; 5], None);
     }
 

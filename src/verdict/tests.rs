@@ -278,8 +278,8 @@ fn findings_come_before_accuracy_before_drift() {
         ..case(Comparison::Drift(&drifted))
     };
     let invalid = Context { has_error_findings: true, ..Context::default() };
-    assert_eq!(judge(&[all.clone()], &invalid).exit_code(FailOn::Never), 10);
-    assert_eq!(judge(&[all.clone()], &invalid).exit_code(FailOn::Drifted), 10);
+    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Never), 10);
+    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Drifted), 10);
     assert_eq!(judge(&[all], &Context::default()).exit_code(FailOn::Drifted), 12);
 }
 

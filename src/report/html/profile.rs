@@ -1,7 +1,7 @@
 //! The part of the page about one profile.
 
 use super::{MAX_ROWS, Picture, charts, digest, pill, prose, reasons};
-use crate::report::explain::{amount, cause, explain, named, title};
+use crate::report::explain::{amount, cause, explain, named, score_label, title};
 use crate::report::model::{AccuracyReport, MeasurementReport, NucleiReport, ProfileReport};
 use crate::verdict::{Verdict, readable, signed};
 use base64::Engine as _;
@@ -100,7 +100,7 @@ fn measurements(profile: &ProfileReport) -> Markup {
         @if !judged.is_empty() {
             h3 { "Measurements" }
             ul.legend {
-                li { span.key style="background:var(--tint);border:1px solid var(--line)" {} "within the margin" }
+                li { span.key style="background:var(--good-bg);border:1px solid var(--good)" {} "within the margin" }
                 li { "● all nuclei, with 90 % interval" }
                 li { "○ matched nuclei alone" }
                 li { "· one field" }
@@ -197,7 +197,7 @@ fn scores(accuracy: &AccuracyReport) -> Markup {
                     @let shift = score.base.zip(score.head).map(|(base, head)| head - base);
                     @let is_below = score.head.zip(score.floor).is_some_and(|(head, floor)| head < floor);
                     tr {
-                        th scope="row" { (score.name) }
+                        th scope="row" { (score_label(&score.name)) }
                         td.number data-name="base" { (number(score.base)) }
                         td.number data-name="head" { (number(score.head)) }
                         td.number data-name="shift" { (shift.map_or("–".to_owned(), |shift| minus(&signed(shift)))) }

@@ -8,7 +8,7 @@ mod escape;
 
 pub use escape::{code, prose};
 
-use super::explain::{amount, explain, outcome, title};
+use super::explain::{amount, explain, outcome, score_label, title};
 use super::model::{MeasurementReport, ProfileReport, ReasonLine, Report};
 use crate::finding::Severity;
 use crate::verdict::{Verdict, readable, signed};
@@ -254,7 +254,7 @@ fn accuracy(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     for score in accuracy.scores.iter().take(MAX_ROWS) {
         let number = |value: Option<f64>| value.map_or("–".to_owned(), readable);
         let (base, head, floor) = (number(score.base), number(score.head), number(score.floor));
-        writeln!(out, "| {} | {base} | {head} | {floor} |", prose(&score.name))?;
+        writeln!(out, "| {} | {base} | {head} | {floor} |", prose(score_label(&score.name)))?;
     }
     writeln!(out)
 }

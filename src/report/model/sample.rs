@@ -73,7 +73,7 @@ fn table(labels: &Labels) -> (Nuclei, Summary) {
         labels: overlaps.base.iter().map(|nucleus| nucleus.label).collect(),
         columns: vec![
             column("area_um2", &|area| area),
-            column("equivalent_diameter_um", &|area| 1.128_379 * area.sqrt()),
+            column("equivalent_diameter_um", &|area| (4.0 * area / std::f64::consts::PI).sqrt()),
             column("solidity", &|area| 0.97 - 0.1 / area),
             column("dab_od_mean", &|area| 0.2 + (area as u32 * 7 % 13) as f64 / 50.0),
         ],
