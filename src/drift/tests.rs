@@ -227,6 +227,9 @@ fn noise_floor_is_zero_exactly_when_both_runs_are_the_same() {
     let floor =
         noise_floor(&[same, FieldPair { name: "A02", base: once.side(), head: other.side() }]);
     assert_eq!((floor.n_fields, floor.differing_fields), (2, vec!["A02".to_owned()]));
+    // Three nuclei against two; no label is the same in both.
+    assert_eq!(floor.largest.get("nuclei"), Some(&1.0));
+    assert_eq!(floor.largest.get("area_px2"), None);
 }
 
 fn field() -> impl Strategy<Value = Labels> {

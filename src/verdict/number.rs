@@ -6,7 +6,7 @@
 /// ```
 /// use cellgate::verdict::readable;
 /// assert_eq!(readable(0.123_456), "0.123");
-/// assert_eq!(readable(1234.5), "1235");
+/// assert_eq!(readable(1234.6), "1235");
 /// assert_eq!(readable(1e-9), "1.00e-9");
 /// ```
 #[must_use]

@@ -260,7 +260,12 @@ fn a_changed_context_needs_an_approval_and_keeps_the_word() {
 #[test]
 fn different_results_for_the_same_input_fail_even_when_approved() {
     let same = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
-    let noise = NoiseFloor { n_fields: 3, differing_fields: vec!["A01".into()], n_differing_px: 5 };
+    let noise = NoiseFloor {
+        n_fields: 3,
+        differing_fields: vec!["A01".into()],
+        n_differing_px: 5,
+        ..NoiseFloor::default()
+    };
     let context = Context { noise: Some(noise), ..Context::default() };
     let approved = ProfileCase { is_approved: true, ..case(Comparison::Drift(&same)) };
     check_in(&context, &approved, Verdict::Unchanged, None, [11, 11, 0]);

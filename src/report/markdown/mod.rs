@@ -92,7 +92,10 @@ fn sign(verdict: Verdict) -> &'static str {
 }
 
 fn heading(out: &mut String, report: &Report, page: Option<&str>) -> std::fmt::Result {
-    writeln!(out, "### {} cellgate: {}\n", sign(report.verdict), report.verdict)?;
+    // A gate that fails for another reason than drift must not look calm.
+    let is_calm = report.verdict <= Verdict::Equivalent;
+    let sign = if report.exit_code != 0 && is_calm { "❌" } else { sign(report.verdict) };
+    writeln!(out, "### {sign} cellgate: {}\n", report.verdict)?;
     writeln!(out, "{}\n", outcome(report))?;
     if let Some(page) = page.filter(|page| is_plain_link(page)) {
         writeln!(out, "[Open the report with pictures]({page})\n")?;

@@ -80,6 +80,7 @@ impl Report {
                 n_fields: noise.n_fields,
                 differing_fields: noise.differing_fields.clone(),
                 n_differing_px: noise.n_differing_px,
+                largest: noise.largest.clone(),
             }),
             findings: gate.findings.iter().map(FindingLine::from).collect(),
         }
