@@ -333,6 +333,37 @@ mod tests {
         assert_eq!(shift.fields_needed(0.0), None);
     }
 
+    /// How often six fields whose true shift lies at the margin are called what they are not.
+    #[track_caller]
+    fn check_false_calls(skew: fn(f64) -> f64, true_shift: f64) {
+        let mut random = SplitMix64(42);
+        let mut draw = || {
+            skew(
+                (0..12).map(|_| random.below(1 << 20) as f64 / f64::from(1 << 20)).sum::<f64>()
+                    - 6.0,
+            )
+        };
+        let n_trials = 400;
+        let mut n_false = [0, 0];
+        for _ in 0..n_trials {
+            let fields: Vec<f64> = (0..6).map(|_| draw()).collect();
+            let movement = judge(&[(shift(&fields), true_shift)])[0];
+            n_false[0] += u32::from(movement == Movement::Equivalent);
+            n_false[1] += u32::from(movement == Movement::Drifted);
+        }
+        // 5 % and two standard errors of the simulation.
+        assert!(
+            n_false.iter().all(|&n| f64::from(n) <= 0.072 * f64::from(n_trials)),
+            "{n_false:?}"
+        );
+    }
+
+    #[test]
+    fn six_fields_at_the_margin_are_rarely_called_either_way() {
+        check_false_calls(|normal| 3.0 + normal, 3.0);
+        check_false_calls(|normal| 30.0 - normal, 30.0);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
