@@ -24,6 +24,7 @@ pub mod measure;
 pub mod score;
 
 // Floor 3, judgement: compare and decide.
+pub mod overlap;
 pub mod drift;
 pub mod accuracy;
 pub mod verdict;
