@@ -3,5 +3,6 @@
 mod components;
 pub mod decode;
 pub mod encode;
+pub mod phantom;
 
 pub use components::label_components;
