@@ -43,7 +43,9 @@ pub(super) fn draw_he(phantom: &Phantom, layout: &Layout) -> Image {
     let noise = phantom.noise(purpose::CHROMATIN);
     for nucleus in &layout.nuclei {
         let amount = random.between(0.55, 0.95);
-        stain(&mut stained.hematoxylin, nucleus, 0.35, |x, y| amount * nucleus.density(x, y, noise));
+        stain(&mut stained.hematoxylin, nucleus, 0.35, |x, y| {
+            amount * nucleus.density(x, y, noise)
+        });
         stain(&mut stained.eosin, nucleus, 0.5, |_, _| 0.05);
     }
     add_specks(&mut stained.eosin, &mut random, 5, 3.0);
@@ -53,7 +55,11 @@ pub(super) fn draw_he(phantom: &Phantom, layout: &Layout) -> Image {
 
 /// Draws a section stained with hematoxylin, and with DAB where nuclei are positive; gives the mean
 /// optical density of DAB in each nucleus, too.
-pub(super) fn draw_hdab(phantom: &Phantom, layout: &Layout, intensities: &[Intensity]) -> (Image, Vec<f64>) {
+pub(super) fn draw_hdab(
+    phantom: &Phantom,
+    layout: &Layout,
+    intensities: &[Intensity],
+) -> (Image, Vec<f64>) {
     let (width, height) = (phantom.width, phantom.height);
     let mut random = phantom.random(purpose::STAIN);
     let mut stained = tissue(phantom, &mut random, (0.03, 0.09), (0.0, 0.0));
@@ -62,9 +68,12 @@ pub(super) fn draw_hdab(phantom: &Phantom, layout: &Layout, intensities: &[Inten
         let (low, high) = intensity.dab_od_range();
         let (dab, counterstain) = (random.between(low, high), random.between(0.42, 0.75));
         // DAB hides the counterstain in part: little of it is added to positive nuclei.
-        let hematoxylin = if *intensity == Intensity::Negative { counterstain } else { 0.35 * counterstain };
+        let hematoxylin =
+            if *intensity == Intensity::Negative { counterstain } else { 0.35 * counterstain };
         let grain = |x, y| 1.0 + 0.5 * (noise.at(f64::from(x), f64::from(y), 3.4) - 0.5);
-        stain(&mut stained.hematoxylin, nucleus, 0.3, |x, y| hematoxylin * nucleus.density(x, y, noise));
+        stain(&mut stained.hematoxylin, nucleus, 0.3, |x, y| {
+            hematoxylin * nucleus.density(x, y, noise)
+        });
         stain(&mut stained.dab, nucleus, 0.0, |x, y| dab * grain(x, y));
     }
     add_specks(&mut stained.dab, &mut random, 4, 3.0);
@@ -76,7 +85,12 @@ pub(super) fn draw_hdab(phantom: &Phantom, layout: &Layout, intensities: &[Inten
 
 /// Tissue without nuclei: fibers and grains of hematoxylin and eosin from `low` to `high` optical
 /// density, a few holes, and nuclei far from the focus.
-fn tissue(phantom: &Phantom, random: &mut Random, hematoxylin: (f64, f64), eosin: (f64, f64)) -> Stained {
+fn tissue(
+    phantom: &Phantom,
+    random: &mut Random,
+    hematoxylin: (f64, f64),
+    eosin: (f64, f64),
+) -> Stained {
     let (width, height) = (phantom.width, phantom.height);
     let noise = phantom.noise(purpose::TISSUE);
     let (cos, sin) = random.direction();
@@ -90,13 +104,15 @@ fn tissue(phantom: &Phantom, random: &mut Random, hematoxylin: (f64, f64), eosin
     let mut holes = Raster::filled(width, height, 0.0);
     for _ in 0..3 {
         let hole = Nucleus::random(random, 0.0);
-        let (x, y) = (random.between(0.0, f64::from(width)), random.between(0.0, f64::from(height)));
+        let (x, y) =
+            (random.between(0.0, f64::from(width)), random.between(0.0, f64::from(height)));
         stain(&mut holes, &hole.at(x, y), 1.0, |_, _| 1.0);
     }
     let mut haze = Raster::filled(width, height, 0.0);
     for _ in 0..5 {
         let nucleus = Nucleus::random(random, 0.0);
-        let (x, y) = (random.between(0.0, f64::from(width)), random.between(0.0, f64::from(height)));
+        let (x, y) =
+            (random.between(0.0, f64::from(width)), random.between(0.0, f64::from(height)));
         let amount = random.between(0.1, 0.22);
         stain(&mut haze, &nucleus.at(x, y), 0.5, |_, _| amount);
     }
@@ -107,11 +123,20 @@ fn tissue(phantom: &Phantom, random: &mut Random, hematoxylin: (f64, f64), eosin
             body * (1.0 - 0.9 * holes.at(x, y).min(1.0)) + share_of_haze * haze.at(x, y)
         })
     };
-    Stained { hematoxylin: map(hematoxylin, 1.0), eosin: map(eosin, 0.0), dab: Raster::filled(width, height, 0.015) }
+    Stained {
+        hematoxylin: map(hematoxylin, 1.0),
+        eosin: map(eosin, 0.0),
+        dab: Raster::filled(width, height, 0.015),
+    }
 }
 
 /// Adds a nucleus to a stain's map; `seen_through` is how much of what lies below stays visible.
-fn stain(od: &mut Raster<f64>, nucleus: &Nucleus, seen_through: f64, amount: impl Fn(u32, u32) -> f64) {
+fn stain(
+    od: &mut Raster<f64>,
+    nucleus: &Nucleus,
+    seen_through: f64,
+    amount: impl Fn(u32, u32) -> f64,
+) {
     for (x, y) in nucleus.pixels_near(od.width(), od.height()) {
         let coverage = nucleus.coverage(x, y);
         let below = od.at(x, y) * (1.0 - coverage * (1.0 - seen_through));
@@ -121,7 +146,12 @@ fn stain(od: &mut Raster<f64>, nucleus: &Nucleus, seen_through: f64, amount: imp
 
 /// Blurs the DAB and scales it inside each nucleus until its mean is the one that was drawn by lot,
 /// so that the truth holds for what is visible.
-fn level_dab(dab: &mut Raster<f64>, layout: &Layout, intensities: &[Intensity], random: &mut Random) {
+fn level_dab(
+    dab: &mut Raster<f64>,
+    layout: &Layout,
+    intensities: &[Intensity],
+    random: &mut Random,
+) {
     *dab = blur(dab, FOCUS_SIGMA_PX);
     let wanted: Vec<f64> = intensities
         .iter()
@@ -174,7 +204,11 @@ fn expose(phantom: &Phantom, stained: &Stained, light: &Light) -> Image {
             let [blue, _] = random.normals();
             let normals = [red, green, blue];
             let color = [0, 1, 2].map(|channel| {
-                let od: f64 = amounts.iter().zip(vectors).map(|(amount, vector)| amount * vector[channel]).sum();
+                let od: f64 = amounts
+                    .iter()
+                    .zip(vectors)
+                    .map(|(amount, vector)| amount * vector[channel])
+                    .sum();
                 let through = GLASS[channel] * light.at(x, y) * libm::exp10(-od);
                 camera.record(through, normals[channel]) as u8
             });

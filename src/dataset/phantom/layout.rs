@@ -28,14 +28,22 @@ pub(super) struct Layout {
 }
 
 /// Places up to `n_nuclei` nuclei; fewer when there is no room.
-pub(super) fn place(width: u32, height: u32, n_nuclei: u32, vesicular_fraction: f64, random: &mut Random) -> Layout {
+pub(super) fn place(
+    width: u32,
+    height: u32,
+    n_nuclei: u32,
+    vesicular_fraction: f64,
+    random: &mut Random,
+) -> Layout {
     let mut layout = Layout { nuclei: Vec::new(), truth: Labels::filled(width, height, 0) };
     let mut full_px: Vec<usize> = Vec::new();
     for _ in 0..n_nuclei {
         for _ in 0..MAX_TRIES {
             let candidate = layout.propose(vesicular_fraction, random);
-            let inside: Vec<(u32, u32)> =
-                candidate.pixels_near(width, height).filter(|(x, y)| candidate.depth(*x, *y) < 1.0).collect();
+            let inside: Vec<(u32, u32)> = candidate
+                .pixels_near(width, height)
+                .filter(|(x, y)| candidate.depth(*x, *y) < 1.0)
+                .collect();
             if let Some(truth) = layout.with(&inside, &full_px) {
                 layout.truth = truth;
                 layout.nuclei.push(candidate);
@@ -67,7 +75,8 @@ impl Layout {
         if inside.len() < MIN_VISIBLE_PX {
             return None;
         }
-        let below: BTreeSet<u32> = inside.iter().map(|(x, y)| self.truth.at(*x, *y)).filter(|l| *l != 0).collect();
+        let below: BTreeSet<u32> =
+            inside.iter().map(|(x, y)| self.truth.at(*x, *y)).filter(|l| *l != 0).collect();
         let mut truth = self.truth.clone();
         let label = self.nuclei.len() as u32 + 1;
         for (x, y) in inside {
@@ -88,7 +97,8 @@ fn visible(truth: &Labels, label: u32) -> (usize, usize) {
     let (width, labels) = (truth.width() as usize, truth.samples());
     let n_px = labels.iter().filter(|other| **other == label).count();
     let mut is_reached = vec![false; labels.len()];
-    let mut open: Vec<usize> = labels.iter().position(|other| *other == label).into_iter().collect();
+    let mut open: Vec<usize> =
+        labels.iter().position(|other| *other == label).into_iter().collect();
     let mut n_connected = 0;
     while let Some(at) = open.pop() {
         if labels[at] != label || std::mem::replace(&mut is_reached[at], true) {

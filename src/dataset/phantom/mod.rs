@@ -118,7 +118,8 @@ impl Phantom {
     pub fn new(modality: Modality, seed: u64) -> Self {
         let camera = if seed.is_multiple_of(2) { CameraBits::Twelve } else { CameraBits::Eight };
         let (width, height) = (256, 256);
-        let blank = Self { modality, seed, width, height, n_nuclei: 0, positive_fraction: 0.0, camera };
+        let blank =
+            Self { modality, seed, width, height, n_nuclei: 0, positive_fraction: 0.0, camera };
         let mut random = blank.random(purpose::SUBJECT);
         let n_nuclei = 25 + random.below(21) as u32;
         Self { n_nuclei, positive_fraction: random.between(0.2, 0.6), ..blank }
@@ -143,12 +144,19 @@ impl Phantom {
         };
         let mut random = phantom.random(purpose::LAYOUT);
         let vesicular_fraction = if phantom.modality == Modality::He { 0.6 } else { 0.4 };
-        let layout =
-            layout::place(phantom.width, phantom.height, phantom.n_nuclei, vesicular_fraction, &mut random);
+        let layout = layout::place(
+            phantom.width,
+            phantom.height,
+            phantom.n_nuclei,
+            vesicular_fraction,
+            &mut random,
+        );
         let n_nuclei = layout.nuclei.len();
         let negative = DrawnNucleus { intensity: Intensity::Negative, dab_od_mean: 0.0 };
         let (image, nuclei) = match phantom.modality {
-            Modality::Fluorescence => (fluorescence::draw(&phantom, &layout), vec![negative; n_nuclei]),
+            Modality::Fluorescence => {
+                (fluorescence::draw(&phantom, &layout), vec![negative; n_nuclei])
+            }
             Modality::He => (brightfield::draw_he(&phantom, &layout), vec![negative; n_nuclei]),
             Modality::IhcHdab => {
                 let intensities = phantom.intensities(n_nuclei);
@@ -163,9 +171,11 @@ impl Phantom {
     /// Strengths of DAB in random order: the positive fraction as near as whole nuclei allow, with
     /// the three strengths in equal parts.
     fn intensities(&self, n_nuclei: usize) -> Vec<Intensity> {
-        let n_positive = (self.positive_fraction.clamp(0.0, 1.0) * n_nuclei as f64).round() as usize;
+        let n_positive =
+            (self.positive_fraction.clamp(0.0, 1.0) * n_nuclei as f64).round() as usize;
         let positive = [Intensity::Weak, Intensity::Moderate, Intensity::Strong];
-        let strength = |index| if index < n_positive { positive[index % 3] } else { Intensity::Negative };
+        let strength =
+            |index| if index < n_positive { positive[index % 3] } else { Intensity::Negative };
         let mut intensities: Vec<_> = (0..n_nuclei).map(strength).collect();
         self.random(purpose::POSITIVITY).shuffle(&mut intensities);
         intensities
@@ -195,7 +205,8 @@ impl Phantom {
 /// Digest of an image's samples: kind, size and little-endian values.
 #[must_use]
 pub fn digest_of_samples(image: &Image) -> Digest {
-    let little_endian = |samples: &[u16]| -> Vec<u8> { samples.iter().flat_map(|s| s.to_le_bytes()).collect() };
+    let little_endian =
+        |samples: &[u16]| -> Vec<u8> { samples.iter().flat_map(|s| s.to_le_bytes()).collect() };
     let (kind, samples) = match image {
         Image::Gray8(raster) => ("gray8", raster.samples().to_vec()),
         Image::Gray16(raster) => ("gray16", little_endian(raster.samples())),

@@ -71,7 +71,11 @@ impl Nucleus {
     }
 
     /// Pixels of a `width` by `height` image that can lie in or at the nucleus, row by row.
-    pub(super) fn pixels_near(&self, width: u32, height: u32) -> impl Iterator<Item = (u32, u32)> + use<> {
+    pub(super) fn pixels_near(
+        &self,
+        width: u32,
+        height: u32,
+    ) -> impl Iterator<Item = (u32, u32)> + use<> {
         let reach = self.semi_major * REACH + 2.0;
         let range = |center: f64, end: u32| {
             let first = (center - reach).floor().clamp(0.0, f64::from(end)) as u32;
@@ -92,8 +96,18 @@ impl Nucleus {
             return 0.0;
         }
         let (cos, sin) = (along / radius, across / radius);
-        let waves = [cos * cos - sin * sin, 2.0 * cos * sin, cos * (4.0 * cos * cos - 3.0), sin * (3.0 - 4.0 * sin * sin)];
-        let outline = 1.0 + waves.iter().zip(self.harmonics).map(|(wave, amplitude)| wave * amplitude).sum::<f64>();
+        let waves = [
+            cos * cos - sin * sin,
+            2.0 * cos * sin,
+            cos * (4.0 * cos * cos - 3.0),
+            sin * (3.0 - 4.0 * sin * sin),
+        ];
+        let outline = 1.0
+            + waves
+                .iter()
+                .zip(self.harmonics)
+                .map(|(wave, amplitude)| wave * amplitude)
+                .sum::<f64>();
         radius / outline
     }
 

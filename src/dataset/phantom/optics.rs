@@ -11,11 +11,16 @@ pub(super) fn blur(raster: &Raster<f64>, sigma: f64) -> Raster<f64> {
     let total: f64 = weights.iter().sum();
     let (width, height) = (raster.width(), raster.height());
     let weighted = |sample: &dyn Fn(i64) -> f64| {
-        let sum: f64 = weights.iter().zip(-reach..).map(|(weight, offset)| weight * sample(offset)).sum();
+        let sum: f64 =
+            weights.iter().zip(-reach..).map(|(weight, offset)| weight * sample(offset)).sum();
         sum / total
     };
-    let inside = |at: u32, offset: i64, end: u32| (i64::from(at) + offset).clamp(0, i64::from(end) - 1) as u32;
-    let rows = Raster::from_fn(width, height, |x, y| weighted(&|offset| raster.at(inside(x, offset, width), y)));
+    let inside = |at: u32, offset: i64, end: u32| {
+        (i64::from(at) + offset).clamp(0, i64::from(end) - 1) as u32
+    };
+    let rows = Raster::from_fn(width, height, |x, y| {
+        weighted(&|offset| raster.at(inside(x, offset, width), y))
+    });
     Raster::from_fn(width, height, |x, y| weighted(&|offset| rows.at(x, inside(y, offset, height))))
 }
 
@@ -43,7 +48,9 @@ impl Light {
     /// The light at a pixel, about 1.
     pub(super) fn at(&self, x: u32, y: u32) -> f64 {
         let (right, down) = (f64::from(x) / self.width - 0.5, f64::from(y) / self.height - 0.5);
-        1.0 - self.falloff * (right * right + down * down) + self.tilt.0 * right + self.tilt.1 * down
+        1.0 - self.falloff * (right * right + down * down)
+            + self.tilt.0 * right
+            + self.tilt.1 * down
     }
 }
 
@@ -66,7 +73,8 @@ impl Camera {
     pub(super) fn record(&self, brightness: f64, normal: f64) -> f64 {
         let electrons = brightness.max(0.0) * self.full_well;
         let noise = (electrons + self.read_noise * self.read_noise).sqrt() * normal;
-        let value = self.offset + (electrons + noise) / self.full_well * (self.max_value - self.offset);
+        let value =
+            self.offset + (electrons + noise) / self.full_well * (self.max_value - self.offset);
         value.round().clamp(0.0, self.max_value)
     }
 }

@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn first_numbers_are_those_of_the_published_generator() {
         let mut random = Random { state: 1_234_567 };
-        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!(
+            [random.next(), random.next()],
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
+        );
     }
 
     #[test]
@@ -123,7 +126,8 @@ mod tests {
         let mut random = Random::new(1, 2);
         let numbers: Vec<f64> = (0..10_000).flat_map(|_| random.normals()).collect();
         let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
-        let variance = numbers.iter().map(|n| (n - mean) * (n - mean)).sum::<f64>() / numbers.len() as f64;
+        let variance =
+            numbers.iter().map(|n| (n - mean) * (n - mean)).sum::<f64>() / numbers.len() as f64;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
     }
 

@@ -39,16 +39,17 @@ fn the_same_phantom_is_drawn_twice_and_another_seed_draws_another() {
 #[track_caller]
 fn check_digest(modality: Modality, image: &str, truth: &str) {
     let drawing = Phantom::new(modality, 1).draw();
-    let found = (digest_of_samples(&drawing.image).short(), digest_of_labels(&drawing.truth).short());
+    let found =
+        (digest_of_samples(&drawing.image).short(), digest_of_labels(&drawing.truth).short());
     assert_eq!(found, (image.to_owned(), truth.to_owned()));
 }
 
 /// These move only with a change of phantoms, which moves every engine fingerprint.
 #[test]
 fn pixels_are_the_same_on_every_machine() {
-    check_digest(Modality::Fluorescence, "", "");
-    check_digest(Modality::He, "", "");
-    check_digest(Modality::IhcHdab, "", "");
+    check_digest(Modality::Fluorescence, "d4aefccf69ce", "47f094e7a42d");
+    check_digest(Modality::He, "a4f6127724eb", "a30698501496");
+    check_digest(Modality::IhcHdab, "88a967a49254", "b73ee4645cf3");
 }
 
 #[test]
@@ -63,7 +64,8 @@ fn nuclei_are_told_from_background_by_brightness() {
         };
         let mean = |inside: bool| {
             let wanted = |at: &usize| (drawing.truth.samples()[*at] != 0) == inside;
-            let values: Vec<f64> = (0..drawing.truth.n_px()).filter(wanted).map(brightness).collect();
+            let values: Vec<f64> =
+                (0..drawing.truth.n_px()).filter(wanted).map(brightness).collect();
             values.iter().sum::<f64>() / values.len() as f64
         };
         let (nuclei, background) = (mean(true), mean(false));
@@ -78,7 +80,9 @@ fn dab_od([red, green, blue]: [u8; 3]) -> f64 {
     let od = [red, green, blue].map(f64::from).map(|value| -libm::log10(value.max(1.0) / 255.0));
     let od = [0, 1, 2].map(|channel| od[channel] + libm::log10(GLASS[channel]));
     let [hematoxylin, dab] = [HEMATOXYLIN, DAB].map(unit_vector);
-    let cross = |a: [f64; 3], b: [f64; 3]| [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+    let cross = |a: [f64; 3], b: [f64; 3]| {
+        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    };
     let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
     let residual = unit_vector(cross(hematoxylin, dab));
     let normal = cross(residual, hematoxylin);
@@ -93,9 +97,15 @@ fn truth_agrees_with_the_dab_that_the_picture_shows() {
         let mut seen = [false; 4];
         for (index, nucleus) in drawing.nuclei.iter().enumerate() {
             let is_own = |at: &usize| drawing.truth.samples()[*at] == index as u32 + 1;
-            let own: Vec<f64> = (0..picture.n_px()).filter(is_own).map(|at| dab_od(picture.samples()[at])).collect();
+            let own: Vec<f64> = (0..picture.n_px())
+                .filter(is_own)
+                .map(|at| dab_od(picture.samples()[at]))
+                .collect();
             let measured = own.iter().sum::<f64>() / own.len() as f64;
-            assert!((measured - nucleus.dab_od_mean).abs() < 0.06, "{seed} {index}: {measured} {nucleus:?}");
+            assert!(
+                (measured - nucleus.dab_od_mean).abs() < 0.06,
+                "{seed} {index}: {measured} {nucleus:?}"
+            );
             let class = [0.2, 0.4, 0.6].iter().filter(|threshold| measured >= **threshold).count();
             assert_eq!(class, nucleus.intensity as usize, "{seed} {index}: {measured} {nucleus:?}");
             seen[class] = true;
@@ -126,7 +136,13 @@ fn stains_are_told_apart_by_their_vectors() {
 #[test]
 fn odd_specs_are_drawn_without_fuss() {
     for modality in MODALITIES {
-        let phantom = Phantom { width: 0, height: 33, n_nuclei: 500, positive_fraction: 7.0, ..Phantom::new(modality, 1) };
+        let phantom = Phantom {
+            width: 0,
+            height: 33,
+            n_nuclei: 60,
+            positive_fraction: 7.0,
+            ..Phantom::new(modality, 1)
+        };
         let drawing = phantom.draw();
         assert_eq!((drawing.image.width(), drawing.image.height()), (Phantom::MIN_SIDE_PX, 33));
         let empty = Phantom { n_nuclei: 0, ..phantom }.draw();
