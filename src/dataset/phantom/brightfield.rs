@@ -6,8 +6,8 @@
 use super::layout::Layout;
 use super::nucleus::Nucleus;
 use super::optics::{Camera, Light, blur};
-use super::random::{Random, smooth};
 use super::{Intensity, Phantom, purpose};
+use crate::dataset::random::{Random, smooth};
 use crate::raster::{Image, Labels, Raster};
 
 /// Optical density of red, green and blue for one unit of hematoxylin, eosin and DAB.

@@ -3,8 +3,8 @@
 use super::layout::Layout;
 use super::nucleus::Nucleus;
 use super::optics::{Camera, Light, blur};
-use super::random::Noise;
 use super::{CameraBits, Phantom, purpose};
+use crate::dataset::random::Noise;
 use crate::raster::{Image, Raster};
 
 /// Blur of the objective, in pixels.

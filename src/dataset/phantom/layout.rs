@@ -4,7 +4,7 @@
 //! above; a place is taken only when what remains visible of every nucleus is one large piece.
 
 use super::nucleus::Nucleus;
-use super::random::Random;
+use crate::dataset::random::Random;
 use crate::raster::Labels;
 use std::collections::BTreeSet;
 

@@ -10,13 +10,12 @@ mod fluorescence;
 mod layout;
 mod nucleus;
 mod optics;
-mod random;
 
+use crate::dataset::random::{Noise, Random};
 use crate::digest::Digest;
 use crate::params::Modality;
 use crate::raster::{Image, Labels};
 use crate::units::PixelSize;
-use random::{Noise, Random};
 
 /// What random numbers are drawn for; each purpose has a stream of its own.
 mod purpose {

@@ -1,6 +1,6 @@
 //! One drawn nucleus: a deformed ellipse with chromatin.
 
-use super::random::{Noise, Random, smooth};
+use crate::dataset::random::{Noise, Random, smooth};
 
 /// Shape and texture of one nucleus; lengths in pixels.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Optics and camera of a phantom: blur, uneven light and noise.
 
-use super::random::Random;
+use crate::dataset::random::Random;
 use crate::raster::Raster;
 
 /// Blurs with a Gaussian of `sigma` pixels; the image continues its border's values outside.
