@@ -121,7 +121,6 @@ struct RawField {
     /// Where the field comes from.
     source: Option<String>,
     /// License of the field.
-    #[schemars(extend("x-renamed-from" = ["licence"]))]
     license: Option<String>,
 }
 

@@ -126,7 +126,7 @@ fn each_mistake_in_a_manifest_is_found_at_its_line() {
         "schema: cellgate/dataset/v2",
         &[(Code::SchemaTooNew, 1)],
     );
-    check_manifest("license:", "licence:", &[(Code::RenamedKey, 14), (Code::RenamedKey, 25)]);
+    check_manifest("license:", "licence:", &[(Code::UnknownKey, 14), (Code::UnknownKey, 25)]);
     check_manifest("    license: \"CC0-1.0\"\n", "", &[(Code::DatasetLayout, 0)]);
 }
 
