@@ -8,7 +8,7 @@ use crate::finding::{Code, Finding};
 use crate::revision::{Tree, TreeError, normalize};
 use crate::source::Place;
 use crate::units::PixelSize;
-use crate::yaml::{Document, MAX_MANIFEST_BYTES, Step, schema_of, source_from_bytes};
+use crate::yaml::{Document, MAX_MANIFEST_BYTES, schema_of, source_from_bytes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -23,8 +23,20 @@ pub const MANIFEST_SCHEMA: &str = "cellgate/dataset/v1";
 /// Most fields of a dataset.
 pub const MAX_FIELDS: usize = 10_000;
 
-/// Form of names, which become names of files.
+/// Longest name, in characters.
+pub(super) const MAX_NAME: usize = 100;
+
+/// Form of names, which become names of files; the same as [`is_name`].
 const NAME_FORM: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
+
+/// Whether a text can be the name of a dataset, a field or an image type.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let may_follow = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    text.len() <= MAX_NAME
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(may_follow)
+}
 
 /// What a manifest says about one field.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,29 +148,44 @@ impl Dataset {
     /// # Errors
     /// Findings for everything that is wrong with the manifest, all at once.
     pub fn load(tree: &Tree, folder: &str) -> Result<Self, Vec<Finding>> {
-        let path = join(folder, MANIFEST_FILE);
-        let bytes = tree
-            .read(&path, MAX_MANIFEST_BYTES)
-            .map_err(|error| vec![unreadable(&path, &error)])?;
-        let source = source_from_bytes(&path, &bytes).map_err(|finding| vec![finding])?;
-        let document = Document::parse_up_to(&source, MAX_MANIFEST_BYTES)?;
-        let raw: RawDataset = document.read(MANIFEST_SCHEMA)?;
-        let mut findings = Vec::new();
-        let mut fields: Vec<FieldEntry> = Vec::new();
-        for (index, field) in raw.fields.iter().enumerate() {
-            let at = |key: &str| {
-                document.place(&[Step::from("fields"), Step::from(index), Step::from(key)])
-            };
-            fields.extend(entry(field, folder, &at, &mut findings));
-        }
-        names_are_unique(&raw.fields, &document, &mut findings);
-        splits_share_nothing(&raw.fields, &document, &mut findings);
-        if !findings.is_empty() {
-            return Err(findings);
-        }
-        fields.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Self { name: raw.name, fields, place: Place::file(path) })
+        let (dataset, leaks) = read(tree, folder)?;
+        if leaks.is_empty() { Ok(dataset) } else { Err(leaks) }
     }
+}
+
+/// Reads the name and the records of a manifest whose splits are about to be made anew: groups in
+/// both splits are no finding here.
+///
+/// # Errors
+/// As [`Dataset::load`].
+pub fn load_records(tree: &Tree, folder: &str) -> Result<(String, Vec<FieldRecord>), Vec<Finding>> {
+    let (dataset, _) = read(tree, folder)?;
+    Ok((dataset.name, dataset.fields.into_iter().map(|field| field.record).collect()))
+}
+
+/// Reads a manifest; findings about its splits stand apart when they are the only ones.
+fn read(tree: &Tree, folder: &str) -> Result<(Dataset, Vec<Finding>), Vec<Finding>> {
+    let path = join(folder, MANIFEST_FILE);
+    let bytes =
+        tree.read(&path, MAX_MANIFEST_BYTES).map_err(|error| vec![unreadable(&path, &error)])?;
+    let source = source_from_bytes(&path, &bytes).map_err(|finding| vec![finding])?;
+    let document = Document::parse_up_to(&source, MAX_MANIFEST_BYTES)?;
+    let raw: RawDataset = document.read(MANIFEST_SCHEMA)?;
+    let mut findings = Vec::new();
+    let mut fields: Vec<FieldEntry> = Vec::new();
+    for (index, field) in raw.fields.iter().enumerate() {
+        let at = |key: &str| document.place(&["fields".into(), index.into(), key.into()]);
+        fields.extend(entry(field, folder, &at, &mut findings));
+    }
+    names_are_unique(&raw.fields, &document, &mut findings);
+    let mut leaks = Vec::new();
+    splits_share_nothing(&raw.fields, &document, &mut leaks);
+    if !findings.is_empty() {
+        findings.extend(leaks);
+        return Err(findings);
+    }
+    fields.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok((Dataset { name: raw.name, fields, place: Place::file(path) }, leaks))
 }
 
 /// A path below a folder of a tree.

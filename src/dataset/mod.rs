@@ -20,6 +20,7 @@ pub mod split;
 pub mod store;
 
 pub use components::label_components;
+pub use embedded::write_phantoms;
 pub use manifest::{FieldRecord, MaskRecord, Split};
 
 use crate::digest::Digest;

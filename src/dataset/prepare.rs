@@ -6,7 +6,7 @@
 
 use super::decode::{MAX_FILE_BYTES, binary_components, decode, decode_labels};
 use super::encode::{encode_image, encode_labels, labels_extension};
-use super::manifest::Split;
+use super::manifest::{MAX_NAME, Split};
 use super::store::{NewDataset, NewField, StoreError};
 use crate::finding::{Code, Finding, has_errors};
 use crate::raster::Labels;
@@ -21,9 +21,6 @@ const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
 /// What follows a field's name in its mask's name.
 const MASK_SUFFIXES: [&str; 4] = ["_mask", "_labels", "_label", ""];
-
-/// Longest name of a field.
-const MAX_NAME: usize = 100;
 
 const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1A\n";
 

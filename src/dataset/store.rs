@@ -61,7 +61,7 @@ pub struct NewDataset {
 }
 
 impl NewDataset {
-    /// Starts a dataset in a folder, which is made when it does not exist.
+    /// Starts a dataset in a folder, which is made with the first field.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the folder holds a manifest.
@@ -69,10 +69,6 @@ impl NewDataset {
         let manifest = folder.join(MANIFEST_FILE);
         if manifest.exists() {
             return Err(StoreError::Exists(manifest));
-        }
-        for part in ["original", "masks"] {
-            let path = folder.join(part);
-            std::fs::create_dir_all(&path).map_err(|source| StoreError::Io { path, source })?;
         }
         Ok(Self { folder: folder.to_owned(), name: name.to_owned(), records: Vec::new() })
     }
@@ -118,7 +114,7 @@ impl NewDataset {
     }
 }
 
-/// Writes a file that must not exist: whole or not at all.
+/// Writes a file that must not exist: whole or not at all. Its folder is made when it is missing.
 ///
 /// # Errors
 /// [`StoreError::Exists`] when it does, and [`StoreError::Io`].
@@ -126,6 +122,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), source };
     let folder =
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".cellgate-");
     // Temporary files are private to their owner; a dataset is for everybody that umask lets in.

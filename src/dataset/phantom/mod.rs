@@ -72,6 +72,17 @@ pub enum Intensity {
 }
 
 impl Intensity {
+    /// The class as it stands in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Negative => "negative",
+            Self::Weak => "1+",
+            Self::Moderate => "2+",
+            Self::Strong => "3+",
+        }
+    }
+
     /// Lowest and highest mean optical density of DAB that a nucleus of this intensity is drawn
     /// with: well inside the classes of the thresholds 0.2, 0.4 and 0.6.
     #[must_use]
