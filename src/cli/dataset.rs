@@ -54,7 +54,8 @@ struct PhantomArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Fields of each modality
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     n_fields: u32,
 }
 
@@ -83,7 +84,7 @@ impl From<ModalityName> for Modality {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cellgate dataset prepare images --masks truth --out datasets/nuclei --image-type he\n  \
-    cellgate dataset prepare images --masks binary --binary-masks --out datasets/nuclei --image-type ihc-hdab")]
+    cellgate dataset prepare images --masks binary --binary-masks --out nuclei --image-type he")]
 struct PrepareArgs {
     /// Folder of the images
     #[arg(value_name = "IN")]

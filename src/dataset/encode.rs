@@ -34,8 +34,10 @@ pub fn labels_extension(labels: &Labels) -> &'static str {
 pub fn encode_labels(labels: &Labels) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = (labels.width(), labels.height());
     if fits16(labels) {
-        let samples: Vec<u8> =
-            labels.samples().iter().flat_map(|label| (*label as u16).to_be_bytes()).collect();
+        let mut samples = vec![0; labels.n_px() * 2];
+        for (bytes, label) in samples.as_chunks_mut().0.iter_mut().zip(labels.samples()) {
+            *bytes = (*label as u16).to_be_bytes();
+        }
         return png(width, height, (ColorType::Grayscale, BitDepth::Sixteen), None, &samples);
     }
     let mut file = Cursor::new(Vec::new());

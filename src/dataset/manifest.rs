@@ -249,7 +249,10 @@ fn entry(
         mask_sha256: at("mask_sha256"),
         pixel_size: at("pixel_size_um"),
     };
-    Some(FieldEntry { record, origin: Origin::Files { folder: folder.to_owned(), places } })
+    Some(FieldEntry {
+        record,
+        origin: Origin::Files { folder: folder.to_owned(), places: Box::new(places) },
+    })
 }
 
 fn inner_path(path: &str, place: Place, findings: &mut Vec<Finding>) -> Option<String> {
@@ -297,27 +300,31 @@ fn names_are_unique(fields: &[RawField], document: &Document, findings: &mut Vec
 /// Checks that no group and no image stands in both splits: accuracy on fields that were trained
 /// on says nothing.
 fn splits_share_nothing(fields: &[RawField], document: &Document, findings: &mut Vec<Finding>) {
-    let groups = |field: &RawField| field.group.clone();
-    let images = |field: &RawField| Some(field.sha256.clone());
-    let shared: [(&str, &str, &dyn Fn(&RawField) -> Option<String>); 2] =
-        [("group", "group", &groups), ("sha256", "image", &images)];
-    for (key, what, value_of) in shared {
-        let mut seen: BTreeMap<String, (Split, &str)> = BTreeMap::new();
-        for (index, field) in fields.iter().enumerate() {
-            let Some(value) = value_of(field) else { continue };
-            let (split, first) = *seen.entry(value).or_insert((field.split, &field.name));
-            if split != field.split {
-                let place = document.place(&["fields".into(), index.into(), key.into()]);
-                let message = format!(
-                    "the {what} of the field `{}` is in {}, and that of `{first}`, which is the same, in {}",
-                    field.name,
-                    field.split.as_str(),
-                    split.as_str()
-                );
-                let help =
-                    "put them into one split; `cellgate dataset split` keeps groups together";
-                findings.push(Finding::error(Code::SplitLeak, place, message).help(help));
-            }
+    splits_share_no(fields, "group", |field| field.group.as_deref(), document, findings);
+    splits_share_no(fields, "sha256", |field| Some(&field.sha256), document, findings);
+}
+
+fn splits_share_no(
+    fields: &[RawField],
+    key: &str,
+    value_of: fn(&RawField) -> Option<&str>,
+    document: &Document,
+    findings: &mut Vec<Finding>,
+) {
+    let mut seen: BTreeMap<&str, (Split, &str)> = BTreeMap::new();
+    for (index, field) in fields.iter().enumerate() {
+        let Some(value) = value_of(field) else { continue };
+        let (split, first) = *seen.entry(value).or_insert((field.split, &field.name));
+        if split != field.split {
+            let message = format!(
+                "the field `{}` is for {}ing, and `{first}`, with the same `{key}`, for {}ing",
+                field.name,
+                field.split.as_str(),
+                split.as_str()
+            );
+            let place = document.place(&["fields".into(), index.into(), key.into()]);
+            let help = "put them into one split; `cellgate dataset split` keeps groups together";
+            findings.push(Finding::error(Code::SplitLeak, place, message).help(help));
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct FieldEntry {
 #[derive(Debug, Clone, PartialEq)]
 enum Origin {
     /// Files below a folder of a tree.
-    Files { folder: String, places: Places },
+    Files { folder: String, places: Box<Places> },
     /// A phantom, drawn already.
     Drawn(Arc<Field>),
 }

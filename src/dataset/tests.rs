@@ -85,6 +85,47 @@ fn a_dataset_is_found_below_a_folder_of_the_tree() {
     assert_eq!(&*dataset.place().path, "data/nuclei/dataset.yaml");
 }
 
+#[test]
+fn a_dataset_is_read_from_a_commit() {
+    let folder = write(vec![field("a", 1)]);
+    let git = |arguments: &[&str]| {
+        let identity =
+            ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"];
+        let mut command = std::process::Command::new("git");
+        command.arg("-C").arg(folder.path()).args(identity).args(arguments);
+        assert!(command.output().unwrap().status.success(), "{arguments:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "Add the dataset"]);
+    let commit = Tree::of_revision(folder.path(), "HEAD").unwrap();
+    let in_folder = load(&folder).unwrap();
+    for part in ["original", "masks", MANIFEST_FILE] {
+        let path = folder.path().join(part);
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap()
+        } else {
+            std::fs::remove_file(path).unwrap()
+        }
+    }
+    let in_commit = Dataset::load(&commit, ".").unwrap();
+    assert_eq!(in_commit, in_folder);
+    assert_eq!(in_commit.check(&commit), []);
+    assert_eq!(in_commit.fields()[0].open(&commit).unwrap().image.width(), 6);
+}
+
+#[test]
+fn names_have_the_form_that_the_schema_asks_for() {
+    let pattern = manifest::manifest_schema()["properties"]["name"]["pattern"].clone();
+    assert_eq!(pattern, "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$");
+    for (name, expected) in
+        [("a", true), ("A-1.x_", true), ("", false), (".a", false), ("a/b", false), ("ä", false)]
+    {
+        assert_eq!(manifest::is_name(name), expected, "{name}");
+    }
+    assert!(manifest::is_name(&"a".repeat(100)) && !manifest::is_name(&"a".repeat(101)));
+}
+
 #[track_caller]
 fn check_manifest(from: &str, to: &str, expected: &[(Code, u32)]) {
     let folder = write(vec![field("a", 1), field("b", 2)]);
@@ -230,7 +271,7 @@ fn embedded_phantoms_are_a_dataset() {
         let n_nuclei = opened.truth.unwrap().samples().iter().copied().max().unwrap();
         assert!((20..=45).contains(&n_nuclei), "{} has {n_nuclei}", field.name);
     }
-    assert_eq!(dataset.digest().short(), "9b07823dbfc0");
+    assert_eq!(dataset.digest().short(), "e17554a3653b");
 }
 
 fn preparation(images: &Path, masks: &Path) -> Preparation {

@@ -154,7 +154,9 @@ fn pixel(reader: &mut Reader<'_>) -> Result<Pixel, Refusal> {
         }
     };
     let bits = number(reader, Tag::BitsPerSample, 1)?;
-    if !matches!(bits, 8 | 16) && !(bits == 32 && !is_color && !has_alpha) {
+    let is_plain_gray = !is_color && !has_alpha;
+    let is_read = matches!(bits, 8 | 16) || (bits == 32 && is_plain_gray);
+    if !is_read {
         let message = format!("the image has {bits} bits a sample");
         return Err(Refusal::unsupported(message, "export it with 8 or 16 bits"));
     }

@@ -64,12 +64,17 @@ pub(super) fn draw_hdab(
     let mut random = phantom.random(purpose::STAIN);
     let mut stained = tissue(phantom, &mut random, (0.03, 0.09), (0.0, 0.0));
     let noise = phantom.noise(purpose::CHROMATIN);
-    for (nucleus, intensity) in layout.nuclei.iter().zip(intensities) {
-        let (low, high) = intensity.dab_od_range();
-        let (dab, counterstain) = (random.between(low, high), random.between(0.42, 0.75));
+    let wanted: Vec<f64> = intensities
+        .iter()
+        .map(|intensity| {
+            let (low, high) = intensity.dab_od_range();
+            random.between(low, high)
+        })
+        .collect();
+    for ((nucleus, intensity), dab) in layout.nuclei.iter().zip(intensities).zip(&wanted) {
         // DAB hides the counterstain in part: little of it is added to positive nuclei.
-        let hematoxylin =
-            if *intensity == Intensity::Negative { counterstain } else { 0.35 * counterstain };
+        let share = if *intensity == Intensity::Negative { 1.0 } else { 0.35 };
+        let hematoxylin = share * random.between(0.42, 0.75);
         let grain = |x, y| 1.0 + 0.5 * (noise.at(f64::from(x), f64::from(y), 3.4) - 0.5);
         stain(&mut stained.hematoxylin, nucleus, 0.3, |x, y| {
             hematoxylin * nucleus.density(x, y, noise)
@@ -77,7 +82,7 @@ pub(super) fn draw_hdab(
         stain(&mut stained.dab, nucleus, 0.0, |x, y| dab * grain(x, y));
     }
     add_specks(&mut stained.dab, &mut random, 4, 3.0);
-    level_dab(&mut stained.dab, layout, intensities, &mut random);
+    level_dab(&mut stained.dab, layout, &wanted);
     let light = Light::random(&mut random, width, height, 0.05);
     let means = means_by_label(&stained.dab, &layout.truth, layout.nuclei.len());
     (expose(phantom, &stained, &light), means)
@@ -144,22 +149,10 @@ fn stain(
     }
 }
 
-/// Blurs the DAB and scales it inside each nucleus until its mean is the one that was drawn by lot,
-/// so that the truth holds for what is visible.
-fn level_dab(
-    dab: &mut Raster<f64>,
-    layout: &Layout,
-    intensities: &[Intensity],
-    random: &mut Random,
-) {
+/// Blurs the DAB, and scales it inside each nucleus until its mean is the wanted one, so that the
+/// truth holds for what is visible.
+fn level_dab(dab: &mut Raster<f64>, layout: &Layout, wanted: &[f64]) {
     *dab = blur(dab, FOCUS_SIGMA_PX);
-    let wanted: Vec<f64> = intensities
-        .iter()
-        .map(|intensity| {
-            let (low, high) = intensity.dab_od_range();
-            random.between(low, high)
-        })
-        .collect();
     let means = means_by_label(dab, &layout.truth, layout.nuclei.len());
     for (sample, label) in dab.samples_mut().iter_mut().zip(layout.truth.samples()) {
         if let Some(index) = (*label as usize).checked_sub(1) {
