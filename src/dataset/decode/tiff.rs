@@ -90,54 +90,43 @@ fn numbers(reader: &mut Reader<'_>, tag: Tag) -> Result<Vec<u16>, Refusal> {
     Ok(reader.find_tag_unsigned_vec(tag).map_err(refusal)?.unwrap_or_default())
 }
 
-fn pixel(reader: &mut Reader<'_>) -> Result<Pixel, Refusal> {
-    let is_color = match number(reader, Tag::PhotometricInterpretation, 1)? {
-        1 => false,
-        2 => true,
-        0 => return unsupported("stores white as 0", "invert it and save it with black as 0"),
-        3 => {
-            return unsupported("has a palette", "convert it to RGB, or to gray when it is a mask");
-        }
-        5 => return unsupported("is in the colors of printing (CMYK)", "export it as RGB"),
-        6 => return unsupported("is in YCbCr colors", "export it as RGB"),
-        _ => {
-            return unsupported("is in a color space that is not read", "export it as gray or RGB");
-        }
-    };
+/// Whether the samples are red, green and blue rather than gray.
+fn is_color(reader: &mut Reader<'_>) -> Result<bool, Refusal> {
+    match number(reader, Tag::PhotometricInterpretation, 1)? {
+        1 => Ok(false),
+        2 => Ok(true),
+        0 => unsupported("stores white as 0", "invert it and save it with black as 0"),
+        3 => unsupported("has a palette", "convert it to RGB, or to gray when it is a mask"),
+        5 => unsupported("is in the colors of printing (CMYK)", "export it as RGB"),
+        6 => unsupported("is in YCbCr colors", "export it as RGB"),
+        _ => unsupported("is in a color space that is not read", "export it as gray or RGB"),
+    }
+}
+
+/// Checks how numbers are written and compressed.
+fn check_coding(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+    let plain_samples = "export it with 8 or 16 bits, unsigned";
     match number(reader, Tag::SampleFormat, 1)? {
         1 => {}
-        2 => return unsupported("has signed samples", "export it with 8 or 16 bits, unsigned"),
-        3 => {
-            return unsupported(
-                "has floating-point samples",
-                "export it with 8 or 16 bits, unsigned",
-            );
-        }
-        _ => {
-            return unsupported(
-                "has samples of an unknown kind",
-                "export it with 8 or 16 bits, unsigned",
-            );
-        }
+        2 => return unsupported("has signed samples", plain_samples),
+        3 => return unsupported("has floating-point samples", plain_samples),
+        _ => return unsupported("has samples of an unknown kind", plain_samples),
     }
+    let exact = "export it with LZW or deflate";
     match number(reader, Tag::Compression, 1)? {
         1 | 5 | 8 | 32_773 | 32_946 => {}
-        6 | 7 => {
-            return unsupported(
-                "is compressed as JPEG inside TIFF",
-                "export it with LZW or deflate",
-            );
-        }
-        _ => {
-            return unsupported(
-                "is compressed in a way that is not read",
-                "export it with LZW or deflate",
-            );
-        }
+        6 | 7 => return unsupported("is compressed as JPEG inside TIFF", exact),
+        _ => return unsupported("is compressed in a way that is not read", exact),
     }
     if number(reader, Tag::FillOrder, 1)? != 1 {
         return unsupported("has its bits in reverse", "save it again with another program");
     }
+    Ok(())
+}
+
+fn pixel(reader: &mut Reader<'_>) -> Result<Pixel, Refusal> {
+    let is_color = is_color(reader)?;
+    check_coding(reader)?;
     let n_samples = number(reader, Tag::SamplesPerPixel, 1)?;
     if n_samples > 1 && number(reader, Tag::PlanarConfiguration, 1)? != 1 {
         return unsupported("has its colors in separate planes", "save it with interleaved colors");
