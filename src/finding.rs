@@ -74,6 +74,27 @@ pub fn has_errors(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == Severity::Error)
 }
 
+/// The candidate that a mistyped word was probably meant to be.
+///
+/// # Edge cases
+/// Upper case, hyphens and spaces count as lower case and underscores. `None` when no candidate is
+/// near; the first of several that are equally near.
+#[must_use]
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
+    let word = plain(word);
+    // One edit in three characters still looks like the word; beyond 64 nobody mistypes, and the
+    // comparison costs the product of the lengths.
+    let n_characters = word.chars().count();
+    let limit = (n_characters / 3).max(1);
+    if 64 < n_characters {
+        return None;
+    }
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&word, &plain(candidate));
+    let measured = candidates.into_iter().map(|candidate| (distance(candidate), candidate));
+    measured.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, candidate)| candidate)
+}
+
 macro_rules! codes {
     ($($(#[$section:meta])* $variant:ident $text:literal $meaning:literal;)+) => {
         /// What kind of remark a finding is; its text form never changes.
@@ -151,6 +172,7 @@ codes! {
     DigestMismatch "digest-mismatch" "A file's content is not what its digest says.";
     MaskShape "mask-shape" "A mask has another size than its image.";
     MaskNotLabels "mask-not-labels" "A mask is not a label image.";
+    SplitLeak "split-leak" "What belongs together stands in training and in testing.";
     DatasetLayout "dataset-layout" "The dataset's files do not follow the layout.";
 }
 

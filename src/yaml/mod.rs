@@ -1,0 +1,174 @@
+//! YAML: hostile-proof reading, places of values, schema checks.
+//!
+//! The one module that names the YAML crate. Text goes in; a value with known places, or findings,
+//! come out. Everything is bounded before it is parsed.
+
+mod parse;
+mod places;
+mod scalar;
+mod schema;
+mod text;
+mod violations;
+
+pub use schema::schema_of;
+pub use text::{MAX_HAND_WRITTEN_BYTES, MAX_MANIFEST_BYTES, source_from_bytes};
+
+use crate::finding::{Code, Finding};
+use crate::source::{Place, Source};
+use places::Node;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use std::ops::Range;
+
+/// Deepest nesting of lists and mappings that is read.
+pub const MAX_DEPTH: usize = 32;
+
+/// Most findings about one document; a last one tells that there are more.
+const MAX_FINDINGS: usize = 100;
+
+/// One step of a route into a document: a key of a mapping or an index of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A mapping's key.
+    Key(String),
+    /// A list's index, from 0.
+    Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// A parsed document that knows where each of its values stands.
+#[derive(Debug)]
+pub struct Document {
+    source: Source,
+    value: serde_json::Value,
+    root: Node,
+}
+
+impl Document {
+    /// Parses a text of at most [`MAX_HAND_WRITTEN_BYTES`].
+    ///
+    /// # Edge cases
+    /// A byte order mark is dropped, so that columns count from the first visible character.
+    ///
+    /// # Errors
+    /// Findings for everything that is wrong with the text as YAML, all at once where it can be.
+    pub fn parse(source: &Source) -> Result<Self, Vec<Finding>> {
+        Self::parse_up_to(source, MAX_HAND_WRITTEN_BYTES)
+    }
+
+    /// Parses a text of at most `max_bytes`.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_up_to(source: &Source, max_bytes: u64) -> Result<Self, Vec<Finding>> {
+        let source = text::without_mark(source);
+        let parsed = text::check(&source, max_bytes).and_then(|()| parse::parse(&source));
+        match parsed {
+            Ok((value, root)) => Ok(Self { source, value, root }),
+            Err(findings) => Err(bounded(findings)),
+        }
+    }
+
+    /// The whole value.
+    #[must_use]
+    pub fn value(&self) -> &serde_json::Value {
+        &self.value
+    }
+
+    /// The text that the document was parsed from, without a byte order mark.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Where the value at a route stands; the nearest known parent when the route leads nowhere.
+    ///
+    /// # Edge cases
+    /// A key without a value stands for it.
+    #[must_use]
+    pub fn place(&self, route: &[Step]) -> Place {
+        self.place_of(self.root.follow(route).span.clone())
+    }
+
+    /// Where the key at a route stands; the value itself for an item of a list, and the nearest
+    /// known parent when the route leads nowhere.
+    #[must_use]
+    pub fn key_place(&self, route: &[Step]) -> Place {
+        let node = self.root.follow(route);
+        let Some(key) = &node.key else {
+            let span = &node.span;
+            let line = self.source.text[span.clone()].lines().next().map_or(0, str::len);
+            return self.place_of(span.start..span.start + line);
+        };
+        self.place_of(key.clone())
+    }
+
+    /// Checks the document against `T`'s schema, all violations at once, and reads it.
+    ///
+    /// `schema_id` is what the file's `schema` key must say, for example `cellgate/profile/v1`.
+    ///
+    /// # Errors
+    /// Findings for a missing, unknown, too new or too old schema, and for every violation.
+    pub fn read<T>(&self, schema_id: &str) -> Result<T, Vec<Finding>>
+    where
+        T: DeserializeOwned + JsonSchema,
+    {
+        let mut findings = violations::of_schema_key(self, schema_id)?;
+        let schema = schema_of::<T>();
+        let value = self.value_for(&schema);
+        findings.extend(violations::of_schema(self, &schema, &value));
+        if !findings.is_empty() {
+            return Err(bounded(findings));
+        }
+        serde_json::from_value(value).map_err(|error| {
+            // The schema and the type come from one source; what only the type knows lands here.
+            let place = self.key_place(&[]);
+            vec![Finding::error(
+                Code::WrongForm,
+                place,
+                format!("the file cannot be read: {error}"),
+            )]
+        })
+    }
+
+    /// The value as `schema` wants it: without the `schema` key where the schema does not name it.
+    fn value_for(&self, schema: &serde_json::Value) -> serde_json::Value {
+        let mut value = self.value.clone();
+        if schema.pointer("/properties/schema").is_none()
+            && let Some(map) = value.as_object_mut()
+        {
+            map.shift_remove("schema");
+        }
+        value
+    }
+
+    fn place_of(&self, span: Range<usize>) -> Place {
+        Place::of_bytes(&self.source, span.start, span.end)
+    }
+}
+
+/// Cuts a long list of findings, and says so.
+fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.len() > MAX_FINDINGS {
+        findings.truncate(MAX_FINDINGS);
+        if let Some(last) = findings.last() {
+            let place = Place::file(last.place.path.clone());
+            findings.push(Finding::note(last.code, place, "further findings are not shown"));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Schema: the JSON Schema of a type, in the form that editors and our messages want.
+//!
+//! Takes a type, gives a schema without references: optional values are left out rather than null,
+//! and lists of words are `enum`s whose meanings stand in `enumDescriptions`. Three extensions
+//! carry what JSON Schema has no word for: `x-unit`, `x-form` (what a pattern asks for, in words)
+//! and `x-renamed-from` (what other programs call a key).
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
+
+/// The JSON Schema of a type.
+#[must_use]
+pub fn schema_of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .with_transform(RecursiveTransform(Plain))
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
+#[derive(Debug, Clone)]
+struct Plain;
+
+impl Transform for Plain {
+    fn transform(&mut self, schema: &mut Schema) {
+        if let Some(schema) = schema.as_object_mut() {
+            without_null(schema);
+            words_as_enum(schema);
+            without_machine_formats(schema);
+        }
+    }
+}
+
+/// Drops `null` among the types and alternatives.
+fn without_null(schema: &mut Map<String, Value>) {
+    let is_null = |value: &Value| value == &json!({"type": "null"});
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [single] = types.as_slice() {
+            let single = single.clone();
+            schema.insert("type".to_owned(), single);
+        }
+    }
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.shift_remove("default");
+    }
+    let Some(Value::Array(alternatives)) = schema.get("anyOf") else { return };
+    if let [Value::Object(wanted), null] = alternatives.as_slice()
+        && is_null(null)
+    {
+        let wanted = wanted.clone();
+        schema.shift_remove("anyOf");
+        for (key, value) in wanted {
+            schema.entry(key).or_insert(value);
+        }
+    }
+}
+
+/// Turns alternatives of documented words into one `enum`.
+fn words_as_enum(schema: &mut Map<String, Value>) {
+    let Some(Value::Array(alternatives)) = schema.get("oneOf") else { return };
+    let words: Option<Vec<Value>> =
+        alternatives.iter().map(|word| word.get("const").cloned()).collect();
+    let Some(words) = words else { return };
+    let meaning = |word: &Value| word.get("description").cloned().unwrap_or_else(|| json!(""));
+    let meanings: Vec<Value> = alternatives.iter().map(meaning).collect();
+    schema.shift_remove("oneOf");
+    schema.insert("type".to_owned(), json!("string"));
+    schema.insert("enum".to_owned(), Value::Array(words));
+    schema.insert("enumDescriptions".to_owned(), Value::Array(meanings));
+}
+
+/// Drops formats that name a machine's representation, such as `double`.
+fn without_machine_formats(schema: &mut Map<String, Value>) {
+    let machine = ["double", "float", "uint", "uint8", "uint16", "uint32", "uint64"];
+    if schema.get("format").and_then(Value::as_str).is_some_and(|name| machine.contains(&name)) {
+        schema.shift_remove("format");
+    }
+}

@@ -1,0 +1,399 @@
+//! Violations: what a document does against its schema, as findings in people's words.
+//!
+//! Takes a document and a schema, gives findings in the order of the text. Reads no files.
+
+use super::{Document, MAX_FINDINGS, Step};
+use crate::finding::{Code, Finding, closest};
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::paths::{Location, LocationSegment};
+use serde_json::Value;
+
+/// Longest stretch of a value that a message repeats, in characters.
+const MAX_SHOWN: usize = 60;
+
+/// Checks the `schema` key; gives findings that leave the rest of the document readable.
+///
+/// # Errors
+/// A finding when the document follows another schema or version, so that its other keys mean
+/// nothing here.
+pub(super) fn of_schema_key(
+    document: &Document,
+    wanted: &str,
+) -> Result<Vec<Finding>, Vec<Finding>> {
+    let Some(map) = document.value().as_object() else {
+        let message = format!("the file must be a mapping, but is {}", described(document.value()));
+        let finding = Finding::error(Code::WrongType, document.key_place(&[]), message);
+        return Err(vec![finding.help(format!("start with `schema: {wanted}`"))]);
+    };
+    let route = [Step::from("schema")];
+    let Some(said) = map.get("schema") else {
+        let message = "the file does not say which schema it follows";
+        let finding = Finding::error(Code::SchemaMissing, document.key_place(&[]), message);
+        return Ok(vec![finding.help(format!("add the line `schema: {wanted}`"))]);
+    };
+    let said = said.as_str().unwrap_or_default();
+    if said == wanted {
+        return Ok(Vec::new());
+    }
+    let (code, message, help) = match (version_of(said), version_of(wanted)) {
+        (Some((kind, version)), Some((wanted_kind, known))) if kind == wanted_kind => {
+            if version > known {
+                let message = format!("`{said}` is newer than `{wanted}`, which is read here");
+                (Code::SchemaTooNew, message, "use a newer cellgate".to_owned())
+            } else {
+                let message = format!("`{said}` is older than `{wanted}` and no longer read");
+                (Code::SchemaTooOld, message, format!("bring the file to `{wanted}`"))
+            }
+        }
+        _ => {
+            let message = format!("`{}` is not the schema of this file", clipped(said));
+            (Code::SchemaUnknown, message, format!("it must be `{wanted}`"))
+        }
+    };
+    Err(vec![Finding::error(code, document.place(&route), message).help(help)])
+}
+
+/// Everything before `/v` and the number after it.
+fn version_of(id: &str) -> Option<(&str, u32)> {
+    let (kind, version) = id.rsplit_once("/v")?;
+    Some((kind, version.parse().ok()?))
+}
+
+/// Every violation of the schema.
+pub(super) fn of_schema(document: &Document, schema: &Value, value: &Value) -> Vec<Finding> {
+    let validator = match jsonschema::validator_for(schema) {
+        Ok(validator) => validator,
+        Err(error) => {
+            let message = format!("the schema itself cannot be used: {error}");
+            return vec![Finding::error(Code::SchemaUnknown, document.key_place(&[]), message)];
+        }
+    };
+    let mut findings: Vec<Finding> = validator
+        .iter_errors(value)
+        .flat_map(|error| Violation::new(document, schema, &error).findings())
+        .take(MAX_FINDINGS + 1)
+        .collect();
+    findings.sort_by_key(|finding| finding.place.span.map(|span| span.start_byte));
+    findings
+}
+
+struct Violation<'a> {
+    document: &'a Document,
+    schema: &'a Value,
+    /// The part of the schema that the value goes against.
+    part: &'a Value,
+    route: Vec<Step>,
+    value: &'a Value,
+    kind: &'a Kind,
+}
+
+impl<'a> Violation<'a> {
+    fn new(document: &'a Document, schema: &'a Value, error: &'a ValidationError<'_>) -> Self {
+        let pointer = error.schema_path().as_str();
+        let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+        Self {
+            document,
+            schema,
+            part: schema.pointer(parent).unwrap_or(&Value::Null),
+            route: route_of(error.instance_path()),
+            value: error.instance().as_ref(),
+            kind: error.kind(),
+        }
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let name = self.name();
+        match self.kind {
+            Kind::AdditionalProperties { unexpected } => {
+                let keys = unexpected.iter().take(MAX_FINDINGS + 1);
+                keys.map(|key| self.unknown_key(key)).collect()
+            }
+            // A missing schema is a finding of its own.
+            Kind::Required { property } if self.route.is_empty() && property == "schema" => {
+                Vec::new()
+            }
+            Kind::Required { property } => vec![self.missing_key(property)],
+            Kind::Type { kind } => vec![self.wrong_type(kind)],
+            // The wrong type is a finding of its own.
+            Kind::Enum { .. } if !self.value.is_string() => Vec::new(),
+            Kind::Enum { options } => vec![self.unknown_word(options)],
+            Kind::Minimum { .. }
+            | Kind::Maximum { .. }
+            | Kind::ExclusiveMinimum { .. }
+            | Kind::ExclusiveMaximum { .. } => vec![self.out_of_range()],
+            Kind::MinItems { .. } | Kind::MaxItems { .. } => vec![self.wrong_number_of_items()],
+            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => {
+                let message = format!("{name} has the wrong number of keys");
+                vec![self.at_value(Code::TooManyItems, message)]
+            }
+            Kind::UniqueItems => {
+                vec![self.at_value(Code::WrongForm, format!("{name} repeats an item"))]
+            }
+            Kind::PropertyNames { error } => {
+                let key = error.instance().as_str().unwrap_or_default().to_owned();
+                let form = self.part.pointer("/propertyNames").unwrap_or(&Value::Null);
+                let place = self.document.key_place(&self.child(&key));
+                let message = format!("`{}` is not a name that can be used here", clipped(&key));
+                vec![with_form(Finding::error(Code::WrongForm, place, message), form)]
+            }
+            Kind::Pattern { .. } | Kind::MinLength { .. } | Kind::MaxLength { .. } => {
+                let message = format!("{name} does not have the form that is needed");
+                vec![with_form(self.at_value(Code::WrongForm, message), self.part)]
+            }
+            _ => vec![self.at_value(Code::WrongForm, format!("{name} is not accepted here"))],
+        }
+    }
+
+    fn unknown_key(&self, key: &str) -> Finding {
+        let place = self.document.key_place(&self.child(key));
+        let known = keys_of(self.part);
+        if let Some(now) = renamed(self.schema, key) {
+            let message = format!("`{}` has another name here", clipped(key));
+            return Finding::error(Code::RenamedKey, place, message).help(format!("write `{now}`"));
+        }
+        let message = match self.route.is_empty() {
+            true => format!("the key `{}` is not known", clipped(key)),
+            false => format!("the key `{}` is not known in {}", clipped(key), self.name()),
+        };
+        let finding = Finding::error(Code::UnknownKey, place, message);
+        let in_unit = known.iter().find(|name| without_unit(name) == without_unit(key));
+        let elsewhere = || paths_to(self.schema, key).into_iter().next();
+        if let Some(name) = in_unit {
+            let both = known.iter().filter(|other| without_unit(other) == without_unit(name));
+            let both: Vec<String> = both.map(|name| format!("`{name}`")).collect();
+            finding.help(format!("did you mean {}?", both.join(" or ")))
+        } else if let Some(name) = closest(key, known.iter().copied()) {
+            finding.help(format!("did you mean `{name}`?"))
+        } else if let Some(path) = elsewhere() {
+            finding.help(format!("it belongs to another section: `{path}`"))
+        } else {
+            finding.help(format!("known keys: {}", known.join(", ")))
+        }
+    }
+
+    fn missing_key(&self, property: &Value) -> Finding {
+        let key = property.as_str().unwrap_or_default();
+        let about = self.part.pointer(&format!("/properties/{key}/description"));
+        let about = about.and_then(Value::as_str).and_then(|text| text.lines().next());
+        let message = match self.route.is_empty() {
+            true => format!("the key `{key}` is missing"),
+            false => format!("the key `{key}` is missing in {}", self.name()),
+        };
+        let finding =
+            Finding::error(Code::MissingKey, self.document.key_place(&self.route), message);
+        match about {
+            Some(about) => finding.help(format!("add `{key}`: {}", without_period(about))),
+            None => finding,
+        }
+    }
+
+    fn wrong_type(&self, kind: &TypeKind) -> Finding {
+        let types: Vec<String> = match kind {
+            TypeKind::Single(single) => vec![single.to_string()],
+            TypeKind::Multiple(several) => several.iter().map(|one| one.to_string()).collect(),
+        };
+        let words: Vec<&str> = types.iter().map(|name| type_in_words(name)).collect();
+        let wanted = words.join(" or ");
+        let message = format!("{} must be {wanted}, but is {}", self.name(), described(self.value));
+        let finding = self.at_value(Code::WrongType, message);
+        match self.value {
+            Value::Null => finding.help("give a value, or delete the key"),
+            Value::String(text) if wanted.contains("number") && text.parse::<f64>().is_ok() => {
+                finding.help("delete the quotes")
+            }
+            Value::Number(_) | Value::Bool(_) if wanted == "text" => {
+                finding.help("put quotes around it")
+            }
+            _ => with_form(finding, self.part),
+        }
+    }
+
+    fn unknown_word(&self, options: &Value) -> Finding {
+        let word = self.value.as_str().unwrap_or_default();
+        let known: Vec<&str> =
+            options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let message = format!("`{}` is not a value of {}", clipped(word), self.name());
+        let finding = self.at_value(Code::UnknownValue, message);
+        let allowed = known.join(", ");
+        match closest(word, known.iter().copied()) {
+            Some(meant) => finding.help(format!("did you mean `{meant}`? allowed: {allowed}")),
+            None => finding.help(format!("allowed: {allowed}")),
+        }
+    }
+
+    fn out_of_range(&self) -> Finding {
+        let message = format!("{} is {}, outside its range", self.name(), self.value);
+        let finding = self.at_value(Code::OutOfRange, message);
+        match range_of(self.part) {
+            Some(range) => finding.help(format!("allowed: {range}")),
+            None => finding,
+        }
+    }
+
+    fn wrong_number_of_items(&self) -> Finding {
+        let count = self.value.as_array().map_or(0, Vec::len);
+        let limit = |key: &str| self.part.get(key).and_then(Value::as_u64);
+        let wanted = match (limit("minItems"), limit("maxItems")) {
+            (Some(least), Some(most)) if least == most => format!("exactly {least}"),
+            (Some(least), Some(most)) => format!("{least} to {most}"),
+            (Some(least), None) => format!("at least {least}"),
+            (None, Some(most)) => format!("at most {most}"),
+            (None, None) => "another number".to_owned(),
+        };
+        let message = format!("{} has {count} items, but needs {wanted}", self.name());
+        with_form(self.at_value(Code::TooManyItems, message), self.part)
+    }
+
+    fn at_value(&self, code: Code, message: String) -> Finding {
+        Finding::error(code, self.document.place(&self.route), message)
+    }
+
+    fn name(&self) -> String {
+        if self.route.is_empty() {
+            "the file".to_owned()
+        } else {
+            format!("`{}`", shown(&self.route))
+        }
+    }
+
+    fn child(&self, key: &str) -> Vec<Step> {
+        let mut route = self.route.clone();
+        route.push(Step::from(key));
+        route
+    }
+}
+
+/// The allowed range of a part of a schema, with its unit.
+pub(crate) fn range_of(part: &Value) -> Option<String> {
+    let limit = |key: &str| part.get(key).filter(|limit| limit.is_number()).map(plain_number);
+    let unit = part.get("x-unit").and_then(Value::as_str);
+    let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
+    let above = limit("exclusiveMinimum").map(|least| format!("above {least}"));
+    let below = limit("exclusiveMaximum").map(|most| format!("below {most}"));
+    let range = match (limit("minimum"), limit("maximum")) {
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(least), None) => join(Some(format!("at least {least}")), below)?,
+        (None, Some(most)) => join(above, Some(format!("at most {most}")))?,
+        (None, None) => join(above, below)?,
+    };
+    Some(format!("{range}{unit}"))
+}
+
+fn join(lower: Option<String>, upper: Option<String>) -> Option<String> {
+    match (lower, upper) {
+        (Some(lower), Some(upper)) => Some(format!("{lower} and {upper}")),
+        (lower, upper) => lower.or(upper),
+    }
+}
+
+/// A JSON number without a fraction of zero.
+fn plain_number(number: &Value) -> String {
+    let text = number.to_string();
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+fn with_form(finding: Finding, part: &Value) -> Finding {
+    match part.get("x-form").and_then(Value::as_str) {
+        Some(form) if finding.help.is_none() => finding.help(format!("needed: {form}")),
+        _ => finding,
+    }
+}
+
+fn keys_of(part: &Value) -> Vec<&str> {
+    let properties = part.get("properties").and_then(Value::as_object);
+    properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect()
+}
+
+/// What a key of another program is called here, as a path.
+fn renamed(schema: &Value, key: &str) -> Option<String> {
+    let mut found = None;
+    visit(schema, String::new(), &mut |path, _, part| {
+        let names = part.get("x-renamed-from").and_then(Value::as_array);
+        if names.into_iter().flatten().any(|name| name == key) && found.is_none() {
+            found = Some(path.to_owned());
+        }
+    });
+    found
+}
+
+/// Where else the schema has a key of that name.
+fn paths_to(schema: &Value, key: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    visit(schema, String::new(), &mut |path, name, _| {
+        if name == key {
+            paths.push(path.to_owned());
+        }
+    });
+    paths
+}
+
+/// Visits every property: its path, its name, its part of the schema.
+fn visit(schema: &Value, path: String, act: &mut impl FnMut(&str, &str, &Value)) {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, part) in properties.into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        act(&path, name, part);
+        visit(part, path, act);
+    }
+}
+
+fn without_unit(key: &str) -> &str {
+    let units = ["_um2", "_px2", "_um", "_px"];
+    units.iter().find_map(|unit| key.strip_suffix(unit)).unwrap_or(key)
+}
+
+fn without_period(text: &str) -> &str {
+    text.strip_suffix('.').unwrap_or(text)
+}
+
+fn route_of(location: &Location) -> Vec<Step> {
+    let step = |segment: LocationSegment<'_>| match segment {
+        LocationSegment::Property(key) => Step::Key(key.into_owned()),
+        LocationSegment::Index(index) => Step::Index(index),
+    };
+    location.iter().map(step).collect()
+}
+
+/// A route as people write it: `gate[0].profile`.
+fn shown(route: &[Step]) -> String {
+    let mut text = String::new();
+    for step in route {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(&clipped(key)),
+            Step::Key(key) => text.push_str(&format!(".{}", clipped(key))),
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
+}
+
+fn type_in_words(name: &str) -> &str {
+    match name {
+        "array" => "a list",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "object" => "a mapping",
+        "string" => "text",
+        other => other,
+    }
+}
+
+fn described(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the text `{}`", clipped(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
