@@ -12,6 +12,7 @@ mod violations;
 
 pub use schema::schema_of;
 pub use text::{MAX_HAND_WRITTEN_BYTES, MAX_MANIFEST_BYTES, source_from_bytes};
+pub(crate) use violations::range_of;
 
 use crate::finding::{Code, Finding};
 use crate::source::{Place, Source};
