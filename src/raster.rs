@@ -23,7 +23,11 @@ impl<T: Copy> Raster<T> {
     /// Wraps samples; `None` when their number is not `width` times `height`.
     #[must_use]
     pub fn from_samples(width: u32, height: u32, samples: Vec<T>) -> Option<Self> {
-        (samples.len() == width as usize * height as usize).then_some(Self { width, height, samples })
+        (samples.len() == width as usize * height as usize).then_some(Self {
+            width,
+            height,
+            samples,
+        })
     }
 
     /// Makes a raster by asking for each sample as `(x, y)`.

@@ -63,7 +63,8 @@ impl Tree {
     pub fn of_revision(folder: &Path, revision: &str) -> Result<Self, TreeError> {
         let repository = repository_root(folder)?;
         let wanted = format!("{revision}^{{commit}}");
-        let id = git(&repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
+        let id =
+            git(&repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
         let commit = id.map_err(|_| {
             let hint = "in a shallow clone fetch it first, on GitHub with `fetch-depth: 0`";
             TreeError::Git(format!("revision `{revision}` is not a commit here; {hint}"))
@@ -103,7 +104,8 @@ impl Tree {
             Self::Folder(root) => root.join(path).is_file(),
             Self::Commit { repository, commit } => {
                 let object = format!("{commit}:{path}");
-                git(repository, &["cat-file", "-t", &object]).is_ok_and(|kind| kind.trim() == "blob")
+                git(repository, &["cat-file", "-t", &object])
+                    .is_ok_and(|kind| kind.trim() == "blob")
             }
         })
     }
@@ -147,13 +149,16 @@ pub fn repository_root(folder: &Path) -> Result<PathBuf, TreeError> {
 pub fn merge_base_with_default(folder: &Path) -> Result<String, TreeError> {
     let remote = git(folder, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]);
     let named = remote.ok().map(|name| name.trim().to_owned());
-    let candidates = named.iter().map(String::as_str).chain(["origin/main", "origin/master", "main", "master"]);
+    let candidates =
+        named.iter().map(String::as_str).chain(["origin/main", "origin/master", "main", "master"]);
     for candidate in candidates {
         if let Ok(base) = git(folder, &["merge-base", "HEAD", candidate]) {
             return Ok(base.trim().to_owned());
         }
     }
-    Err(TreeError::Git("no default branch to compare with; name a base with `--base REV`".to_owned()))
+    Err(TreeError::Git(
+        "no default branch to compare with; name a base with `--base REV`".to_owned(),
+    ))
 }
 
 /// A path without `.` parts; `None` when it is absolute, climbs or has a NUL in it.
@@ -162,7 +167,8 @@ pub fn normalize(path: &str) -> Option<String> {
     if path.is_empty() || path.starts_with('/') || path.contains(['\0', '\\']) {
         return None;
     }
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> =
+        path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.contains(&"..") {
         return None;
     }
@@ -171,7 +177,9 @@ pub fn normalize(path: &str) -> Option<String> {
 
 fn read_file(file: &Path, path: &str, max_bytes: u64) -> Result<Vec<u8>, TreeError> {
     let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => TreeError::Missing(path.to_owned()),
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            TreeError::Missing(path.to_owned())
+        }
         _ => TreeError::Io { path: path.to_owned(), source },
     };
     let handle = std::fs::File::open(file).map_err(failed)?;
@@ -183,7 +191,11 @@ fn read_file(file: &Path, path: &str, max_bytes: u64) -> Result<Vec<u8>, TreeErr
     // The bound holds for a file that grows while it is read, too.
     handle.take(max_bytes + 1).read_to_end(&mut content).map_err(failed)?;
     if content.len() as u64 > max_bytes {
-        return Err(TreeError::TooLarge { path: path.to_owned(), bytes: content.len() as u64, max_bytes });
+        return Err(TreeError::TooLarge {
+            path: path.to_owned(),
+            bytes: content.len() as u64,
+            max_bytes,
+        });
     }
     Ok(content)
 }

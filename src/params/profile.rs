@@ -159,7 +159,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// The channel as profiles and tables name it.
+    /// The channel as it stands in profiles and tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -189,6 +189,12 @@ impl Channel {
             | Self::OdGreen
             | Self::OdBlue => modality.is_brightfield(),
         }
+    }
+}
+
+impl std::fmt::Display for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

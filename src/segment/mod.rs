@@ -1,1 +1,222 @@
-//! To be written.
+//! Segment: from an image to labels, by the classical pipeline.
+//!
+//! Takes a decoded image, a profile and the pixel size; gives instance labels. Each stage is a room
+//! of its own, in this order: signal, resample, smooth and background, threshold, mask, components,
+//! split, paint. Everything is integer arithmetic, or floats in a fixed order, so that the same
+//! image gives the same labels on every machine and any number of threads.
+
+pub mod background;
+pub mod components;
+pub mod distance;
+pub mod flood;
+pub mod histogram;
+pub mod mask;
+pub mod resample;
+pub mod signal;
+pub mod smooth;
+pub mod split;
+pub mod threshold;
+
+use crate::params::{Background, Channel, Profile, SplitMethod, Suppression, ThresholdMethod};
+use crate::raster::{Image, Labels, Raster};
+use crate::units::{Area, Length, PixelSize};
+use components::{Components, Run, fill_holes};
+use flood::{Apart, Standing};
+use resample::Resampling;
+use signal::Signal;
+use split::{Guide, Region};
+
+/// An image cannot be segmented with a profile.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum SegmentError {
+    /// The image or the profile does not have what the channel is made of.
+    #[error(
+        "channel `{channel}` is not to be had from {} image with this profile",
+        if *.color { "a color" } else { "a gray" }
+    )]
+    ChannelUnavailable {
+        /// The channel.
+        channel: Channel,
+        /// Whether the image has colors.
+        color: bool,
+    },
+    /// The profile has lengths in micrometers and nobody knows the pixel size.
+    #[error("lengths in micrometers need a pixel size; name one with `--pixel-size-um`")]
+    PixelSizeMissing,
+}
+
+/// Segments an image.
+///
+/// # Shapes
+/// Labels have the image's width and height, whatever the working resolution; nuclei are numbered
+/// from 1 in the order of their first pixel.
+///
+/// # Units
+/// `pixel_size` of the image; `None` when nobody knows it.
+///
+/// # Edge cases
+/// A constant image has no nuclei, except under a manual threshold.
+///
+/// # Errors
+/// [`SegmentError`], before any pixel is touched.
+pub fn segment(
+    image: &Image,
+    profile: &Profile,
+    pixel_size: Option<PixelSize>,
+) -> Result<Labels, SegmentError> {
+    let resampling = Resampling::between(pixel_size, profile.image.working_pixel_size);
+    let plan = Plan::new(profile, resampling.working_pixel_size(pixel_size))?;
+    let signal = Signal::of_image(image, profile)?;
+    let signal = Signal { raster: resampling.shrink(signal.raster), ..signal };
+    let nuclei = plan.nuclei(signal);
+    let (width, height) = (image.width(), image.height());
+    Ok(resampling.paint(&nuclei, width, height))
+}
+
+/// A profile with its lengths in pixels of the working resolution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan<'a> {
+    profile: &'a Profile,
+    median_radius_px: f64,
+    sigma_px: f64,
+    background_radius_px: f64,
+    window_px: f64,
+    open_radius_px: f64,
+    close_radius_px: f64,
+    fill_holes_max_px2: f64,
+    min_area_px2: f64,
+    max_area_px2: f64,
+    log_sigma_px: f64,
+    apart: Apart,
+}
+
+impl<'a> Plan<'a> {
+    /// Converts a profile's lengths.
+    ///
+    /// # Errors
+    /// [`SegmentError::PixelSizeMissing`] when a length is in micrometers and `working` is `None`.
+    pub fn new(profile: &'a Profile, working: Option<PixelSize>) -> Result<Self, SegmentError> {
+        let px = |length: Length| length.px(working).ok_or(SegmentError::PixelSizeMissing);
+        let px2 = |area: Area| area.px2(working).ok_or(SegmentError::PixelSizeMissing);
+        let morphology = &profile.morphology;
+        Ok(Self {
+            profile,
+            median_radius_px: px(profile.smoothing.median_radius)?,
+            sigma_px: px(profile.smoothing.sigma)?,
+            background_radius_px: match profile.background {
+                Background::None => 0.0,
+                Background::Opening { radius } | Background::Reconstruction { radius } => {
+                    px(radius)?
+                }
+            },
+            window_px: match profile.threshold.method {
+                ThresholdMethod::LocalMean { window, .. }
+                | ThresholdMethod::Sauvola { window, .. } => px(window)?,
+                ThresholdMethod::Manual { .. }
+                | ThresholdMethod::Otsu
+                | ThresholdMethod::Otsu3 { .. }
+                | ThresholdMethod::Li
+                | ThresholdMethod::Triangle => 0.0,
+            },
+            open_radius_px: px(morphology.open_radius)?,
+            close_radius_px: px(morphology.close_radius)?,
+            fill_holes_max_px2: px2(morphology.fill_holes_max_area)?,
+            min_area_px2: px2(morphology.min_area)?,
+            max_area_px2: morphology.max_area.map_or(Ok(f64::INFINITY), px2)?,
+            log_sigma_px: match profile.split.method {
+                SplitMethod::Log { sigma } => px(sigma)?,
+                SplitMethod::None | SplitMethod::Shape | SplitMethod::Intensity => 0.0,
+            },
+            apart: match profile.split.suppression {
+                Suppression::Auto => split::AUTO_APART,
+                Suppression::Distance(length) => Apart::Px(px(length)?),
+            },
+        })
+    }
+
+    /// The nuclei of a signal, in the order of their first pixel.
+    #[must_use]
+    pub fn nuclei(&self, signal: Signal) -> Vec<Region> {
+        let signal = self.flatten(signal);
+        let relief = self.relief(&signal.raster);
+        let signal = Signal { raster: smooth::gaussian(signal.raster, self.sigma_px), ..signal };
+        let components = self.foreground(&signal);
+        let nuclei = self.split(&components, &signal, relief.as_ref());
+        let (width, height) = (signal.raster.width(), signal.raster.height());
+        self.keep(nuclei, width, height)
+    }
+
+    /// Removes speckles and uneven background.
+    #[must_use]
+    pub fn flatten(&self, signal: Signal) -> Signal {
+        let despeckled = smooth::median(signal.raster, self.median_radius_px);
+        let raster = match self.profile.background {
+            Background::None => despeckled,
+            Background::Opening { .. } => {
+                background::subtract_opening(&despeckled, self.background_radius_px)
+            }
+            Background::Reconstruction { .. } => {
+                background::subtract_reconstruction(&despeckled, self.background_radius_px)
+            }
+        };
+        Signal { raster, ..signal }
+    }
+
+    /// What a split by Laplacian follows: the signal, blurred to the scale of nuclei.
+    fn relief(&self, flat: &Raster<u16>) -> Option<Raster<u16>> {
+        let is_log = matches!(self.profile.split.method, SplitMethod::Log { .. });
+        is_log.then(|| smooth::gaussian(flat.clone(), self.log_sigma_px))
+    }
+
+    /// Thresholds a smooth signal and cleans the foreground.
+    #[must_use]
+    pub fn foreground(&self, signal: &Signal) -> Components {
+        let cut = threshold::find(signal, &self.profile.threshold, self.window_px);
+        let mut mask = threshold::apply(&signal.raster, cut);
+        fill_holes(&mut mask, self.fill_holes_max_px2);
+        let mask = mask.opened(self.open_radius_px).closed(self.close_radius_px);
+        let mut components = Components::of_foreground(&mask);
+        components.retain(|runs| n_px(runs) >= self.min_area_px2);
+        components
+    }
+
+    /// Divides touching nuclei.
+    #[must_use]
+    pub fn split(
+        &self,
+        components: &Components,
+        signal: &Signal,
+        relief: Option<&Raster<u16>>,
+    ) -> Vec<Region> {
+        let size = (signal.raster.width(), signal.raster.height());
+        let guide = match (self.profile.split.method, relief) {
+            (SplitMethod::Shape, _) => Guide::Distance,
+            (SplitMethod::Intensity, _) => Guide::Signal(&signal.raster),
+            (SplitMethod::Log { .. }, Some(relief)) => Guide::Laplacian(relief),
+            (SplitMethod::None | SplitMethod::Log { .. }, _) => Guide::Whole,
+        };
+        let h = match guide {
+            Guide::Whole | Guide::Distance => self.profile.split.h,
+            Guide::Signal(_) | Guide::Laplacian(_) => self.profile.split.h * signal.steps_per_unit,
+        };
+        split::split(components, size, guide, Standing { h, apart: self.apart })
+    }
+
+    /// Drops nuclei that are too small, too large, or cut by the border.
+    #[must_use]
+    pub fn keep(&self, mut nuclei: Vec<Region>, width: u32, height: u32) -> Vec<Region> {
+        let at_border =
+            |run: &Run| run.y == 0 || run.y + 1 == height || run.start == 0 || run.end == width;
+        let exclude_border = self.profile.morphology.exclude_border;
+        nuclei.retain(|runs| {
+            let area = n_px(runs);
+            (self.min_area_px2..=self.max_area_px2).contains(&area)
+                && !(exclude_border && runs.iter().any(at_border))
+        });
+        nuclei
+    }
+}
+
+fn n_px(runs: &[Run]) -> f64 {
+    runs.iter().map(|run| f64::from(run.n_px())).sum()
+}

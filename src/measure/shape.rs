@@ -1,0 +1,270 @@
+//! Shape: what the form of a nucleus comes to, by scikit-image's definitions.
+//!
+//! Moments are exact integers until the last division.
+
+use super::hull::{Hull, Rows};
+use super::object::{Object, ObjectPatch};
+use crate::segment::distance::{Cell, Patch, Scratch, squared_distances};
+use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
+
+/// Second moments of an object about its centroid, by pixel.
+///
+/// The values are integers over `n²`, kept as numerators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moments {
+    n: i128,
+    sum_x: i128,
+    sum_y: i128,
+    xx: i128,
+    yy: i128,
+    xy: i128,
+}
+
+impl Moments {
+    /// Adds up the pixels of an object, counted from its box's corner.
+    #[must_use]
+    pub fn of(object: &Object) -> Self {
+        let (mut n, mut sum_x, mut sum_y) = (0_i128, 0_i128, 0_i128);
+        let (mut xx, mut yy, mut xy) = (0_i128, 0_i128, 0_i128);
+        for run in &object.runs {
+            let y = i128::from(run.y - object.y0);
+            let (start, end) = (i128::from(run.start - object.x0), i128::from(run.end - object.x0));
+            let length = end - start;
+            // Sums of whole numbers and of their squares below `end`, less those below `start`.
+            let sum = (end * (end - 1) - start * (start - 1)) / 2;
+            let squares =
+                ((end - 1) * end * (2 * end - 1) - (start - 1) * start * (2 * start - 1)) / 6;
+            n += length;
+            sum_x += sum;
+            sum_y += y * length;
+            xx += squares;
+            yy += y * y * length;
+            xy += y * sum;
+        }
+        Self {
+            n,
+            sum_x,
+            sum_y,
+            xx: n * xx - sum_x * sum_x,
+            yy: n * yy - sum_y * sum_y,
+            xy: n * xy - sum_x * sum_y,
+        }
+    }
+
+    /// Mean column and row, counted from the box's corner.
+    #[must_use]
+    pub fn centroid(&self) -> (f64, f64) {
+        (self.sum_x as f64 / self.n as f64, self.sum_y as f64 / self.n as f64)
+    }
+
+    /// Major and minor axis, eccentricity and orientation of the ellipse with the same moments.
+    #[must_use]
+    pub fn ellipse(&self) -> Ellipse {
+        let scale = (self.n * self.n) as f64;
+        let (a, b, c) = (self.xx as f64 / scale, -(self.xy as f64) / scale, self.yy as f64 / scale);
+        let half_gap = (self.xx - self.yy) as f64 / scale / 2.0;
+        let larger = (a + c) / 2.0 + (half_gap * half_gap + b * b).sqrt();
+        // The determinant over the larger keeps thin objects exact.
+        let determinant = (self.xx * self.yy - self.xy * self.xy) as f64 / scale / scale;
+        let smaller = if larger == 0.0 { 0.0 } else { determinant / larger };
+        let is_round = self.xx == self.yy;
+        Ellipse {
+            axis_major: 4.0 * larger.sqrt(),
+            axis_minor: 4.0 * smaller.sqrt(),
+            eccentricity: if larger == 0.0 {
+                0.0
+            } else {
+                (1.0 - smaller / larger).max(0.0).sqrt()
+            },
+            orientation: match (is_round, b < 0.0) {
+                (true, true) => FRAC_PI_4,
+                (true, false) => -FRAC_PI_4,
+                (false, _) => 0.5 * libm::atan2(-2.0 * b, c - a),
+            },
+        }
+    }
+}
+
+/// The ellipse with the same second moments as an object; lengths in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ellipse {
+    /// Major axis.
+    pub axis_major: f64,
+    /// Minor axis.
+    pub axis_minor: f64,
+    /// Eccentricity, 0 to 1.
+    pub eccentricity: f64,
+    /// Angle between the row axis and the major axis, in radians.
+    pub orientation: f64,
+}
+
+/// Length of the outline, in pixels.
+///
+/// # Sources
+/// Benkrid and Crookes 2000, Design and FPGA implementation of a perimeter estimator; as
+/// scikit-image 0.26 `perimeter` with the 4-neighborhood.
+#[must_use]
+pub fn perimeter(patch: &ObjectPatch) -> f64 {
+    let (width, pixels) = (patch.width, &patch.pixels);
+    let is_border = |at: usize| {
+        let interior = pixels[at - 1] & pixels[at + 1] & pixels[at - width] & pixels[at + width];
+        u32::from(pixels[at] & !interior & 1)
+    };
+    let mut border = vec![0_u32; pixels.len()];
+    for y in 1..patch.height - 1 {
+        for at in y * width + 1..(y + 1) * width - 1 {
+            border[at] = is_border(at);
+        }
+    }
+    let (mut straight, mut diagonal, mut mixed) = (0_u64, 0_u64, 0_u64);
+    for y in 1..patch.height - 1 {
+        for at in y * width + 1..(y + 1) * width - 1 {
+            if border[at] == 0 {
+                continue;
+            }
+            let beside = border[at - 1] + border[at + 1] + border[at - width] + border[at + width];
+            let corners = border[at - width - 1]
+                + border[at - width + 1]
+                + border[at + width - 1]
+                + border[at + width + 1];
+            match 1 + 2 * beside + 10 * corners {
+                5 | 7 | 15 | 17 | 25 | 27 => straight += 1,
+                21 | 33 => diagonal += 1,
+                13 | 23 => mixed += 1,
+                _ => {}
+            }
+        }
+    }
+    straight as f64 + diagonal as f64 * SQRT_2 + mixed as f64 * ((1.0 + SQRT_2) / 2.0)
+}
+
+/// Counts of the 16 configurations of 2 by 2 pixels, as scikit-image numbers them.
+#[must_use]
+pub fn configurations(patch: &ObjectPatch) -> [u64; 16] {
+    let mut counts = [0; 16];
+    for y in 1..patch.height {
+        let here = &patch.pixels[y * patch.width..(y + 1) * patch.width];
+        let above = &patch.pixels[(y - 1) * patch.width..y * patch.width];
+        for x in 1..patch.width {
+            let code = here[x] | here[x - 1] << 2 | above[x] << 1 | above[x - 1] << 3;
+            counts[usize::from(code)] += 1;
+        }
+    }
+    counts
+}
+
+/// Pieces less holes, 8-connected.
+#[must_use]
+pub fn euler_number(configurations: &[u64; 16]) -> f64 {
+    configurations[8] as f64 - configurations[6] as f64 - configurations[14] as f64
+}
+
+/// Perimeter by the Crofton formula in four directions, in pixels.
+///
+/// # Sources
+/// As scikit-image 0.26 `perimeter_crofton`.
+#[must_use]
+pub fn perimeter_crofton(configurations: &[u64; 16]) -> f64 {
+    let (corner, quarter) = (FRAC_PI_4 * (1.0 + 1.0 / SQRT_2), PI / (4.0 * SQRT_2));
+    let weights = [
+        0.0,
+        corner,
+        quarter,
+        PI / (2.0 * SQRT_2),
+        0.0,
+        corner,
+        0.0,
+        quarter,
+        FRAC_PI_4,
+        PI / 2.0,
+        quarter,
+        quarter,
+        FRAC_PI_4,
+        PI / 2.0,
+        0.0,
+        0.0,
+    ];
+    weights.iter().zip(configurations).map(|(weight, &n)| weight * n as f64).sum()
+}
+
+/// Area of the convex hull in pixels, and largest and smallest Feret diameter.
+///
+/// # Sources
+/// As scikit-image 0.26 `area_convex` and `feret_diameter_max`: the hull of the middles of pixel
+/// edges counts the pixels on or inside it; the diameters are those of these pixels' outline.
+#[must_use]
+pub fn convex(object: &Object) -> (f64, Option<(f64, f64)>) {
+    let mut rows = vec![None; (object.y1 - object.y0) as usize];
+    for run in &object.runs {
+        let row = &mut rows[(run.y - object.y0) as usize];
+        let (start, last) = (run.start - object.x0, run.end - 1 - object.x0);
+        let (first, end) = row.unwrap_or((start, last));
+        *row = Some((first.min(start), end.max(last)));
+    }
+    let filled = Hull::of_rows(&rows).rows(rows.len());
+    let n_px = |rows: &Rows| -> u64 {
+        rows.iter().flatten().map(|(first, last)| u64::from(last - first + 1)).sum()
+    };
+    (n_px(&filled) as f64, Hull::of_rows(&filled).calipers())
+}
+
+/// Largest, mean and median distance of the pixels to the outside, in pixels.
+#[must_use]
+pub fn radii(patch: &ObjectPatch) -> [f64; 3] {
+    let cell = |&pixel: &u8| if pixel == 1 { Cell::Inside } else { Cell::Outside };
+    let cells = patch.pixels.iter().map(cell).collect();
+    let cells = Patch { width: patch.width, height: patch.height, cells };
+    let mut squares = Vec::new();
+    squared_distances(&cells, &mut Scratch::default(), &mut squares);
+    squares.retain(|&square| square > 0);
+    squares.sort_unstable();
+    let distances: Vec<f64> = squares.iter().map(|&square| f64::from(square).sqrt()).collect();
+    let mean = distances.iter().sum::<f64>() / distances.len() as f64;
+    let middle = distances.len() / 2;
+    let median = if distances.len() % 2 == 1 {
+        distances[middle]
+    } else {
+        (distances[middle - 1] + distances[middle]) / 2.0
+    };
+    [distances[distances.len() - 1], mean, median]
+}
+
+/// The seven moments after Hu 1962.
+#[must_use]
+pub fn hu(object: &Object) -> [f64; 7] {
+    let moments = Moments::of(object);
+    let (cx, cy) = moments.centroid();
+    let n = object.n_px() as f64;
+    // Third central moments; row exponent first, as scikit-image has them.
+    let [mut m30, mut m21, mut m12, mut m03] = [0.0; 4];
+    for run in &object.runs {
+        let y = f64::from(run.y - object.y0) - cy;
+        for x in run.start..run.end {
+            let x = f64::from(x - object.x0) - cx;
+            m30 += y * y * y;
+            m21 += y * y * x;
+            m12 += y * x * x;
+            m03 += x * x * x;
+        }
+    }
+    let square = n * n;
+    let second = |numerator: i128| numerator as f64 / n / square;
+    let (n20, n02, n11) = (second(moments.yy), second(moments.xx), second(moments.xy));
+    let cube = square * n.sqrt();
+    let [n30, n21, n12, n03] = [m30, m21, m12, m03].map(|moment| moment / cube);
+    let (t0, t1) = (n30 + n12, n21 + n03);
+    let (q0, q1) = (t0 * t0, t1 * t1);
+    let n4 = 4.0 * n11;
+    let (s, d) = (n20 + n02, n20 - n02);
+    let (a, b) = (n30 - 3.0 * n12, 3.0 * n21 - n03);
+    let (t0q, t1q) = (t0 * (q0 - 3.0 * q1), t1 * (3.0 * q0 - q1));
+    [
+        s,
+        d * d + n4 * n11,
+        a * a + b * b,
+        q0 + q1,
+        a * t0q + b * t1q,
+        d * (q0 - q1) + n4 * t0 * t1,
+        b * t0q - a * t1q,
+    ]
+}

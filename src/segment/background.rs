@@ -1,0 +1,190 @@
+//! Background: what is wider than a nucleus is subtracted from the signal.
+//!
+//! Gray-scale morphology with flat disks, in integers. Beyond the border there is nothing: windows
+//! are clipped.
+
+use super::smooth::disk_half_widths;
+use crate::raster::Raster;
+use rayon::prelude::*;
+use std::collections::VecDeque;
+
+/// Subtracts the opening by a disk (white top-hat).
+///
+/// # Units
+/// `radius_px` in pixels.
+#[must_use]
+pub fn subtract_opening(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
+    difference(raster, &dilate(&erode(raster, radius_px), radius_px))
+}
+
+/// Subtracts the reconstruction by dilation of the erosion by a disk: unlike the opening it follows
+/// the shape of everything that is wider than the disk somewhere.
+///
+/// # Units
+/// `radius_px` in pixels.
+///
+/// # Sources
+/// Vincent 1993, Morphological grayscale reconstruction in image analysis, hybrid algorithm,
+/// doi:10.1109/83.217222; 8-connected.
+#[must_use]
+pub fn subtract_reconstruction(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
+    difference(raster, &reconstruct(erode(raster, radius_px), raster))
+}
+
+fn difference(raster: &Raster<u16>, background: &Raster<u16>) -> Raster<u16> {
+    let pairs = raster.samples().iter().zip(background.samples());
+    let samples = pairs.map(|(&sample, &back)| sample.saturating_sub(back)).collect();
+    Raster::from_samples(raster.width(), raster.height(), samples).expect("the shape is kept")
+}
+
+/// The smallest sample in the disk around each pixel.
+fn erode(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
+    over_disks(raster, radius_px, u16::MAX, u16::min)
+}
+
+/// The largest sample in the disk around each pixel.
+fn dilate(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
+    over_disks(raster, radius_px, 0, u16::max)
+}
+
+/// The extreme over the disk around each pixel; `neutral` never wins and stands beyond the border.
+fn over_disks(
+    raster: &Raster<u16>,
+    radius_px: f64,
+    neutral: u16,
+    pick: impl Fn(u16, u16) -> u16 + Copy + Sync,
+) -> Raster<u16> {
+    let half_widths = disk_half_widths(radius_px);
+    let (width, height) = (raster.width() as usize, i64::from(raster.height()));
+    let mut extremes = raster.clone();
+    // Rows of a disk with equal half width share one horizontal pass.
+    let mut first = 0;
+    while first < half_widths.len() {
+        let half = half_widths[first];
+        let last = half_widths.iter().rposition(|&other| other == half).unwrap_or(first);
+        let lines = over_windows(raster, half, neutral, pick);
+        extremes.samples_mut().par_chunks_mut(width.max(1)).enumerate().for_each(|(y, row)| {
+            for reach in first..=last {
+                let above = y as i64 - reach as i64;
+                let below = y as i64 + reach as i64;
+                for from in [above, below].into_iter().filter(|from| (0..height).contains(from)) {
+                    let line = lines.row(from as u32);
+                    row.iter_mut().zip(line).for_each(|(to, &value)| *to = pick(*to, value));
+                }
+            }
+        });
+        first = last + 1;
+    }
+    extremes
+}
+
+/// The extreme of `2 * half + 1` samples of a row around each pixel.
+fn over_windows(
+    raster: &Raster<u16>,
+    half: usize,
+    neutral: u16,
+    pick: impl Fn(u16, u16) -> u16 + Copy + Sync,
+) -> Raster<u16> {
+    let (width, window) = (raster.width() as usize, 2 * half + 1);
+    let mut extremes = raster.clone();
+    let rows = extremes.samples_mut().par_chunks_mut(width.max(1)).with_min_len(16);
+    rows.for_each_init(Vec::new, |right: &mut Vec<u16>, row| {
+        right.clear();
+        right.resize(half, neutral);
+        right.extend_from_slice(row);
+        right.resize(width + 2 * half, neutral);
+        // Windows of lengths 1, 2, 4, … to the right, then two of them that overlap.
+        let mut length = 1;
+        while 2 * length <= window {
+            for x in 0..right.len() - length {
+                right[x] = pick(right[x], right[x + length]);
+            }
+            length *= 2;
+        }
+        let pairs = right.iter().zip(&right[window - length..]);
+        row.iter_mut().zip(pairs).for_each(|(to, (&one, &two))| *to = pick(one, two));
+    });
+    extremes
+}
+
+/// Reconstruction by dilation of `marker` under `mask`.
+fn reconstruct(marker: Raster<u16>, mask: &Raster<u16>) -> Raster<u16> {
+    let (width, height) = (mask.width() as usize, mask.height() as usize);
+    let mut level = marker.into_samples();
+    let ceiling = mask.samples();
+    let around = |at: usize| {
+        let (x, y) = ((at % width) as i64, (at / width) as i64);
+        let steps = [(-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1)];
+        let inside = move |&(x, y): &(i64, i64)| {
+            (0..width as i64).contains(&x) && (0..height as i64).contains(&y)
+        };
+        let places = steps.map(|(dx, dy)| (x + dx, y + dy));
+        places.into_iter().filter(inside).map(move |(x, y)| y as usize * width + x as usize)
+    };
+    for at in 0..level.len() {
+        let reach = around(at).filter(|&other| other < at).map(|other| level[other]).max();
+        level[at] = level[at].max(reach.unwrap_or(0)).min(ceiling[at]);
+    }
+    let mut queue = VecDeque::new();
+    for at in (0..level.len()).rev() {
+        let reach = around(at).filter(|&other| other > at).map(|other| level[other]).max();
+        level[at] = level[at].max(reach.unwrap_or(0)).min(ceiling[at]);
+        let can_grow = |other: usize| level[other] < level[at] && level[other] < ceiling[other];
+        if around(at).filter(|&other| other > at).any(can_grow) {
+            queue.push_back(at);
+        }
+    }
+    while let Some(at) = queue.pop_front() {
+        for other in around(at) {
+            if level[other] < level[at] && level[other] != ceiling[other] {
+                level[other] = level[at].min(ceiling[other]);
+                queue.push_back(other);
+            }
+        }
+    }
+    Raster::from_samples(mask.width(), mask.height(), level).expect("the shape is kept")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spot_on_slope() -> Raster<u16> {
+        Raster::from_fn(60, 50, |x, y| {
+            let spot = (x as i64 - 30).pow(2) + (y as i64 - 25).pow(2) <= 16;
+            100 + 2 * x as u16 + if spot { 500 } else { 0 }
+        })
+    }
+
+    #[test]
+    fn slope_goes_and_spot_stays() {
+        for subtract in [subtract_opening, subtract_reconstruction] {
+            let flat = subtract(&spot_on_slope(), 8.0);
+            assert!(flat.at(30, 25) >= 490, "{}", flat.at(30, 25));
+            assert!(flat.at(10, 10) <= 40, "{}", flat.at(10, 10));
+        }
+    }
+
+    #[test]
+    fn erosion_is_the_smallest_value_in_the_disk() {
+        let raster = Raster::from_fn(23, 19, |x, y| ((x * 37 + y * 91) * 7919 % 65_521) as u16);
+        let eroded = erode(&raster, 3.0);
+        for (x, y) in [(0_i64, 0_i64), (11, 9), (22, 18), (3, 17)] {
+            let smallest = (-3..=3)
+                .flat_map(|dy: i64| (-3..=3).map(move |dx: i64| (dx, dy)))
+                .filter(|(dx, dy)| dx * dx + dy * dy <= 9)
+                .map(|(dx, dy)| (x + dx, y + dy))
+                .filter(|(x, y)| (0..23).contains(x) && (0..19).contains(y))
+                .map(|(x, y)| raster.at(x as u32, y as u32))
+                .min();
+            assert_eq!(Some(eroded.at(x as u32, y as u32)), smallest, "({x}, {y})");
+        }
+    }
+
+    #[test]
+    fn reconstruction_fills_the_plateau_it_touches_and_no_other() {
+        let mask = Raster::from_fn(9, 1, |x, _| [5, 9, 9, 5, 2, 5, 9, 9, 5][x as usize]);
+        let marker = Raster::from_fn(9, 1, |x, _| if x == 1 { 9 } else { 0 });
+        assert_eq!(reconstruct(marker, &mask).samples(), [5, 9, 9, 5, 2, 2, 2, 2, 2]);
+    }
+}

@@ -1,0 +1,105 @@
+//! Signal: the detection channel as integers, bright where nuclei are.
+//!
+//! Takes an image, gives one `u16` for each pixel with a fixed scale, so that everything that
+//! follows is integer arithmetic and gives the same bits everywhere.
+
+use super::SegmentError;
+use crate::params::{Channel, Profile};
+use crate::raster::{Image, Raster};
+use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
+use rayon::prelude::*;
+
+/// Steps of one unit of optical density; `u16` then reaches 8, past what 8 bits can hold.
+const STEPS_PER_OD: f64 = 8192.0;
+
+/// The detection channel, in steps of a fixed size.
+#[derive(Debug, Clone)]
+pub struct Signal {
+    /// Samples in steps, 0 where the channel is negative.
+    pub raster: Raster<u16>,
+    /// Steps of one unit of the channel: brightness 1, or optical density 1.
+    pub steps_per_unit: f64,
+}
+
+impl Signal {
+    /// Reads the detection channel of an image.
+    ///
+    /// # Errors
+    /// [`SegmentError::ChannelUnavailable`] when the image or the profile cannot give the channel.
+    pub fn of_image(image: &Image, profile: &Profile) -> Result<Self, SegmentError> {
+        let channel = profile.detection.channel;
+        let unavailable = || SegmentError::ChannelUnavailable { channel, color: image.is_color() };
+        if channel == Channel::Gray {
+            return Ok(Self { raster: brightness(image), steps_per_unit: 65_535.0 });
+        }
+        let stains = profile.stains.as_ref().ok_or_else(unavailable)?;
+        let mixture = Mixture::of_channel(channel, stains).ok_or_else(unavailable)?;
+        let max_value = image.max_value() as u16;
+        let tables = StepTables::new(mixture, &DensityTables::new(stains.background, max_value));
+        let raster = match image {
+            Image::Rgb8(raster) => mix(raster, |rgb| tables.steps(rgb.map(usize::from))),
+            Image::Rgb16(raster) => mix(raster, |rgb| tables.steps(rgb.map(usize::from))),
+            Image::Gray8(_) | Image::Gray16(_) => return Err(unavailable()),
+        };
+        Ok(Self { raster, steps_per_unit: STEPS_PER_OD })
+    }
+}
+
+/// Brightness of an image on the scale of 0 to 65,535.
+#[must_use]
+pub fn brightness(image: &Image) -> Raster<u16> {
+    let weigh = |rgb: [u32; 3], full: u64| {
+        let sum: u32 = rgb.iter().zip(GRAY_WEIGHTS).map(|(&value, weight)| value * weight).sum();
+        ((u64::from(sum) * full + 5_000) / 10_000) as u16
+    };
+    match image {
+        Image::Gray8(raster) => raster.map(|value| u16::from(value) * 257),
+        Image::Gray16(raster) => raster.clone(),
+        Image::Rgb8(raster) => mix(raster, |rgb| weigh(rgb.map(u32::from), 257)),
+        Image::Rgb16(raster) => mix(raster, |rgb| weigh(rgb.map(u32::from), 1)),
+    }
+}
+
+fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) -> Raster<u16> {
+    let mut mixed = Raster::filled(raster.width(), raster.height(), 0_u16);
+    let width = raster.width() as usize;
+    let rows = mixed.samples_mut().par_chunks_mut(width).zip(raster.samples().par_chunks(width));
+    rows.with_min_len(16).for_each(|(to, from)| {
+        for (sample, &pixel) in to.iter_mut().zip(from) {
+            *sample = convert(pixel);
+        }
+    });
+    mixed
+}
+
+/// What each sample value of each color adds to the channel, in steps.
+struct StepTables {
+    first: [Vec<i32>; 3],
+    second: Option<[Vec<i32>; 3]>,
+}
+
+impl StepTables {
+    fn new(mixture: Mixture, densities: &DensityTables) -> Self {
+        let color = |color: usize, weight: f64| {
+            let steps = |density: &f64| libm::round(weight * density * STEPS_PER_OD) as i32;
+            densities.of_color(color).iter().map(steps).collect()
+        };
+        let tables = |weights: [f64; 3]| [0, 1, 2].map(|index| color(index, weights[index]));
+        match mixture {
+            Mixture::Linear(weights) => Self { first: tables(weights), second: None },
+            Mixture::PositiveParts(one, two) => {
+                Self { first: tables(one), second: Some(tables(two)) }
+            }
+        }
+    }
+
+    fn steps(&self, rgb: [usize; 3]) -> u16 {
+        let sum =
+            |tables: &[Vec<i32>; 3]| tables[0][rgb[0]] + tables[1][rgb[1]] + tables[2][rgb[2]];
+        let mut steps = sum(&self.first).max(0);
+        if let Some(second) = &self.second {
+            steps += sum(second).max(0);
+        }
+        steps.min(65_535) as u16
+    }
+}
