@@ -1,9 +1,9 @@
 //! Effects: keys that change nothing beside the others, as warnings.
 
-use super::fill::Remarks;
 use super::profile::*;
 use super::raw::*;
 use crate::finding::Code;
+use crate::yaml::{Remarks, route};
 
 /// Warns about every key that stands in the file and changes nothing.
 pub(super) fn check(raw: &RawProfile, profile: &Profile, remarks: &mut Remarks<'_>) {
@@ -33,7 +33,7 @@ pub(super) fn check(raw: &RawProfile, profile: &Profile, remarks: &mut Remarks<'
             let shown =
                 if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
             let message = format!("`{shown}` has no effect: {reason}");
-            remarks.warning([section, key], Code::KeyWithoutEffect, message, "delete the key");
+            remarks.key_warning(&route(&shown), Code::KeyWithoutEffect, message, "delete the key");
         }
     }
 }

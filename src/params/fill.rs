@@ -7,33 +7,9 @@ use super::defaults;
 use super::profile::*;
 use super::raw::*;
 use super::wire::class_measurements;
-use crate::finding::{Code, Finding};
+use crate::finding::Code;
 use crate::units::{Area, Length, PixelSize};
-use crate::yaml::{Document, Step};
-
-/// Collects findings about one document.
-pub(super) struct Remarks<'a> {
-    pub(super) document: &'a Document,
-    pub(super) findings: Vec<Finding>,
-}
-
-impl Remarks<'_> {
-    /// Adds an error at the value of `section.key`.
-    pub(super) fn error(&mut self, route: [&str; 2], code: Code, message: String, help: &str) {
-        let place = self.document.place(&steps(route));
-        self.findings.push(Finding::error(code, place, message).help(help));
-    }
-
-    /// Adds a warning at the key of `section.key`.
-    pub(super) fn warning(&mut self, route: [&str; 2], code: Code, message: String, help: &str) {
-        let place = self.document.key_place(&steps(route));
-        self.findings.push(Finding::warning(code, place, message).help(help));
-    }
-}
-
-fn steps(route: [&str; 2]) -> Vec<Step> {
-    route.into_iter().filter(|key| !key.is_empty()).map(Step::from).collect()
-}
+use crate::yaml::{Remarks, route};
 
 /// The profile that the file describes.
 pub(super) fn fill(raw: &RawProfile, remarks: &mut Remarks<'_>) -> Profile {
@@ -85,7 +61,7 @@ fn background(raw: &RawBackground, remarks: &mut Remarks<'_>) -> Background {
         let message = "the background needs a radius".to_owned();
         let help =
             "add `radius_um` (or `radius_px`), larger than the radius of the largest nucleus";
-        remarks.error(["background", "method"], Code::MissingKey, message, help);
+        remarks.error(&route("background.method"), Code::MissingKey, message, help);
         Length::Px(1.0)
     });
     match method {
@@ -114,7 +90,7 @@ fn threshold(raw: &RawThreshold, channel: Channel, remarks: &mut Remarks<'_>) ->
             let value = raw.value.unwrap_or_else(|| {
                 let message = "the threshold needs a value".to_owned();
                 let help = "add `value`, in the channel's unit";
-                remarks.error(["threshold", "method"], Code::MissingKey, message, help);
+                remarks.error(&route("threshold.method"), Code::MissingKey, message, help);
                 0.0
             });
             ThresholdMethod::Manual { value }
@@ -162,7 +138,12 @@ fn split(raw: &RawSplit, remarks: &mut Remarks<'_>) -> Split {
         length(remarks, ["split", "suppression"], raw.suppression_um, raw.suppression_px);
     if distance.is_some() && raw.suppression.is_some() {
         let message = "`suppression: auto` stands beside a fixed distance".to_owned();
-        remarks.error(["split", "suppression"], Code::UnitConflict, message, "keep one of the two");
+        remarks.error(
+            &route("split.suppression"),
+            Code::UnitConflict,
+            message,
+            "keep one of the two",
+        );
     }
     let sigma = length(remarks, ["split", "log_sigma"], raw.log_sigma_um, raw.log_sigma_px);
     let (method, default_h) = match raw.method.unwrap_or(SplitWord::Shape) {
@@ -182,7 +163,7 @@ fn classify(raw: &RawClassify, remarks: &mut Remarks<'_>) -> Option<Classify> {
     if raw.thresholds.len() == 2 {
         let message = "there are 2 thresholds of positivity".to_owned();
         let help = "give one (negative, positive) or three (negative, 1+, 2+, 3+)";
-        remarks.error(["classify", "thresholds"], Code::TooManyItems, message, help);
+        remarks.error(&route("classify.thresholds"), Code::TooManyItems, message, help);
     }
     // The schema allows these words only.
     let (_, measurement) = class_measurements().find(|(word, _)| *word == raw.measurement)?;
@@ -228,6 +209,11 @@ fn one_unit(
 ) {
     if um.is_some() && px.is_some() {
         let message = format!("`{physical}` and `{pixels}` both stand in `{section}`");
-        remarks.error([section, &pixels], Code::UnitConflict, message, "keep one of the two");
+        remarks.error(
+            &route(&format!("{section}.{pixels}")),
+            Code::UnitConflict,
+            message,
+            "keep one of the two",
+        );
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Reads from a [`Tree`], so that base and head are read alike. Gives every finding at once.
 
-use super::fill::{Remarks, fill};
+use super::fill::fill;
 use super::raw::RawProfile;
 use super::{Params, SCHEMA, rules, wire};
 use crate::finding::{Code, Finding, has_errors};
 use crate::revision::{Tree, TreeError};
 use crate::source::{Place, Source};
-use crate::yaml::{Document, MAX_HAND_WRITTEN_BYTES, source_from_bytes};
+use crate::yaml::{Document, MAX_HAND_WRITTEN_BYTES, Remarks, source_from_bytes};
 use std::collections::BTreeMap;
 
 /// A profile, the text it was read from, and what is worth knowing about it.
@@ -29,7 +29,7 @@ pub struct Loaded {
 pub fn of_text(source: &Source) -> Result<Loaded, Vec<Finding>> {
     let document = Document::parse(source)?;
     let raw: RawProfile = document.read(SCHEMA)?;
-    let mut remarks = Remarks { document: &document, findings: Vec::new() };
+    let mut remarks = Remarks::about(&document);
     let profile = fill(&raw, &mut remarks);
     rules::check(&raw, &profile, &mut remarks);
     let mut findings = remarks.findings;

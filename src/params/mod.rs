@@ -25,7 +25,7 @@ use crate::digest::Digest;
 use crate::finding::{Code, Finding};
 use crate::source::{Place, Source};
 use crate::units::PixelSize;
-use crate::yaml::{Document, Step};
+use crate::yaml::{Document, route};
 use std::ops::Deref;
 
 /// What the `schema` key of a profile says.
@@ -85,10 +85,7 @@ impl Deref for Params {
 #[must_use]
 pub fn place_of_key(source: &Source, key: &str) -> Place {
     match Document::parse(source) {
-        Ok(document) => {
-            let route: Vec<Step> = key.split('.').map(Step::from).collect();
-            document.key_place(&route)
-        }
+        Ok(document) => document.key_place(&route(key)),
         Err(_) => Place::file(source.path.clone()),
     }
 }

@@ -133,7 +133,7 @@ pub(super) struct RawSmoothing {
     #[schemars(range(min = 0.0, max = 50.0), extend("x-unit" = "µm", "default" = defaults::SIGMA_UM, "x-renamed-from" = ["sigmaMicrons"]))]
     pub(super) sigma_um: Option<f64>,
     /// The same in pixels.
-    #[schemars(range(min = 0.0, max = 100.0), extend("x-unit" = "px", "x-renamed-from" = ["sigma", "threshold_smoothing_scale"]))]
+    #[schemars(range(min = 0.0, max = 100.0), extend("x-unit" = "px", "x-renamed-from" = ["threshold_smoothing_scale"]))]
     pub(super) sigma_px: Option<f64>,
 }
 

@@ -2,11 +2,11 @@
 //!
 //! One function for each rule; all of them run, so that all problems come at once.
 
-use super::fill::Remarks;
 use super::profile::*;
 use super::raw::*;
 use crate::finding::Code;
 use crate::units::{Area, Length, PixelSize};
+use crate::yaml::{Remarks, route};
 use std::f64::consts::PI;
 
 /// Stains whose vectors are closer than this cannot be told apart, in degrees.
@@ -36,7 +36,7 @@ fn name_is_the_files(profile: &Profile, remarks: &mut Remarks<'_>) {
     {
         let message = format!("the profile is named `{}`, its file `{file}`", profile.name);
         let help = format!("write `name: {stem}`, or rename the file to `{}.yaml`", profile.name);
-        remarks.error(["name", ""], Code::NameMismatch, message, &help);
+        remarks.error(&route("name"), Code::NameMismatch, message, &help);
     }
 }
 
@@ -47,7 +47,7 @@ fn micrometers_have_a_pixel_size(profile: &Profile, remarks: &mut Remarks<'_>) {
         let message = format!("`{key}` is in micrometers, but the profile has no pixel size");
         let help = "add `image.working_pixel_size_um` or `image.pixel_size_um`; else the dataset, \
                     the image files or `--pixel-size-um` must give one";
-        remarks.warning(["image", ""], Code::PixelSizeMissing, message, help);
+        remarks.key_warning(&route("image"), Code::PixelSizeMissing, message, help);
     }
 }
 
@@ -67,7 +67,7 @@ fn areas_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
             shown_area(most)
         );
         let help = "raise the maximum or lower the minimum";
-        remarks.error(["morphology", &key], Code::RangeInverted, message, help);
+        remarks.error(&route(&format!("morphology.{key}")), Code::RangeInverted, message, help);
     }
     let holes = morphology.fill_holes_max_area;
     if compare(profile, holes, most).is_some_and(|(holes, most)| most < holes) {
@@ -75,7 +75,12 @@ fn areas_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
             format!("holes up to {} are filled, more than a nucleus may have", shown_area(holes));
         let help = format!("stay below the largest nucleus, {}", shown_area(most));
         let key = key_of_area("fill_holes_max_area", holes);
-        remarks.warning(["morphology", &key], Code::RangeInverted, message, &help);
+        remarks.key_warning(
+            &route(&format!("morphology.{key}")),
+            Code::RangeInverted,
+            message,
+            &help,
+        );
     }
 }
 
@@ -83,7 +88,12 @@ fn bounds_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
     let [lower, upper] = profile.threshold.bounds;
     if upper <= lower {
         let message = format!("the lower bound {lower} is not below the upper bound {upper}");
-        remarks.error(["threshold", "bounds"], Code::RangeInverted, message, "swap or widen them");
+        remarks.error(
+            &route("threshold.bounds"),
+            Code::RangeInverted,
+            message,
+            "swap or widen them",
+        );
     }
 }
 
@@ -93,7 +103,7 @@ fn value_lies_within_bounds(profile: &Profile, remarks: &mut Remarks<'_>) {
     if lower <= upper && !(lower..=upper).contains(&value) {
         let message = format!("the threshold {value} lies outside its bounds {lower} to {upper}");
         let help = "change `value` or `bounds`";
-        remarks.error(["threshold", "value"], Code::OutOfRange, message, help);
+        remarks.error(&route("threshold.value"), Code::OutOfRange, message, help);
     }
 }
 
@@ -112,7 +122,7 @@ fn blur_is_narrower_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
             let message = format!("`{key}` is {}, wider than the smallest nucleus", shown(blur));
             let radius = shown(smallest);
             let help = format!("stay below {radius}, the radius of a nucleus of the minimum area");
-            remarks.error([section, &key], Code::BlurTooWide, message, &help);
+            remarks.error(&route(&format!("{section}.{key}")), Code::BlurTooWide, message, &help);
         }
     }
 }
@@ -130,7 +140,12 @@ fn background_is_wider_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>)
         let message = format!("`{key}` is {}, narrower than the largest nucleus", shown(radius));
         let help =
             format!("go above {}, the radius of a nucleus of the maximum area", shown(largest));
-        remarks.warning(["background", &key], Code::RadiusTooSmall, message, &help);
+        remarks.key_warning(
+            &route(&format!("background.{key}")),
+            Code::RadiusTooSmall,
+            message,
+            &help,
+        );
     }
 }
 
@@ -139,7 +154,7 @@ fn positivity_rises(profile: &Profile, remarks: &mut Remarks<'_>) {
     if classify.thresholds.windows(2).any(|pair| pair[1] <= pair[0]) {
         let message = format!("the thresholds {:?} do not rise", classify.thresholds);
         let help = "give them from weak to strong, each above the one before";
-        remarks.error(["classify", "thresholds"], Code::ThresholdsNotRising, message, help);
+        remarks.error(&route("classify.thresholds"), Code::ThresholdsNotRising, message, help);
     }
 }
 
@@ -153,14 +168,14 @@ fn stains_differ(profile: &Profile, remarks: &mut Remarks<'_>) {
             any_is_zero = true;
             let message = format!("the vector of {name} is zero");
             let help = "give the optical densities of red, green and blue; at least one is not 0";
-            remarks.error(["stains", name], Code::OutOfRange, message, help);
+            remarks.error(&route(&format!("stains.{name}")), Code::OutOfRange, message, help);
         }
     }
     let Some((name, vector)) = second else { return };
     if !any_is_zero && nearly_parallel(stains.hematoxylin, vector) {
         let message = format!("the vectors of hematoxylin and {name} are less than 10° apart");
         let help = "two stains of nearly one color cannot be told apart; check the vectors";
-        remarks.error(["stains", name], Code::StainsParallel, message, help);
+        remarks.error(&route(&format!("stains.{name}")), Code::StainsParallel, message, help);
     }
 }
 
@@ -187,13 +202,13 @@ fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
         format!("images of this modality have no channel `{}`", channel.as_str())
     };
     if !channel.exists_in(modality) {
-        remarks.error(["detection", "channel"], Code::ChannelModality, missing(channel), &help);
+        remarks.error(&route("detection.channel"), Code::ChannelModality, missing(channel), &help);
     }
     if let Some(classify) = &profile.classify
         && !classify.measurement.channel.exists_in(modality)
     {
         let message = missing(classify.measurement.channel);
-        remarks.error(["classify", "measurement"], Code::ChannelModality, message, &help);
+        remarks.error(&route("classify.measurement"), Code::ChannelModality, message, &help);
     }
 }
 
