@@ -3,15 +3,15 @@
 use crate::finding::Finding;
 use serde_json::{Value, json};
 
-/// What the `schema` key of [`findings_document`] says.
-pub const FINDINGS_SCHEMA: &str = "cellgate/findings/v1";
+/// What the `schema` key of [`document`] says.
+pub const SCHEMA: &str = "cellgate/findings/v1";
 
 /// The findings as a list, in their order.
 ///
 /// # Edge cases
 /// A finding about a whole file has `null` for line and column; lines and columns count from 1.
 #[must_use]
-pub fn findings_json(findings: &[Finding]) -> Value {
+pub fn list(findings: &[Finding]) -> Value {
     let entry = |finding: &Finding| {
         let span = finding.place.span;
         json!({
@@ -31,6 +31,6 @@ pub fn findings_json(findings: &[Finding]) -> Value {
 
 /// The findings as a document of its own.
 #[must_use]
-pub fn findings_document(findings: &[Finding]) -> Value {
-    json!({"schema": FINDINGS_SCHEMA, "findings": findings_json(findings)})
+pub fn document(findings: &[Finding]) -> Value {
+    json!({"schema": SCHEMA, "findings": list(findings)})
 }

@@ -80,7 +80,7 @@ fn annotations_are_worst_first_and_at_most_ten_of_a_level() {
 
 #[test]
 fn json_lists_every_part() {
-    let value = findings_document(&[finding()]);
+    let value = document(&[finding()]);
     let expected = serde_json::json!({"schema": "cellgate/findings/v1", "findings": [{
         "code": "out-of-range", "severity": "error", "file": "params/p.yaml",
         "line": 2, "column": 13, "end_line": 2, "end_column": 15,
