@@ -173,6 +173,7 @@ codes! {
     DigestMismatch "digest-mismatch" "A file's content is not what its digest says.";
     MaskShape "mask-shape" "A mask has another size than its image.";
     MaskNotLabels "mask-not-labels" "A mask is not a label image.";
+    SplitLeak "split-leak" "What belongs together stands in training and in testing.";
     DatasetLayout "dataset-layout" "The dataset's files do not follow the layout.";
 }
 

@@ -22,6 +22,12 @@ impl PixelSize {
         self.0
     }
 
+    /// How many of these pixels fit along one meter.
+    #[must_use]
+    pub fn px_per_m(self) -> f64 {
+        1e6 / self.0
+    }
+
     /// How many of these pixels fit along one pixel of `other`.
     #[must_use]
     pub fn per(self, other: Self) -> f64 {
