@@ -154,6 +154,7 @@ codes! {
     PixelSizeConflict "pixel-size-conflict" "Two sources of the pixel size differ by more than 1 %.";
     PixelSizeAssumed "pixel-size-assumed" "The image is taken to be at the working resolution.";
     RangeInverted "range-inverted" "A minimum lies above its maximum.";
+    RadiusTooSmall "radius-too-small" "The background's radius is smaller than the largest nucleus's.";
     BlurTooWide "blur-too-wide" "Smoothing is wider than the smallest nucleus.";
     ThresholdsNotRising "thresholds-not-rising" "Thresholds of positivity do not rise.";
     StainsParallel "stains-parallel" "Two stain vectors are nearly parallel.";

@@ -1,6 +1,8 @@
 //! The profile: cell parameters for one type of image, in the words of the field.
 
 use crate::units::{Area, Length, PixelSize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Cell parameters for one type of image.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,52 @@ pub struct Profile {
     pub measure: Vec<MeasureGroup>,
 }
 
+impl Profile {
+    /// Paths of the keys whose value is in micrometers.
+    #[must_use]
+    pub fn physical_keys(&self) -> Vec<&'static str> {
+        let morphology = &self.morphology;
+        let window = match self.threshold.method {
+            ThresholdMethod::LocalMean { window, .. } | ThresholdMethod::Sauvola { window, .. } => {
+                Some(window)
+            }
+            ThresholdMethod::Manual { .. }
+            | ThresholdMethod::Otsu
+            | ThresholdMethod::Otsu3 { .. }
+            | ThresholdMethod::Li
+            | ThresholdMethod::Triangle => None,
+        };
+        let background = match self.background {
+            Background::None => None,
+            Background::Opening { radius } | Background::Reconstruction { radius } => Some(radius),
+        };
+        let (log_sigma, suppression) = match (self.split.method, self.split.suppression) {
+            (SplitMethod::None, _) => (None, None),
+            (SplitMethod::Log { sigma }, Suppression::Auto) => (Some(sigma), None),
+            (SplitMethod::Log { sigma }, Suppression::Distance(length)) => {
+                (Some(sigma), Some(length))
+            }
+            (_, Suppression::Distance(length)) => (None, Some(length)),
+            (_, Suppression::Auto) => (None, None),
+        };
+        let physical = |length: Option<Length>| length.is_some_and(Length::is_physical);
+        let keys = [
+            ("background.radius_um", physical(background)),
+            ("smoothing.median_radius_um", self.smoothing.median_radius.is_physical()),
+            ("smoothing.sigma_um", self.smoothing.sigma.is_physical()),
+            ("threshold.window_um", physical(window)),
+            ("morphology.open_radius_um", morphology.open_radius.is_physical()),
+            ("morphology.close_radius_um", morphology.close_radius.is_physical()),
+            ("morphology.fill_holes_max_area_um2", morphology.fill_holes_max_area.is_physical()),
+            ("morphology.min_area_um2", morphology.min_area.is_physical()),
+            ("morphology.max_area_um2", morphology.max_area.is_some_and(Area::is_physical)),
+            ("split.log_sigma_um", physical(log_sigma)),
+            ("split.suppression_um", physical(suppression)),
+        ];
+        keys.into_iter().filter(|(_, is_physical)| *is_physical).map(|(key, _)| key).collect()
+    }
+}
+
 /// What kind of image a profile is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageSpec {
@@ -43,7 +91,8 @@ pub struct ImageSpec {
 }
 
 /// How an image came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Modality {
     /// Bright nuclei on a dark background.
     Fluorescence,
@@ -84,7 +133,10 @@ pub struct Detection {
 }
 
 /// One number for each pixel, made from its color.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// Brightness, 0 to 1: gray, or 0.2125 red + 0.7154 green + 0.0721 blue.
     Gray,
@@ -120,6 +172,22 @@ impl Channel {
             Self::OdRed => "od_red",
             Self::OdGreen => "od_green",
             Self::OdBlue => "od_blue",
+        }
+    }
+
+    /// Whether images of a modality have the channel.
+    #[must_use]
+    pub fn exists_in(self, modality: Modality) -> bool {
+        match self {
+            Self::Gray => modality == Modality::Fluorescence,
+            Self::DabOd => modality == Modality::IhcHdab,
+            Self::EosinOd => modality == Modality::He,
+            Self::HematoxylinOd
+            | Self::StainSum
+            | Self::OdSum
+            | Self::OdRed
+            | Self::OdGreen
+            | Self::OdBlue => modality.is_brightfield(),
         }
     }
 }
@@ -207,7 +275,8 @@ pub enum ThresholdMethod {
 }
 
 /// Where the middle class of three belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum MiddleClass {
     /// With the nuclei: the lower of the two thresholds counts.
     Foreground,
@@ -298,7 +367,10 @@ pub enum Statistic {
 }
 
 /// A group of measurements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum MeasureGroup {
     /// Size and form.
     Shape,

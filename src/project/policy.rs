@@ -1,9 +1,11 @@
 //! Policy: tolerances, accuracy floors and who may approve. Always read from base.
 
+use crate::digest::{Digest, DigestError};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Everything that a verdict depends on beside the measurements.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Policy {
     /// How far measurements may move.
     pub tolerances: Tolerances,
@@ -13,8 +15,18 @@ pub struct Policy {
     pub approval: ApprovalPolicy,
 }
 
+impl Policy {
+    /// Digest of the canonical form: comments, order and formatting of the files do not change it.
+    ///
+    /// # Errors
+    /// [`DigestError`] when a limit is not finite, which no policy read from files is.
+    pub fn digest(&self) -> Result<Digest, DigestError> {
+        Digest::of_canonical(self)
+    }
+}
+
 /// How far measurements may move.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tolerances {
     /// By measurement: a column of `nuclei.csv` or of `fields.csv`. A measurement without one is
     /// reported and not judged.
@@ -26,7 +38,7 @@ pub struct Tolerances {
 }
 
 /// How far one measurement may move: the larger of the two.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Tolerance {
     /// In the measurement's own unit; 0 when only the fraction counts.
     pub absolute: f64,
@@ -35,7 +47,7 @@ pub struct Tolerance {
 }
 
 /// Limits on what happens to nuclei, as fractions of base's nuclei, and on fields.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct StructureLimits {
     /// Nuclei of base without any partner in head.
     pub max_vanished_fraction: f64,
@@ -48,7 +60,7 @@ pub struct StructureLimits {
 }
 
 /// Lowest accuracy against truth, as means over fields; `None` is no floor.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct AccuracyFloors {
     /// F1 at an overlap (IoU) of 0.5.
     pub f1_at_50: Option<f64>,
@@ -65,7 +77,7 @@ pub struct AccuracyFloors {
 }
 
 /// Who may approve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApprovalPolicy {
     /// Lowest permission on the repository.
     pub permission: String,

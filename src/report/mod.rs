@@ -1,7 +1,8 @@
-//! Report: verdicts, drift and accuracy as text, tables and pictures.
+//! Report: verdicts, drift, accuracy and findings as text, tables and pictures.
 //!
-//! One value, [`model::Report`], and its renderings. Nothing here decides anything.
+//! Verdicts are one value, [`model::Report`], and its renderings. Nothing here decides anything.
 
+pub mod findings;
 pub mod explain;
 pub mod html;
 pub mod markdown;

@@ -4,12 +4,16 @@
 //! come out. Everything is bounded before it is parsed.
 
 mod parse;
+mod parts;
 mod places;
+mod remarks;
 mod scalar;
 mod schema;
 mod text;
 mod violations;
 
+pub(crate) use parts::range_of;
+pub use remarks::{Remarks, route};
 pub use schema::schema_of;
 pub use text::{MAX_HAND_WRITTEN_BYTES, MAX_MANIFEST_BYTES, source_from_bytes};
 

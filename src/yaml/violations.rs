@@ -2,6 +2,7 @@
 //!
 //! Takes a document and a schema, gives findings in the order of the text. Reads no files.
 
+use super::parts::{keys_of, paths_to, range_of, renamed, without_unit};
 use super::{Document, MAX_FINDINGS, Step};
 use crate::finding::{Code, Finding, closest};
 use jsonschema::ValidationError;
@@ -195,7 +196,9 @@ impl<'a> Violation<'a> {
         };
         let words: Vec<&str> = types.iter().map(|name| type_in_words(name)).collect();
         let wanted = words.join(" or ");
-        let message = format!("{} must be {wanted}, but is {}", self.name(), described(self.value));
+        let is_secret = self.part.get("x-secret").is_some();
+        let found = if is_secret { "something else".to_owned() } else { described(self.value) };
+        let message = format!("{} must be {wanted}, but is {found}", self.name());
         let finding = self.at_value(Code::WrongType, message);
         match self.value {
             Value::Null => finding.help("give a value, or delete the key"),
@@ -264,83 +267,11 @@ impl<'a> Violation<'a> {
     }
 }
 
-/// The allowed range of a part of a schema, with its unit.
-pub(crate) fn range_of(part: &Value) -> Option<String> {
-    let limit = |key: &str| part.get(key).filter(|limit| limit.is_number()).map(plain_number);
-    let unit = part.get("x-unit").and_then(Value::as_str);
-    let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
-    let above = limit("exclusiveMinimum").map(|least| format!("above {least}"));
-    let below = limit("exclusiveMaximum").map(|most| format!("below {most}"));
-    let range = match (limit("minimum"), limit("maximum")) {
-        (Some(least), Some(most)) => format!("{least} to {most}"),
-        (Some(least), None) => join(Some(format!("at least {least}")), below)?,
-        (None, Some(most)) => join(above, Some(format!("at most {most}")))?,
-        (None, None) => join(above, below)?,
-    };
-    Some(format!("{range}{unit}"))
-}
-
-fn join(lower: Option<String>, upper: Option<String>) -> Option<String> {
-    match (lower, upper) {
-        (Some(lower), Some(upper)) => Some(format!("{lower} and {upper}")),
-        (lower, upper) => lower.or(upper),
-    }
-}
-
-/// A JSON number without a fraction of zero.
-fn plain_number(number: &Value) -> String {
-    let text = number.to_string();
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
 fn with_form(finding: Finding, part: &Value) -> Finding {
     match part.get("x-form").and_then(Value::as_str) {
         Some(form) if finding.help.is_none() => finding.help(format!("needed: {form}")),
         _ => finding,
     }
-}
-
-fn keys_of(part: &Value) -> Vec<&str> {
-    let properties = part.get("properties").and_then(Value::as_object);
-    properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect()
-}
-
-/// What a key of another program is called here, as a path.
-fn renamed(schema: &Value, key: &str) -> Option<String> {
-    let mut found = None;
-    visit(schema, String::new(), &mut |path, _, part| {
-        let names = part.get("x-renamed-from").and_then(Value::as_array);
-        if names.into_iter().flatten().any(|name| name == key) && found.is_none() {
-            found = Some(path.to_owned());
-        }
-    });
-    found
-}
-
-/// Where else the schema has a key of that name.
-fn paths_to(schema: &Value, key: &str) -> Vec<String> {
-    let mut paths = Vec::new();
-    visit(schema, String::new(), &mut |path, name, _| {
-        if name == key {
-            paths.push(path.to_owned());
-        }
-    });
-    paths
-}
-
-/// Visits every property: its path, its name, its part of the schema.
-fn visit(schema: &Value, path: String, act: &mut impl FnMut(&str, &str, &Value)) {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    for (name, part) in properties.into_iter().flatten() {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        act(&path, name, part);
-        visit(part, path, act);
-    }
-}
-
-fn without_unit(key: &str) -> &str {
-    let units = ["_um2", "_px2", "_um", "_px"];
-    units.iter().find_map(|unit| key.strip_suffix(unit)).unwrap_or(key)
 }
 
 fn without_period(text: &str) -> &str {

@@ -1,0 +1,47 @@
+//! Defaults: what a profile means where it is silent.
+//!
+//! The schema, the reference table and the reading of profiles take them from here.
+
+use super::profile::{Channel, MeasureGroup, Modality};
+
+/// Stain vectors that QuPath starts with for H-DAB and H&E.
+///
+/// # Sources
+/// Bankhead et al. 2017, doi:10.1038/s41598-017-17204-5; hematoxylin and DAB after Ruifrok and
+/// Johnston 2001.
+pub(super) const HEMATOXYLIN: [f64; 3] = [0.65, 0.70, 0.29];
+pub(super) const DAB: [f64; 3] = [0.27, 0.57, 0.78];
+pub(super) const EOSIN: [f64; 3] = [0.2159, 0.8012, 0.5581];
+pub(super) const CLEAR_GLASS: [f64; 3] = [255.0, 255.0, 255.0];
+
+/// Half a micrometer: blurs single pixels, not the border of a nucleus.
+pub(super) const SIGMA_UM: f64 = 0.5;
+pub(super) const CORRECTION_FACTOR: f64 = 1.0;
+/// About three nuclei wide, so that each window sees background.
+pub(super) const WINDOW_UM: f64 = 30.0;
+/// The weight in most published uses of Sauvola's threshold on dark backgrounds.
+pub(super) const SAUVOLA_K: f64 = 0.2;
+/// CellProfiler's lower limit of a local threshold.
+pub(super) const GLOBAL_FRACTION: f64 = 0.7;
+/// Nucleoli and vacuoles leave holes of a few square micrometers.
+pub(super) const FILL_HOLES_UM2: f64 = 25.0;
+/// QuPath's smallest nucleus.
+pub(super) const MIN_AREA_UM2: f64 = 10.0;
+pub(super) const SHAPE_H_PX: f64 = 0.75;
+pub(super) const INTENSITY_H: f64 = 0.02;
+/// Blobs of 3.5 micrometers radius: the scale is the radius over the square root of 2.
+pub(super) const LOG_SIGMA_UM: f64 = 2.5;
+pub(super) const MEASURE: [MeasureGroup; 2] = [MeasureGroup::Shape, MeasureGroup::Intensity];
+
+pub(super) fn channel(modality: Modality) -> Channel {
+    match modality {
+        Modality::Fluorescence => Channel::Gray,
+        Modality::He => Channel::HematoxylinOd,
+        Modality::IhcHdab => Channel::OdSum,
+    }
+}
+
+/// The channel's own range; an optical density above 3 lets one photon in a thousand through.
+pub(super) fn bounds(channel: Channel) -> [f64; 2] {
+    if channel == Channel::Gray { [0.0, 1.0] } else { [0.0, 3.0] }
+}

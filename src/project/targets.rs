@@ -1,0 +1,132 @@
+//! Targets: servers that releases are deployed to, and what they must have to spare.
+//!
+//! Holds names of environment variables, never their contents.
+
+use super::raw::{RawMonitor, RawSecret, RawSetting, RawTarget};
+use crate::finding::Code;
+use crate::yaml::Remarks;
+
+pub(super) const DEFAULT_PORT: u16 = 22;
+pub(super) const DEFAULT_KEEP: u32 = 5;
+/// The smallest server that segments a whole slide in strips.
+pub(super) const DEFAULT_MEMORY_GB: f64 = 4.0;
+pub(super) const DEFAULT_DISK_GB: f64 = 25.0;
+
+/// A server that releases are deployed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A folder of this machine.
+    Local {
+        /// The folder as written.
+        folder: String,
+    },
+    /// One or more hosts over SSH.
+    Ssh(SshTarget),
+}
+
+/// Hosts over SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshTarget {
+    /// Hosts; the first is the canary. At least one.
+    pub hosts: Vec<Setting>,
+    /// SSH port.
+    pub port: u16,
+    /// User to log in as.
+    pub user: Setting,
+    /// Environment variable of the private key; `None` asks the SSH agent.
+    pub key_env: Option<String>,
+    /// Environment variable of the key's passphrase.
+    pub passphrase_env: Option<String>,
+    /// Known host keys: their text in an environment variable, or a file of the repository.
+    pub known_hosts: Setting,
+    /// Absolute folder on the server.
+    pub path: String,
+    /// How many releases stay on the server.
+    pub keep: u32,
+}
+
+/// A setting that may come from the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// As it stands in the file.
+    Literal(String),
+    /// In the environment variable of that name.
+    Env(String),
+}
+
+/// What a target must have to spare.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MonitorLimits {
+    /// Least memory, in gigabytes.
+    pub min_memory_gb: f64,
+    /// Least disk, in gigabytes.
+    pub min_disk_gb: f64,
+}
+
+/// Reads one target; `None` when a finding says why not.
+pub(super) fn target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) -> Option<Target> {
+    let route = |key: &'static str| ["targets".into(), name.into(), key.into()];
+    if let Some(folder) = &raw.local {
+        for key in ssh_keys(raw) {
+            let message = format!("`{key}` has no effect beside `local`");
+            let help = "delete it; a local target is a folder of this machine";
+            remarks.error(&route(key), Code::KeyWithoutEffect, message, help);
+        }
+        return Some(Target::Local { folder: folder.clone() });
+    }
+    let mut missing = Vec::new();
+    let mut need = |key: &'static str, stands: bool| {
+        if !stands {
+            missing.push(key);
+        }
+    };
+    need("hosts", raw.hosts.is_some());
+    need("user", raw.user.is_some());
+    need("known_hosts", raw.known_hosts.is_some());
+    need("path", raw.path.is_some());
+    for key in missing {
+        let message = format!("the key `{key}` is missing in `targets.{name}`");
+        let help = "add it, or give `local: FOLDER` alone for a folder of this machine";
+        remarks.key_error(&["targets".into(), name.into()], Code::MissingKey, message, help);
+    }
+    let env = |secret: &RawSecret| secret.env.clone();
+    Some(Target::Ssh(SshTarget {
+        hosts: raw.hosts.as_ref()?.iter().map(setting).collect(),
+        port: raw.port.unwrap_or(DEFAULT_PORT),
+        user: setting(raw.user.as_ref()?),
+        key_env: raw.key.as_ref().map(env),
+        passphrase_env: raw.passphrase.as_ref().map(env),
+        known_hosts: setting(raw.known_hosts.as_ref()?),
+        path: raw.path.clone()?,
+        keep: raw.keep.unwrap_or(DEFAULT_KEEP),
+    }))
+}
+
+/// The keys of a raw target that belong to SSH.
+fn ssh_keys(raw: &RawTarget) -> impl Iterator<Item = &'static str> {
+    let keys = [
+        ("hosts", raw.hosts.is_some()),
+        ("port", raw.port.is_some()),
+        ("user", raw.user.is_some()),
+        ("key", raw.key.is_some()),
+        ("passphrase", raw.passphrase.is_some()),
+        ("known_hosts", raw.known_hosts.is_some()),
+        ("path", raw.path.is_some()),
+        ("keep", raw.keep.is_some()),
+    ];
+    keys.into_iter().filter(|(_, stands)| *stands).map(|(key, _)| key)
+}
+
+fn setting(raw: &RawSetting) -> Setting {
+    match raw {
+        RawSetting::Literal(text) => Setting::Literal(text.clone()),
+        RawSetting::Env(name) => Setting::Env(name.clone()),
+    }
+}
+
+pub(super) fn monitor(raw: &RawMonitor) -> MonitorLimits {
+    MonitorLimits {
+        min_memory_gb: raw.min_memory_gb.unwrap_or(DEFAULT_MEMORY_GB),
+        min_disk_gb: raw.min_disk_gb.unwrap_or(DEFAULT_DISK_GB),
+    }
+}

@@ -1,0 +1,20 @@
+//! Findings, rendered: for people, for GitHub, for dashboards, for programs.
+//!
+//! One file a form, all of the same list. Words of strangers are made harmless for each form.
+
+mod annotations;
+mod json;
+mod junit;
+mod sarif;
+mod terminal;
+mod text;
+
+pub use annotations::annotations;
+pub use json::{SCHEMA, document, list};
+pub use junit::junit;
+pub use sarif::sarif;
+pub use terminal::{human, summary_line};
+pub use text::harmless;
+
+#[cfg(test)]
+mod tests;
