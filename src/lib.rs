@@ -33,6 +33,7 @@ pub mod verdict;
 pub mod report;
 
 // Floor 5, stories: the floors below, in order.
+pub mod validate;
 pub mod run;
 pub mod gate;
 pub mod demo;

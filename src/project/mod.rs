@@ -101,6 +101,9 @@ impl Project {
                 targets.insert(name.clone(), target);
             }
         }
+        if raw.tolerances.is_none() {
+            unnamed_tolerances(tree, &params, &mut remarks);
+        }
         let mut findings = remarks.findings;
         let tolerances = match &tolerances_path {
             None => Tolerances::default(),
@@ -178,6 +181,16 @@ fn datasets(raw: &RawProject, remarks: &mut Remarks<'_>) -> BTreeMap<String, Dat
         datasets.insert(name.clone(), source);
     }
     datasets
+}
+
+/// Tolerances that lie beside the profiles and that nobody names would be passed over silently.
+fn unnamed_tolerances(tree: &Tree, folder: &str, remarks: &mut Remarks<'_>) {
+    let path = format!("{folder}/tolerances.yaml");
+    if tree.has_file(&path).unwrap_or(false) {
+        let message = format!("`{path}` is not used: the defaults hold");
+        let help = format!("add `tolerances: {path}`");
+        remarks.key_warning(&[], Code::KeyWithoutEffect, message, &help);
+    }
 }
 
 /// Every name that the file uses must be defined.

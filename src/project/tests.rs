@@ -170,3 +170,9 @@ fn the_policy_digest_sees_tolerances_floors_and_approval_alone() {
     assert_ne!(base, digest("approval: {count: 2}"));
     assert_ne!(base, digest("accuracy_floors: {he: {pq: 0.5}}"));
 }
+
+#[test]
+fn tolerances_that_nobody_names_are_a_warning() {
+    let files = [("params/tolerances.yaml", "schema: cellgate/tolerances/v1\n")];
+    check_text(BASE, &files, &[(Code::KeyWithoutEffect, "schema: cellgate/project/v1")]);
+}
