@@ -175,6 +175,13 @@ codes! {
     MaskNotLabels "mask-not-labels" "A mask is not a label image.";
     SplitLeak "split-leak" "What belongs together stands in training and in testing.";
     DatasetLayout "dataset-layout" "The dataset's files do not follow the layout.";
+    // Judgement: a verdict as a remark about the profile that it is on.
+    Drifted "drifted" "A profile's measurements moved beyond their tolerance.";
+    Inconclusive "inconclusive" "It could not be decided whether a profile's measurements moved.";
+    Broken "broken" "A profile has no result that could be compared.";
+    AccuracyBelowFloor "accuracy-below-floor" "A profile's accuracy is below its floor.";
+    ApprovalMissing "approval-missing" "A change must be approved and is not.";
+    ProfileUngated "profile-ungated" "No entry of the gate tries a profile.";
 }
 
 impl fmt::Display for Code {

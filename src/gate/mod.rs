@@ -1,1 +1,287 @@
-//! To be written.
+//! Gate: a change of cell parameters goes in, a verdict with its reasons comes out.
+//!
+//! Takes base and head as trees; loads both sides, runs both with this binary on the same fields,
+//! compares, judges and puts the report together. Decides nothing itself: `verdict` does.
+
+mod fields;
+mod output;
+mod remarks;
+mod sides;
+
+pub use output::write;
+
+use crate::digest::{Digest, DigestError};
+use crate::drift::{DriftError, FieldPair, Side, compare, noise_floor};
+use crate::finding::{Code, Finding, has_errors};
+use crate::project::{AccuracyFloors, Policy};
+use crate::report::html::Picture;
+use crate::report::model::{
+    ChangedKey, Engine, Gate as GateParts, ProfileParts, Report, Revision, Sides as Both,
+};
+use crate::revision::Tree;
+use crate::run::cache::Cache;
+use crate::run::fingerprint::engine_fingerprint;
+use crate::run::write::WriteError;
+use crate::source::{Place, Source};
+use crate::verdict::{
+    AccuracyCase, Change, Comparison, Context, FailOn, FailedField, GateJudgement, ProfileCase,
+    judge,
+};
+use fields::{ProfileRuns, RunPlan};
+use sides::{Case, Sides};
+
+/// Seed of the resampling of fields; printed in every report.
+const SEED: u64 = 20_260_101;
+
+/// What to gate.
+pub struct Request<'a> {
+    /// Before the change.
+    pub base: Tree,
+    /// What people call base.
+    pub base_name: String,
+    /// After the change.
+    pub head: Tree,
+    /// What people call head.
+    pub head_name: String,
+    /// Where results are kept; `None` computes everything.
+    pub cache: Option<Cache>,
+    /// From which verdict on the gate fails.
+    pub fail_on: FailOn,
+    /// Is told how many of how many runs are done, and of what.
+    pub progress: &'a (dyn Fn(usize, usize, &str) + Sync),
+}
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The verdict and everything behind it.
+    pub report: Report,
+    /// Fields with outlines, the worst first.
+    pub pictures: Vec<Picture>,
+    /// Remarks about inputs.
+    pub findings: Vec<Finding>,
+    /// The verdicts as remarks about the profiles' lines.
+    pub remarks: Vec<Finding>,
+    /// Texts that findings point into.
+    pub sources: Vec<Source>,
+    /// Runs that were computed and runs that were known.
+    pub n_runs: RunCounts,
+    /// The process's exit code.
+    pub exit_code: u8,
+}
+
+/// How many runs were computed and how many were known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunCounts {
+    /// Computed now.
+    pub computed: usize,
+    /// Found in the cache, or the same as base.
+    pub known: usize,
+}
+
+/// The gate could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// Nothing was there to check.
+    #[error("nothing to check: {0}")]
+    Nothing(String),
+    /// A digest cannot be taken.
+    #[error("a digest cannot be taken")]
+    Digest(#[from] DigestError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Exit code when there is nothing to check.
+pub const NOTHING: u8 = 3;
+
+/// Gates a change.
+///
+/// # Errors
+/// [`GateError::Nothing`] when no profile or no field matched; others when the work itself failed.
+/// What is wrong with inputs is in the outcome's findings.
+pub fn gate(request: &Request<'_>) -> Result<Outcome, GateError> {
+    let mut sides = Sides::load(&request.base, &request.head);
+    let cases = sides.cases();
+    if cases.is_empty() && !has_errors(&sides.findings) {
+        return Err(GateError::Nothing("no profile is gated; add it to `gate:` in `cellgate.yaml`".to_owned()));
+    }
+    let engine = engine_fingerprint();
+    let plan = RunPlan { base: &request.base, head: &request.head, cache: request.cache.as_ref(), engine };
+    let runs = fields::run_all(&plan, &cases, request.progress);
+    if !cases.is_empty() && runs.iter().all(|runs| runs.fields.is_empty()) && !has_errors(&sides.findings) {
+        return Err(GateError::Nothing("no field matched any entry of `gate:`".to_owned()));
+    }
+    for runs in &runs {
+        sides.findings.extend(runs.findings.iter().cloned());
+    }
+    Decision::make(request, &sides, &cases, &runs, engine)?.outcome(request, sides, &cases, &runs)
+}
+
+/// Everything between the runs and the report.
+struct Decision {
+    judgement: GateJudgement,
+    drifts: Vec<Option<Result<crate::drift::Drift, DriftError>>>,
+    context: Context,
+    engine: Engine,
+    dataset: Digest,
+    policy: Digest,
+}
+
+impl Decision {
+    fn make(
+        request: &Request<'_>,
+        sides: &Sides,
+        cases: &[Case],
+        runs: &[ProfileRuns],
+        engine: Digest,
+    ) -> Result<Self, GateError> {
+        let policy = sides.policy();
+        let drifts: Vec<_> = runs.iter().map(|runs| drift_of(runs, &policy)).collect();
+        let repeats: Vec<FieldPair<'_>> = runs.iter().flat_map(ProfileRuns::repeats).collect();
+        let approved = sides.approved_fingerprint();
+        let context = Context {
+            dataset: sides.dataset_change()?,
+            policy: sides.policy_change()?,
+            engine: approved
+                .filter(|approved| *approved != engine)
+                .map(|base| change(Some(base), Some(engine))),
+            noise: (!repeats.is_empty()).then(|| noise_floor(&repeats)),
+            has_error_findings: has_errors(&sides.findings),
+        };
+        let failed: Vec<Vec<FailedField>> = runs.iter().map(ProfileRuns::failed).collect();
+        let profile_cases: Vec<ProfileCase<'_>> = cases
+            .iter()
+            .zip(runs)
+            .zip(drifts.iter().zip(&failed))
+            .map(|((case, runs), (drift, failed_fields))| ProfileCase {
+                name: &case.name,
+                comparison: comparison(case, drift.as_ref()),
+                failed_fields,
+                accuracy: accuracy(case, runs, &policy),
+                is_approved: false,
+            })
+            .collect();
+        let judgement = judge(&profile_cases, &context);
+        let _ = request;
+        Ok(Self {
+            judgement,
+            drifts,
+            context,
+            engine: Engine {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                fingerprint: engine.to_string(),
+                approved_fingerprint: approved.map(|digest| digest.to_string()),
+            },
+            dataset: sides.dataset_digest()?,
+            policy: policy.digest()?,
+        })
+    }
+
+    fn outcome(
+        self,
+        request: &Request<'_>,
+        sides: Sides,
+        cases: &[Case],
+        runs: &[ProfileRuns],
+    ) -> Result<Outcome, GateError> {
+        let policy = sides.policy();
+        let parts: Vec<ProfileParts<'_>> = cases
+            .iter()
+            .zip(runs)
+            .zip(self.judgement.profiles.iter().zip(&self.drifts))
+            .map(|((case, runs), (judgement, drift))| ProfileParts {
+                judgement,
+                drift: drift.as_ref().and_then(|drift| drift.as_ref().ok()),
+                accuracy: accuracy(case, runs, &policy),
+                params_digest: Both {
+                    base: case.base.as_ref().map(|loaded| loaded.params.digest().to_string()),
+                    head: case.head.as_ref().map(|loaded| loaded.params.digest().to_string()),
+                },
+                changed_keys: changed_keys(case),
+            })
+            .collect();
+        let remarks = remarks::of(cases, &self.judgement);
+        let gate = GateParts {
+            judgement: &self.judgement,
+            fail_on: request.fail_on,
+            engine: self.engine,
+            base: revision(&request.base, &request.base_name),
+            head: revision(&request.head, &request.head_name),
+            dataset_digest: self.dataset.to_string(),
+            policy_digest: self.policy.to_string(),
+            noise: self.context.noise.as_ref(),
+            min_fields: policy.tolerances.min_fields,
+            seed: SEED,
+            findings: &sides.findings,
+        };
+        let report = Report::new(&gate, &parts);
+        let pictures = fields::pictures(request, cases, runs, &report, &self.drifts);
+        let count = |runs: &ProfileRuns| (runs.n_computed, runs.n_known);
+        let n_runs = runs.iter().map(count).fold(RunCounts::default(), |sum, (computed, known)| {
+            RunCounts { computed: sum.computed + computed, known: sum.known + known }
+        });
+        let exit_code = self.judgement.exit_code(request.fail_on);
+        Ok(Outcome { report, pictures, findings: sides.findings, remarks, sources: sides.sources, n_runs, exit_code })
+    }
+}
+
+fn drift_of(runs: &ProfileRuns, policy: &Policy) -> Option<Result<crate::drift::Drift, DriftError>> {
+    if !runs.has_both_sides {
+        return None;
+    }
+    Some(compare(&runs.pairs(), &policy.tolerances, SEED))
+}
+
+fn comparison<'a>(
+    case: &Case,
+    drift: Option<&'a Result<crate::drift::Drift, DriftError>>,
+) -> Comparison<'a> {
+    match (case.is_invalid_in_base, case.is_invalid_in_head, drift) {
+        (_, true, _) => Comparison::HeadInvalid,
+        (true, false, _) => Comparison::BaseInvalid,
+        (_, _, Some(Ok(drift))) => Comparison::Drift(drift),
+        (_, _, Some(Err(error))) => Comparison::Impossible { why: error.to_string() },
+        (_, _, None) if case.base.is_none() => Comparison::New,
+        (_, _, None) => Comparison::Deleted,
+    }
+}
+
+fn accuracy(case: &Case, runs: &ProfileRuns, policy: &Policy) -> AccuracyCase {
+    let floors = policy.accuracy_floors.get(&case.name).copied();
+    let (base, head) = runs.accuracy();
+    AccuracyCase { base, head, floors: floors.unwrap_or_else(AccuracyFloors::default) }
+}
+
+fn changed_keys(case: &Case) -> Vec<ChangedKey> {
+    let Some((base, head)) = case.base.as_ref().zip(case.head.as_ref()) else { return Vec::new() };
+    let keys = base.params.changed_keys(&head.params).into_iter();
+    keys.map(|changed| ChangedKey { key: changed.key, base: changed.base, head: changed.head }).collect()
+}
+
+fn change(base: Option<Digest>, head: Option<Digest>) -> Change {
+    let text = |digest: Option<Digest>| digest.map(|digest| digest.short());
+    Change { base: text(base), head: text(head) }
+}
+
+fn revision(tree: &Tree, name: &str) -> Revision {
+    let commit = match tree {
+        Tree::Folder(_) => None,
+        Tree::Commit { commit, .. } => Some(commit.clone()),
+    };
+    Revision { name: name.to_owned(), commit }
+}
+
+/// A finding for a gate entry that matches no field.
+fn nothing_matched(profile: &str, dataset: &str, image_type: Option<&str>) -> Finding {
+    let of_type = image_type.map_or_else(String::new, |kind| format!(" of image type `{kind}`"));
+    let message = format!("dataset `{dataset}` has no field{of_type} for profile `{profile}`");
+    Finding::error(Code::NothingMatched, Place::file(crate::project::FILE), message)
+        .help("an empty set never passes: correct `image_type`, or add fields to the dataset")
+}
+
+/// Both sides of a field, as `drift` takes them.
+fn side(run: &crate::run::FieldRun) -> Side<'_> {
+    Side { labels: &run.labels, nuclei: &run.nuclei, summary: &run.summary }
+}
