@@ -5,7 +5,7 @@
 use super::fill::fill;
 use super::raw::RawProfile;
 use super::{Params, SCHEMA, rules, wire};
-use crate::finding::{Code, Finding, has_errors};
+use crate::finding::{Code, Finding, Severity, has_errors};
 use crate::revision::{Tree, TreeError};
 use crate::source::{Place, Source};
 use crate::yaml::{Document, MAX_HAND_WRITTEN_BYTES, Remarks, source_from_bytes};
@@ -28,11 +28,17 @@ pub struct Loaded {
 /// Every finding, warnings among them, when one is an error.
 pub fn of_text(source: &Source) -> Result<Loaded, Vec<Finding>> {
     let document = Document::parse(source)?;
-    let raw: RawProfile = document.read(SCHEMA)?;
+    let (raw, mut findings) = document.read_partly::<RawProfile>(SCHEMA);
+    let Some(raw) = raw else { return Err(findings) };
     let mut remarks = Remarks::about(&document);
     let profile = fill(&raw, &mut remarks);
     rules::check(&raw, &profile, &mut remarks);
-    let mut findings = remarks.findings;
+    let is_whole = findings.is_empty();
+    // Beside parts that were left out, what is missing or idle may only seem so.
+    let holds = |finding: &Finding| {
+        is_whole || (finding.severity == Severity::Error && finding.code != Code::MissingKey)
+    };
+    findings.extend(remarks.findings.into_iter().filter(holds));
     findings.sort_by_key(|finding| finding.place.span.map(|span| span.start_byte));
     if has_errors(&findings) {
         return Err(findings);

@@ -219,6 +219,21 @@ fn a_changed_key_is_found_in_the_text() {
     assert_eq!(at("split.h"), Some((1, 1)));
 }
 
+#[test]
+fn rules_between_keys_are_checked_beside_violations_of_the_schema() {
+    use Code::*;
+    let lines = "smoothing: {sigma: 1}\nthreshold: {method: otsu2, value: 3, bounds: [2, 1]}";
+    check(
+        "he",
+        lines,
+        &[
+            (UnknownKey, ERROR, "sigma"),
+            (UnknownValue, ERROR, "otsu2"),
+            (RangeInverted, ERROR, "[2, 1]"),
+        ],
+    );
+}
+
 fn repository() -> Tree {
     Tree::Folder(PathBuf::from(env!("CARGO_MANIFEST_DIR")))
 }

@@ -110,6 +110,20 @@ pub fn tolerances_schema() -> Value {
     schema_of::<RawTolerances>()
 }
 
+/// What an unknown column may have been meant to be.
+fn column_help(name: &str, known: &[String]) -> String {
+    let in_unit: Vec<&str> = known
+        .iter()
+        .filter(|column| column.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')))
+        .map(String::as_str)
+        .collect();
+    match closest(name, known.iter().map(String::as_str)) {
+        _ if !in_unit.is_empty() => format!("columns that begin so: {}", in_unit.join(", ")),
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "take a column of `nuclei.csv` or `fields.csv`".to_owned(),
+    }
+}
+
 /// Reads tolerances from their text; `known` are the columns that there are.
 ///
 /// # Errors
@@ -122,10 +136,7 @@ pub fn tolerances_of_text(source: &Source, known: &[String]) -> Result<Tolerance
         let route = ["measurements".into(), name.as_str().into()];
         if !known.contains(name) {
             let message = format!("no table has a column `{name}`");
-            let help = match closest(name, known.iter().map(String::as_str)) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => "take a column of `nuclei.csv` or `fields.csv`".to_owned(),
-            };
+            let help = column_help(name, known);
             remarks.key_error(&route, Code::ReferenceUnknown, message, &help);
         }
         let is_zero = |part: Option<f64>| part.is_none_or(|part| part == 0.0);

@@ -128,22 +128,43 @@ impl Document {
     where
         T: DeserializeOwned + JsonSchema,
     {
-        let mut findings = violations::of_schema_key(self, schema_id)?;
-        let schema = schema_of::<T>();
-        let value = self.value_for(&schema);
-        findings.extend(violations::of_schema(self, &schema, &value));
-        if !findings.is_empty() {
-            return Err(bounded(findings));
+        match self.read_partly(schema_id) {
+            (Some(read), findings) if findings.is_empty() => Ok(read),
+            (_, findings) => Err(findings),
         }
-        serde_json::from_value(value).map_err(|error| {
+    }
+
+    /// As [`Self::read`], and reads what is left without the parts that violate the schema, so that
+    /// rules between keys can be checked all the same.
+    ///
+    /// # Edge cases
+    /// `None` when a required part is among those left out, or when nearly all is wrong; then there
+    /// is a finding.
+    pub fn read_partly<T>(&self, schema_id: &str) -> (Option<T>, Vec<Finding>)
+    where
+        T: DeserializeOwned + JsonSchema,
+    {
+        let mut findings = match violations::of_schema_key(self, schema_id) {
+            Ok(findings) => findings,
+            Err(findings) => return (None, findings),
+        };
+        let schema = schema_of::<T>();
+        let mut value = self.value_for(&schema);
+        let (violations, violating) = violations::of_schema(self, &schema, &value);
+        findings.extend(violations);
+        if MAX_FINDINGS < findings.len() {
+            return (None, bounded(findings));
+        }
+        for route in &violating {
+            places::remove(&mut value, route);
+        }
+        let read = serde_json::from_value(value);
+        if let (Err(error), true) = (&read, findings.is_empty()) {
             // The schema and the type come from one source; what only the type knows lands here.
-            let place = self.key_place(&[]);
-            vec![Finding::error(
-                Code::WrongForm,
-                place,
-                format!("the file cannot be read: {error}"),
-            )]
-        })
+            let message = format!("the file cannot be read: {error}");
+            findings.push(Finding::error(Code::WrongForm, self.key_place(&[]), message));
+        }
+        (read.ok(), findings)
     }
 
     /// The value as `schema` wants it: without the `schema` key where the schema does not name it.

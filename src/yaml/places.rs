@@ -1,6 +1,7 @@
 //! Places: where each value of a document stands, as a tree of the same form as the value.
 
 use super::Step;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -32,6 +33,22 @@ impl Node {
             (Children::None | Children::Items(_) | Children::Keys(_), _) => None,
         };
         child.map_or(self, |child| child.follow(rest))
+    }
+}
+
+/// Takes the value at a route out of a document; of a list the whole list, so that no item moves.
+pub(super) fn remove(value: &mut Value, route: &[Step]) {
+    let keys: Vec<&str> = route
+        .iter()
+        .map_while(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+        .collect();
+    let Some((last, parents)) = keys.split_last() else { return };
+    let parent = parents.iter().try_fold(value, |value, key| value.get_mut(key));
+    if let Some(map) = parent.and_then(Value::as_object_mut) {
+        map.shift_remove(*last);
     }
 }
 

@@ -61,22 +61,32 @@ fn version_of(id: &str) -> Option<(&str, u32)> {
     Some((kind, version.parse().ok()?))
 }
 
-/// Every violation of the schema.
-pub(super) fn of_schema(document: &Document, schema: &Value, value: &Value) -> Vec<Finding> {
+/// Every violation of the schema, in the order of the text, and the routes of what violates it.
+pub(super) fn of_schema(
+    document: &Document,
+    schema: &Value,
+    value: &Value,
+) -> (Vec<Finding>, Vec<Vec<Step>>) {
     let validator = match jsonschema::validator_for(schema) {
         Ok(validator) => validator,
         Err(error) => {
             let message = format!("the schema itself cannot be used: {error}");
-            return vec![Finding::error(Code::SchemaUnknown, document.key_place(&[]), message)];
+            let finding = Finding::error(Code::SchemaUnknown, document.key_place(&[]), message);
+            return (vec![finding], Vec::new());
         }
     };
-    let mut findings: Vec<Finding> = validator
-        .iter_errors(value)
-        .flat_map(|error| Violation::new(document, schema, &error).findings())
-        .take(MAX_FINDINGS + 1)
-        .collect();
+    let mut findings = Vec::new();
+    let mut routes = Vec::new();
+    for error in validator.iter_errors(value) {
+        let violation = Violation::new(document, schema, &error);
+        findings.extend(violation.findings());
+        routes.extend(violation.routes());
+        if MAX_FINDINGS < findings.len() {
+            break;
+        }
+    }
     findings.sort_by_key(|finding| finding.place.span.map(|span| span.start_byte));
-    findings
+    (findings, routes)
 }
 
 struct Violation<'a> {
@@ -146,6 +156,17 @@ impl<'a> Violation<'a> {
         }
     }
 
+    /// Routes of the values that violate the schema.
+    fn routes(&self) -> Vec<Vec<Step>> {
+        match self.kind {
+            Kind::AdditionalProperties { unexpected } => {
+                unexpected.iter().map(|key| self.child(key)).collect()
+            }
+            Kind::Required { .. } => Vec::new(),
+            _ => vec![self.route.clone()],
+        }
+    }
+
     fn unknown_key(&self, key: &str) -> Finding {
         let place = self.document.key_place(&self.child(key));
         let known = keys_of(self.part);
@@ -183,8 +204,15 @@ impl<'a> Violation<'a> {
         };
         let finding =
             Finding::error(Code::MissingKey, self.document.key_place(&self.route), message);
+        let words = self.part.pointer(&format!("/properties/{key}/enum")).and_then(Value::as_array);
+        let words: Vec<&str> = words.into_iter().flatten().filter_map(Value::as_str).collect();
+        let allowed = if words.is_empty() {
+            String::new()
+        } else {
+            format!("; allowed: {}", words.join(", "))
+        };
         match about {
-            Some(about) => finding.help(format!("add `{key}`: {}", without_period(about))),
+            Some(about) => finding.help(format!("add `{key}`: {}{allowed}", without_period(about))),
             None => finding,
         }
     }

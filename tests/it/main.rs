@@ -1,2 +1,4 @@
 //! The one integration-test binary: what the parts do together, on real files.
-fn main() {}
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod bad_inputs;
