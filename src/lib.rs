@@ -36,4 +36,4 @@ pub mod report;
 pub mod validate;
 pub mod run;
 pub mod gate;
-// pub mod demo;
+pub mod demo;

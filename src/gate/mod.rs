@@ -105,18 +105,24 @@ pub fn gate(request: &Request<'_>) -> Result<Outcome, GateError> {
     let mut sides = Sides::load(&request.base, &request.head);
     let cases = sides.cases();
     if cases.is_empty() && !has_errors(&sides.findings) {
-        return Err(GateError::Nothing("no profile is gated; add it to `gate:` in `cellgate.yaml`".to_owned()));
+        return Err(GateError::Nothing(
+            "no profile is gated; add it to `gate:` in `cellgate.yaml`".to_owned(),
+        ));
     }
     let engine = engine_fingerprint();
-    let plan = RunPlan { base: &request.base, head: &request.head, cache: request.cache.as_ref(), engine };
+    let plan =
+        RunPlan { base: &request.base, head: &request.head, cache: request.cache.as_ref(), engine };
     let runs = fields::run_all(&plan, &cases, request.progress);
-    if !cases.is_empty() && runs.iter().all(|runs| runs.fields.is_empty()) && !has_errors(&sides.findings) {
+    if !cases.is_empty()
+        && runs.iter().all(|runs| runs.fields.is_empty())
+        && !has_errors(&sides.findings)
+    {
         return Err(GateError::Nothing("no field matched any entry of `gate:`".to_owned()));
     }
     for runs in &runs {
         sides.findings.extend(runs.findings.iter().cloned());
     }
-    Decision::make(request, &sides, &cases, &runs, engine)?.outcome(request, sides, &cases, &runs)
+    Decision::make(&sides, &cases, &runs, engine)?.outcome(request, sides, &cases, &runs)
 }
 
 /// Everything between the runs and the report.
@@ -131,7 +137,6 @@ struct Decision {
 
 impl Decision {
     fn make(
-        request: &Request<'_>,
         sides: &Sides,
         cases: &[Case],
         runs: &[ProfileRuns],
@@ -164,7 +169,6 @@ impl Decision {
             })
             .collect();
         let judgement = judge(&profile_cases, &context);
-        let _ = request;
         Ok(Self {
             judgement,
             drifts,
@@ -223,11 +227,22 @@ impl Decision {
             RunCounts { computed: sum.computed + computed, known: sum.known + known }
         });
         let exit_code = self.judgement.exit_code(request.fail_on);
-        Ok(Outcome { report, pictures, findings: sides.findings, remarks, sources: sides.sources, n_runs, exit_code })
+        Ok(Outcome {
+            report,
+            pictures,
+            findings: sides.findings,
+            remarks,
+            sources: sides.sources,
+            n_runs,
+            exit_code,
+        })
     }
 }
 
-fn drift_of(runs: &ProfileRuns, policy: &Policy) -> Option<Result<crate::drift::Drift, DriftError>> {
+fn drift_of(
+    runs: &ProfileRuns,
+    policy: &Policy,
+) -> Option<Result<crate::drift::Drift, DriftError>> {
     if !runs.has_both_sides {
         return None;
     }
@@ -257,7 +272,12 @@ fn accuracy(case: &Case, runs: &ProfileRuns, policy: &Policy) -> AccuracyCase {
 fn changed_keys(case: &Case) -> Vec<ChangedKey> {
     let Some((base, head)) = case.base.as_ref().zip(case.head.as_ref()) else { return Vec::new() };
     let keys = base.params.changed_keys(&head.params).into_iter();
-    keys.map(|changed| ChangedKey { key: changed.key, base: changed.base, head: changed.head }).collect()
+    keys.map(|changed| ChangedKey {
+        key: changed.key,
+        base: Some(changed.base),
+        head: Some(changed.head),
+    })
+    .collect()
 }
 
 fn change(base: Option<Digest>, head: Option<Digest>) -> Change {

@@ -91,7 +91,8 @@ impl OneSide {
                 Err(more) => findings.extend(more),
             }
         }
-        let profiles = profiles.into_iter().map(|loaded| (loaded.params.name.clone(), loaded)).collect();
+        let profiles =
+            profiles.into_iter().map(|loaded| (loaded.params.name.clone(), loaded)).collect();
         Self { project, profiles, invalid, datasets, findings, has_project_file }
     }
 }
@@ -141,7 +142,9 @@ impl Sides {
 
     /// Digests of the policies, when head's differs.
     pub(super) fn policy_change(&self) -> Result<Option<Change>, GateError> {
-        let (Some(base), Some(head)) = (&self.base.project, &self.head.project) else { return Ok(None) };
+        let (Some(base), Some(head)) = (&self.base.project, &self.head.project) else {
+            return Ok(None);
+        };
         let (base, head) = (base.policy().digest()?, head.policy().digest()?);
         Ok((base != head).then(|| change(Some(base), Some(head))))
     }
@@ -163,8 +166,11 @@ impl Sides {
     /// Digest of every dataset that is judged on: the dataset's own when there is one.
     pub(super) fn dataset_digest(&self) -> Result<Digest, GateError> {
         let datasets = self.reference().map(|side| &side.datasets);
-        let digests: Vec<String> =
-            datasets.into_iter().flatten().map(|(_, dataset)| dataset.digest().to_string()).collect();
+        let digests: Vec<String> = datasets
+            .into_iter()
+            .flatten()
+            .map(|(_, dataset)| dataset.digest().to_string())
+            .collect();
         match digests.as_slice() {
             [one] => Ok(one.parse().unwrap_or_else(|_| Digest::of_bytes(one.as_bytes()))),
             many => Ok(Digest::of_canonical(&many)?),
@@ -218,21 +224,28 @@ impl Sides {
     fn case(&self, name: String, entries: &[GateEntry], findings: &mut Vec<Finding>) -> Case {
         let mut trials = Vec::new();
         for entry in entries {
-            let dataset = [&self.base, &self.head].into_iter().find_map(|side| side.datasets.get(&entry.dataset));
+            let dataset = [&self.base, &self.head]
+                .into_iter()
+                .find_map(|side| side.datasets.get(&entry.dataset));
             let Some(dataset) = dataset else { continue };
             let image_type = entry.image_type.clone();
             let matches = |field: &&crate::dataset::FieldEntry| {
                 image_type.as_ref().is_none_or(|wanted| field.image_type == *wanted)
             };
             if dataset.fields().iter().any(|field| matches(&field)) {
-                trials.push(Trial { name: entry.dataset.clone(), dataset: dataset.clone(), image_type });
+                trials.push(Trial {
+                    name: entry.dataset.clone(),
+                    dataset: dataset.clone(),
+                    image_type,
+                });
             } else {
                 findings.push(super::nothing_matched(&name, &entry.dataset, image_type.as_deref()));
             }
         }
         let folder = [&self.head, &self.base].into_iter().find_map(|side| side.project.as_ref());
         let folder = folder.map_or("params", |project| project.params.as_str());
-        let (base, head) = (self.base.profiles.get(&name).cloned(), self.head.profiles.get(&name).cloned());
+        let (base, head) =
+            (self.base.profiles.get(&name).cloned(), self.head.profiles.get(&name).cloned());
         let named = head.as_ref().or(base.as_ref()).map(|loaded| loaded.source.path.to_string());
         Case {
             is_invalid_in_base: base.is_none() && self.base.invalid.contains(&name),
@@ -251,9 +264,11 @@ impl Sides {
         untried
             .map(|(name, loaded)| {
                 let place = Place::file(loaded.source.path.clone());
-                let message = format!("no entry of `gate:` tries `{name}`: its changes pass unseen");
-                Finding::warning(Code::ProfileUngated, place, message)
-                    .help(format!("add `- {{profile: {name}, dataset: …}}` to `gate:` in `cellgate.yaml`"))
+                let message =
+                    format!("no entry of `gate:` tries `{name}`: its changes pass unseen");
+                Finding::warning(Code::ProfileUngated, place, message).help(format!(
+                    "add `- {{profile: {name}, dataset: …}}` to `gate:` in `cellgate.yaml`"
+                ))
             })
             .collect()
     }

@@ -12,6 +12,7 @@ pub use policy::{AccuracyFloors, ApprovalPolicy, Policy, StructureLimits, Tolera
 pub use targets::{MonitorLimits, Setting, SshTarget, Target};
 pub use tolerances::{TOLERANCES_SCHEMA, tolerances_of_text, tolerances_schema};
 
+use crate::digest::Digest;
 use crate::finding::{Code, Finding, closest, has_errors};
 use crate::params::file_of_tree;
 use crate::revision::{Tree, normalize};
@@ -40,6 +41,8 @@ pub struct Project {
     pub datasets: BTreeMap<String, DatasetSource>,
     /// What is gated, in the file's order; at least one.
     pub gate: Vec<GateEntry>,
+    /// Fingerprint of the engine that was approved last, where the file names one.
+    pub engine_fingerprint: Option<Digest>,
     /// Servers that releases are deployed to, by name.
     pub targets: BTreeMap<String, Target>,
     /// What a target must have to spare.
@@ -128,6 +131,7 @@ impl Project {
             tolerances: tolerances_path,
             datasets,
             gate: raw.gate.into_iter().map(entry).collect(),
+            engine_fingerprint: raw.engine_fingerprint.and_then(|digits| digits.parse().ok()),
             targets,
             monitor: targets::monitor(&raw.monitor),
             warnings: findings,
@@ -255,6 +259,17 @@ fn floors_of(raw: &RawFloors) -> AccuracyFloors {
         aji: raw.aji,
         pq: raw.pq,
         dice: raw.dice,
+    }
+}
+
+impl Default for Policy {
+    /// The policy of a project that says nothing about it.
+    fn default() -> Self {
+        Self {
+            tolerances: Tolerances::default(),
+            accuracy_floors: BTreeMap::new(),
+            approval: approval_of(&RawApproval::default()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod findings;
 pub mod explain;
+pub mod geojson;
 pub mod html;
 pub mod markdown;
 pub mod model;

@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod fingerprint;
+pub mod record;
 pub mod write;
 
 use crate::digest::Digest;

@@ -42,9 +42,24 @@ pub(super) fn parse(source: &Source) -> Result<Located, Vec<Finding>> {
     }
     match reader.root {
         Some((Value::Null, _)) | None if reader.findings.is_empty() => Err(vec![empty(source)]),
-        Some(root) if reader.findings.is_empty() => Ok(root),
+        Some(root) if reader.findings.is_empty() => agreed(source, root),
         _ => Err(reader.findings),
     }
+}
+
+/// The value, when serde_yaml reads the same one.
+///
+/// The events were bounded and cleared of everything that expands before serde_yaml sees the text.
+/// Where two parsers understand a text differently, a person may, too.
+fn agreed(source: &Source, (value, node): Located) -> Result<Located, Vec<Finding>> {
+    let place = Place::file(source.path.clone());
+    let message = match serde_yaml::from_str::<Value>(&source.text) {
+        Ok(read) if read == value => return Ok((read, node)),
+        Ok(_) => "YAML parsers read different values from the file".to_owned(),
+        Err(error) => format!("not every YAML parser can read the file: {error}"),
+    };
+    let help = "quote texts that look like numbers or dates, and write numbers in plain digits";
+    Err(vec![Finding::error(Code::YamlSyntax, place, message).help(help)])
 }
 
 fn ends_reading(finding: &Finding) -> bool {

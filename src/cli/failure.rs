@@ -1,0 +1,68 @@
+//! Failure: why a command could not do its work, and the exit code that says so.
+
+use cellgate::finding::Finding;
+use cellgate::report::findings::{human, summary_line};
+use std::error::Error;
+use std::io;
+
+/// A command that did not end as it should.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An input is wrong: 10.
+    Findings(Vec<Finding>),
+    /// The arguments do not fit together: 2.
+    Usage(String),
+    /// Nothing was there to check: 3.
+    Nothing(String),
+    /// The tool failed: 1.
+    Tool(String),
+}
+
+impl Failure {
+    /// The tool failed at something; the error's causes are told, too.
+    pub(crate) fn tool(what: &str, error: &dyn Error) -> Self {
+        let mut text = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self::Tool(text)
+    }
+
+    /// Tells why, on standard error; gives the exit code.
+    #[expect(clippy::print_stderr, reason = "this is where failures are told")]
+    pub(crate) fn print(&self) -> u8 {
+        match self {
+            Self::Findings(findings) => {
+                eprint!("{}", human(findings, &[], false));
+                eprintln!("{}", summary_line(findings));
+                10
+            }
+            Self::Usage(text) => {
+                eprintln!("error: {text}");
+                2
+            }
+            Self::Nothing(text) => {
+                eprintln!("error: {text}");
+                3
+            }
+            Self::Tool(text) => {
+                eprintln!("error: {text}");
+                1
+            }
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::tool("output cannot be written", &error)
+    }
+}
+
+impl From<cellgate::run::write::WriteError> for Failure {
+    fn from(error: cellgate::run::write::WriteError) -> Self {
+        Self::tool("a result is lost", &error)
+    }
+}

@@ -1,0 +1,119 @@
+//! Command line: arguments in, text and an exit code out. A subcommand is a file.
+//!
+//! Only this floor prints and chooses the exit code; it computes nothing.
+
+mod dataset;
+mod demo;
+mod evaluate;
+mod failure;
+mod findings;
+mod gate;
+mod inputs;
+mod measure;
+mod progress;
+mod schema;
+mod segment;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+/// The gate for changes of cell parameters
+///
+/// Validates profiles, segments and measures a fixture dataset with base's and head's parameters,
+/// compares the measurements and says whether the change may pass, and why.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, propagate_version = true)]
+#[command(
+    after_help = "Exit codes: 0 passed, 1 the tool failed, 2 usage, 3 nothing to check, 10 findings,\n  \
+    11 drift, 12 accuracy below its floor, 13 not approved.\n\nExample:\n  cellgate demo"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Threads to use; all cores without this
+    #[arg(long, global = true, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print results only, no progress
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Validate(validate::Args),
+    Schema(schema::Args),
+    Dataset(dataset::Args),
+    Segment(segment::Args),
+    Measure(measure::Args),
+    Evaluate(evaluate::Args),
+    Gate(gate::Args),
+}
+
+/// Runs the command line.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(threads) = cli.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
+        if let Err(error) = pool.build_global() {
+            return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
+        }
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let code = match &cli.command {
+        Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
+        Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
+        Command::Schema(args) => schema::run(args, &mut out).map_err(Failure::from),
+        Command::Dataset(args) => dataset_command(args, &mut out, has_color),
+        Command::Segment(args) => segment::run(args, &mut out, cli.quiet),
+        Command::Measure(args) => measure::run(args, &mut out),
+        Command::Evaluate(args) => evaluate::run(args, &mut out),
+        Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
+    };
+    let flushed = out.flush();
+    let code = match (code, flushed) {
+        (Ok(code), Ok(())) => code,
+        // A reader that has seen enough is no failure.
+        (Ok(code), Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        (Ok(_), Err(error)) => Failure::from(error).print(),
+        (Err(failure), _) => failure.print(),
+    };
+    ExitCode::from(code)
+}
+
+fn dataset_command(
+    args: &dataset::Args,
+    out: &mut dyn io::Write,
+    has_color: bool,
+) -> Result<u8, Failure> {
+    let found = dataset::run(args, out).map_err(|error| Failure::tool("the dataset", &error))?;
+    if !found.is_empty() {
+        findings::print(out, findings::Format::Human, (&found, &[], &[]), has_color)?;
+    }
+    Ok(findings::exit_code(&found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.has_subcommands())
+        {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Demo: the whole path on the embedded phantoms, in a folder that the user may look into.
+//!
+//! Writes a small project, makes a harmless and a harmful change of its parameters and gates both,
+//! as `cellgate gate` does it in a repository.
+
+use crate::gate::{GateError, Outcome, Request, gate, write};
+use crate::revision::Tree;
+use crate::run::write::{WriteError, replace};
+use crate::verdict::{FailOn, Verdict};
+use std::path::{Path, PathBuf};
+
+const PROJECT: &str = include_str!("cellgate.yaml");
+const TOLERANCES: &str = include_str!("tolerances.yaml");
+const PROFILES: [(&str, &str); 3] = [
+    ("fluorescence", include_str!("fluorescence.yaml")),
+    ("he", include_str!("he.yaml")),
+    ("ihc-hdab", include_str!("ihc-hdab.yaml")),
+];
+
+/// One change of the demo and what became of it.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// What kind of change it is.
+    pub title: &'static str,
+    /// The change, as people would say it.
+    pub change: String,
+    /// The verdict it must get.
+    pub expected: Verdict,
+    /// What the gate said.
+    pub outcome: Outcome,
+    /// Where the page lies.
+    pub page: PathBuf,
+}
+
+/// The demo could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A folder cannot be made.
+    #[error("a temporary folder cannot be made")]
+    Folder(#[from] std::io::Error),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The gate failed.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+}
+
+/// A change of one line of one profile.
+struct Edit {
+    title: &'static str,
+    folder: &'static str,
+    profile: &'static str,
+    from: &'static str,
+    to: &'static str,
+    expected: Verdict,
+}
+
+const EDITS: [Edit; 2] = [
+    Edit {
+        title: "A good change",
+        folder: "good",
+        profile: "fluorescence",
+        from: "sigma_um: 0.50",
+        to: "sigma_um: 0.52",
+        expected: Verdict::Equivalent,
+    },
+    Edit {
+        title: "A drifting change",
+        folder: "drifting",
+        profile: "ihc-hdab",
+        from: "correction_factor: 1.00",
+        to: "correction_factor: 1.45",
+        expected: Verdict::Drifted,
+    },
+];
+
+/// Makes a new folder that stays after the demo.
+///
+/// # Errors
+/// [`DemoError::Folder`].
+pub fn new_folder() -> Result<PathBuf, DemoError> {
+    Ok(tempfile::Builder::new().prefix("cellgate-demo-").tempdir()?.keep())
+}
+
+/// Runs the demo in a folder.
+///
+/// # Errors
+/// [`DemoError`].
+pub fn tell(
+    folder: &Path,
+    progress: &(dyn Fn(usize, usize, &str) + Sync),
+) -> Result<Vec<Story>, DemoError> {
+    let base = folder.join("base");
+    write_project(&base, None)?;
+    EDITS.iter().map(|edit| story(folder, &base, edit, progress)).collect()
+}
+
+fn story(
+    folder: &Path,
+    base: &Path,
+    edit: &Edit,
+    progress: &(dyn Fn(usize, usize, &str) + Sync),
+) -> Result<Story, DemoError> {
+    let head = folder.join(edit.folder);
+    write_project(&head, Some(edit))?;
+    let outcome = gate(&Request {
+        base: Tree::Folder(base.to_owned()),
+        base_name: "base".to_owned(),
+        head: Tree::Folder(head.clone()),
+        head_name: edit.folder.to_owned(),
+        cache: Some(crate::run::cache::Cache::new(folder.join("cache"))),
+        fail_on: FailOn::Drifted,
+        progress,
+    })?;
+    let report = head.join("cellgate-report");
+    write(&outcome, &report)?;
+    Ok(Story {
+        title: edit.title,
+        change: format!("`{}` of `{}` becomes `{}`", edit.from, edit.profile, edit.to),
+        expected: edit.expected,
+        outcome,
+        page: report.join("report.html"),
+    })
+}
+
+fn write_project(folder: &Path, edit: Option<&Edit>) -> Result<(), WriteError> {
+    replace(&folder.join("cellgate.yaml"), PROJECT.as_bytes())?;
+    replace(&folder.join("params/tolerances.yaml"), TOLERANCES.as_bytes())?;
+    for (name, text) in PROFILES {
+        let edit = edit.filter(|edit| edit.profile == name);
+        let text = edit.map_or_else(|| text.to_owned(), |edit| text.replace(edit.from, edit.to));
+        replace(&folder.join(format!("params/{name}.yaml")), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_edit_changes_exactly_one_line() {
+        for edit in &EDITS {
+            let (_, text) = PROFILES.iter().find(|(name, _)| *name == edit.profile).unwrap();
+            assert_eq!(text.matches(edit.from).count(), 1, "{}", edit.from);
+        }
+    }
+}

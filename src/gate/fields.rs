@@ -1,0 +1,330 @@
+//! Fields: runs base and head of every gated profile on every field, each result once.
+
+use super::sides::{Case, Trial};
+use super::{Request, side};
+use crate::accuracy::{Scores, mean, score_field};
+use crate::dataset::{Field, FieldEntry};
+use crate::digest::Digest;
+use crate::drift::{Drift, DriftError, FieldPair};
+use crate::finding::{Finding, has_errors};
+use crate::params::Params;
+use crate::report::html::Picture;
+use crate::report::model::Report;
+use crate::report::overlay;
+use crate::revision::Tree;
+use crate::run::cache::{Cache, Key};
+use crate::run::{FieldRun, pixel_size, run_field};
+use crate::verdict::{FailedField, Verdict};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Pictures of a profile that moved, and of one that did not.
+const PICTURES_OF_MOVED: usize = 6;
+const PICTURES_OF_UNMOVED: usize = 1;
+
+/// What every run needs.
+pub(super) struct RunPlan<'a> {
+    pub(super) base: &'a Tree,
+    pub(super) head: &'a Tree,
+    pub(super) cache: Option<&'a Cache>,
+    pub(super) engine: Digest,
+}
+
+/// Both runs of one profile on all its fields.
+pub(super) struct ProfileRuns {
+    pub(super) fields: Vec<FieldRuns>,
+    pub(super) has_both_sides: bool,
+    pub(super) findings: Vec<Finding>,
+    pub(super) n_computed: usize,
+    pub(super) n_known: usize,
+}
+
+/// Both runs of one profile on one field.
+pub(super) struct FieldRuns {
+    pub(super) name: String,
+    base: Option<Result<Arc<FieldRun>, String>>,
+    head: Option<Result<Arc<FieldRun>, String>>,
+    /// Base once more, on one thread.
+    repeat: Option<Arc<FieldRun>>,
+    base_scores: Option<Scores>,
+    head_scores: Option<Scores>,
+    findings: Vec<Finding>,
+    n_computed: usize,
+    n_known: usize,
+}
+
+/// Runs every case on every field of its trials.
+pub(super) fn run_all(
+    plan: &RunPlan<'_>,
+    cases: &[Case],
+    progress: &(dyn Fn(usize, usize, &str) + Sync),
+) -> Vec<ProfileRuns> {
+    let fields =
+        |case: &Case| case.trials.iter().map(|trial| selected(trial).count()).sum::<usize>();
+    let n_total: usize = cases.iter().map(fields).sum();
+    let n_done = AtomicUsize::new(0);
+    let run_case = |case: &Case| {
+        let entries: Vec<(&Trial, &FieldEntry)> = case
+            .trials
+            .iter()
+            .flat_map(|trial| selected(trial).map(move |entry| (trial, entry)))
+            .collect();
+        let several = case.trials.len() > 1;
+        let fields: Vec<FieldRuns> = entries
+            .par_iter()
+            .map(|(trial, entry)| {
+                let name = if several {
+                    format!("{}/{}", trial.name, entry.name)
+                } else {
+                    entry.name.clone()
+                };
+                let runs = run_entry(plan, case, entry, name);
+                progress(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_total, &case.name);
+                runs
+            })
+            .collect();
+        ProfileRuns::new(case, fields)
+    };
+    cases.iter().map(run_case).collect()
+}
+
+fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
+    let wanted = trial.image_type.as_deref();
+    trial
+        .dataset
+        .fields()
+        .iter()
+        .filter(move |entry| wanted.is_none_or(|kind| entry.image_type == kind))
+}
+
+fn run_entry(plan: &RunPlan<'_>, case: &Case, entry: &FieldEntry, name: String) -> FieldRuns {
+    let mut runs = FieldRuns {
+        name,
+        base: None,
+        head: None,
+        repeat: None,
+        base_scores: None,
+        head_scores: None,
+        findings: Vec::new(),
+        n_computed: 0,
+        n_known: 0,
+    };
+    // Head usually holds the very files that base's manifest names; their digests are checked.
+    let opened = entry.open(plan.head).or_else(|_| entry.open(plan.base));
+    let field = match opened {
+        Ok(field) => field,
+        Err(findings) => {
+            let why = findings
+                .first()
+                .map_or("it cannot be opened", |finding| &finding.message)
+                .to_owned();
+            runs.findings = findings;
+            runs.base = case.base.as_ref().map(|_| Err(why.clone()));
+            runs.head = case.head.as_ref().map(|_| Err(why));
+            return runs;
+        }
+    };
+    let params = |loaded: &Option<crate::params::Loaded>| {
+        loaded.as_ref().map(|loaded| loaded.params.clone())
+    };
+    let (base, head) = (params(&case.base), params(&case.head));
+    if let Some(base) = &base {
+        let before = runs.n_computed;
+        let run = runs.run(plan, &field, base, &case.path, false);
+        // Base once more on one thread: what differs is noise of the engine.
+        if let Some((Ok(_), computed)) = Some((&run, runs.n_computed > before)).filter(|(_, c)| *c)
+        {
+            let _ = computed;
+            runs.repeat = repeat(&field, base).map(Arc::new);
+        }
+        runs.base = Some(run);
+    }
+    if let Some(head) = &head {
+        let same = base.as_ref().is_some_and(|base| base.digest() == head.digest());
+        let known = runs.base.clone().filter(|_| same);
+        runs.n_known += usize::from(known.is_some());
+        let run = known.unwrap_or_else(|| runs.run(plan, &field, head, &case.path, true));
+        runs.head = Some(run);
+    }
+    let score = |run: &Option<Result<Arc<FieldRun>, String>>| {
+        score_field(field.truth.as_ref()?, &done(run)?.labels).ok().map(|accuracy| accuracy.scores)
+    };
+    (runs.base_scores, runs.head_scores) = (score(&runs.base), score(&runs.head));
+    runs
+}
+
+fn repeat(field: &Field, params: &Params) -> Option<FieldRun> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
+    let (pixel, _) = pixel_size(params, None, field.pixel_size, "");
+    pool.install(|| run_field(&field.image, params, pixel)).ok()
+}
+
+impl FieldRuns {
+    /// One run, from the cache where it is known.
+    fn run(
+        &mut self,
+        plan: &RunPlan<'_>,
+        field: &Field,
+        params: &Params,
+        path: &str,
+        tells: bool,
+    ) -> Result<Arc<FieldRun>, String> {
+        let (pixel, findings) = pixel_size(params, None, field.pixel_size, path);
+        let is_invalid = has_errors(&findings);
+        if tells {
+            self.findings.extend(findings.iter().cloned());
+        }
+        if is_invalid {
+            return Err(findings
+                .into_iter()
+                .map(|finding| finding.message)
+                .collect::<Vec<_>>()
+                .join("; "));
+        }
+        let key = Key {
+            params: params.digest(),
+            field: field.digest,
+            pixel_size: pixel,
+            engine: plan.engine,
+        };
+        if let Some(run) = plan.cache.and_then(|cache| cache.load(&key)) {
+            self.n_known += 1;
+            return Ok(Arc::new(run));
+        }
+        let run = run_field(&field.image, params, pixel).map_err(|error| error.to_string())?;
+        self.n_computed += 1;
+        if let Some(cache) = plan.cache {
+            // A result that cannot be kept is computed again next time; nothing is wrong with it.
+            let _ = cache.store(&key, &run);
+        }
+        Ok(Arc::new(run))
+    }
+}
+
+impl ProfileRuns {
+    fn new(case: &Case, fields: Vec<FieldRuns>) -> Self {
+        let mut findings: Vec<Finding> = Vec::new();
+        for finding in fields.iter().flat_map(|field| &field.findings) {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
+        Self {
+            has_both_sides: case.base.is_some() && case.head.is_some(),
+            findings,
+            n_computed: fields.iter().map(|field| field.n_computed).sum(),
+            n_known: fields.iter().map(|field| field.n_known).sum(),
+            fields,
+        }
+    }
+
+    /// Fields that ran on both sides.
+    pub(super) fn pairs(&self) -> Vec<FieldPair<'_>> {
+        let pair = |field| pair(field, done(&field.base)?, done(&field.head)?);
+        self.fields.iter().filter_map(pair).collect()
+    }
+
+    /// Fields that base ran on twice.
+    pub(super) fn repeats(&self) -> Vec<FieldPair<'_>> {
+        let repeat = |field| pair(field, done(&field.base)?, field.repeat.as_deref()?);
+        self.fields.iter().filter_map(repeat).collect()
+    }
+
+    /// Fields that could not be run.
+    pub(super) fn failed(&self) -> Vec<FailedField> {
+        let failed = |field: &FieldRuns| {
+            let (base, head) = (failure(&field.base), failure(&field.head));
+            Some(FailedField {
+                name: field.name.clone(),
+                in_base: base.is_some(),
+                in_head: head.is_some(),
+                why: head.or(base)?,
+            })
+        };
+        self.fields.iter().filter_map(failed).collect()
+    }
+
+    /// Mean accuracy of base and head over fields with truth.
+    pub(super) fn accuracy(&self) -> (Option<Scores>, Option<Scores>) {
+        let over =
+            |scores: fn(&FieldRuns) -> Option<&Scores>| mean(self.fields.iter().filter_map(scores));
+        (over(|field| field.base_scores.as_ref()), over(|field| field.head_scores.as_ref()))
+    }
+}
+
+/// What a run gave, when it gave something.
+fn done(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<&FieldRun> {
+    run.as_ref()?.as_deref().ok()
+}
+
+/// Why a run gave nothing.
+fn failure(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<String> {
+    run.as_ref()?.as_ref().err().cloned()
+}
+
+fn pair<'a>(field: &'a FieldRuns, base: &'a FieldRun, head: &'a FieldRun) -> Option<FieldPair<'a>> {
+    Some(FieldPair { name: &field.name, base: side(base), head: side(head) })
+}
+
+/// Draws the fields worth looking at, the worst of each profile first.
+pub(super) fn pictures(
+    request: &Request<'_>,
+    cases: &[Case],
+    runs: &[ProfileRuns],
+    report: &Report,
+    drifts: &[Option<Result<Drift, DriftError>>],
+) -> Vec<Picture> {
+    let mut chosen = Vec::new();
+    for (index, (case, drift)) in cases.iter().zip(drifts).enumerate() {
+        let Some(profile) = report.profiles.iter().find(|profile| profile.name == case.name) else {
+            continue;
+        };
+        let is_moved = profile.verdict != Verdict::Unchanged;
+        let limit = if is_moved { PICTURES_OF_MOVED } else { PICTURES_OF_UNMOVED };
+        match drift {
+            Some(Ok(drift)) => {
+                let worst = profile.worst_fields().into_iter().take(limit);
+                chosen.extend(
+                    worst.map(|field| (index, drift.fields[field].name.clone(), Some(field))),
+                );
+            }
+            _ => {
+                let first = runs[index].fields.iter().take(limit);
+                chosen.extend(first.map(|field| (index, field.name.clone(), None)));
+            }
+        }
+    }
+    let draw = |(index, name, at): &(usize, String, Option<usize>)| {
+        let (case, runs) = (&cases[*index], &runs[*index]);
+        let field = runs.fields.iter().find(|field| field.name == *name)?;
+        let image = image_of(request, case, name)?;
+        let (base, head) = (done(&field.base), done(&field.head));
+        let drift = drifts[*index].as_ref().and_then(|drift| drift.as_ref().ok());
+        let pairing = at.and_then(|at| drift.map(|drift| &drift.fields[at].pairing));
+        let picture = overlay::draw(
+            &image.image,
+            base.map(|run| &run.labels),
+            head.map(|run| &run.labels),
+            pairing,
+        );
+        let png = overlay::encode_png(&picture).ok()?;
+        Some(Picture { profile: case.name.clone(), field: name.clone(), png })
+    };
+    chosen.par_iter().filter_map(draw).collect()
+}
+
+fn image_of(request: &Request<'_>, case: &Case, name: &str) -> Option<Field> {
+    let several = case.trials.len() > 1;
+    let entry = case.trials.iter().find_map(|trial| {
+        let named = |entry: &&FieldEntry| {
+            if several {
+                format!("{}/{}", trial.name, entry.name) == name
+            } else {
+                entry.name == name
+            }
+        };
+        selected(trial).find(named)
+    })?;
+    entry.open(&request.head).or_else(|_| entry.open(&request.base)).ok()
+}
