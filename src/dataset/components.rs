@@ -1,9 +1,11 @@
 //! Components: numbers the connected parts of a mask.
 //!
-//! Pixels that touch at a side or a corner belong together. Two passes over the rows; numbers rise
-//! from the top left.
+//! Pixels that touch at a side or a corner belong together. The pixel path has its own, on runs;
+//! here, where datasets are prepared, imageproc's serves.
 
 use crate::raster::{Labels, Raster};
+use image::{GrayImage, Luma};
+use imageproc::region_labelling::{Connectivity, connected_components};
 
 /// Numbers the 8-connected parts of a mask from 1 in the order of their first pixels.
 ///
@@ -12,64 +14,9 @@ use crate::raster::{Labels, Raster};
 #[must_use]
 pub fn label_components(mask: &Raster<bool>) -> Labels {
     let (width, height) = (mask.width(), mask.height());
-    let mut labels = Labels::filled(width, height, 0);
-    let mut parents: Vec<u32> = vec![0];
-    for y in 0..height {
-        for x in 0..width {
-            if !mask.at(x, y) {
-                continue;
-            }
-            let above = |dx: u32| {
-                (y > 0 && (1..=width).contains(&(x + dx))).then(|| labels.at(x + dx - 1, y - 1))
-            };
-            let before = (x > 0).then(|| labels.at(x - 1, y));
-            let neighbors = [before, above(0), above(1), above(2)];
-            let mut root = 0;
-            for label in neighbors.into_iter().flatten().filter(|label| *label != 0) {
-                root = union(&mut parents, root, label);
-            }
-            if root == 0 {
-                root = parents.len() as u32;
-                parents.push(root);
-            }
-            labels.set(x, y, root);
-        }
-    }
-    renumber(labels, &mut parents)
-}
-
-/// Joins two trees under the smaller root, and gives it; 0 stands for no tree.
-fn union(parents: &mut [u32], one: u32, other: u32) -> u32 {
-    let other = find(parents, other);
-    if one == 0 {
-        return other;
-    }
-    let (low, high) = (one.min(other), one.max(other));
-    parents[high as usize] = low;
-    low
-}
-
-fn find(parents: &mut [u32], mut label: u32) -> u32 {
-    while parents[label as usize] != label {
-        let grandparent = parents[parents[label as usize] as usize];
-        parents[label as usize] = grandparent;
-        label = grandparent;
-    }
-    label
-}
-
-fn renumber(mut labels: Labels, parents: &mut [u32]) -> Labels {
-    let mut numbers = vec![0; parents.len()];
-    let mut n_components = 0;
-    for label in labels.samples_mut() {
-        let root = find(parents, *label) as usize;
-        if root != 0 && numbers[root] == 0 {
-            n_components += 1;
-            numbers[root] = n_components;
-        }
-        *label = numbers[root];
-    }
-    labels
+    let picture = GrayImage::from_fn(width, height, |x, y| Luma([u8::from(mask.at(x, y))]));
+    let parts = connected_components(&picture, Connectivity::Eight, Luma([0]));
+    Labels::from_fn(width, height, |x, y| parts.get_pixel(x, y).0[0])
 }
 
 #[cfg(test)]

@@ -107,9 +107,13 @@ fn load_dataset(tree: &Tree, source: &DatasetSource) -> Result<Dataset, Vec<Find
 impl Sides {
     /// Loads both sides.
     pub(super) fn load(base_tree: &Tree, head_tree: &Tree) -> Self {
-        let base = OneSide::load(base_tree, None);
-        let elsewhere = base.project.as_ref().map(|project| project.params.clone());
-        let head = OneSide::load(head_tree, elsewhere.as_deref());
+        let mut base = OneSide::load(base_tree, None);
+        let folder = |side: &OneSide| side.project.as_ref().map(|project| project.params.clone());
+        let head = OneSide::load(head_tree, folder(&base).as_deref());
+        if base.project.is_none() {
+            // The gate is being adopted: profiles may stand where head says, and count as base's.
+            base = OneSide::load(base_tree, folder(&head).as_deref());
+        }
         let mut findings = head.findings.clone();
         if !head.has_project_file {
             let message = format!("`{}` is missing", project::FILE);
@@ -140,13 +144,12 @@ impl Sides {
         project.map_or_else(Policy::default, |project| project.policy().clone())
     }
 
-    /// Digests of the policies, when head's differs.
+    /// Digests of the policies, when head's differs; a first policy differs from none.
     pub(super) fn policy_change(&self) -> Result<Option<Change>, GateError> {
-        let (Some(base), Some(head)) = (&self.base.project, &self.head.project) else {
-            return Ok(None);
-        };
-        let (base, head) = (base.policy().digest()?, head.policy().digest()?);
-        Ok((base != head).then(|| change(Some(base), Some(head))))
+        let Some(head) = &self.head.project else { return Ok(None) };
+        let base = self.base.project.as_ref().map(|base| base.policy().digest()).transpose()?;
+        let head = Some(head.policy().digest()?);
+        Ok((base != head).then(|| change(base, head)))
     }
 
     /// The fingerprint that was approved last, as base's project file says.

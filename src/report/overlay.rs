@@ -6,6 +6,8 @@
 
 use crate::drift::{Fate, Pairing};
 use crate::raster::{Image, Labels, Raster};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder as _, ImageError};
 
 /// Longer edges are reduced to this, in pixels.
 pub const MAX_EDGE: u32 = 1024;
@@ -73,15 +75,15 @@ pub fn draw(
 /// Encodes a picture as PNG.
 ///
 /// # Errors
-/// [`png::EncodingError`] for a picture without pixels.
-pub fn encode_png(picture: &Raster<[u8; 3]>) -> Result<Vec<u8>, png::EncodingError> {
+/// [`ImageError`] for a picture without pixels.
+pub fn encode_png(picture: &Raster<[u8; 3]>) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(picture.samples().as_flattened())?;
-    writer.finish()?;
+    PngEncoder::new(&mut bytes).write_image(
+        picture.samples().as_flattened(),
+        picture.width(),
+        picture.height(),
+        ExtendedColorType::Rgb8,
+    )?;
     Ok(bytes)
 }
 
