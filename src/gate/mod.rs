@@ -20,7 +20,7 @@ use crate::report::model::{
 };
 use crate::revision::Tree;
 use crate::run::cache::Cache;
-use crate::run::fingerprint::engine_fingerprint;
+use crate::run::fingerprint;
 use crate::run::write::WriteError;
 use crate::source::{Place, Source};
 use crate::verdict::{
@@ -109,7 +109,7 @@ pub fn gate(request: &Request<'_>) -> Result<Outcome, GateError> {
             "no profile is gated; add it to `gate:` in `cellgate.yaml`".to_owned(),
         ));
     }
-    let engine = engine_fingerprint();
+    let engine = fingerprint::measured();
     let plan =
         RunPlan { base: &request.base, head: &request.head, cache: request.cache.as_ref(), engine };
     let runs = fields::run_all(&plan, &cases, request.progress);

@@ -1,7 +1,7 @@
 //! Record: `run.json`, what a run was made of. Times stand here and in no report.
 
 use super::FieldRun;
-use super::fingerprint::engine_fingerprint;
+use super::fingerprint;
 use crate::digest::Digest;
 use crate::params::Params;
 use crate::units::PixelSize;
@@ -17,7 +17,7 @@ pub struct RunRecord {
     pub schema: String,
     /// Version of cellgate.
     pub engine_version: String,
-    /// Fingerprint of the numbers it gives.
+    /// Fingerprint of the numbers that it gives.
     pub engine_fingerprint: String,
     /// The profile's name.
     pub profile: String,
@@ -51,7 +51,7 @@ impl RunRecord {
         Self {
             schema: SCHEMA.to_owned(),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-            engine_fingerprint: engine_fingerprint().to_string(),
+            engine_fingerprint: fingerprint::declared().to_owned(),
             profile: params.name.clone(),
             params_digest: params.digest().to_string(),
             fields,
