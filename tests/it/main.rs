@@ -1,2 +1,8 @@
 //! The one integration-test binary: what the parts do together, on real files.
-fn main() {}
+
+mod measure_reference;
+mod phantom_accuracy;
+mod profiles;
+mod segment_determinism;
+mod segment_edge_cases;
+mod tidy;
