@@ -27,8 +27,8 @@ const fn shape(name: &'static str, definition: &'static str) -> Property {
 pub const PROPERTIES: &[Property] = &[
     always("centroid_x_px", "Mean column of the pixels' centers."),
     always("centroid_y_px", "Mean row of the pixels' centers."),
-    always("bbox_x0_px", "First column."),
-    always("bbox_y0_px", "First row."),
+    always("bbox_x0_px", "First column of the box."),
+    always("bbox_y0_px", "First row of the box."),
     always("bbox_x1_px", "Column after the last: the box is half-open."),
     always("bbox_y1_px", "Row after the last: the box is half-open."),
     shape("area_px2", "Number of pixels."),

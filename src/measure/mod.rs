@@ -345,3 +345,6 @@ fn place(object: &Object) -> Vec<Option<f64>> {
     let centroid = [x + f64::from(object.x0), y + f64::from(object.y0)];
     centroid.into_iter().chain(corners).map(Some).collect()
 }
+
+#[cfg(test)]
+mod tests;

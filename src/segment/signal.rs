@@ -62,7 +62,7 @@ pub fn brightness(image: &Image) -> Raster<u16> {
 
 fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) -> Raster<u16> {
     let mut mixed = Raster::filled(raster.width(), raster.height(), 0_u16);
-    let width = raster.width() as usize;
+    let width = raster.width().max(1) as usize;
     let rows = mixed.samples_mut().par_chunks_mut(width).zip(raster.samples().par_chunks(width));
     rows.with_min_len(16).for_each(|(to, from)| {
         for (sample, &pixel) in to.iter_mut().zip(from) {

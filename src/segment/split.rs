@@ -123,7 +123,7 @@ impl Bench {
         smooth(levels, self.patch.width);
         let highest = levels.iter().copied().max().unwrap_or(0);
         // A quarter of the fine steps where that suffices, to sort by counting.
-        let coarse = (highest.div_ceil(MAX_LEVEL + 1)).max(4);
+        let coarse = (highest / (MAX_LEVEL + 1) + 1).max(4);
         levels.iter_mut().for_each(|level| *level /= coarse);
         self.relief.levels_per_unit = FINE / fold / f64::from(coarse);
     }

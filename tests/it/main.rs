@@ -2,4 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bad_inputs;
+mod measure_reference;
+mod phantom_accuracy;
+mod profiles;
 mod real_accuracy;
+mod segment_determinism;
+mod segment_edge_cases;
+mod tidy;
