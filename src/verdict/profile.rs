@@ -189,7 +189,7 @@ fn drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
         return (Verdict::Broken, vec![reason]);
     }
     if drift.is_identical() {
-        return (Verdict::Unchanged, unused(drift).collect());
+        return (Verdict::Unchanged, Vec::new());
     }
     let mut verdict = Verdict::Equivalent;
     let mut reasons = Vec::new();
@@ -222,15 +222,7 @@ fn drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
         );
         add(Verdict::Inconclusive, Reason::warning(ReasonCode::TooFewFields, text));
     }
-    reasons.extend(unused(drift));
     (verdict, reasons)
-}
-
-fn unused(drift: &Drift) -> impl Iterator<Item = Reason> {
-    drift.unused_tolerances.iter().map(|name| {
-        let text = format!("the tolerance of `{name}` judges nothing: no such measurement");
-        Reason::warning(ReasonCode::ToleranceUnused, text)
-    })
 }
 
 fn breached(breach: &Breach) -> Reason {
