@@ -124,7 +124,11 @@ pub(crate) fn print(
         writeln!(out, "{}", summary_line(&outcome.findings))?;
     }
     let report: &Report = &outcome.report;
-    writeln!(out, "verdict: {} (exit code {})", report.verdict, report.exit_code)?;
+    let asked = match report.fail_on.as_str() {
+        "drifted" => String::new(),
+        level => format!(", asked to fail on {level}"),
+    };
+    writeln!(out, "verdict: {} (exit code {}{asked})", report.verdict, report.exit_code)?;
     for reason in &report.reasons {
         writeln!(out, "  {}: {}", reason.severity, reason.text)?;
     }

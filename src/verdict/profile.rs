@@ -111,9 +111,10 @@ pub(super) fn judge(case: &ProfileCase<'_>) -> Judgement {
         verdict = verdict.max(worst);
         reasons.push(reason);
     }
-    let is_deleted = matches!(case.comparison, Comparison::Deleted);
+    // Without a valid profile in head there is no score to hold to a floor.
+    let has_head = !matches!(case.comparison, Comparison::Deleted | Comparison::HeadInvalid);
     let (below, is_below_floor) =
-        if is_deleted { (Vec::new(), false) } else { floors(&case.accuracy) };
+        if has_head { floors(&case.accuracy) } else { (Vec::new(), false) };
     reasons.extend(below);
     let direction = case.accuracy.base.zip(case.accuracy.head).map(|(b, h)| direction(&b, &h));
     reasons.extend(accuracy_moved(&case.accuracy, direction));

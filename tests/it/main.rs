@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bad_inputs;
+mod drift_sense;
 mod gate;
 mod repository;
