@@ -142,6 +142,15 @@ pub fn repository_root(folder: &Path) -> Result<PathBuf, TreeError> {
     Ok(PathBuf::from(top.trim_end_matches('\n')))
 }
 
+/// The folder of a repository's own files, which all its working trees share.
+///
+/// # Errors
+/// [`TreeError::Git`] when the folder stands in no repository.
+pub fn git_folder(folder: &Path) -> Result<PathBuf, TreeError> {
+    let shared = git(folder, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
+    Ok(PathBuf::from(shared.trim_end_matches('\n')))
+}
+
 /// The commit where `HEAD` left the default branch: what a change is compared with when nobody says.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use super::progress::Progress;
 use cellgate::gate::{GateError, NOTHING, Outcome, Request, gate, write};
 use cellgate::report::findings::{human, summary_line};
 use cellgate::report::model::Report;
-use cellgate::revision::{Tree, merge_base_with_default, repository_root};
+use cellgate::revision::{Tree, git_folder, merge_base_with_default, repository_root};
 use cellgate::run::cache::Cache;
 use cellgate::verdict::FailOn;
 use clap::ValueEnum;
@@ -65,12 +65,13 @@ pub(crate) fn run(
     let failed = |error: cellgate::revision::TreeError| Failure::Tool(error.to_string());
     let here = PathBuf::from(".");
     let root = repository_root(&here).map_err(failed)?;
+    let git_folder = git_folder(&root).map_err(failed)?;
     let base_name = match &args.base {
         Some(revision) => revision.clone(),
         None => merge_base_with_default(&root).map_err(failed)?,
     };
     let base = Tree::of_revision(&root, &base_name).map_err(failed)?;
-    let folder = args.cache.clone().unwrap_or_else(|| root.join(".git/cellgate-cache"));
+    let folder = args.cache.clone().unwrap_or_else(|| git_folder.join("cellgate-cache"));
     let progress = Progress::new(is_quiet);
     let request = Request {
         base,
@@ -123,7 +124,11 @@ pub(crate) fn print(
         writeln!(out, "{}", summary_line(&outcome.findings))?;
     }
     let report: &Report = &outcome.report;
-    writeln!(out, "verdict: {} (exit code {})", report.verdict, report.exit_code)?;
+    let asked = match report.fail_on.as_str() {
+        "drifted" => String::new(),
+        level => format!(", asked to fail on {level}"),
+    };
+    writeln!(out, "verdict: {} (exit code {}{asked})", report.verdict, report.exit_code)?;
     for reason in &report.reasons {
         writeln!(out, "  {}: {}", reason.severity, reason.text)?;
     }

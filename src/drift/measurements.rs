@@ -106,12 +106,12 @@ impl Source {
     }
 }
 
-/// Compares every measurement; also names the tolerances that none belongs to.
+/// Compares every measurement. A tolerance that none belongs to is another modality's.
 pub(super) fn compare(
     fields: &[FieldRows<'_>],
     tolerances: &Tolerances,
     seed: u64,
-) -> (Vec<MeasurementDrift>, Vec<String>) {
+) -> Vec<MeasurementDrift> {
     let sources = sources(fields, tolerances);
     let mut measurements: Vec<MeasurementDrift> =
         sources.par_iter().map(|source| shift_of(source, fields, tolerances, seed)).collect();
@@ -125,9 +125,7 @@ pub(super) fn compare(
         }
     }
     judge(&mut measurements, tolerances.min_fields);
-    let is_known = |name: &&String| measurements.iter().any(|m| m.name == **name);
-    let unused = tolerances.measurements.keys().filter(|name| !is_known(name)).cloned().collect();
-    (measurements, unused)
+    measurements
 }
 
 /// Everything that either side measured, in the order of the tables.

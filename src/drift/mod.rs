@@ -61,8 +61,6 @@ pub struct Drift {
     pub nuclei: FateCounts,
     /// Limits on the fates of nuclei that are exceeded.
     pub breaches: Vec<Breach>,
-    /// Tolerances that no measurement of base or head belongs to.
-    pub unused_tolerances: Vec<String>,
     /// Fields that are needed at least for deciding.
     pub min_fields: u32,
     /// Seed of the resampling.
@@ -130,7 +128,7 @@ pub fn compare(
             Ok(FieldRows::new(*field, pair(&overlaps)))
         })
         .collect::<Result<_, DriftError>>()?;
-    let (measurements, unused_tolerances) = measurements::compare(&rows, tolerances, seed);
+    let measurements = measurements::compare(&rows, tolerances, seed);
     let fields: Vec<FieldDrift> = rows.into_iter().map(FieldRows::into_drift).collect();
     let nuclei = fields.iter().map(|field| field.nuclei).sum();
     Ok(Drift {
@@ -138,7 +136,6 @@ pub fn compare(
         fields,
         measurements,
         nuclei,
-        unused_tolerances,
         min_fields: tolerances.min_fields,
         seed,
     })

@@ -13,7 +13,8 @@ use crate::report::model::Report;
 use crate::report::overlay;
 use crate::revision::Tree;
 use crate::run::cache::{Cache, Key};
-use crate::run::{FieldRun, pixel_size, run_field};
+use crate::run::{FieldRun, digest_of, pixel_size, run_field};
+use crate::units::PixelSize;
 use crate::verdict::{FailedField, Verdict};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -130,14 +131,8 @@ fn run_entry(plan: &RunPlan<'_>, case: &Case, entry: &FieldEntry, name: String) 
     };
     let (base, head) = (params(&case.base), params(&case.head));
     if let Some(base) = &base {
-        let before = runs.n_computed;
         let run = runs.run(plan, &field, base, &case.path, false);
-        // Base once more on one thread: what differs is noise of the engine.
-        if let Some((Ok(_), computed)) = Some((&run, runs.n_computed > before)).filter(|(_, c)| *c)
-        {
-            let _ = computed;
-            runs.repeat = repeat(&field, base).map(Arc::new);
-        }
+        runs.repeat = run.as_ref().ok().and_then(|once| repeat(plan, &field, base, once));
         runs.base = Some(run);
     }
     if let Some(head) = &head {
@@ -154,10 +149,32 @@ fn run_entry(plan: &RunPlan<'_>, case: &Case, entry: &FieldEntry, name: String) 
     runs
 }
 
-fn repeat(field: &Field, params: &Params) -> Option<FieldRun> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
+/// Base once more, on one thread: what differs is noise of the engine.
+///
+/// A repetition that gave the same is noted in the cache and not made again, so that the report
+/// says the same whether or not results were known.
+fn repeat(
+    plan: &RunPlan<'_>,
+    field: &Field,
+    params: &Params,
+    once: &Arc<FieldRun>,
+) -> Option<Arc<FieldRun>> {
     let (pixel, _) = pixel_size(params, None, field.pixel_size, "");
-    pool.install(|| run_field(&field.image, params, pixel)).ok()
+    let (key, numbers) = (key(plan, field, params, pixel), digest_of(once));
+    if plan.cache.is_some_and(|cache| cache.is_repeated(&key, numbers)) {
+        return Some(Arc::clone(once));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
+    let again = pool.install(|| run_field(&field.image, params, pixel)).ok()?;
+    if let Some(cache) = plan.cache.filter(|_| again == **once) {
+        // What cannot be noted is tried again next time; nothing is wrong with it.
+        let _ = cache.note_repeated(&key, numbers);
+    }
+    Some(Arc::new(again))
+}
+
+fn key(plan: &RunPlan<'_>, field: &Field, params: &Params, pixel_size: Option<PixelSize>) -> Key {
+    Key { params: params.digest(), field: field.digest, pixel_size, engine: plan.engine }
 }
 
 impl FieldRuns {
@@ -182,12 +199,7 @@ impl FieldRuns {
                 .collect::<Vec<_>>()
                 .join("; "));
         }
-        let key = Key {
-            params: params.digest(),
-            field: field.digest,
-            pixel_size: pixel,
-            engine: plan.engine,
-        };
+        let key = key(plan, field, params, pixel);
         if let Some(run) = plan.cache.and_then(|cache| cache.load(&key)) {
             self.n_known += 1;
             return Ok(Arc::new(run));

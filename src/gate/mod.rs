@@ -62,6 +62,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// The verdicts as remarks about the profiles' lines.
     pub remarks: Vec<Finding>,
+    /// The files of the gated profiles.
+    pub files: Vec<String>,
     /// Texts that findings point into.
     pub sources: Vec<Source>,
     /// Runs that were computed and runs that were known.
@@ -106,7 +108,9 @@ pub fn gate(request: &Request<'_>) -> Result<Outcome, GateError> {
     let cases = sides.cases();
     if cases.is_empty() && !has_errors(&sides.findings) {
         return Err(GateError::Nothing(
-            "no profile is gated; add it to `gate:` in `cellgate.yaml`".to_owned(),
+            "`cellgate.yaml` is missing or gates no profile that there is; name profiles and fields \
+             in its `gate:`"
+                .to_owned(),
         ));
     }
     let engine = fingerprint::measured();
@@ -232,6 +236,7 @@ impl Decision {
             pictures,
             findings: sides.findings,
             remarks,
+            files: cases.iter().map(|case| case.path.clone()).collect(),
             sources: sides.sources,
             n_runs,
             exit_code,

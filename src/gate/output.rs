@@ -19,6 +19,7 @@ pub fn write(outcome: &Outcome, folder: &Path) -> Result<(), WriteError> {
     let findings: Vec<Finding> = outcome.findings.iter().chain(&outcome.remarks).cloned().collect();
     let mut files: Vec<String> =
         findings.iter().map(|finding| finding.place.path.to_string()).collect();
+    files.extend(outcome.files.iter().cloned());
     files.sort_unstable();
     files.dedup();
     let json = report.to_json().map_err(|error| WriteError {

@@ -115,10 +115,10 @@ impl Sides {
             base = OneSide::load(base_tree, folder(&head).as_deref());
         }
         let mut findings = head.findings.clone();
-        if !head.has_project_file {
-            let message = format!("`{}` is missing", project::FILE);
+        if base.has_project_file && !head.has_project_file {
+            let message = format!("`{}` is gone", project::FILE);
             let finding = Finding::error(Code::FileUnreadable, Place::file(project::FILE), message);
-            findings.push(finding.help("write one, or run `cellgate demo` to see an example"));
+            findings.push(finding.help("keep it: it says what is gated, and base has it"));
         }
         if base.has_project_file && base.project.is_none() {
             let message = "base's project file is invalid; head's policy and fields are taken";

@@ -59,7 +59,7 @@ impl Cache {
     /// The result under a key, when there is a sound one.
     #[must_use]
     pub fn load(&self, key: &Key) -> Option<FieldRun> {
-        let path = self.path(key);
+        let path = self.path(key, "run");
         let size = std::fs::metadata(&path).ok()?.len();
         if size > MAX_ENTRY_BYTES {
             return None;
@@ -72,12 +72,27 @@ impl Cache {
     /// # Errors
     /// [`WriteError`] when the folder cannot be written.
     pub fn store(&self, key: &Key, run: &FieldRun) -> Result<(), WriteError> {
-        replace(&self.path(key), &encode(run))
+        replace(&self.path(key, "run"), &encode(run))
     }
 
-    fn path(&self, key: &Key) -> PathBuf {
+    /// Whether a result was computed twice before, with the same numbers both times.
+    #[must_use]
+    pub fn is_repeated(&self, key: &Key, numbers: Digest) -> bool {
+        let noted = std::fs::read(self.path(key, "twice"));
+        noted.is_ok_and(|noted| noted == numbers.to_string().as_bytes())
+    }
+
+    /// Notes that a result was computed twice with the same numbers.
+    ///
+    /// # Errors
+    /// [`WriteError`] when the folder cannot be written.
+    pub fn note_repeated(&self, key: &Key, numbers: Digest) -> Result<(), WriteError> {
+        replace(&self.path(key, "twice"), numbers.to_string().as_bytes())
+    }
+
+    fn path(&self, key: &Key, ending: &str) -> PathBuf {
         let name = key.digest().to_string();
-        self.folder.join(&name[..2]).join(format!("{name}.run"))
+        self.folder.join(&name[..2]).join(format!("{name}.{ending}"))
     }
 }
 

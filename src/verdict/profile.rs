@@ -111,9 +111,10 @@ pub(super) fn judge(case: &ProfileCase<'_>) -> Judgement {
         verdict = verdict.max(worst);
         reasons.push(reason);
     }
-    let is_deleted = matches!(case.comparison, Comparison::Deleted);
+    // Without a valid profile in head there is no score to hold to a floor.
+    let has_head = !matches!(case.comparison, Comparison::Deleted | Comparison::HeadInvalid);
     let (below, is_below_floor) =
-        if is_deleted { (Vec::new(), false) } else { floors(&case.accuracy) };
+        if has_head { floors(&case.accuracy) } else { (Vec::new(), false) };
     reasons.extend(below);
     let direction = case.accuracy.base.zip(case.accuracy.head).map(|(b, h)| direction(&b, &h));
     reasons.extend(accuracy_moved(&case.accuracy, direction));
@@ -189,7 +190,7 @@ fn drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
         return (Verdict::Broken, vec![reason]);
     }
     if drift.is_identical() {
-        return (Verdict::Unchanged, unused(drift).collect());
+        return (Verdict::Unchanged, Vec::new());
     }
     let mut verdict = Verdict::Equivalent;
     let mut reasons = Vec::new();
@@ -222,15 +223,7 @@ fn drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
         );
         add(Verdict::Inconclusive, Reason::warning(ReasonCode::TooFewFields, text));
     }
-    reasons.extend(unused(drift));
     (verdict, reasons)
-}
-
-fn unused(drift: &Drift) -> impl Iterator<Item = Reason> {
-    drift.unused_tolerances.iter().map(|name| {
-        let text = format!("the tolerance of `{name}` judges nothing: no such measurement");
-        Reason::warning(ReasonCode::ToleranceUnused, text)
-    })
 }
 
 fn breached(breach: &Breach) -> Reason {

@@ -63,7 +63,6 @@ reason_codes! {
     AccuracyBelowFloor "accuracy-below-floor" "Accuracy against truth misses its floor.";
     AccuracyUnknown "accuracy-unknown" "A floor is set and no field has truth.";
     AccuracyMoved "accuracy-moved" "Accuracy against truth moved.";
-    ToleranceUnused "tolerance-unused" "A tolerance names no measurement.";
     DatasetChanged "dataset-changed" "The fixture dataset changed.";
     PolicyChanged "policy-changed" "Tolerances, floors or the approval policy changed.";
     EngineChanged "engine-changed" "The engine gives other numbers than the one approved last.";

@@ -48,7 +48,6 @@ fn drift(movement: Option<Movement>) -> Drift {
         measurements: vec![measurement(movement)],
         nuclei: FateCounts::default(),
         breaches: Vec::new(),
-        unused_tolerances: Vec::new(),
         min_fields: 3,
         seed: 0,
     }

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bad_inputs;
+mod drift_sense;
+mod gate;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;
 mod real_accuracy;
+mod repository;
 mod segment_determinism;
 mod segment_edge_cases;
 mod tidy;

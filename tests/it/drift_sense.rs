@@ -1,0 +1,165 @@
+//! Sense of drift: changes of parameters that a laboratory would accept and changes that it would
+//! not, each with the verdict that it must get.
+//!
+//! On phantoms with the demo's profiles; and, where `CELLGATE_REAL_DATA` names a folder of real
+//! fields with truth, with the shipped profiles on those.
+
+use cellgate::gate::{Outcome, Request, gate};
+use cellgate::revision::Tree;
+use cellgate::run::cache::Cache;
+use cellgate::verdict::{FailOn, Verdict};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// What a change is to those who rely on the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The numbers stay what they are, as far as anybody reads them.
+    Harmless,
+    /// The numbers mean something else.
+    Harmful,
+}
+
+use Kind::{Harmful, Harmless};
+
+/// One change of one text in one profile.
+pub(crate) struct Change {
+    pub(crate) profile: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+    pub(crate) kind: Kind,
+}
+
+pub(crate) const fn change(
+    profile: &'static str,
+    kind: Kind,
+    what: &'static str,
+    from: &'static str,
+    to: &'static str,
+) -> Change {
+    Change { profile, what, from, to, kind }
+}
+
+const PHANTOMS: &[Change] = &[
+    change("fluorescence", Harmless, "a slightly wider blur", "sigma_um: 0.50", "sigma_um: 0.52"),
+    change("fluorescence", Harmless, "a wider background", "radius_um: 15", "radius_um: 16"),
+    change("fluorescence", Harmless, "larger holes filled", "area_um2: 25", "area_um2: 30"),
+    change("fluorescence", Harmful, "threshold up", "factor: 0.80", "factor: 1.10"),
+    change("fluorescence", Harmful, "minimum area up", "min_area_um2: 15", "min_area_um2: 50"),
+    change(
+        "fluorescence",
+        Harmful,
+        "no split",
+        "method: shape, suppression: auto, h: 0.30",
+        "method: none",
+    ),
+    change("he", Harmless, "a threshold rounded", "factor: 1.10", "factor: 1.105"),
+    change(
+        "he",
+        Harmless,
+        "a stain vector rounded",
+        "channel: hematoxylin_od}",
+        "channel: hematoxylin_od}\nstains: {hematoxylin: [0.651, 0.701, 0.290]}",
+    ),
+    change("he", Harmless, "a higher maximum area", "max_area_um2: 400", "max_area_um2: 420"),
+    change(
+        "he",
+        Harmful,
+        "a wrong stain vector",
+        "channel: hematoxylin_od}",
+        "channel: hematoxylin_od}\nstains: {hematoxylin: [0.49, 0.77, 0.41]}",
+    ),
+    change("he", Harmful, "too strong a blur", "sigma_um: 0.60", "sigma_um: 2.00"),
+    change("he", Harmful, "too large an opening", "open_radius_um: 1.0", "open_radius_um: 3.0"),
+    change("ihc-hdab", Harmless, "classes rounded", "[0.2, 0.4, 0.6]", "[0.201, 0.4, 0.6]"),
+    change("ihc-hdab", Harmless, "a lower bound nobody meets", "[0.05, 3.0]", "[0.04, 3.0]"),
+    change("ihc-hdab", Harmless, "a slightly wider blur", "sigma_um: 0.60", "sigma_um: 0.62"),
+    change("ihc-hdab", Harmful, "positivity moved", "[0.2, 0.4, 0.6]", "[0.3, 0.5, 0.7]"),
+    change("ihc-hdab", Harmful, "threshold up", "factor: 1.00", "factor: 1.50"),
+    change("ihc-hdab", Harmful, "detection by brown alone", "channel: od_sum", "channel: dab_od"),
+];
+
+const PROFILES: [(&str, &str); 3] = [
+    ("fluorescence", include_str!("../../src/demo/fluorescence.yaml")),
+    ("he", include_str!("../../src/demo/he.yaml")),
+    ("ihc-hdab", include_str!("../../src/demo/ihc-hdab.yaml")),
+];
+
+/// Writes a project of one profile on its phantoms.
+fn write_project(folder: &Path, name: &str, text: &str) {
+    std::fs::create_dir_all(folder.join("params")).unwrap();
+    let project = format!(
+        "schema: cellgate/project/v1\ntolerances: params/tolerances.yaml\n\
+         datasets: {{phantoms: {{builtin: phantoms}}}}\n\
+         gate: [{{profile: {name}, dataset: phantoms, image_type: {name}}}]\n"
+    );
+    std::fs::write(folder.join("cellgate.yaml"), project).unwrap();
+    let tolerances = include_str!("../../src/demo/tolerances.yaml");
+    std::fs::write(folder.join("params/tolerances.yaml"), tolerances).unwrap();
+    std::fs::write(folder.join(format!("params/{name}.yaml")), text).unwrap();
+}
+
+fn gate_phantoms(change: &Change, folder: &Path) -> Outcome {
+    let (name, text) = *PROFILES.iter().find(|(name, _)| *name == change.profile).unwrap();
+    assert_eq!(text.matches(change.from).count(), 1, "`{}` in {name}", change.from);
+    let (base, head) = (folder.join("base"), folder.join("head"));
+    write_project(&base, name, text);
+    write_project(&head, name, &text.replace(change.from, change.to));
+    let request = Request {
+        base: Tree::Folder(base),
+        base_name: "base".to_owned(),
+        head: Tree::Folder(head),
+        head_name: "head".to_owned(),
+        cache: Some(Cache::new(folder.join("cache"))),
+        fail_on: FailOn::Drifted,
+        progress: &|_, _, _| {},
+    };
+    gate(&request).unwrap()
+}
+
+/// A table of what became of changes; remembers which got a wrong verdict.
+#[derive(Default)]
+pub(crate) struct Told {
+    table: String,
+    wrong: Vec<String>,
+}
+
+impl Told {
+    /// Adds a line.
+    pub(crate) fn add(&mut self, change: &Change, got: Verdict, reason: &str) {
+        let is_right = match change.kind {
+            Harmless => [Verdict::Unchanged, Verdict::Equivalent].contains(&got),
+            Harmful => [Verdict::Drifted, Verdict::Broken].contains(&got),
+        };
+        let mark = if is_right { " " } else { "!" };
+        let Change { profile, what, kind, .. } = change;
+        let line = format!("{mark} {profile:13} {what:28} {kind:?} -> {got}: {reason}");
+        writeln!(self.table, "{line}").unwrap();
+        if !is_right {
+            self.wrong.push(line);
+        }
+    }
+
+    /// Prints the table; fails when a verdict is wrong.
+    #[track_caller]
+    #[expect(clippy::print_stdout, reason = "shown with `--nocapture`")]
+    pub(crate) fn check(self) {
+        println!("{}", self.table);
+        assert!(self.wrong.is_empty(), "wrong verdicts:\n{}", self.wrong.join("\n"));
+    }
+}
+
+#[test]
+fn changes_on_phantoms_get_the_verdict_they_must_get() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut told = Told::default();
+    for change in PHANTOMS {
+        let report = gate_phantoms(change, folder.path()).report;
+        assert!(report.findings.is_empty(), "{}: {:?}", change.what, report.findings);
+        let profile = &report.profiles[0];
+        let reason = profile.reasons.first().map_or("", |reason| reason.text.as_str());
+        told.add(change, report.verdict, reason);
+    }
+    told.check();
+}

@@ -1,0 +1,396 @@
+//! The gate in real repositories: which change gets which verdict, exit code and reasons.
+
+use crate::repository::{Gated, N_FIELDS, PROFILE, PROJECT, Repository, TOLERANCES, cellgate};
+use cellgate::dataset::write_phantoms;
+use cellgate::params::Modality;
+use cellgate::report::model::Report;
+use std::sync::LazyLock;
+
+const CULTURE: &str = "params/culture.yaml";
+const HARMLESS: (&str, &str) = ("sigma_um: 0.50", "sigma_um: 0.52");
+const HARMFUL: (&str, &str) = ("correction_factor: 0.90", "correction_factor: 1.60");
+
+/// A repository in which one text of the profile is another.
+fn edited((from, to): (&str, &str)) -> Repository {
+    let repository = Repository::with_project();
+    repository.edit(CULTURE, from, to);
+    repository
+}
+
+fn gated(change: (&str, &str)) -> Gated {
+    let repository = edited(change);
+    let gated = repository.gate(&["--out", "cellgate-report"]);
+    // The report outlives the repository that it is about.
+    let kept = tempfile::tempdir().unwrap().keep();
+    for name in ["report.json", "report.md", "report.html", "junit.xml", "report.sarif"] {
+        std::fs::copy(gated.folder.join(name), kept.join(name)).unwrap();
+    }
+    Gated { folder: kept, ..gated }
+}
+
+/// What the harmful change comes to, for tests that look at it from several sides.
+static STOPPED: LazyLock<Gated> = LazyLock::new(|| gated(HARMFUL));
+
+#[test]
+fn comments_order_and_description_change_nothing() {
+    let repository = Repository::with_project();
+    let mut lines: Vec<&str> = PROFILE.lines().collect();
+    lines[3..].reverse();
+    lines[2] = "description: The same in other words. # And a comment.";
+    repository.write(CULTURE, &(lines.join("\n") + "\n"));
+    let gated = repository.gate(&[]);
+    gated.expect(0, "unchanged", &[]);
+    assert_eq!(gated.report()["profiles"][0]["changed_keys"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_harmless_change_passes() {
+    let repository = edited(HARMLESS);
+    repository.gate(&[]).expect(0, "equivalent", &["accuracy-moved"]);
+}
+
+#[test]
+fn a_harmful_change_is_stopped_in_every_rendering() {
+    let gated = &*STOPPED;
+    gated.expect(11, "drifted", &["measurement-drifted"]);
+    let report = gated.report();
+    assert_eq!(report["profiles"][0]["changed_keys"][0]["key"], "threshold.correction_factor");
+    assert!(Report::from_json(gated.file("report.json").as_bytes()).is_ok());
+
+    let markdown = gated.file("report.md");
+    assert!(markdown.len() <= 60_000 && markdown.contains("threshold.correction_factor"));
+
+    let page = gated.file("report.html");
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
+
+    let sarif: serde_json::Value = serde_json::from_str(&gated.file("report.sarif")).unwrap();
+    let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], CULTURE);
+    assert_eq!(place["region"]["startLine"], 7);
+
+    let junit = gated.file("junit.xml");
+    assert!(is_well_formed(&junit) && junit.contains("failures=\"1\""), "{junit}");
+}
+
+/// Whether every element of an XML text is closed in its order.
+fn is_well_formed(xml: &str) -> bool {
+    let mut open = Vec::new();
+    let tags = xml.split('<').skip(1).map(|part| part.split('>').next().unwrap_or_default());
+    for tag in tags.filter(|tag| !tag.starts_with('?') && !tag.ends_with('/')) {
+        let name = tag.split_whitespace().next().unwrap_or_default();
+        match name.strip_prefix('/') {
+            Some(closed) if open.pop() != Some(closed) => return false,
+            Some(_) => {}
+            None => open.push(name),
+        }
+    }
+    open.is_empty()
+}
+
+#[test]
+fn a_passed_profile_is_a_passed_case_of_junit() {
+    let gated = gated(HARMLESS);
+    let junit = gated.file("junit.xml");
+    assert!(junit.contains(&format!("name=\"{CULTURE}\"")), "{junit}");
+    std::fs::remove_dir_all(&gated.folder).unwrap();
+}
+
+#[test]
+fn a_new_profile_needs_an_approval() {
+    let repository = Repository::with_project();
+    repository.write("params/other.yaml", &PROFILE.replace("name: culture", "name: other"));
+    let added = "gate:\n  - {profile: other, dataset: nuclei}";
+    repository.edit("cellgate.yaml", "gate:", added);
+    let gated = repository.gate(&[]);
+    gated.expect(11, "inconclusive", &["new-profile"]);
+    assert_eq!(gated.report()["profiles"][0]["verdict"], "unchanged", "the profile that was there");
+}
+
+#[test]
+fn a_profile_that_nothing_gates_is_told() {
+    let repository = Repository::with_project();
+    repository.write("params/other.yaml", &PROFILE.replace("name: culture", "name: other"));
+    let gated = repository.gate(&[]);
+    gated.expect(0, "unchanged", &[]);
+    assert!(gated.told.out.contains("its changes pass unseen"), "{}", gated.told.out);
+}
+
+#[test]
+fn a_deleted_profile_needs_an_approval() {
+    let repository = Repository::with_project();
+    repository.write("params/other.yaml", &PROFILE.replace("name: culture", "name: other"));
+    let both = "gate:\n  - {profile: other, dataset: nuclei}";
+    repository.edit("cellgate.yaml", "gate:", both);
+    repository.commit("two profiles");
+    repository.remove("params/other.yaml");
+    repository.edit("cellgate.yaml", both, "gate:");
+    repository.gate(&[]).expect(11, "inconclusive", &["deleted-profile", "dataset-changed"]);
+}
+
+#[test]
+fn a_profile_that_is_no_longer_gated_is_gated_all_the_same() {
+    let repository = Repository::with_project();
+    repository.write("params/other.yaml", &PROFILE.replace("name: culture", "name: other"));
+    repository.edit("cellgate.yaml", "{profile: culture,", "{profile: other,");
+    repository.edit("cellgate.yaml", "accuracy_floors: {culture: {f1_at_50: 0.5}}", "");
+    repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
+    repository.gate(&[]).expect(
+        11,
+        "drifted",
+        &["measurement-drifted", "new-profile", "dataset-changed", "policy-changed"],
+    );
+}
+
+#[test]
+fn an_invalid_profile_is_a_finding_with_its_place() {
+    let repository = edited(("sigma_um: 0.50", "sigma: 0.50"));
+    let gated = repository.gate(&[]);
+    gated.expect(10, "broken", &["head-invalid", "findings-present"]);
+    assert!(gated.told.out.contains("params/culture.yaml:6:13"), "{}", gated.told.out);
+    let finding = &gated.report()["findings"][0];
+    assert_eq!(finding["code"], "unknown-key");
+    assert_eq!((&finding["line"], &finding["column"]), (&6.into(), &13.into()));
+}
+
+#[test]
+fn an_invalid_project_is_a_finding_and_base_still_counts() {
+    let repository = edited(HARMFUL);
+    repository.edit("cellgate.yaml", "datasets:", "data_sets:");
+    let gated = repository.gate(&[]);
+    gated.expect(10, "drifted", &["findings-present", "measurement-drifted"]);
+}
+
+#[test]
+fn a_project_file_that_is_gone_is_a_finding() {
+    let repository = edited(HARMFUL);
+    repository.remove("cellgate.yaml");
+    let gated = repository.gate(&[]);
+    gated.expect(10, "drifted", &["findings-present", "measurement-drifted"]);
+}
+
+#[test]
+fn adoption_needs_an_approval() {
+    let repository = Repository::empty();
+    repository.write("README", "");
+    repository.commit("before cellgate");
+    let project = PROJECT.replace("datasets/nuclei", "{builtin: phantoms}");
+    repository
+        .write("cellgate.yaml", &project.replace("nuclei}", "nuclei, image_type: fluorescence}"));
+    repository.write(CULTURE, PROFILE);
+    repository.write("params/tolerances.yaml", TOLERANCES);
+    repository.gate(&[]).expect(11, "inconclusive", &["new-profile"]);
+}
+
+#[test]
+fn looser_tolerances_do_not_let_their_own_change_through() {
+    let repository = edited(HARMFUL);
+    let loose = TOLERANCES.replace("0.0", "0.9");
+    assert_ne!(loose, TOLERANCES);
+    repository.write("params/tolerances.yaml", &loose);
+    let gated = repository.gate(&[]);
+    gated.expect(11, "drifted", &["measurement-drifted", "policy-changed"]);
+    let policy = STOPPED.report()["policy_digest"].clone();
+    assert_eq!(gated.report()["policy_digest"], policy, "base's policy judges");
+}
+
+#[test]
+fn a_changed_policy_alone_needs_an_approval() {
+    let repository = Repository::with_project();
+    repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.1");
+    repository.gate(&[]).expect(13, "unchanged", &["policy-changed"]);
+}
+
+#[test]
+fn removed_fields_are_judged_all_the_same() {
+    let repository = edited(HARMLESS);
+    std::fs::remove_dir_all(repository.path("datasets/nuclei")).unwrap();
+    let folder = repository.path("datasets/nuclei");
+    write_phantoms(&folder, &[Modality::Fluorescence], 1, N_FIELDS - 1).unwrap();
+    let gated = repository.gate(&[]);
+    gated.expect(13, "equivalent", &["dataset-changed"]);
+    let fields = &gated.report()["profiles"][0]["fields"];
+    assert_eq!(fields.as_array().unwrap().len(), N_FIELDS as usize, "base's fields count");
+}
+
+#[test]
+fn exchanged_fields_are_judged_as_base_has_them() {
+    let repository = edited(HARMFUL);
+    std::fs::remove_dir_all(repository.path("datasets/nuclei")).unwrap();
+    let folder = repository.path("datasets/nuclei");
+    write_phantoms(&folder, &[Modality::Fluorescence], 1, 1).unwrap();
+    let gated = repository.gate(&[]);
+    gated.expect(11, "drifted", &["dataset-changed", "measurement-drifted"]);
+    assert_eq!(gated.report()["dataset_digest"], STOPPED.report()["dataset_digest"]);
+}
+
+#[test]
+fn another_engine_than_the_approved_one_needs_an_approval() {
+    let repository = Repository::with_project();
+    let fingerprint = "0".repeat(64);
+    repository.write("cellgate.yaml", &format!("{PROJECT}engine_fingerprint: \"{fingerprint}\"\n"));
+    repository.commit("approved engine");
+    let gated = repository.gate(&[]);
+    gated.expect(13, "unchanged", &["engine-changed"]);
+    assert_eq!(gated.report()["engine"]["approved_fingerprint"], fingerprint);
+}
+
+#[test]
+fn accuracy_below_its_floor_is_told_before_drift() {
+    let repository = Repository::with_project();
+    repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.99");
+    repository.commit("a high floor");
+    repository.gate(&[]).expect(12, "unchanged", &["accuracy-below-floor"]);
+    repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
+    repository.gate(&[]).expect(12, "drifted", &["accuracy-below-floor", "measurement-drifted"]);
+    repository.write("params/tolerances.yaml", "schema: cellgate/tolerances/v0\n");
+    repository.gate(&[]).expect(10, "drifted", &["findings-present", "accuracy-below-floor"]);
+}
+
+#[test]
+fn fail_on_never_passes_and_says_so() {
+    let repository = edited(HARMFUL);
+    let gated = repository.gate(&["--fail-on", "never"]);
+    gated.expect(0, "drifted", &["measurement-drifted"]);
+    assert_eq!(gated.report()["fail_on"], "never");
+    for name in ["report.md", "report.html"] {
+        assert!(gated.file(name).contains("never"), "{name}");
+    }
+    assert!(gated.told.out.contains("never"), "{}", gated.told.out);
+}
+
+#[test]
+fn fail_on_broken_lets_drift_pass() {
+    let repository = edited(HARMFUL);
+    repository.gate(&["--fail-on", "broken"]).expect(0, "drifted", &["measurement-drifted"]);
+    let emptied = edited(("bounds: [0.004, 1.0]", "bounds: [0.99, 1.0]"));
+    emptied.gate(&["--fail-on", "broken"]).expect(12, "broken", &["field-emptied"]);
+}
+
+#[test]
+fn too_few_fields_decide_nothing() {
+    let repository = Repository::with_project();
+    let folder = repository.path("datasets/nuclei");
+    std::fs::remove_dir_all(&folder).unwrap();
+    write_phantoms(&folder, &[Modality::Fluorescence], 1, 2).unwrap();
+    repository.commit("two fields");
+    repository.edit(CULTURE, HARMLESS.0, HARMLESS.1);
+    repository.gate(&[]).expect(11, "inconclusive", &["too-few-fields"]);
+}
+
+#[test]
+fn without_a_project_there_is_nothing_to_check() {
+    let repository = Repository::empty();
+    repository.write("README", "");
+    repository.commit("before cellgate");
+    let told = repository.gate(&[]).told;
+    assert_eq!(told.code, 3, "{}", told.err);
+    assert!((told.out + &told.err).contains("`cellgate.yaml` is missing"));
+}
+
+#[test]
+fn an_image_type_without_fields_is_a_finding() {
+    let repository = Repository::with_project();
+    repository.edit("cellgate.yaml", "dataset: nuclei}", "dataset: nuclei, image_type: he}");
+    repository.commit("a type without fields");
+    let gated = repository.gate(&[]);
+    assert_eq!(gated.told.code, 10, "{}{}", gated.told.out, gated.told.err);
+    assert!(gated.told.out.contains("nothing-matched"), "{}", gated.told.out);
+}
+
+#[test]
+fn an_unknown_revision_says_what_to_do() {
+    let repository = Repository::with_project();
+    for base in ["origin/nowhere", "--output=x", ""] {
+        let told = repository.gate_in_full(&[&format!("--base={base}")]).told;
+        assert_eq!(told.code, 1, "{base}: {}", told.err);
+        assert!(told.err.contains("fetch-depth: 0"), "{}", told.err);
+    }
+}
+
+#[test]
+fn without_a_base_the_default_branch_counts() {
+    let repository = Repository::with_project();
+    repository.git(&["switch", "--quiet", "--create", "change"]);
+    repository.edit(CULTURE, HARMLESS.0, HARMLESS.1);
+    repository.commit("a change");
+    repository.gate_in_full(&[]).expect(0, "equivalent", &[]);
+    repository.git(&["branch", "--quiet", "--move", "main", "trunk"]);
+    let told = repository.gate_in_full(&[]).told;
+    assert_eq!(told.code, 1);
+    assert!(told.err.contains("--base REV"), "{}", told.err);
+}
+
+#[test]
+fn a_folder_without_a_repository_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = cellgate(folder.path()).args(["gate", "--base", "HEAD"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("not in a git repository"), "{said}");
+}
+
+#[test]
+fn known_results_and_threads_change_no_byte_of_the_report() {
+    let repository = edited(HARMFUL);
+    let first = repository.gate_in_full(&["--base", "HEAD"]);
+    let report = first.file("report.json");
+    assert!(first.told.out.contains("runs: 12 computed, 0 known before"), "{}", first.told.out);
+    let second = repository.gate_in_full(&["--base", "HEAD"]);
+    assert!(second.told.out.contains("runs: 0 computed, 12 known before"), "{}", second.told.out);
+    assert_eq!(second.file("report.json"), report, "from the cache");
+    for threads in ["1", "5"] {
+        let fresh =
+            repository.gate_in_full(&["--base", "HEAD", "--no-cache", "--threads", threads]);
+        assert_eq!(fresh.file("report.json"), report, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_damaged_cache_is_computed_again() {
+    let repository = edited(HARMLESS);
+    let cache = repository.path("cache");
+    let arguments = ["--base", "HEAD", "--cache", cache.to_str().unwrap()];
+    let report = repository.gate_in_full(&arguments).file("report.json");
+    for folder in std::fs::read_dir(&cache).unwrap() {
+        for entry in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+    let again = repository.gate_in_full(&arguments);
+    assert!(again.told.out.contains("runs: 12 computed"), "{}", again.told.out);
+    assert_eq!(again.file("report.json"), report);
+}
+
+#[test]
+fn a_linked_working_tree_is_gated_like_any_other() {
+    let repository = Repository::with_project();
+    repository.git(&["worktree", "add", "--quiet", "linked"]);
+    let linked = repository.path("linked");
+    let arguments = ["gate", "--quiet", "--base", "main"];
+    for expected in ["runs: 6 computed", "runs: 0 computed"] {
+        let output = cellgate(&linked).args(arguments).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(out.contains(expected), "{out}");
+    }
+}
+
+#[test]
+fn hostile_texts_reach_no_page_as_they_are() {
+    const HOSTILE: &str = "<script>alert(1)</script>";
+    let repository = Repository::with_project();
+    let branch = format!("a{HOSTILE}|@nobody");
+    repository.git(&["branch", &branch]);
+    repository.edit(CULTURE, "description: Bright nuclei.", &format!("description: '{HOSTILE}'"));
+    repository.edit(CULTURE, "sigma_um: 0.50", &format!("sigma_um: 0.5, '{HOSTILE}\"]]>': 1"));
+    let gated = repository.gate_in_full(&["--base", &branch]);
+    assert_eq!(gated.told.code, 10);
+    for name in ["report.html", "junit.xml"] {
+        let text = gated.file(name);
+        assert!(!text.contains("<script"), "{name}: {text}");
+    }
+    assert!(is_well_formed(&gated.file("junit.xml")));
+}
