@@ -81,11 +81,12 @@ fn brightness(rgb: [u32; 3], max_value: f64) -> f64 {
 #[must_use]
 pub fn statistics(values: &[f64]) -> [f64; 5] {
     let n = values.len() as f64;
-    let sum: f64 = values.iter().sum();
+    let first = (0.0, f64::INFINITY, f64::NEG_INFINITY);
+    let (sum, low, high) = values.iter().fold(first, |(sum, low, high), &value| {
+        (sum + value, f64::min(low, value), f64::max(high, value))
+    });
     let mean = sum / n;
     let spread: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     [mean, (spread / n).sqrt(), low, high, sum]
 }
 

@@ -26,13 +26,14 @@ impl Object {
     pub fn all(labels: &Labels) -> Vec<Self> {
         let mut runs: Vec<(u32, Run)> = Vec::new();
         for y in 0..labels.height() {
-            let mut start = 0;
-            for same in labels.row(y).chunk_by(|one, two| one == two) {
-                let end = start + same.len() as u32;
-                if same[0] != 0 {
-                    runs.push((same[0], Run { y, start, end }));
-                }
-                start = end;
+            let row = labels.row(y);
+            let mut start = next_labeled(row, 0);
+            while start < row.len() {
+                let label = row[start];
+                let length = row[start..].iter().position(|&other| other != label);
+                let end = length.map_or(row.len(), |length| start + length);
+                runs.push((label, Run { y, start: start as u32, end: end as u32 }));
+                start = next_labeled(row, end);
             }
         }
         runs.sort_by_key(|&(label, _)| label);
@@ -78,6 +79,15 @@ impl Object {
         }
         ObjectPatch { width, height, pixels }
     }
+}
+
+/// The first column from `start` on that has a label; the row's length when there is none.
+fn next_labeled(row: &[u32], start: usize) -> usize {
+    // Most of an image is background: whole blocks of it are skipped at once.
+    let (blocks, _) = row[start..].as_chunks::<16>();
+    let is_empty = |block: &&[u32; 16]| block.iter().fold(0, |all, label| all | label) == 0;
+    let from = start + 16 * blocks.iter().take_while(is_empty).count();
+    row[from..].iter().position(|&label| label != 0).map_or(row.len(), |offset| from + offset)
 }
 
 /// An object as 0 and 1, with a frame of zeros.

@@ -24,11 +24,12 @@ impl Moments {
     /// Adds up the pixels of an object, counted from its box's corner.
     #[must_use]
     pub fn of(object: &Object) -> Self {
-        let (mut n, mut sum_x, mut sum_y) = (0_i128, 0_i128, 0_i128);
-        let (mut xx, mut yy, mut xy) = (0_i128, 0_i128, 0_i128);
+        // Sums of squares stay below 2^63 for any image that can be decoded; products may not.
+        let (mut n, mut sum_x, mut sum_y) = (0_i64, 0_i64, 0_i64);
+        let (mut xx, mut yy, mut xy) = (0_i64, 0_i64, 0_i64);
         for run in &object.runs {
-            let y = i128::from(run.y - object.y0);
-            let (start, end) = (i128::from(run.start - object.x0), i128::from(run.end - object.x0));
+            let y = i64::from(run.y - object.y0);
+            let (start, end) = (i64::from(run.start - object.x0), i64::from(run.end - object.x0));
             let length = end - start;
             // Sums of whole numbers and of their squares below `end`, less those below `start`.
             let sum = (end * (end - 1) - start * (start - 1)) / 2;
@@ -41,6 +42,7 @@ impl Moments {
             yy += y * y * length;
             xy += y * sum;
         }
+        let [n, sum_x, sum_y, xx, yy, xy] = [n, sum_x, sum_y, xx, yy, xy].map(i128::from);
         Self {
             n,
             sum_x,
@@ -105,37 +107,34 @@ pub struct Ellipse {
 /// scikit-image 0.26 `perimeter` with the 4-neighborhood.
 #[must_use]
 pub fn perimeter(patch: &ObjectPatch) -> f64 {
-    let (width, pixels) = (patch.width, &patch.pixels);
-    let is_border = |at: usize| {
-        let interior = pixels[at - 1] & pixels[at + 1] & pixels[at - width] & pixels[at + width];
-        u32::from(pixels[at] & !interior & 1)
-    };
-    let mut border = vec![0_u32; pixels.len()];
+    let width = patch.width;
+    let mut border = vec![0_u8; patch.pixels.len()];
     for y in 1..patch.height - 1 {
-        for at in y * width + 1..(y + 1) * width - 1 {
-            border[at] = is_border(at);
+        let [above, here, below] = lines(&patch.pixels, width, y);
+        let to = &mut border[y * width..(y + 1) * width];
+        for x in 1..width - 1 {
+            to[x] = here[x] & !(here[x - 1] & here[x + 1] & above[x] & below[x]);
         }
     }
-    let (mut straight, mut diagonal, mut mixed) = (0_u64, 0_u64, 0_u64);
+    // How often each sum of weights occurs; the largest is 1 + 4 * 2 + 4 * 10.
+    let mut counts = [0_u64; 64];
     for y in 1..patch.height - 1 {
-        for at in y * width + 1..(y + 1) * width - 1 {
-            if border[at] == 0 {
-                continue;
-            }
-            let beside = border[at - 1] + border[at + 1] + border[at - width] + border[at + width];
-            let corners = border[at - width - 1]
-                + border[at - width + 1]
-                + border[at + width - 1]
-                + border[at + width + 1];
-            match 1 + 2 * beside + 10 * corners {
-                5 | 7 | 15 | 17 | 25 | 27 => straight += 1,
-                21 | 33 => diagonal += 1,
-                13 | 23 => mixed += 1,
-                _ => {}
-            }
+        let [above, here, below] = lines(&border, width, y);
+        for x in 1..width - 1 {
+            let beside = here[x - 1] + here[x + 1] + above[x] + below[x];
+            let corners = above[x - 1] + above[x + 1] + below[x - 1] + below[x + 1];
+            counts[usize::from(here[x] * (1 + 2 * beside + 10 * corners)) & 63] += 1;
         }
     }
-    straight as f64 + diagonal as f64 * SQRT_2 + mixed as f64 * ((1.0 + SQRT_2) / 2.0)
+    let sum = |weights: &[usize]| weights.iter().map(|&weight| counts[weight]).sum::<u64>() as f64;
+    let (straight, diagonal, mixed) =
+        (sum(&[5, 7, 15, 17, 25, 27]), sum(&[21, 33]), sum(&[13, 23]));
+    straight + diagonal * SQRT_2 + mixed * ((1.0 + SQRT_2) / 2.0)
+}
+
+/// The row `y` of a patch between its neighbors.
+fn lines(pixels: &[u8], width: usize, y: usize) -> [&[u8]; 3] {
+    [y - 1, y, y + 1].map(|y| &pixels[y * width..][..width])
 }
 
 /// Counts of the 16 configurations of 2 by 2 pixels, as scikit-image numbers them.

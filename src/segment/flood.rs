@@ -47,6 +47,11 @@ struct Peak {
 /// Basins of a flooded patch.
 #[derive(Debug, Default)]
 pub struct Basins {
+    /// Places of the region's pixels in raster order.
+    inside: Vec<u32>,
+    /// First place in the order of each level, from the highest down.
+    starts: Vec<u32>,
+    /// Places of the region's pixels by falling level.
     order: Vec<u32>,
     /// Number of the basin of each pixel, from 1; 0 outside the region.
     numbers: Vec<u32>,
@@ -70,18 +75,26 @@ impl Basins {
         let least_rise = standing.h * relief.levels_per_unit;
         let order = std::mem::take(&mut self.order);
         for &at in &order {
-            let level = relief.levels[at as usize];
-            let home = self.home(patch.width, at as usize, &relief.levels);
-            if home == 0 {
+            let at = at as usize;
+            let level = relief.levels[at];
+            let around = neighbors(patch.width, at);
+            let numbers = around.map(|neighbor| self.numbers[neighbor]);
+            let first = numbers.into_iter().find(|&number| number != 0).unwrap_or(0);
+            if first == 0 {
                 let number = self.peaks.len() as u32;
-                self.peaks.push(Peak { at, level, square: squares[at as usize] });
+                self.peaks.push(Peak { at: at as u32, level, square: squares[at] });
                 self.parents.push(number);
-                self.numbers[at as usize] = number;
+                self.numbers[at] = number;
                 continue;
             }
-            self.numbers[at as usize] = home;
-            for neighbor in neighbors(patch.width, at as usize) {
-                let (one, two) = (self.root(home), self.root(self.numbers[neighbor]));
+            if numbers.iter().all(|&number| number == 0 || number == first) {
+                self.numbers[at] = self.root(first);
+                continue;
+            }
+            let home = self.home(around, &relief.levels);
+            self.numbers[at] = home;
+            for number in numbers {
+                let (one, two) = (self.root(home), self.root(number));
                 if two != 0 && one != two {
                     self.meet(one, two, level, least_rise, standing.apart, patch.width);
                 }
@@ -103,37 +116,32 @@ impl Basins {
 
     /// Sorts the region's pixels by falling level; equal levels stay in raster order.
     fn sort(&mut self, patch: &Patch, levels: &[u16]) {
-        let mut starts = [0_u32; MAX_LEVEL as usize + 2];
-        let inside = || {
-            patch
-                .cells
-                .iter()
-                .zip(levels)
-                .enumerate()
-                .filter(|(_, (cell, _))| **cell == Cell::Inside)
-        };
-        let mut n_inside = 0;
-        for (_, (_, &level)) in inside() {
-            starts[usize::from(MAX_LEVEL - level) + 1] += 1;
-            n_inside += 1;
+        let highest = levels.iter().copied().max().unwrap_or(0).min(MAX_LEVEL);
+        let starts = &mut self.starts;
+        starts.clear();
+        starts.resize(usize::from(highest) + 2, 0);
+        self.inside.clear();
+        for (at, (cell, &level)) in patch.cells.iter().zip(levels).enumerate() {
+            if *cell == Cell::Inside {
+                self.inside.push(at as u32);
+                starts[usize::from(highest - level) + 1] += 1;
+            }
         }
         for bucket in 1..starts.len() {
             starts[bucket] += starts[bucket - 1];
         }
         self.order.clear();
-        self.order.resize(n_inside, 0);
-        for (at, (_, &level)) in inside() {
-            let place = &mut starts[usize::from(MAX_LEVEL - level)];
-            self.order[*place as usize] = at as u32;
+        self.order.resize(self.inside.len(), 0);
+        for &at in &self.inside {
+            let place = &mut starts[usize::from(highest - levels[at as usize])];
+            self.order[*place as usize] = at;
             *place += 1;
         }
     }
 
-    /// The basin of the highest visited neighbor; 0 when none is visited.
-    fn home(&mut self, width: usize, at: usize, levels: &[u16]) -> u32 {
-        let visited =
-            neighbors(width, at).into_iter().filter(|&neighbor| self.numbers[neighbor] != 0);
-        // Of equal neighbors the first in raster order.
+    /// The basin of the highest visited neighbor; of equal neighbors the first in raster order.
+    fn home(&mut self, around: [usize; 4], levels: &[u16]) -> u32 {
+        let visited = around.into_iter().filter(|&neighbor| self.numbers[neighbor] != 0);
         let highest = visited.rev().max_by_key(|&neighbor| levels[neighbor]);
         highest.map_or(0, |neighbor| self.root(self.numbers[neighbor]))
     }

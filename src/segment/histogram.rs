@@ -83,19 +83,25 @@ impl Histogram {
     pub fn otsu(&self) -> f64 {
         let (total, sum) = self.totals();
         let (mut below, mut sum_below) = (0_u64, 0_u64);
-        let (mut best, mut first, mut last) = (0.0, self.low, self.low);
+        let (mut best, mut is_best) = (0.0, false);
+        let (mut first, mut last) = (self.low, self.low);
         for value in self.low..self.high {
             let n = self.counts[usize::from(value)];
+            if n == 0 {
+                // Nothing changes sides: this value is as good as the one before.
+                last = if is_best { value } else { last };
+                continue;
+            }
             below += n;
             sum_below += n * u64::from(value);
             let above = total - below;
             let gap = sum_below as f64 / below as f64 - (sum - sum_below) as f64 / above as f64;
             let variance = below as f64 * above as f64 * gap * gap;
+            is_best = variance >= best;
             if variance > best {
-                (best, first, last) = (variance, value, value);
-            } else if variance == best {
-                last = value;
+                (best, first) = (variance, value);
             }
+            last = if is_best { value } else { last };
         }
         (f64::from(first) + f64::from(last)) / 2.0
     }

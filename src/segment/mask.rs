@@ -30,9 +30,11 @@ impl Mask {
         let mut mask = Self::empty(raster.width(), raster.height());
         mask.fill_rows(|y, words| {
             for (word, block) in words.iter_mut().zip(raster.row(y).chunks(64)) {
-                let bits = block.iter().enumerate();
-                *word =
-                    bits.fold(0, |word, (x, &sample)| word | u64::from(is_foreground(sample)) << x);
+                let mut bytes = [0_u8; 64];
+                for (byte, &sample) in bytes.iter_mut().zip(block) {
+                    *byte = u8::from(is_foreground(sample));
+                }
+                *word = packed(&bytes);
             }
         });
         mask
@@ -194,6 +196,15 @@ impl Mask {
         }
         line.truncate(self.words_by_row);
     }
+}
+
+/// One bit for each byte of 0 or 1; the lowest for the first.
+fn packed(bytes: &[u8; 64]) -> u64 {
+    // The product moves the byte `i` to the bit `i` of the highest byte; nothing carries over.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (eights, _) = bytes.as_chunks::<8>();
+    let bits = eights.iter().map(|eight| u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56);
+    bits.enumerate().fold(0, |word, (at, bits)| word | bits << (8 * at))
 }
 
 /// 64 bits that start `offset` bits after the start of a word.

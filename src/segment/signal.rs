@@ -37,10 +37,15 @@ impl Signal {
         let max_value = image.max_value() as u16;
         let tables = StepTables::new(mixture, &DensityTables::new(stains.background, max_value));
         let raster = match image {
-            Image::Rgb8(raster) => mix(raster, |rgb| tables.steps(rgb.map(usize::from))),
-            Image::Rgb16(raster) => mix(raster, |rgb| tables.steps(rgb.map(usize::from))),
-            Image::Gray8(_) | Image::Gray16(_) => return Err(unavailable()),
+            Image::Rgb8(raster) => tables
+                .of_values::<256>()
+                .map(|tables| mix(raster, |rgb| steps(tables, rgb.map(usize::from)))),
+            Image::Rgb16(raster) => tables
+                .of_values::<65_536>()
+                .map(|tables| mix(raster, |rgb| steps(tables, rgb.map(usize::from)))),
+            Image::Gray8(_) | Image::Gray16(_) => None,
         };
+        let raster = raster.ok_or_else(unavailable)?;
         Ok(Self { raster, steps_per_unit: STEPS_PER_OD })
     }
 }
@@ -72,34 +77,41 @@ fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) ->
     mixed
 }
 
-/// What each sample value of each color adds to the channel, in steps.
+/// What each sample value of each color adds to the two parts of the channel, in steps.
+///
+/// Both parts stand in one number, the first 2³² times: one addition adds both.
 struct StepTables {
-    first: [Vec<i32>; 3],
-    second: Option<[Vec<i32>; 3]>,
+    colors: [Vec<i64>; 3],
 }
 
 impl StepTables {
     fn new(mixture: Mixture, densities: &DensityTables) -> Self {
-        let color = |color: usize, weight: f64| {
-            let steps = |density: &f64| libm::round(weight * density * STEPS_PER_OD) as i32;
-            densities.of_color(color).iter().map(steps).collect()
+        let (first, second) = match mixture {
+            Mixture::Linear(weights) => (weights, [0.0; 3]),
+            Mixture::PositiveParts(one, two) => (one, two),
         };
-        let tables = |weights: [f64; 3]| [0, 1, 2].map(|index| color(index, weights[index]));
-        match mixture {
-            Mixture::Linear(weights) => Self { first: tables(weights), second: None },
-            Mixture::PositiveParts(one, two) => {
-                Self { first: tables(one), second: Some(tables(two)) }
-            }
-        }
+        let steps = |weight: f64, density: f64| libm::round(weight * density * STEPS_PER_OD) as i64;
+        let table = |color: usize| {
+            let both = |&density: &f64| {
+                (steps(first[color], density) << 32) + steps(second[color], density)
+            };
+            densities.of_color(color).iter().map(both).collect()
+        };
+        Self { colors: [table(0), table(1), table(2)] }
     }
 
-    fn steps(&self, rgb: [usize; 3]) -> u16 {
-        let sum =
-            |tables: &[Vec<i32>; 3]| tables[0][rgb[0]] + tables[1][rgb[1]] + tables[2][rgb[2]];
-        let mut steps = sum(&self.first).max(0);
-        if let Some(second) = &self.second {
-            steps += sum(second).max(0);
-        }
-        steps.min(65_535) as u16
+    /// The tables of images whose samples have `N` values; `None` when they are for others.
+    fn of_values<const N: usize>(&self) -> Option<[&[i64; N]; 3]> {
+        let [red, green, blue] = &self.colors;
+        Some([red.as_array()?, green.as_array()?, blue.as_array()?])
     }
+}
+
+/// Sum of the two parts of one pixel, negative ones counted as 0.
+#[inline]
+fn steps<const N: usize>(tables: [&[i64; N]; 3], rgb: [usize; 3]) -> u16 {
+    let both = tables[0][rgb[0]] + tables[1][rgb[1]] + tables[2][rgb[2]];
+    let second = i64::from(both as i32);
+    let first = (both - second) >> 32;
+    (first.max(0) + second.max(0)).min(65_535) as u16
 }
