@@ -2,7 +2,7 @@
 
 use super::object::Object;
 use crate::params::{Channel, Stains};
-use crate::raster::Image;
+use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
 
 /// A channel of an image, read pixel by pixel in its unit: brightness 0 to 1, or optical density.
@@ -12,10 +12,12 @@ pub struct Reader<'a> {
 }
 
 enum Source {
-    /// Brightness; the table has what each gray value stands for.
+    /// Brightness.
     Brightness,
-    /// A mixture of optical densities.
-    Density(DensityTables, Mixture),
+    /// A weighted sum of optical densities: what each value of each color adds.
+    Sum([Vec<f64>; 3]),
+    /// Another mixture of optical densities.
+    Mixture(DensityTables, Mixture),
 }
 
 impl<'a> Reader<'a> {
@@ -28,47 +30,63 @@ impl<'a> Reader<'a> {
         let stains = stains.filter(|_| image.is_color())?;
         let mixture = Mixture::of_channel(channel, stains)?;
         let tables = DensityTables::new(stains.background, image.max_value() as u16);
-        Some(Self { image, source: Source::Density(tables, mixture) })
+        let source = match mixture {
+            Mixture::Linear(weights) => Source::Sum([0, 1, 2].map(|color| {
+                tables.of_color(color).iter().map(|density| weights[color] * density).collect()
+            })),
+            Mixture::PositiveParts(..) => Source::Mixture(tables, mixture),
+        };
+        Some(Self { image, source })
     }
 
     /// The values of an object's pixels, in raster order.
     pub fn values(&self, object: &Object, values: &mut Vec<f64>) {
         values.clear();
         let max_value = self.image.max_value();
-        match (self.image, &self.source) {
-            (Image::Gray8(raster), _) => {
-                collect(object, values, |x, y| f64::from(raster.at(x, y)) / max_value);
+        match self.image {
+            Image::Gray8(raster) => {
+                collect(object, values, raster, |value| f64::from(value) / max_value);
             }
-            (Image::Gray16(raster), _) => {
-                collect(object, values, |x, y| f64::from(raster.at(x, y)) / max_value);
+            Image::Gray16(raster) => {
+                collect(object, values, raster, |value| f64::from(value) / max_value);
             }
-            (Image::Rgb8(raster), Source::Brightness) => {
-                collect(object, values, |x, y| {
-                    brightness(raster.at(x, y).map(u32::from), max_value)
-                });
+            Image::Rgb8(raster) => self.collect_color(object, values, raster),
+            Image::Rgb16(raster) => self.collect_color(object, values, raster),
+        }
+    }
+
+    fn collect_color<T: Copy + Into<u32>>(
+        &self,
+        object: &Object,
+        values: &mut Vec<f64>,
+        raster: &Raster<[T; 3]>,
+    ) {
+        let max_value = self.image.max_value();
+        let places = |rgb: [T; 3]| rgb.map(|value| value.into() as usize);
+        match &self.source {
+            Source::Brightness => {
+                collect(object, values, raster, |rgb| brightness(rgb.map(Into::into), max_value));
             }
-            (Image::Rgb16(raster), Source::Brightness) => {
-                collect(object, values, |x, y| {
-                    brightness(raster.at(x, y).map(u32::from), max_value)
-                });
-            }
-            (Image::Rgb8(raster), Source::Density(tables, mixture)) => {
-                collect(object, values, |x, y| {
-                    mixture.value(tables.of(raster.at(x, y).map(usize::from)))
-                });
-            }
-            (Image::Rgb16(raster), Source::Density(tables, mixture)) => {
-                collect(object, values, |x, y| {
-                    mixture.value(tables.of(raster.at(x, y).map(usize::from)))
-                });
+            Source::Sum([red, green, blue]) => collect(object, values, raster, |rgb| {
+                let [r, g, b] = places(rgb);
+                red[r] + green[g] + blue[b]
+            }),
+            Source::Mixture(tables, mixture) => {
+                collect(object, values, raster, |rgb| mixture.value(tables.of(places(rgb))));
             }
         }
     }
 }
 
-fn collect(object: &Object, values: &mut Vec<f64>, value: impl Fn(u32, u32) -> f64) {
+fn collect<T: Copy>(
+    object: &Object,
+    values: &mut Vec<f64>,
+    raster: &Raster<T>,
+    value: impl Fn(T) -> f64,
+) {
     for run in &object.runs {
-        values.extend((run.start..run.end).map(|x| value(x, run.y)));
+        let row = &raster.row(run.y)[run.start as usize..run.end as usize];
+        values.extend(row.iter().map(|&sample| value(sample)));
     }
 }
 
