@@ -38,16 +38,20 @@ pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec
     let columns = &mut scratch.columns;
     columns.clear();
     columns.resize(width * height, 0);
-    let grow = |cell: Cell, neighbor: u16| match cell {
-        Cell::Outside => 0,
-        Cell::Inside | Cell::Beyond => (neighbor + 1).min(MAX_DISTANCE_PX),
-    };
-    for at in 0..width * height {
-        let above = if at < width { MAX_DISTANCE_PX } else { columns[at - width] };
-        columns[at] = grow(cells[at], above);
+    let mut above = vec![MAX_DISTANCE_PX; width];
+    for (line, cells) in columns.chunks_exact_mut(width).zip(cells.chunks_exact(width)) {
+        for ((distance, above), &cell) in line.iter_mut().zip(&mut above).zip(cells) {
+            let grown = (*above + 1).min(MAX_DISTANCE_PX);
+            *distance = if cell == Cell::Outside { 0 } else { grown };
+            *above = *distance;
+        }
     }
-    for at in (0..width * (height - 1)).rev() {
-        columns[at] = columns[at].min(grow(cells[at], columns[at + width]));
+    let mut below = above;
+    for line in columns.chunks_exact_mut(width).rev() {
+        for (distance, below) in line.iter_mut().zip(&mut below) {
+            *distance = (*distance).min(*below + 1);
+            *below = *distance;
+        }
     }
     squares.clear();
     squares.resize(width * height, 0);
@@ -55,7 +59,7 @@ pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec
         let row = y * width..(y + 1) * width;
         let line = &columns[row.clone()];
         if line.iter().all(|&distance| distance <= NEAR_PX) {
-            nearest(line, &mut squares[row.clone()]);
+            nearest(line, &mut scratch.near, &mut squares[row.clone()]);
         } else {
             lower_envelope(line, &mut scratch.parabolas, &mut squares[row.clone()]);
         }
@@ -72,6 +76,7 @@ pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec
 pub struct Scratch {
     columns: Vec<u16>,
     parabolas: Vec<Parabola>,
+    near: Near,
 }
 
 /// A parabola of the lower envelope: its vertex and the first column where it is lowest.
@@ -82,24 +87,42 @@ struct Parabola {
     start: i64,
 }
 
-/// Up to this distance looking around is faster than the envelope.
+/// Up to this distance looking around is faster than the envelope, and squares fit 16 bits.
 const NEAR_PX: u16 = 32;
 
-/// As [`lower_envelope`], for columns near the background: looks left and right of each column,
-/// as far as something closer can be. A column at distance 0 is never looked at.
-fn nearest(columns: &[u16], squares: &mut [u32]) {
-    let square = |u: usize| u32::from(columns[u]) * u32::from(columns[u]);
-    for (x, nearest) in squares.iter_mut().enumerate().filter(|&(x, _)| columns[x] > 0) {
-        *nearest = square(x);
-        let (mut offset, mut reach) = (1, 1);
-        while reach < *nearest {
-            let left = x.checked_sub(offset).map_or(u32::MAX, square);
-            let right = if x + offset < columns.len() { square(x + offset) } else { u32::MAX };
-            *nearest = (*nearest).min(left.min(right).saturating_add(reach));
-            reach += 2 * offset as u32 + 1;
-            offset += 1;
+/// A square that no sum of two near ones reaches.
+const FAR: i16 = 16_384;
+
+/// Buffers of [`nearest`].
+#[derive(Debug, Default)]
+struct Near {
+    /// Squared distances along the columns, with a margin to look into.
+    heights: Vec<i16>,
+    /// The smallest sums so far.
+    sums: Vec<i16>,
+}
+
+/// As [`lower_envelope`], for columns near the background: looks left and right of all columns at
+/// once, as far as something closer can be.
+fn nearest(columns: &[u16], near: &mut Near, squares: &mut [u32]) {
+    let (margin, n) = (usize::from(NEAR_PX), columns.len());
+    let Near { heights, sums } = near;
+    heights.clear();
+    heights.resize(n + 2 * margin, FAR);
+    for (height, &distance) in heights[margin..].iter_mut().zip(columns) {
+        *height = (distance * distance) as i16;
+    }
+    sums.clear();
+    sums.extend_from_slice(&heights[margin..margin + n]);
+    let farthest = columns.iter().copied().max().unwrap_or(0);
+    for offset in 1..farthest {
+        let (reach, step) = (usize::from(offset), (offset * offset) as i16);
+        let (left, right) = (&heights[margin - reach..][..n], &heights[margin + reach..][..n]);
+        for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right) {
+            *sum = (*sum).min(left.min(right) + step);
         }
     }
+    squares.iter_mut().zip(sums).for_each(|(square, sum)| *square = *sum as u32);
 }
 
 /// For each column the smallest `(x - u)² + columns[u]²` over all columns `u`.

@@ -57,7 +57,8 @@ fn blur_rows(mut raster: Raster<u16>, weights: &[u16]) -> Raster<u16> {
         padded.resize(radius, row[0]);
         padded.extend_from_slice(row);
         padded.resize(width + 2 * radius, row[width - 1]);
-        weigh(row, weights, |tap| &padded[tap..]);
+        let taps: Vec<&[u16]> = (0..weights.len()).map(|tap| &padded[tap..]).collect();
+        weigh(row, weights, &taps);
     });
     raster
 }
@@ -68,23 +69,25 @@ fn blur_columns(raster: &Raster<u16>, weights: &[u16]) -> Raster<u16> {
     let mut blurred = Raster::filled(raster.width(), raster.height(), 0_u16);
     let rows = blurred.samples_mut().par_chunks_mut(width).with_min_len(16).enumerate();
     rows.for_each(|(y, row)| {
-        weigh(row, weights, |tap| {
+        let tap = |tap: usize| {
             let from = (y as i64 + tap as i64 - radius).clamp(0, last);
             raster.row(from as u32)
-        });
+        };
+        let taps: Vec<&[u16]> = (0..weights.len()).map(tap).collect();
+        weigh(row, weights, &taps);
     });
     blurred
 }
 
-/// Sets `row[x]` to the weighted sum of `tap(0)[x], tap(1)[x], …`, rounded.
-fn weigh<'a>(row: &mut [u16], weights: &[u16], tap: impl Fn(usize) -> &'a [u16]) {
+/// Sets `row[x]` to the weighted sum of `taps[0][x], taps[1][x], …`, rounded.
+fn weigh(row: &mut [u16], weights: &[u16], taps: &[&[u16]]) {
     let (blocks, rest) = row.as_chunks_mut::<LANES>();
     let n_blocks = blocks.len();
     for (index, block) in blocks.iter_mut().enumerate() {
         let mut sums = [32_768_u32; LANES];
-        for (at, &weight) in weights.iter().enumerate() {
-            let (values, _) = tap(at)[index * LANES..][..LANES].as_chunks::<LANES>();
-            for (sum, &value) in sums.iter_mut().zip(&values[0]) {
+        for (tap, &weight) in taps.iter().zip(weights) {
+            let values = &tap[index * LANES..][..LANES];
+            for (sum, &value) in sums.iter_mut().zip(values) {
                 *sum = sum.wrapping_add(u32::from(weight) * u32::from(value));
             }
         }
@@ -94,10 +97,8 @@ fn weigh<'a>(row: &mut [u16], weights: &[u16], tap: impl Fn(usize) -> &'a [u16])
     }
     for (at, sample) in rest.iter_mut().enumerate() {
         let x = n_blocks * LANES + at;
-        let products = weights
-            .iter()
-            .enumerate()
-            .map(|(at, &weight)| u32::from(weight) * u32::from(tap(at)[x]));
+        let products =
+            taps.iter().zip(weights).map(|(tap, &weight)| u32::from(weight) * u32::from(tap[x]));
         *sample = (products.fold(32_768, u32::wrapping_add) >> 16) as u16;
     }
 }
