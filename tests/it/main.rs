@@ -4,4 +4,5 @@
 mod bad_inputs;
 mod drift_sense;
 mod gate;
+mod real_fields;
 mod repository;
