@@ -1,7 +1,9 @@
 //! The one integration-test binary: what the parts do together, on real files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bad_files;
 mod bad_inputs;
+mod commands;
 mod drift_sense;
 mod gate;
 mod real_fields;
