@@ -7,6 +7,7 @@ use cellgate::measure::catalog::CHANNELS;
 use cellgate::measure::{Request, measure};
 use cellgate::params::MeasureGroup;
 use cellgate::report::tables::NucleiTable;
+use cellgate::run::pixel_size;
 use cellgate::run::write::replace;
 use cellgate::units::PixelSize;
 use std::io::Write;
@@ -46,7 +47,12 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     let labels = labels.map_err(Failure::Findings)?;
     let decoded = decode(&args.image.to_string_lossy(), &read(&args.image)?);
     let decoded = decoded.map_err(Failure::Findings)?;
-    let pixel_size = args.pixel_size_um.or(decoded.pixel_size);
+    let asked = args.pixel_size_um;
+    let pixel_size = match &profile {
+        // As `segment` does it, so that both give the same table.
+        Some(loaded) => pixel_size(&loaded.params, asked, decoded.pixel_size, "").0,
+        None => asked.or(decoded.pixel_size),
+    };
     let request = match &profile {
         Some(loaded) => Request::of_profile(&loaded.params, pixel_size),
         None => Request {

@@ -10,6 +10,7 @@ mod findings;
 mod gate;
 mod inputs;
 mod measure;
+mod output;
 mod progress;
 mod schema;
 mod segment;
@@ -17,6 +18,7 @@ mod validate;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use output::Output;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -63,12 +65,12 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }
     }
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Output::new(io::stdout().lock()));
     let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let code = match &cli.command {
         Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
         Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
-        Command::Schema(args) => schema::run(args, &mut out).map_err(Failure::from),
+        Command::Schema(args) => schema::run(args, &mut out),
         Command::Dataset(args) => dataset_command(args, &mut out, has_color),
         Command::Segment(args) => segment::run(args, &mut out, cli.quiet),
         Command::Measure(args) => measure::run(args, &mut out),
@@ -78,8 +80,6 @@ pub(crate) fn main() -> ExitCode {
     let flushed = out.flush();
     let code = match (code, flushed) {
         (Ok(code), Ok(())) => code,
-        // A reader that has seen enough is no failure.
-        (Ok(code), Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => code,
         (Ok(_), Err(error)) => Failure::from(error).print(),
         (Err(failure), _) => failure.print(),
     };

@@ -1,8 +1,9 @@
 //! `cellgate schema`: JSON Schemas for editors, and the reference of profiles.
 
+use super::failure::Failure;
 use cellgate::{dataset, params, project};
 use clap::ValueEnum;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Print the JSON Schema of a file, which editors use to complete and check it
 #[derive(Debug, clap::Args)]
@@ -39,17 +40,17 @@ enum Format {
     Markdown,
 }
 
-/// Usage error: Markdown of a file that has no reference page.
-const USAGE: u8 = 2;
-
 /// Prints; gives the exit code.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> io::Result<u8> {
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     match (args.format, args.file) {
         (Format::Markdown, File::Profile) => {
             write!(out, "{}", params::reference_markdown())?;
             return Ok(0);
         }
-        (Format::Markdown, File::Project | File::Tolerances | File::Dataset) => return Ok(USAGE),
+        (Format::Markdown, File::Project | File::Tolerances | File::Dataset) => {
+            let text = "there is a Markdown page for `profile` alone; leave `--format` out";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         (Format::Json, _) => {}
     }
     let schema = match args.file {

@@ -18,27 +18,29 @@ pub const TOLERANCES_SCHEMA: &str = "cellgate/tolerances/v1";
 /// Below six fields a confidence interval over fields says next to nothing.
 const MIN_FIELDS: u32 = 6;
 
+/// As in `params/tolerances.yaml`, which says why; a test keeps the two equal.
 const STRUCTURE: StructureLimits = StructureLimits {
-    max_vanished_fraction: 0.02,
-    max_appeared_fraction: 0.02,
-    max_split_fraction: 0.01,
-    max_merged_fraction: 0.01,
+    max_vanished_fraction: 0.03,
+    max_appeared_fraction: 0.03,
+    max_split_fraction: 0.02,
+    max_merged_fraction: 0.02,
 };
 
 /// Measurements that are judged when nobody says which: column, absolute, fraction of base.
-const MEASUREMENTS: [(&str, f64, f64); 12] = [
-    ("nuclei", 1.0, 0.02),
-    ("area_fraction", 0.002, 0.02),
-    ("area_px2", 0.0, 0.02),
-    ("circularity", 0.01, 0.0),
-    ("eccentricity", 0.01, 0.0),
-    ("solidity", 0.01, 0.0),
-    ("gray_mean", 0.002, 0.02),
-    ("hematoxylin_od_mean", 0.005, 0.02),
-    ("eosin_od_mean", 0.005, 0.02),
-    ("dab_od_mean", 0.005, 0.02),
-    ("positive_percent", 1.0, 0.0),
-    ("h_score", 3.0, 0.0),
+const MEASUREMENTS: [(&str, f64, f64); 13] = [
+    ("nuclei", 1.0, 0.03),
+    ("area_um2", 0.0, 0.04),
+    ("area_px2", 0.0, 0.04),
+    ("area_fraction", 0.003, 0.04),
+    ("circularity", 0.02, 0.0),
+    ("eccentricity", 0.02, 0.0),
+    ("solidity", 0.02, 0.0),
+    ("gray_mean", 0.002, 0.03),
+    ("hematoxylin_od_mean", 0.01, 0.03),
+    ("eosin_od_mean", 0.01, 0.03),
+    ("dab_od_mean", 0.01, 0.03),
+    ("positive_percent", 2.0, 0.0),
+    ("h_score", 5.0, 0.0),
 ];
 
 impl Default for Tolerances {

@@ -2,6 +2,7 @@
 //!
 //! The table is the source of `docs/bad-inputs.md`; the test compares and never writes there.
 
+use crate::bad_files;
 use cellgate::finding::Finding;
 use cellgate::params;
 use cellgate::project::{Project, tolerances_of_text};
@@ -186,32 +187,58 @@ fn page() -> String {
         ("Projects and tolerances", PROJECTS),
     ];
     for (title, inputs) in sections {
-        write!(
-            page,
-            "\n## {title}\n\n| input | code | place | message | help |\n|---|---|---|---|---|\n"
-        )
-        .unwrap();
+        write!(page, "{}", head(title)).unwrap();
         for (name, file, content) in inputs {
-            let findings = findings_of(file, content, &tree);
-            assert!(!findings.is_empty(), "{name} is not found bad");
-            for finding in findings {
-                let line = finding
-                    .place
-                    .span
-                    .map_or(String::new(), |s| format!(":{}:{}", s.line, s.column));
-                let cells = [
-                    (*name).to_owned(),
-                    format!("`{}` {}", finding.code, finding.severity),
-                    format!("`{}{line}`", finding.place.path),
-                    finding.message,
-                    finding.help.unwrap_or_default(),
-                ];
-                let cells = cells.map(|cell| cell.replace('|', "\\|"));
-                writeln!(page, "| {} |", cells.join(" | ")).unwrap();
-            }
+            write_rows(&mut page, name, findings_of(file, content, &tree));
         }
     }
+    for (title, said) in [("Images", bad_files::images()), ("Datasets", bad_files::datasets())] {
+        write!(page, "{}", head(title)).unwrap();
+        for (name, findings) in said {
+            write_rows(&mut page, name, findings);
+        }
+    }
+    page.push_str("\n## Repositories\n\n| input | exit code | message |\n|---|---|---|\n");
+    for (name, (code, message)) in bad_files::repositories() {
+        writeln!(page, "| {name} | {code} | {} |", cell(&message)).unwrap();
+    }
     page
+}
+
+fn head(title: &str) -> String {
+    format!("\n## {title}\n\n| input | code | place | message | help |\n|---|---|---|---|---|\n")
+}
+
+/// A row for each finding about one input.
+fn write_rows(page: &mut String, name: &str, findings: Vec<Finding>) {
+    assert!(!findings.is_empty(), "{name} is not found bad");
+    for finding in findings {
+        let line =
+            finding.place.span.map_or(String::new(), |s| format!(":{}:{}", s.line, s.column));
+        let cells = [
+            name.to_owned(),
+            format!("`{}` {}", finding.code, finding.severity),
+            format!("`{}{line}`", finding.place.path),
+            finding.message,
+            finding.help.unwrap_or_default(),
+        ];
+        writeln!(page, "| {} |", cells.map(|text| cell(&text)).join(" | ")).unwrap();
+    }
+}
+
+/// A text in a table; digests stand for themselves, so that the page does not change with phantoms.
+fn cell(text: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_hexdigit();
+    let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let word = |word: &str| {
+        let digits = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if digits.len() == 64 && digits.chars().all(is_digit) {
+            word.replace(digits, "SHA256")
+        } else {
+            word.to_owned()
+        }
+    };
+    words.map(word).collect::<String>().replace('|', "\\|")
 }
 
 #[test]

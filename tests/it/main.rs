@@ -1,13 +1,16 @@
 //! The one integration-test binary: what the parts do together, on real files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bad_files;
 mod bad_inputs;
+mod commands;
 mod drift_sense;
 mod gate;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;
 mod real_accuracy;
+mod real_fields;
 mod repository;
 mod segment_determinism;
 mod segment_edge_cases;

@@ -1,0 +1,425 @@
+//! Commands, one by one: what they write, what they print, and the exit codes they end with.
+
+use crate::repository::{Told, cellgate};
+use cellgate::dataset::decode::{decode, decode_labels};
+use cellgate::dataset::write_phantoms;
+use cellgate::params::Modality;
+use cellgate::raster::Image;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::LazyLock;
+use tempfile::TempDir;
+
+/// One phantom of each modality, for reading alone.
+static PHANTOMS: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let all = [Modality::Fluorescence, Modality::He, Modality::IhcHdab];
+    write_phantoms(&folder.path().join("phantoms"), &all, 1, 1).unwrap();
+    folder
+});
+
+fn phantom(name: &str) -> String {
+    let path = PHANTOMS.path().join(format!("phantoms/original/{name}.png"));
+    path.to_str().unwrap().to_owned()
+}
+
+fn truth() -> String {
+    PHANTOMS.path().join("phantoms/masks").to_str().unwrap().to_owned()
+}
+
+/// A profile that ships or that the demo writes.
+fn profile(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join(path).to_str().unwrap().to_owned()
+}
+
+/// A folder to work in.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> String {
+        std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        std::fs::write(self.path(name), content).unwrap();
+        name.to_owned()
+    }
+
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.text(name)).unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Told {
+        Told::of(cellgate(self.folder.path()).args(arguments).output().unwrap())
+    }
+
+    /// Runs a command that must end with a code and say something.
+    #[track_caller]
+    fn check(&self, arguments: &[&str], code: i32, says: &str) -> Told {
+        let told = self.run(arguments);
+        let said = format!("{}{}", told.out, told.err);
+        assert_eq!(told.code, code, "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?} does not say `{says}`: {said}");
+        told
+    }
+
+    /// Every file below the folder.
+    fn files(&self) -> Vec<String> {
+        let mut folders = vec![self.folder.path().to_owned()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let below = path.strip_prefix(self.folder.path()).unwrap();
+                    files.push(below.to_str().unwrap().to_owned());
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+}
+
+const IHC: &str = "src/demo/ihc-hdab.yaml";
+const FLUORESCENCE: &str = "src/demo/fluorescence.yaml";
+
+/// The columns of a table, by the contract, of an IHC profile with a known pixel size.
+const IHC_COLUMNS: &str = "field,label,centroid_x_px,centroid_x_um,centroid_y_px,centroid_y_um,\
+bbox_x0_px,bbox_x0_um,bbox_y0_px,bbox_y0_um,bbox_x1_px,bbox_x1_um,bbox_y1_px,bbox_y1_um,\
+area_px2,area_um2,perimeter_px,perimeter_um,circularity,axis_major_px,axis_major_um,\
+axis_minor_px,axis_minor_um,eccentricity,orientation_rad,equivalent_diameter_px,\
+equivalent_diameter_um,solidity,extent,feret_max_px,feret_max_um,feret_min_px,feret_min_um,\
+euler_number,touches_border,\
+hematoxylin_od_mean,hematoxylin_od_std,hematoxylin_od_min,hematoxylin_od_max,\
+dab_od_mean,dab_od_std,dab_od_min,dab_od_max,class";
+
+#[test]
+fn segment_writes_labels_tables_and_a_record() {
+    let desk = Desk::new();
+    let (profile, image) = (profile(IHC), phantom("ihc-hdab-1"));
+    let options = ["--overlay", "--geojson"];
+    let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
+    desk.check(&[&arguments[..], &options].concat(), 0, "nuclei in 1 fields");
+    assert_eq!(
+        desk.files(),
+        [
+            "out/fields.csv",
+            "out/ihc-hdab-1.geojson",
+            "out/ihc-hdab-1_labels.png",
+            "out/ihc-hdab-1_overlay.png",
+            "out/nuclei.csv",
+            "out/run.json",
+        ],
+        "and nothing that was only needed on the way"
+    );
+    let table = desk.text("out/nuclei.csv");
+    let mut lines = table.lines();
+    assert_eq!(lines.next().unwrap(), IHC_COLUMNS);
+    let n_nuclei = lines.count();
+    let labels = std::fs::read(desk.path("out/ihc-hdab-1_labels.png")).unwrap();
+    let labels = decode_labels("labels", &labels).unwrap();
+    assert_eq!(labels.samples().iter().max().copied(), Some(n_nuclei as u32));
+    let fields = desk.text("out/fields.csv");
+    let columns = "field,width_px,height_px,nuclei,density_per_mm2,area_fraction,\
+        positive_percent,h_score,allred,brightness_mean";
+    assert!(fields.starts_with(columns), "{fields}");
+    let record = desk.json("out/run.json");
+    assert_eq!(
+        (&record["schema"], &record["profile"]),
+        (&"cellgate/run/v1".into(), &"ihc-hdab".into())
+    );
+    assert_eq!(record["fields"][0]["nuclei"], n_nuclei);
+    let outlines = desk.json("out/ihc-hdab-1.geojson");
+    assert_eq!(outlines["features"].as_array().unwrap().len(), n_nuclei);
+}
+
+#[test]
+fn measuring_segments_labels_gives_segments_table() {
+    let desk = Desk::new();
+    for (source, name) in [(IHC, "ihc-hdab-1"), (FLUORESCENCE, "fluorescence-1")] {
+        let (profile, image) = (profile(source), phantom(name));
+        desk.check(&["segment", "--profile", &profile, "--out", name, &image], 0, "");
+        let labels = format!("{name}/{name}_labels.png");
+        let arguments = ["measure", "--labels", &labels, "--image", &image, "--profile", &profile];
+        let told = desk.check(&arguments, 0, "");
+        assert_eq!(told.out, desk.text(&format!("{name}/nuclei.csv")));
+        desk.check(&[&arguments[..], &["--out", "table.csv"]].concat(), 0, "");
+        assert_eq!(told.out, desk.text("table.csv"));
+    }
+}
+
+#[test]
+fn truth_agrees_with_itself() {
+    let desk = Desk::new();
+    let arguments = ["evaluate", "--truth", &truth(), "--labels", &truth(), "--format", "json"];
+    let told = desk.check(&arguments, 0, "");
+    let document: Value = serde_json::from_str(&told.out).unwrap();
+    for score in ["f1_at_50", "ap_at_50", "map", "aji", "pq", "dice"] {
+        assert_eq!(document["mean"][score], 1.0, "{score}");
+    }
+    assert_eq!(document["fields"].as_array().unwrap().len(), 3);
+    desk.check(&["evaluate", "--truth", &truth(), "--labels", &truth()], 0, "f1_at_50");
+}
+
+#[test]
+fn a_truth_without_labels_is_a_finding() {
+    let desk = Desk::new();
+    let truth = truth();
+    let mask = format!("{truth}/he-1_mask.png");
+    desk.write("labels/he-1_labels.png", &std::fs::read(mask).unwrap());
+    let arguments = ["evaluate", "--truth", &truth, "--labels", "labels"];
+    desk.check(&arguments, 10, "there are no labels for `fluorescence-1`");
+}
+
+#[test]
+fn validate_tells_all_problems_in_every_form() {
+    let desk = Desk::new();
+    desk.check(&["validate", &profile("params")], 0, "no problems");
+    let bad = "schema: cellgate/profile/v1\nname: bad\nimage: {modality: hee}\nsmoth: 1\n";
+    desk.write("params/bad.yaml", bad.as_bytes());
+    desk.check(&["validate"], 10, "params/bad.yaml:3:");
+    desk.check(&["validate", "params/*.yaml"], 10, "params/bad.yaml:4:");
+    desk.check(
+        &["validate", "params/bad.yaml", "--format", "github"],
+        10,
+        "::error file=params/bad.yaml",
+    );
+    for format in ["json", "sarif"] {
+        let told = desk.check(&["validate", "--format", format], 10, "bad.yaml");
+        assert!(serde_json::from_str::<Value>(&told.out).is_ok(), "{format}");
+    }
+    desk.check(&["validate", "--format", "junit"], 10, "<testsuites");
+}
+
+#[test]
+fn validate_without_anything_has_nothing_to_check() {
+    Desk::new().check(&["validate"], 3, "");
+}
+
+#[test]
+fn every_schema_is_one() {
+    let desk = Desk::new();
+    for file in ["profile", "project", "tolerances", "dataset"] {
+        let told = desk.check(&["schema", file], 0, "");
+        let schema: Value = serde_json::from_str(&told.out).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{file}");
+    }
+    desk.check(&["schema", "profile", "--format", "markdown"], 0, "# Profiles");
+    desk.check(&["schema", "project", "--format", "markdown"], 2, "`profile` alone");
+}
+
+#[test]
+fn a_drawn_dataset_is_sound_and_never_overwritten() {
+    let desk = Desk::new();
+    let phantom = ["dataset", "phantom", "--out", "d", "--modality", "he", "--n-fields", "3"];
+    desk.check(&phantom, 0, "d/dataset.yaml");
+    desk.check(&["dataset", "check", "d"], 0, "3 fields, digest");
+    desk.check(&phantom, 1, "");
+    desk.check(&["dataset", "split", "d", "--test-fraction", "0.4"], 0, "split: train");
+    let mut image = std::fs::read(desk.path("d/original/he-2.png")).unwrap();
+    *image.last_mut().unwrap() ^= 1;
+    desk.write("d/original/he-2.png", &image);
+    desk.check(&["dataset", "check", "d"], 10, "digest");
+}
+
+#[test]
+fn prepared_images_can_be_gated() {
+    let desk = Desk::new();
+    desk.write("images/a.png", &std::fs::read(phantom("he-1")).unwrap());
+    let mask = format!("{}/he-1_mask.png", truth());
+    desk.write("truth/a_mask.png", &std::fs::read(mask).unwrap());
+    let arguments = ["dataset", "prepare", "images", "--masks", "truth", "--out", "d"];
+    desk.check(&[&arguments[..], &["--image-type", "he"]].concat(), 0, "d/dataset.yaml");
+    desk.check(&["dataset", "check", "d"], 0, "1 fields");
+}
+
+#[test]
+fn the_demo_passes_a_good_change_and_stops_a_drifting_one() {
+    let desk = Desk::new();
+    let told = desk.check(&["demo", "--quiet", "--out", "demo"], 0, "the drifting one is stopped");
+    assert!(told.err.is_empty(), "{}", told.err);
+    for (story, code) in [("good", 0), ("drifting", 11)] {
+        let report = desk.json(&format!("demo/{story}/cellgate-report/report.json"));
+        assert_eq!(report["exit_code"], code, "{story}");
+        assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{story}");
+    }
+    let drifting = desk.text("demo/drifting/cellgate-report/report.md");
+    assert!(drifting.contains("away from truth"), "{drifting}");
+}
+
+const LENGTHS_IN_UM: &str = "schema: cellgate/profile/v1\nname: p\nimage: {modality: fluorescence}\nsmoothing: {sigma_um: 1}\n";
+const LENGTHS_IN_PX: &str = "schema: cellgate/profile/v1\nname: p\nimage: {modality: fluorescence}\n\
+    smoothing: {sigma_px: 1}\nmorphology: {min_area_px2: 20, fill_holes_max_area_px2: 20}\n";
+
+/// An image without a pixel size of its own.
+fn bare_image(desk: &Desk) -> String {
+    let samples =
+        std::iter::repeat_n([40_u8, 40, 200, 200, 40, 40, 40, 40], 64).flatten().collect();
+    let image = image::GrayImage::from_raw(16, 32, samples).unwrap();
+    image.save(desk.path("bare.png")).unwrap();
+    "bare.png".to_owned()
+}
+
+#[test]
+fn the_pixel_size_is_asked_for_where_lengths_need_it() {
+    let desk = Desk::new();
+    let image = bare_image(&desk);
+    desk.write("p.yaml", LENGTHS_IN_UM.as_bytes());
+    let arguments = ["segment", "--profile", "p.yaml", "--out", "out", &image];
+    desk.check(&arguments, 10, "pixel-size-missing");
+    let size = |desk: &Desk| desk.json("out/run.json")["fields"][0]["pixel_size_um"].clone();
+    desk.check(&[&arguments[..], &["--pixel-size-um", "0.25"]].concat(), 0, "");
+    assert_eq!(size(&desk), 0.25);
+    desk.write("p.yaml", LENGTHS_IN_PX.as_bytes());
+    desk.check(&arguments, 0, "");
+    assert_eq!(size(&desk), Value::Null);
+    desk.check(&[&arguments[..], &["--pixel-size-um", "0"]].concat(), 2, "micrometers");
+}
+
+#[test]
+fn the_command_line_comes_before_the_image_file() {
+    let desk = Desk::new();
+    let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
+    let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
+    let told = desk.check(&arguments, 0, "");
+    assert!(!told.out.contains("pixel-size"), "{}", told.out);
+    let other = [&arguments[..], &["--pixel-size-um", "0.4"]].concat();
+    desk.check(&other, 0, "pixel-size-conflict");
+    assert_eq!(desk.json("out/run.json")["fields"][0]["pixel_size_um"], 0.4);
+    let near = [&arguments[..], &["--pixel-size-um", "0.504"]].concat();
+    let told = desk.check(&near, 0, "");
+    assert!(!told.out.contains("pixel-size-conflict"), "{}", told.out);
+}
+
+#[test]
+fn tiff_and_jpeg_are_read_and_depth_is_kept() {
+    let desk = Desk::new();
+    let bytes = std::fs::read(phantom("fluorescence-1")).unwrap();
+    let Image::Gray16(raster) = decode("phantom", &bytes).unwrap().image else {
+        panic!("fluorescence phantoms have 16 bit")
+    };
+    let (width, height) = (raster.width(), raster.height());
+    let image =
+        image::ImageBuffer::<image::Luma<u16>, _>::from_raw(width, height, raster.into_samples());
+    image.unwrap().save(desk.path("deep.tif")).unwrap();
+    let he = image::open(phantom("he-1")).unwrap();
+    he.save(desk.path("he.jpg")).unwrap();
+    let found = |desk: &Desk| desk.json("out/run.json")["fields"][0]["nuclei"].clone();
+    let fluorescence = profile(FLUORESCENCE);
+    desk.check(&["segment", "--profile", &fluorescence, "--out", "out", "deep.tif"], 0, "");
+    let from_tiff = found(&desk);
+    let png = phantom("fluorescence-1");
+    desk.check(&["segment", "--profile", &fluorescence, "--out", "out", &png], 0, "");
+    assert_eq!(from_tiff, found(&desk));
+    let he = profile("src/demo/he.yaml");
+    desk.check(&["segment", "--profile", &he, "--out", "out", "he.jpg"], 0, "");
+    assert!(10 < found(&desk).as_u64().unwrap());
+}
+
+#[test]
+fn a_gray_image_is_no_brightfield() {
+    let desk = Desk::new();
+    let (profile, image) = (profile(IHC), phantom("fluorescence-1"));
+    let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
+    desk.check(&arguments, 10, "image-modality");
+}
+
+#[test]
+fn nothing_to_segment_is_told() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    let profile = profile(FLUORESCENCE);
+    let segment = ["segment", "--profile", &profile, "--out", "out"];
+    desk.check(&[&segment[..], &["empty"]].concat(), 3, "`empty` matches no image");
+    desk.check(&[&segment[..], &["empty/*.png"]].concat(), 3, "matches no image");
+    desk.check(&[&segment[..], &["nowhere.png"]].concat(), 10, "`nowhere.png` does not exist");
+    desk.check(&segment, 2, "IMAGE");
+    assert!(desk.files().is_empty());
+}
+
+#[test]
+fn a_bad_image_does_not_stop_the_others() {
+    let desk = Desk::new();
+    desk.write("in/bad.png", b"no image");
+    desk.write("in/good.png", &std::fs::read(phantom("fluorescence-1")).unwrap());
+    let profile = profile(FLUORESCENCE);
+    let arguments = ["segment", "--profile", &profile, "--out", "out", "in"];
+    desk.check(&arguments, 10, "in/bad.png");
+    assert!(
+        desk.path("out/good_labels.png").is_file() && !desk.path("out/bad_labels.png").exists()
+    );
+}
+
+#[test]
+fn two_images_of_one_name_are_refused() {
+    let desk = Desk::new();
+    let image = std::fs::read(phantom("fluorescence-1")).unwrap();
+    desk.write("a/one.png", &image);
+    desk.write("b/one.png", &image);
+    let profile = profile(FLUORESCENCE);
+    let arguments = ["segment", "--profile", &profile, "--out", "out", "a", "b"];
+    desk.check(&arguments, 2, "would both be written as field `one`");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_failure_of_the_tool() {
+    let desk = Desk::new();
+    desk.write("file", b"");
+    let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
+    let arguments = ["segment", "--profile", &profile, "--out", "file/out", &image];
+    desk.check(&arguments, 1, "file/out");
+}
+
+#[test]
+fn quiet_prints_results_alone() {
+    let desk = Desk::new();
+    let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
+    let told =
+        desk.check(&["segment", "--quiet", "--profile", &profile, "--out", "out", &image], 0, "");
+    assert_eq!((told.out.lines().count(), told.err.as_str()), (1, ""), "{}", told.out);
+}
+
+#[test]
+fn a_reader_that_stops_reading_changes_no_exit_code() {
+    let desk = Desk::new();
+    desk.write("params/bad.yaml", b"schema: cellgate/profile/v1\n");
+    for (arguments, code) in [(["schema", "profile"], 0), (["validate", "params/bad.yaml"], 10)] {
+        let mut command = cellgate(desk.folder.path());
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(code), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let desk = Desk::new();
+    let commands = "demo|validate|schema|dataset check|dataset phantom|dataset prepare|\
+        dataset split|segment|measure|evaluate|gate";
+    for command in commands.split('|') {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        desk.check(&arguments, 0, &format!("cellgate {command}"));
+        desk.check(&arguments, 0, "Example");
+    }
+    desk.check(&["--help"], 0, "Exit codes");
+    desk.check(&["frobnicate"], 2, "unrecognized subcommand");
+}
