@@ -143,12 +143,19 @@ fn sources(fields: &[FieldRows<'_>], tolerances: &Tolerances) -> Vec<Source> {
         };
         for name in [columns(rows.field.base.nuclei), columns(rows.field.head.nuclei)].concat() {
             let is_new = sources.iter().all(|source| source.name() != name);
-            if is_new && (!PLACE_COLUMNS.contains(&name.as_str()) || is_asked_for(&name)) {
+            if is_new && (!says_where(&name) || is_asked_for(&name)) {
                 sources.push(Source::Nuclei(name));
             }
         }
     }
     sources
+}
+
+/// Whether a column says where a nucleus lies, in pixels or in micrometers.
+fn says_where(name: &str) -> bool {
+    PLACE_COLUMNS.iter().any(|&column| {
+        column == name || physical_name(column).is_some_and(|physical| physical == name)
+    })
 }
 
 /// The name in micrometers of a measurement in pixels.
