@@ -140,13 +140,23 @@ impl Sides {
         project.map_or_else(Policy::default, |project| project.policy().clone())
     }
 
-    /// Digests of the policies, when head's differs.
+    /// Digests of the policies, when head's differs; or the fingerprints of the approved engine,
+    /// which nobody may exchange beforehand for the one that he is going to bring.
     pub(super) fn policy_change(&self) -> Result<Option<Change>, GateError> {
         let (Some(base), Some(head)) = (&self.base.project, &self.head.project) else {
             return Ok(None);
         };
-        let (base, head) = (base.policy().digest()?, head.policy().digest()?);
-        Ok((base != head).then(|| change(Some(base), Some(head))))
+        let (policy, changed) = (base.policy().digest()?, head.policy().digest()?);
+        if policy != changed {
+            return Ok(Some(change(Some(policy), Some(changed))));
+        }
+        let engines = (base.engine_fingerprint, head.engine_fingerprint);
+        let told = |engine: Option<Digest>| {
+            engine
+                .map_or("no approved engine".into(), |digest| format!("engine {}", digest.short()))
+        };
+        Ok((engines.0 != engines.1)
+            .then(|| Change { base: Some(told(engines.0)), head: Some(told(engines.1)) }))
     }
 
     /// The fingerprint that was approved last, as base's project file says.

@@ -87,7 +87,7 @@ monitor: {min_memory_gb: 4, min_disk_gb: 25}
     let tolerances = &project.policy().tolerances;
     assert_eq!((tolerances.min_fields, tolerances.measurements.len()), (3, 1));
     assert_eq!(tolerances.structure.max_split_fraction, 0.1);
-    assert_eq!(tolerances.structure.max_merged_fraction, 0.01);
+    assert_eq!(tolerances.structure.max_merged_fraction, 0.02);
     assert_eq!(project.policy().accuracy_floors["he"].f1_at_50, Some(0.6));
 }
 

@@ -235,6 +235,23 @@ fn another_engine_than_the_approved_one_needs_an_approval() {
 }
 
 #[test]
+fn an_engine_is_not_approved_by_writing_its_fingerprint() {
+    let repository = Repository::with_project();
+    let fingerprint = "0".repeat(64);
+    repository.write("cellgate.yaml", &format!("{PROJECT}engine_fingerprint: \"{fingerprint}\"\n"));
+    repository.gate().expect(13, "unchanged", &["policy-changed"]);
+}
+
+#[test]
+fn a_project_that_was_invalid_lets_nothing_through() {
+    let repository = Repository::with_project();
+    repository.edit("cellgate.yaml", "gate:", "gates:");
+    repository.commit("a project that cannot be read");
+    repository.edit("cellgate.yaml", "gates:", "gate:");
+    repository.gate().expect(11, "inconclusive", &["new-profile"]);
+}
+
+#[test]
 fn accuracy_below_its_floor_is_told_before_drift() {
     let repository = Repository::with_project();
     repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.99");
