@@ -283,8 +283,11 @@ fn judge(measurements: &mut [MeasurementDrift], min_fields: u32) {
             let undecided =
                 shifts.iter().filter(|shift| !(shift.is_decidable && shift.is_within(margin)));
             let needed = undecided.map(|shift| Some(shift.fields_needed(margin)?.max(min_fields)));
-            measurement.fields_needed =
+            let needed =
                 needed.collect::<Option<Vec<u32>>>().and_then(|needed| needed.into_iter().max());
+            // As many as there are did not decide: the bound over all measurements asks for more.
+            let n_fields = measurement.by_field.iter().flatten().count();
+            measurement.fields_needed = needed.filter(|&needed| n_fields < needed as usize);
         }
     }
 }
