@@ -67,7 +67,7 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
         return Ok(vec![pattern.to_owned()]);
     }
     if pattern.is_dir() {
-        return listed(pattern, |path| is_image(path));
+        return listed(pattern, is_image);
     }
     let text = pattern.to_string_lossy();
     if !text.contains(['*', '?', '[', '{']) {

@@ -70,7 +70,7 @@ const EDITS: [Edit; 2] = [
         folder: "drifting",
         profile: "ihc-hdab",
         from: "correction_factor: 1.00",
-        to: "correction_factor: 1.50",
+        to: "correction_factor: 1.40",
         expected: Verdict::Drifted,
     },
 ];

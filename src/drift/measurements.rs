@@ -143,12 +143,19 @@ fn sources(fields: &[FieldRows<'_>], tolerances: &Tolerances) -> Vec<Source> {
         };
         for name in [columns(rows.field.base.nuclei), columns(rows.field.head.nuclei)].concat() {
             let is_new = sources.iter().all(|source| source.name() != name);
-            if is_new && (!PLACE_COLUMNS.contains(&name.as_str()) || is_asked_for(&name)) {
+            if is_new && (!says_where(&name) || is_asked_for(&name)) {
                 sources.push(Source::Nuclei(name));
             }
         }
     }
     sources
+}
+
+/// Whether a column says where a nucleus lies, in pixels or in micrometers.
+fn says_where(name: &str) -> bool {
+    PLACE_COLUMNS.iter().any(|&column| {
+        column == name || physical_name(column).is_some_and(|physical| physical == name)
+    })
 }
 
 /// The name in micrometers of a measurement in pixels.
@@ -276,8 +283,11 @@ fn judge(measurements: &mut [MeasurementDrift], min_fields: u32) {
             let undecided =
                 shifts.iter().filter(|shift| !(shift.is_decidable && shift.is_within(margin)));
             let needed = undecided.map(|shift| Some(shift.fields_needed(margin)?.max(min_fields)));
-            measurement.fields_needed =
+            let needed =
                 needed.collect::<Option<Vec<u32>>>().and_then(|needed| needed.into_iter().max());
+            // As many as there are did not decide: the bound over all measurements asks for more.
+            let n_fields = measurement.by_field.iter().flatten().count();
+            measurement.fields_needed = needed.filter(|&needed| n_fields < needed as usize);
         }
     }
 }

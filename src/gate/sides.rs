@@ -144,12 +144,24 @@ impl Sides {
         project.map_or_else(Policy::default, |project| project.policy().clone())
     }
 
-    /// Digests of the policies, when head's differs; a first policy differs from none.
+    /// Digests of the policies, when head's differs; a first policy differs from none. Or the
+    /// fingerprints of the approved engine, which nobody may exchange beforehand for the one that
+    /// he is going to bring.
     pub(super) fn policy_change(&self) -> Result<Option<Change>, GateError> {
         let Some(head) = &self.head.project else { return Ok(None) };
-        let base = self.base.project.as_ref().map(|base| base.policy().digest()).transpose()?;
-        let head = Some(head.policy().digest()?);
-        Ok((base != head).then(|| change(base, head)))
+        let base = self.base.project.as_ref();
+        let policy = base.map(|base| base.policy().digest()).transpose()?;
+        let changed = Some(head.policy().digest()?);
+        if policy != changed {
+            return Ok(Some(change(policy, changed)));
+        }
+        let engines = (base.and_then(|base| base.engine_fingerprint), head.engine_fingerprint);
+        let told = |engine: Option<Digest>| {
+            engine
+                .map_or("no approved engine".into(), |digest| format!("engine {}", digest.short()))
+        };
+        Ok((engines.0 != engines.1)
+            .then(|| Change { base: Some(told(engines.0)), head: Some(told(engines.1)) }))
     }
 
     /// The fingerprint that was approved last, as base's project file says.

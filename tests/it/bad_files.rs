@@ -112,7 +112,7 @@ const HARMS: [(&str, Harm); 11] = [
         let path = folder.join("original/he-1.png");
         std::fs::write(&path, std::fs::read(folder.join("original/he-2.png")).unwrap()).unwrap();
     }),
-    ("a digest that is none", |folder| edit(folder, "sha256: \"", "sha256: \"x")),
+    ("a digest that is none", |folder| edit(folder, "sha256: \"", "sha256: none # \"")),
     ("a mask of another size", |folder| {
         exchange_mask(folder, &png(png::ColorType::Grayscale, &[1; 16]))
     }),
@@ -157,8 +157,11 @@ pub(crate) fn repositories() -> Said<(i32, String)> {
         let is_remark =
             |line: &&str| ["error", " = help"].iter().any(|word| line.starts_with(word));
         let said = format!("{}{}", told.out, told.err);
-        let lines: Vec<String> =
-            said.lines().filter(is_remark).map(|line| line.trim().to_owned()).collect();
+        let lines: Vec<String> = said
+            .lines()
+            .filter(is_remark)
+            .map(|line| line.trim().trim_start_matches("= ").to_owned())
+            .collect();
         (told.code, if lines.is_empty() { said.trim().to_owned() } else { lines.join("; ") })
     };
     let bare = Repository::empty();

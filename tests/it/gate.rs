@@ -19,7 +19,7 @@ fn edited((from, to): (&str, &str)) -> Repository {
 
 fn gated(change: (&str, &str)) -> Gated {
     let repository = edited(change);
-    let gated = repository.gate(&["--out", "cellgate-report"]);
+    let gated = repository.gate_by_command(&[]);
     // The report outlives the repository that it is about.
     let kept = tempfile::tempdir().unwrap().keep();
     for name in ["report.json", "report.md", "report.html", "junit.xml", "report.sarif"] {
@@ -38,7 +38,7 @@ fn comments_order_and_description_change_nothing() {
     lines[3..].reverse();
     lines[2] = "description: The same in other words. # And a comment.";
     repository.write(CULTURE, &(lines.join("\n") + "\n"));
-    let gated = repository.gate(&[]);
+    let gated = repository.gate_by_command(&[]);
     gated.expect(0, "unchanged", &[]);
     assert_eq!(gated.report()["profiles"][0]["changed_keys"].as_array().unwrap().len(), 0);
 }
@@ -46,7 +46,7 @@ fn comments_order_and_description_change_nothing() {
 #[test]
 fn a_harmless_change_passes() {
     let repository = edited(HARMLESS);
-    repository.gate(&[]).expect(0, "equivalent", &["accuracy-moved"]);
+    repository.gate_by_command(&[]).expect(0, "equivalent", &["accuracy-moved"]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_new_profile_needs_an_approval() {
     repository.write("params/other.yaml", &PROFILE.replace("name: culture", "name: other"));
     let added = "gate:\n  - {profile: other, dataset: nuclei}";
     repository.edit("cellgate.yaml", "gate:", added);
-    let gated = repository.gate(&[]);
+    let gated = repository.gate();
     gated.expect(11, "inconclusive", &["new-profile"]);
     assert_eq!(gated.report()["profiles"][0]["verdict"], "unchanged", "the profile that was there");
 }
@@ -110,7 +110,7 @@ fn a_new_profile_needs_an_approval() {
 fn a_profile_that_nothing_gates_is_told() {
     let repository = Repository::with_project();
     repository.write("params/other.yaml", &PROFILE.replace("name: culture", "name: other"));
-    let gated = repository.gate(&[]);
+    let gated = repository.gate_by_command(&[]);
     gated.expect(0, "unchanged", &[]);
     assert!(gated.told.out.contains("its changes pass unseen"), "{}", gated.told.out);
 }
@@ -124,7 +124,7 @@ fn a_deleted_profile_needs_an_approval() {
     repository.commit("two profiles");
     repository.remove("params/other.yaml");
     repository.edit("cellgate.yaml", both, "gate:");
-    repository.gate(&[]).expect(11, "inconclusive", &["deleted-profile", "dataset-changed"]);
+    repository.gate().expect(11, "inconclusive", &["deleted-profile", "dataset-changed"]);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_profile_that_is_no_longer_gated_is_gated_all_the_same() {
     repository.edit("cellgate.yaml", "{profile: culture,", "{profile: other,");
     repository.edit("cellgate.yaml", "accuracy_floors: {culture: {f1_at_50: 0.5}}", "");
     repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
-    repository.gate(&[]).expect(
+    repository.gate().expect(
         11,
         "drifted",
         &["measurement-drifted", "new-profile", "dataset-changed", "policy-changed"],
@@ -144,7 +144,7 @@ fn a_profile_that_is_no_longer_gated_is_gated_all_the_same() {
 #[test]
 fn an_invalid_profile_is_a_finding_with_its_place() {
     let repository = edited(("sigma_um: 0.50", "sigma: 0.50"));
-    let gated = repository.gate(&[]);
+    let gated = repository.gate_by_command(&[]);
     gated.expect(10, "broken", &["head-invalid", "findings-present"]);
     assert!(gated.told.out.contains("params/culture.yaml:6:13"), "{}", gated.told.out);
     let finding = &gated.report()["findings"][0];
@@ -156,7 +156,7 @@ fn an_invalid_profile_is_a_finding_with_its_place() {
 fn an_invalid_project_is_a_finding_and_base_still_counts() {
     let repository = edited(HARMFUL);
     repository.edit("cellgate.yaml", "datasets:", "data_sets:");
-    let gated = repository.gate(&[]);
+    let gated = repository.gate();
     gated.expect(10, "drifted", &["findings-present", "measurement-drifted"]);
 }
 
@@ -164,7 +164,7 @@ fn an_invalid_project_is_a_finding_and_base_still_counts() {
 fn a_project_file_that_is_gone_is_a_finding() {
     let repository = edited(HARMFUL);
     repository.remove("cellgate.yaml");
-    let gated = repository.gate(&[]);
+    let gated = repository.gate();
     gated.expect(10, "drifted", &["findings-present", "measurement-drifted"]);
 }
 
@@ -178,7 +178,7 @@ fn adoption_needs_an_approval() {
         .write("cellgate.yaml", &project.replace("nuclei}", "nuclei, image_type: fluorescence}"));
     repository.write(CULTURE, PROFILE);
     repository.write("params/tolerances.yaml", TOLERANCES);
-    repository.gate(&[]).expect(11, "inconclusive", &["new-profile"]);
+    repository.gate().expect(11, "inconclusive", &["new-profile"]);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn looser_tolerances_do_not_let_their_own_change_through() {
     let loose = TOLERANCES.replace("0.0", "0.9");
     assert_ne!(loose, TOLERANCES);
     repository.write("params/tolerances.yaml", &loose);
-    let gated = repository.gate(&[]);
+    let gated = repository.gate();
     gated.expect(11, "drifted", &["measurement-drifted", "policy-changed"]);
     let policy = STOPPED.report()["policy_digest"].clone();
     assert_eq!(gated.report()["policy_digest"], policy, "base's policy judges");
@@ -197,7 +197,7 @@ fn looser_tolerances_do_not_let_their_own_change_through() {
 fn a_changed_policy_alone_needs_an_approval() {
     let repository = Repository::with_project();
     repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.1");
-    repository.gate(&[]).expect(13, "unchanged", &["policy-changed"]);
+    repository.gate().expect(13, "unchanged", &["policy-changed"]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn removed_fields_are_judged_all_the_same() {
     std::fs::remove_dir_all(repository.path("datasets/nuclei")).unwrap();
     let folder = repository.path("datasets/nuclei");
     write_phantoms(&folder, &[Modality::Fluorescence], 1, N_FIELDS - 1).unwrap();
-    let gated = repository.gate(&[]);
+    let gated = repository.gate();
     gated.expect(13, "equivalent", &["dataset-changed"]);
     let fields = &gated.report()["profiles"][0]["fields"];
     assert_eq!(fields.as_array().unwrap().len(), N_FIELDS as usize, "base's fields count");
@@ -218,7 +218,7 @@ fn exchanged_fields_are_judged_as_base_has_them() {
     std::fs::remove_dir_all(repository.path("datasets/nuclei")).unwrap();
     let folder = repository.path("datasets/nuclei");
     write_phantoms(&folder, &[Modality::Fluorescence], 1, 1).unwrap();
-    let gated = repository.gate(&[]);
+    let gated = repository.gate();
     gated.expect(11, "drifted", &["dataset-changed", "measurement-drifted"]);
     assert_eq!(gated.report()["dataset_digest"], STOPPED.report()["dataset_digest"]);
 }
@@ -229,9 +229,26 @@ fn another_engine_than_the_approved_one_needs_an_approval() {
     let fingerprint = "0".repeat(64);
     repository.write("cellgate.yaml", &format!("{PROJECT}engine_fingerprint: \"{fingerprint}\"\n"));
     repository.commit("approved engine");
-    let gated = repository.gate(&[]);
+    let gated = repository.gate();
     gated.expect(13, "unchanged", &["engine-changed"]);
     assert_eq!(gated.report()["engine"]["approved_fingerprint"], fingerprint);
+}
+
+#[test]
+fn an_engine_is_not_approved_by_writing_its_fingerprint() {
+    let repository = Repository::with_project();
+    let fingerprint = "0".repeat(64);
+    repository.write("cellgate.yaml", &format!("{PROJECT}engine_fingerprint: \"{fingerprint}\"\n"));
+    repository.gate().expect(13, "unchanged", &["policy-changed"]);
+}
+
+#[test]
+fn a_project_that_was_invalid_lets_nothing_through() {
+    let repository = Repository::with_project();
+    repository.edit("cellgate.yaml", "gate:", "gates:");
+    repository.commit("a project that cannot be read");
+    repository.edit("cellgate.yaml", "gates:", "gate:");
+    repository.gate().expect(11, "inconclusive", &["new-profile"]);
 }
 
 #[test]
@@ -239,17 +256,17 @@ fn accuracy_below_its_floor_is_told_before_drift() {
     let repository = Repository::with_project();
     repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.99");
     repository.commit("a high floor");
-    repository.gate(&[]).expect(12, "unchanged", &["accuracy-below-floor"]);
+    repository.gate().expect(12, "unchanged", &["accuracy-below-floor"]);
     repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
-    repository.gate(&[]).expect(12, "drifted", &["accuracy-below-floor", "measurement-drifted"]);
+    repository.gate().expect(12, "drifted", &["accuracy-below-floor", "measurement-drifted"]);
     repository.write("params/tolerances.yaml", "schema: cellgate/tolerances/v0\n");
-    repository.gate(&[]).expect(10, "drifted", &["findings-present", "accuracy-below-floor"]);
+    repository.gate().expect(10, "drifted", &["findings-present", "accuracy-below-floor"]);
 }
 
 #[test]
 fn fail_on_never_passes_and_says_so() {
     let repository = edited(HARMFUL);
-    let gated = repository.gate(&["--fail-on", "never"]);
+    let gated = repository.gate_by_command(&["--fail-on", "never"]);
     gated.expect(0, "drifted", &["measurement-drifted"]);
     assert_eq!(gated.report()["fail_on"], "never");
     for name in ["report.md", "report.html"] {
@@ -261,9 +278,13 @@ fn fail_on_never_passes_and_says_so() {
 #[test]
 fn fail_on_broken_lets_drift_pass() {
     let repository = edited(HARMFUL);
-    repository.gate(&["--fail-on", "broken"]).expect(0, "drifted", &["measurement-drifted"]);
+    repository.gate_by_command(&["--fail-on", "broken"]).expect(
+        0,
+        "drifted",
+        &["measurement-drifted"],
+    );
     let emptied = edited(("bounds: [0.004, 1.0]", "bounds: [0.99, 1.0]"));
-    emptied.gate(&["--fail-on", "broken"]).expect(12, "broken", &["field-emptied"]);
+    emptied.gate_by_command(&["--fail-on", "broken"]).expect(12, "broken", &["field-emptied"]);
 }
 
 #[test]
@@ -274,7 +295,7 @@ fn too_few_fields_decide_nothing() {
     write_phantoms(&folder, &[Modality::Fluorescence], 1, 2).unwrap();
     repository.commit("two fields");
     repository.edit(CULTURE, HARMLESS.0, HARMLESS.1);
-    repository.gate(&[]).expect(11, "inconclusive", &["too-few-fields"]);
+    repository.gate().expect(11, "inconclusive", &["too-few-fields"]);
 }
 
 #[test]
@@ -282,7 +303,7 @@ fn without_a_project_there_is_nothing_to_check() {
     let repository = Repository::empty();
     repository.write("README", "");
     repository.commit("before cellgate");
-    let told = repository.gate(&[]).told;
+    let told = repository.gate_by_command(&[]).told;
     assert_eq!(told.code, 3, "{}", told.err);
     assert!((told.out + &told.err).contains("`cellgate.yaml` is missing"));
 }
@@ -292,7 +313,7 @@ fn an_image_type_without_fields_is_a_finding() {
     let repository = Repository::with_project();
     repository.edit("cellgate.yaml", "dataset: nuclei}", "dataset: nuclei, image_type: he}");
     repository.commit("a type without fields");
-    let gated = repository.gate(&[]);
+    let gated = repository.gate_by_command(&[]);
     assert_eq!(gated.told.code, 10, "{}{}", gated.told.out, gated.told.err);
     assert!(gated.told.out.contains("nothing-matched"), "{}", gated.told.out);
 }

@@ -1,7 +1,11 @@
 //! Repositories in temporary folders, and cellgate run in them: the words that tests are told in.
 
 use cellgate::dataset::write_phantoms;
+use cellgate::gate::{Request, gate, write};
 use cellgate::params::Modality;
+use cellgate::revision::Tree;
+use cellgate::run::cache::Cache;
+use cellgate::verdict::FailOn;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -152,13 +156,33 @@ impl Repository {
         Told::of(cellgate(self.folder.path()).args(arguments).output().unwrap())
     }
 
-    /// Gates the working tree against its last commit.
-    pub(crate) fn gate(&self, arguments: &[&str]) -> Gated {
+    /// Gates the working tree against its last commit, as the command does it but in this process,
+    /// where the engine's fingerprint is computed once for all tests.
+    #[track_caller]
+    pub(crate) fn gate(&self) -> Gated {
+        let request = Request {
+            base: Tree::of_revision(self.folder.path(), "HEAD").unwrap(),
+            base_name: "HEAD".to_owned(),
+            head: Tree::Folder(self.folder.path().to_owned()),
+            head_name: "working tree".to_owned(),
+            cache: Some(Cache::new(CACHE.path().to_owned())),
+            fail_on: FailOn::Drifted,
+            progress: &|_, _, _| {},
+        };
+        let outcome = gate(&request).unwrap();
+        let folder = self.path("cellgate-report");
+        write(&outcome, &folder).unwrap();
+        let told = Told { code: outcome.exit_code.into(), out: String::new(), err: String::new() };
+        Gated { told, folder }
+    }
+
+    /// Gates by the command against the last commit, with results that are known.
+    pub(crate) fn gate_by_command(&self, arguments: &[&str]) -> Gated {
         let cache = CACHE.path().to_str().unwrap();
         self.gate_in_full(&[&["--base", "HEAD", "--cache", cache], arguments].concat())
     }
 
-    /// Gates with these arguments alone.
+    /// Gates by the command with these arguments alone.
     pub(crate) fn gate_in_full(&self, arguments: &[&str]) -> Gated {
         let told = self.run(&[&["gate", "--quiet"], arguments].concat());
         Gated { told, folder: self.path("cellgate-report") }

@@ -88,7 +88,6 @@ const FOREIGN: &[(&[u8], &str)] = &[
     (b"\0\0\0\x0CjP  ", "a JPEG 2000 image"),
     (b"\xFF\x4F\xFF\x51", "a JPEG 2000 image"),
     (b"\x89HDF", "an HDF5 file"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
 ];
 
 impl Format {
@@ -105,6 +104,10 @@ impl Format {
         }
         if bytes.is_empty() {
             return Err(Refusal::unreadable("the file is empty"));
+        }
+        if starts(b"version https://git-lfs") {
+            let help = "fetch the image with `git lfs pull`, in a workflow with `lfs: true`";
+            return Err(Refusal::unsupported("the file is a Git LFS pointer, not the image", help));
         }
         let name = FOREIGN.iter().find(|(magic, _)| starts(magic)).map(|(_, name)| *name);
         let name = name.unwrap_or("in no format that is known here");

@@ -58,7 +58,7 @@ pub fn render(report: &Report, pictures: &[Picture]) -> String {
                 header { (banner(report)) (facts(report)) }
                 main {
                     @if report.profiles.len() > 1 { (overview(report)) }
-                    @for (index, one) in report.profiles.iter().enumerate() {
+                    @for (index, one) in report.gravest_first() {
                         (profile::section(one, index, shown))
                     }
                     (findings(report))
@@ -190,7 +190,7 @@ fn overview(report: &Report) -> Markup {
             div.scroll { table.stack {
                 thead { tr { th { "profile" } th { "verdict" } th { "what changed most" } } }
                 tbody {
-                    @for (index, profile) in report.profiles.iter().enumerate() {
+                    @for (index, profile) in report.gravest_first() {
                         tr {
                             th scope="row" { a href={ "#profile-" (index) } { (profile.name) } }
                             td data-name="verdict" { (pill(profile.verdict)) }

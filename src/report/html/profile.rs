@@ -21,13 +21,24 @@ pub(super) fn section(profile: &ProfileReport, index: usize, pictures: &[Picture
             p.soft.small { "parameters " (side(&profile.params_digest.base)) " → " (side(&profile.params_digest.head)) }
             @if !profile.reasons.is_empty() { (reasons(&profile.reasons)) }
             (changed_keys(profile))
-            @if let Some(nuclei) = &profile.nuclei { (fates(nuclei)) }
-            (measurements(profile))
-            @if let Some(accuracy) = &profile.accuracy { (scores(accuracy)) }
-            (distributions(profile))
-            (field_pictures(profile, pictures))
-            (fields(profile))
+            @if profile.verdict == Verdict::Unchanged {
+                // What did not change must not stand in the way of what did.
+                details { summary { "Measurements, accuracy and fields" } (numbers(profile, pictures)) }
+            } @else {
+                (numbers(profile, pictures))
+            }
         }
+    }
+}
+
+fn numbers(profile: &ProfileReport, pictures: &[Picture]) -> Markup {
+    html! {
+        @if let Some(nuclei) = &profile.nuclei { (fates(nuclei)) }
+        (measurements(profile))
+        @if let Some(accuracy) = &profile.accuracy { (scores(accuracy)) }
+        (distributions(profile))
+        (field_pictures(profile, pictures))
+        (fields(profile))
     }
 }
 
@@ -94,8 +105,9 @@ fn fates(nuclei: &NucleiReport) -> Markup {
 }
 
 fn measurements(profile: &ProfileReport) -> Markup {
+    let is_measured = |m: &&MeasurementReport| m.base.or(m.head).is_some() || m.verdict.is_some();
     let (judged, others): (Vec<_>, Vec<_>) =
-        profile.measurements.iter().partition(|m| m.verdict.is_some());
+        profile.measurements.iter().filter(is_measured).partition(|m| m.verdict.is_some());
     html! {
         @if !judged.is_empty() {
             h3 { "Measurements" }

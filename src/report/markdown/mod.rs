@@ -70,7 +70,7 @@ fn render_at(report: &Report, page: Option<&str>, detail: Detail) -> String {
     let _ = heading(&mut out, report, page);
     let _ = overview(&mut out, report);
     if detail < Detail::TableOnly {
-        for profile in &report.profiles {
+        for (_, profile) in report.gravest_first() {
             let _ = details(&mut out, profile, detail);
         }
     } else {
@@ -135,7 +135,7 @@ fn overview(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(out, "| profile | verdict | what changed most | nuclei | accuracy (F1) |")?;
     writeln!(out, "|---|---|---|---|---|")?;
-    for profile in report.profiles.iter().take(MAX_ROWS) {
+    for (_, profile) in report.gravest_first().into_iter().take(MAX_ROWS) {
         let approved = if profile.approved { ", approved" } else { "" };
         let nuclei = profile.nuclei.map_or(String::new(), |n| format!("{} → {}", n.base, n.head));
         writeln!(

@@ -170,6 +170,14 @@ pub enum ReportError {
 }
 
 impl Report {
+    /// Every profile with its place in the list, the gravest first.
+    #[must_use]
+    pub fn gravest_first(&self) -> Vec<(usize, &ProfileReport)> {
+        let mut profiles: Vec<_> = self.profiles.iter().enumerate().collect();
+        profiles.sort_by_key(|(_, profile)| std::cmp::Reverse(profile.verdict));
+        profiles
+    }
+
     /// Writes `report.json`: indented, with a final line break.
     ///
     /// # Errors
