@@ -1,7 +1,8 @@
 //! The same steps in plain code: `image` and `imageproc` where they have them, textbook loops where
 //! they do not. What a first version of this program would have been.
 
-use crate::{Laps, Watch};
+use crate::Laps;
+use crate::Watch;
 use image::{GrayImage, ImageBuffer, Luma};
 use imageproc::contrast::{ThresholdType, otsu_level, threshold};
 use imageproc::distance_transform::{Norm, euclidean_squared_distance_transform};

@@ -178,28 +178,16 @@ fn changes_on_phantoms_get_the_verdict_they_must_get() {
 }
 
 const REAL: &[Change] = &[
-    change("dapi-culture", Harmless, "a slightly wider blur", "sigma_um: 0.65", "sigma_um: 0.68"),
-    change("dapi-culture", Harmless, "a wider background", "radius_um: 25", "radius_um: 26"),
-    change("dapi-culture", Harmful, "threshold up", "factor: 0.9,", "factor: 1.4,"),
-    change("dapi-culture", Harmful, "minimum area up", "min_area_um2: 30", "min_area_um2: 120"),
-    change("dapi-tissue", Harmless, "a threshold rounded", "factor: 1.0,", "factor: 1.01,"),
-    change("dapi-tissue", Harmless, "larger holes filled", "area_um2: 25", "area_um2: 26"),
-    change(
-        "dapi-tissue",
-        Harmful,
-        "no split",
-        "method: intensity, suppression: auto",
-        "method: none",
-    ),
-    change("dapi-tissue", Harmful, "too strong a blur", "sigma_um: 0.75", "sigma_um: 1.7"),
-    change(
-        "he-tissue",
-        Harmless,
-        "a stain vector rounded",
-        "[0.2159, 0.8012, 0.5581]",
-        "[0.216, 0.801, 0.558]",
-    ),
-    change("he-tissue", Harmless, "a slightly wider blur", "sigma_um: 0.75", "sigma_um: 0.78"),
+    change("dapi-culture", Harmless, "a slightly wider blur", "sigma_um: 0.5", "sigma_um: 0.51"),
+    change("dapi-culture", Harmless, "larger holes filled", "area_um2: 50", "area_um2: 52"),
+    change("dapi-culture", Harmful, "threshold up", "factor: 1.0,", "factor: 1.5,"),
+    change("dapi-culture", Harmful, "minimum area up", "min_area_um2: 10", "min_area_um2: 60"),
+    change("dapi-tissue", Harmless, "a wider background", "radius_um: 20", "radius_um: 20.4"),
+    change("dapi-tissue", Harmless, "larger holes filled", "area_um2: 100", "area_um2: 105"),
+    change("dapi-tissue", Harmful, "threshold up", "factor: 0.9,", "factor: 1.4,"),
+    change("dapi-tissue", Harmful, "opening too large", "open_radius_um: 1.5", "open_radius_um: 5"),
+    change("he-tissue", Harmless, "a slightly wider blur", "sigma_um: 0.5", "sigma_um: 0.505"),
+    change("he-tissue", Harmless, "larger holes filled", "area_um2: 150", "area_um2: 155"),
     change(
         "he-tissue",
         Harmful,
@@ -207,11 +195,11 @@ const REAL: &[Change] = &[
         "hematoxylin: [0.65, 0.70, 0.29]",
         "hematoxylin: [0.49, 0.77, 0.41]",
     ),
-    change("he-tissue", Harmful, "threshold down", "factor: 1.0,", "factor: 0.6,"),
-    change("ihc-hdab", Harmless, "classes rounded", "[0.2, 0.4, 0.6]", "[0.205, 0.405, 0.605]"),
-    change("ihc-hdab", Harmless, "a slightly wider blur", "sigma_um: 0.5", "sigma_um: 0.52"),
+    change("he-tissue", Harmful, "threshold down", "factor: 0.95,", "factor: 0.6,"),
+    change("ihc-hdab", Harmless, "classes rounded", "[0.2, 0.4, 0.6]", "[0.202, 0.402, 0.602]"),
+    change("ihc-hdab", Harmless, "larger holes filled", "area_um2: 75", "area_um2: 80"),
     change("ihc-hdab", Harmful, "positivity moved", "[0.2, 0.4, 0.6]", "[0.35, 0.55, 0.75]"),
-    change("ihc-hdab", Harmful, "detection by brown alone", "channel: od_sum", "channel: dab_od"),
+    change("ihc-hdab", Harmful, "blur too strong", "sigma_um: 0.5", "sigma_um: 2.0"),
 ];
 
 /// The changes, each profile with its own repository.
