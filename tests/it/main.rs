@@ -4,7 +4,9 @@
 mod bad_files;
 mod bad_inputs;
 mod commands;
+mod desk;
 mod drift_sense;
 mod gate;
+mod gate_results;
 mod real_fields;
 mod repository;
