@@ -1,100 +1,11 @@
 //! Commands, one by one: what they write, what they print, and the exit codes they end with.
 
-use crate::repository::{Told, cellgate};
+use crate::desk::{Desk, phantom, profile, truth};
+use crate::repository::cellgate;
 use cellgate::dataset::decode::{decode, decode_labels};
-use cellgate::dataset::write_phantoms;
-use cellgate::params::Modality;
 use cellgate::raster::Image;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::LazyLock;
-use tempfile::TempDir;
-
-/// One phantom of each modality, for reading alone.
-static PHANTOMS: LazyLock<TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
-    let all = [Modality::Fluorescence, Modality::He, Modality::IhcHdab];
-    write_phantoms(&folder.path().join("phantoms"), &all, 1, 1).unwrap();
-    folder
-});
-
-fn phantom(name: &str) -> String {
-    let path = PHANTOMS.path().join(format!("phantoms/original/{name}.png"));
-    path.to_str().unwrap().to_owned()
-}
-
-fn truth() -> String {
-    PHANTOMS.path().join("phantoms/masks").to_str().unwrap().to_owned()
-}
-
-/// A profile that ships or that the demo writes.
-fn profile(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join(path).to_str().unwrap().to_owned()
-}
-
-/// A folder to work in.
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, content: &[u8]) -> String {
-        std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        std::fs::write(self.path(name), content).unwrap();
-        name.to_owned()
-    }
-
-    fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_str(&self.text(name)).unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Told {
-        Told::of(cellgate(self.folder.path()).args(arguments).output().unwrap())
-    }
-
-    /// Runs a command that must end with a code and say something.
-    #[track_caller]
-    fn check(&self, arguments: &[&str], code: i32, says: &str) -> Told {
-        let told = self.run(arguments);
-        let said = format!("{}{}", told.out, told.err);
-        assert_eq!(told.code, code, "{arguments:?}: {said}");
-        assert!(said.contains(says), "{arguments:?} does not say `{says}`: {said}");
-        told
-    }
-
-    /// Every file below the folder.
-    fn files(&self) -> Vec<String> {
-        let mut folders = vec![self.folder.path().to_owned()];
-        let mut files = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let below = path.strip_prefix(self.folder.path()).unwrap();
-                    files.push(below.to_str().unwrap().to_owned());
-                }
-            }
-        }
-        files.sort();
-        files
-    }
-}
 
 const IHC: &str = "src/demo/ihc-hdab.yaml";
 const FLUORESCENCE: &str = "src/demo/fluorescence.yaml";

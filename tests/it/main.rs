@@ -4,8 +4,10 @@
 mod bad_files;
 mod bad_inputs;
 mod commands;
+mod desk;
 mod drift_sense;
 mod gate;
+mod gate_results;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;
