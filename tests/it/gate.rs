@@ -248,7 +248,7 @@ fn a_project_that_was_invalid_lets_nothing_through() {
     repository.edit("cellgate.yaml", "gate:", "gates:");
     repository.commit("a project that cannot be read");
     repository.edit("cellgate.yaml", "gates:", "gate:");
-    repository.gate().expect(11, "inconclusive", &["new-profile"]);
+    repository.gate().expect(13, "unchanged", &["policy-changed"]);
 }
 
 #[test]
