@@ -171,7 +171,7 @@ mod tests {
         let patch = Patch { width, height, cells };
         let mut squares = Vec::new();
         squared_distances(&patch, &mut Scratch::default(), &mut squares);
-        for at in 0..width * height {
+        for (at, &square) in squares.iter().enumerate() {
             let expected = match patch.cells[at] {
                 Cell::Inside => (0..width * height)
                     .filter(|&other| patch.cells[other] == Cell::Outside)
@@ -184,7 +184,7 @@ mod tests {
                     .unwrap_or(u32::from(MAX_DISTANCE_PX).pow(2)),
                 Cell::Outside | Cell::Beyond => 0,
             };
-            assert_eq!(squares[at], expected, "({}, {})", at % width, at / width);
+            assert_eq!(square, expected, "({}, {})", at % width, at / width);
         }
     }
 

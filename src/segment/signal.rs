@@ -111,7 +111,7 @@ impl StepTables {
 #[inline]
 fn steps<const N: usize>(tables: [&[i64; N]; 3], rgb: [usize; 3]) -> u16 {
     let both = tables[0][rgb[0]] + tables[1][rgb[1]] + tables[2][rgb[2]];
-    let second = i64::from(both as i32);
-    let first = (both - second) >> 32;
+    let second = both as i32;
+    let first = ((both - i64::from(second)) >> 32) as i32;
     (first.max(0) + second.max(0)).min(65_535) as u16
 }
