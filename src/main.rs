@@ -4,6 +4,10 @@ mod cli;
 
 use std::process::ExitCode;
 
+/// Keeps the pages of large buffers from one stage to the next.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main()
 }

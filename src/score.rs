@@ -5,7 +5,7 @@
 
 use crate::measure::{Class, Nuclei};
 use crate::raster::{Image, Labels};
-use crate::segment::signal::brightness;
+use crate::segment::signal::brightness_sum;
 use crate::units::PixelSize;
 
 /// What one field comes to.
@@ -66,7 +66,6 @@ pub fn summarize(
     let n_px = labels.n_px().max(1) as f64;
     let n_covered = labels.samples().iter().filter(|&&label| label != 0).count();
     let counts = nuclei.classes.as_deref().map(ClassCounts::of);
-    let bright: u64 = brightness(image).samples().iter().map(|&value| u64::from(value)).sum();
     Summary {
         width_px: labels.width(),
         height_px: labels.height(),
@@ -76,7 +75,7 @@ pub fn summarize(
         positive_percent: counts.and_then(|counts| counts.positive_percent()),
         h_score: counts.and_then(|counts| counts.h_score()),
         allred: counts.and_then(|counts| counts.allred()),
-        brightness_mean: bright as f64 / (65_535.0 * n_px),
+        brightness_mean: brightness_sum(image) as f64 / (65_535.0 * n_px),
     }
 }
 

@@ -53,16 +53,45 @@ impl Signal {
 /// Brightness of an image on the scale of 0 to 65,535.
 #[must_use]
 pub fn brightness(image: &Image) -> Raster<u16> {
-    let weigh = |rgb: [u32; 3], full: u64| {
-        let sum: u32 = rgb.iter().zip(GRAY_WEIGHTS).map(|(&value, weight)| value * weight).sum();
-        ((u64::from(sum) * full + 5_000) / 10_000) as u16
-    };
     match image {
-        Image::Gray8(raster) => raster.map(|value| u16::from(value) * 257),
+        Image::Gray8(raster) => raster.map(gray8),
         Image::Gray16(raster) => raster.clone(),
-        Image::Rgb8(raster) => mix(raster, |rgb| weigh(rgb.map(u32::from), 257)),
-        Image::Rgb16(raster) => mix(raster, |rgb| weigh(rgb.map(u32::from), 1)),
+        Image::Rgb8(raster) => mix(raster, rgb8),
+        Image::Rgb16(raster) => mix(raster, rgb16),
     }
+}
+
+/// Sum of the brightness of all pixels, on the scale of 0 to 65,535.
+#[must_use]
+pub fn brightness_sum(image: &Image) -> u64 {
+    match image {
+        Image::Gray8(raster) => sum(raster, gray8),
+        Image::Gray16(raster) => sum(raster, |value| value),
+        Image::Rgb8(raster) => sum(raster, rgb8),
+        Image::Rgb16(raster) => sum(raster, rgb16),
+    }
+}
+
+fn sum<T: Copy>(raster: &Raster<T>, convert: impl Fn(T) -> u16) -> u64 {
+    raster.samples().iter().map(|&sample| u64::from(convert(sample))).sum()
+}
+
+fn gray8(value: u8) -> u16 {
+    u16::from(value) * 257
+}
+
+fn rgb8(rgb: [u8; 3]) -> u16 {
+    weigh(rgb.map(u32::from), 257)
+}
+
+fn rgb16(rgb: [u16; 3]) -> u16 {
+    weigh(rgb.map(u32::from), 1)
+}
+
+/// Brightness of a color whose samples are `full` times too small, rounded.
+fn weigh(rgb: [u32; 3], full: u64) -> u16 {
+    let sum: u32 = rgb.iter().zip(GRAY_WEIGHTS).map(|(&value, weight)| value * weight).sum();
+    ((u64::from(sum) * full + 5_000) / 10_000) as u16
 }
 
 fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) -> Raster<u16> {
