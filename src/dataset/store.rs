@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::units::PixelSize;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// A dataset could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -114,22 +115,32 @@ impl NewDataset {
     }
 }
 
+/// Writes bytes into a temporary file beside a path, from where one move brings them there whole.
+/// The path's folder is made when it is missing.
+///
+/// # Errors
+/// What the system says; nothing stays behind.
+pub fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
+    let folder =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".cellgate-");
+    // Temporary files are private to their owner; results are for everybody that umask lets in.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
 /// Writes a file that must not exist: whole or not at all. Its folder is made when it is missing.
 ///
 /// # Errors
 /// [`StoreError::Exists`] when it does, and [`StoreError::Io`].
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), source };
-    let folder =
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".cellgate-");
-    // Temporary files are private to their owner; a dataset is for everybody that umask lets in.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    let file = write_beside(path, bytes).map_err(failed)?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -7,6 +7,7 @@ use super::distribution::Distribution;
 use super::field::{FieldRows, mean};
 use super::stats::{self, Movement, Shift};
 use crate::measure::Nuclei;
+use crate::measure::catalog::unit_of;
 use crate::project::{Tolerance, Tolerances};
 use rayon::prelude::*;
 
@@ -65,30 +66,6 @@ impl MeasurementDrift {
         let base = self.base?.abs();
         self.population.filter(|_| base > 0.0).map(|shift| shift.mean / base)
     }
-}
-
-/// The unit that a column's name ends with; `None` for counts and ratios.
-///
-/// # Examples
-/// ```
-/// use cellgate::drift::unit_of;
-/// assert_eq!(unit_of("area_um2"), Some("um2"));
-/// assert_eq!(unit_of("dab_od_mean"), Some("OD"));
-/// assert_eq!(unit_of("solidity"), None);
-/// ```
-#[must_use]
-pub fn unit_of(name: &str) -> Option<&'static str> {
-    const ENDINGS: [(&str, &str); 7] = [
-        ("_per_mm2", "1/mm2"),
-        ("_um2", "um2"),
-        ("_px2", "px2"),
-        ("_um", "um"),
-        ("_px", "px"),
-        ("_rad", "rad"),
-        ("_percent", "percent"),
-    ];
-    let by_ending = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending));
-    by_ending.map(|&(_, unit)| unit).or(name.contains("_od_").then_some("OD"))
 }
 
 /// Where a measurement's numbers come from.

@@ -14,7 +14,7 @@ mod structure;
 mod student;
 
 pub use distribution::{Distribution, N_BINS, Quantiles};
-pub use measurements::{MeasurementDrift, Parts, unit_of};
+pub use measurements::{MeasurementDrift, Parts};
 pub use noise::{NoiseFloor, noise_floor};
 pub use pairing::{Fate, Pair, Pairing, pair};
 pub use stats::{CONFIDENCE, Interval, Movement, N_RESAMPLES, Shift};

@@ -124,23 +124,29 @@ pub fn physical_twin(name: &str) -> Option<String> {
     square.or_else(|| name.strip_suffix("_px").map(|stem| format!("{stem}_um")))
 }
 
-/// The unit of a column, by its name's ending; empty for numbers without one.
+/// The unit of a column, by its name's ending; `None` for numbers without one.
+///
+/// # Examples
+/// ```
+/// use cellgate::measure::catalog::unit_of;
+/// assert_eq!(unit_of("area_um2"), Some("um2"));
+/// assert_eq!(unit_of("dab_od_mean"), Some("OD"));
+/// assert_eq!(unit_of("solidity"), None);
+/// ```
 #[must_use]
-pub fn unit_of(name: &str) -> &'static str {
-    const UNITS: [(&str, &str); 9] = [
-        ("_per_mm2", "1/mm²"),
-        ("_um2", "µm²"),
-        ("_um", "µm"),
-        ("_px2", "px²"),
+pub fn unit_of(name: &str) -> Option<&'static str> {
+    const ENDINGS: [(&str, &str); 8] = [
+        ("_per_mm2", "1/mm2"),
+        ("_um2", "um2"),
+        ("_px2", "px2"),
+        ("_um", "um"),
         ("_px", "px"),
         ("_rad", "rad"),
-        ("_percent", "%"),
-        ("_od_sum", "OD·px"),
-        ("_od_mean", "OD"),
+        ("_percent", "percent"),
+        ("_od_sum", "OD px2"),
     ];
-    let is_density = name.contains("_od_") && !name.ends_with("_sum");
-    let known = UNITS.iter().find(|(ending, _)| name.ends_with(ending));
-    known.map_or(if is_density { "OD" } else { "" }, |(_, unit)| unit)
+    let by_ending = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending));
+    by_ending.map(|&(_, unit)| unit).or(name.contains("_od_").then_some("OD"))
 }
 
 #[cfg(test)]
@@ -157,14 +163,12 @@ mod tests {
     #[test]
     fn units_follow_the_ending() {
         let cases = [
-            ("area_um2", "µm²"),
-            ("feret_max_px", "px"),
-            ("dab_od_mean", "OD"),
-            ("dab_od_q25", "OD"),
-            ("dab_od_sum", "OD·px"),
-            ("gray_mean", ""),
-            ("density_per_mm2", "1/mm²"),
-            ("positive_percent", "%"),
+            ("feret_max_px", Some("px")),
+            ("dab_od_q25", Some("OD")),
+            ("dab_od_sum", Some("OD px2")),
+            ("gray_mean", None),
+            ("density_per_mm2", Some("1/mm2")),
+            ("positive_percent", Some("percent")),
         ];
         for (name, unit) in cases {
             assert_eq!(unit_of(name), unit, "{name}");

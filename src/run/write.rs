@@ -1,6 +1,6 @@
 //! Write: files that are there whole or not at all.
 
-use std::io::Write as _;
+use crate::dataset::store::write_beside;
 use std::path::{Path, PathBuf};
 
 /// A file could not be written.
@@ -22,15 +22,7 @@ pub struct WriteError {
 /// [`WriteError`].
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     let failed = |source| WriteError { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".cellgate-");
-    // Temporary files are private to their owner; results are for everybody that umask lets in.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
+    let file = write_beside(path, content).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
