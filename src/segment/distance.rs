@@ -1,5 +1,7 @@
 //! Distance: from every pixel of a region to the nearest pixel outside it, exact.
 
+use std::ops::Range;
+
 /// A region cut out of an image, with a frame of one pixel around it.
 ///
 /// The frame keeps neighbors of every region pixel inside the patch.
@@ -61,7 +63,10 @@ pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec
         if line.iter().all(|&distance| distance <= NEAR_PX) {
             nearest(line, &mut scratch.near, &mut squares[row.clone()]);
         } else {
-            lower_envelope(line, &mut scratch.parabolas, &mut squares[row.clone()]);
+            for run in runs_with_neighbors(line) {
+                let squares = &mut squares[row.clone()][run.clone()];
+                lower_envelope(&line[run], &mut scratch.parabolas, squares);
+            }
         }
         for (square, cell) in squares[row.clone()].iter_mut().zip(&cells[row]) {
             if *cell != Cell::Inside {
@@ -69,6 +74,18 @@ pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec
             }
         }
     }
+}
+
+/// Stretches of a row without background, each with the background pixel before and after it: what
+/// lies farther is never nearer than these two.
+fn runs_with_neighbors(line: &[u16]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + line[at..].iter().position(|&distance| distance > 0)?;
+        let length = line[start..].iter().position(|&distance| distance == 0);
+        at = length.map_or(line.len(), |length| start + length);
+        Some(start.saturating_sub(1)..(at + 1).min(line.len()))
+    })
 }
 
 /// Buffers that are used again from region to region.

@@ -118,13 +118,22 @@ impl Bench {
         let fold = (distance(farthest) / f64::from(u16::MAX)).max(1.0);
         let levels = &mut self.relief.levels;
         levels.clear();
-        levels.extend(self.squares.iter().map(|&square| (distance(square) / fold) as u16));
+        // The usual divisors are told to the compiler: it divides by one and by four for nothing.
+        if fold == 1.0 {
+            levels.extend(self.squares.iter().map(|&square| distance(square) as u16));
+        } else {
+            levels.extend(self.squares.iter().map(|&square| (distance(square) / fold) as u16));
+        }
         smooth(levels, self.patch.width);
         smooth(levels, self.patch.width);
         let highest = levels.iter().copied().max().unwrap_or(0);
         // A quarter of the fine steps where that suffices, to sort by counting.
         let coarse = (highest / (MAX_LEVEL + 1) + 1).max(4);
-        levels.iter_mut().for_each(|level| *level /= coarse);
+        if coarse == 4 {
+            levels.iter_mut().for_each(|level| *level /= 4);
+        } else {
+            levels.iter_mut().for_each(|level| *level /= coarse);
+        }
         self.relief.levels_per_unit = FINE / fold / f64::from(coarse);
     }
 
