@@ -169,6 +169,7 @@ fn write_tables(args: &Args, params: &Params, done: &[Done], seconds: f64) -> Re
     replace(&at("fields.csv"), &tables::fields(&rows).map_err(failed)?)?;
     let fields = done.iter().map(|field| field.record.clone()).collect();
     let record = RunRecord::new(params, fields, seconds);
-    replace(&at("run.json"), record.to_json().as_bytes())?;
+    let json = record.to_json().map_err(|error| Failure::tool("`run.json` is lost", &error))?;
+    replace(&at("run.json"), json.as_bytes())?;
     Ok(())
 }

@@ -60,9 +60,11 @@ impl RunRecord {
     }
 
     /// The record as JSON.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+    ///
+    /// # Errors
+    /// What the JSON writer says; numbers and texts have a JSON form.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 }
 
