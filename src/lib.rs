@@ -5,6 +5,7 @@
 
 // Floor 0, foundations: small things that do not know the word nucleus.
 pub mod digest;
+pub mod secret;
 pub mod units;
 pub mod source;
 pub mod finding;
@@ -28,6 +29,7 @@ pub mod overlap;
 pub mod drift;
 pub mod accuracy;
 pub mod verdict;
+pub mod approval;
 
 // Floor 4, words: values become text, tables and pictures.
 pub mod report;
@@ -36,4 +38,13 @@ pub mod report;
 pub mod validate;
 pub mod run;
 pub mod gate;
+
+// Floor 6, world: other machines and people.
+pub mod github;
+pub mod release;
+pub mod wire;
+pub mod agent;
+pub mod deploy;
+
+// The tour through the whole house.
 pub mod demo;

@@ -1,0 +1,1 @@
+//! Agent: the server side of deploy, started by sshd as a forced command.

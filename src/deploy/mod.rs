@@ -1,0 +1,1 @@
+//! Deploy: brings a release onto the hosts of a target, or leaves them as they were.

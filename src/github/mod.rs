@@ -1,0 +1,1 @@
+//! GitHub: the event, the client, the comment, the check run, approvals on a branch.

@@ -1,0 +1,1 @@
+//! Wire: the frames that deploy and agent exchange.
