@@ -1,1 +1,4 @@
 //! GitHub: the event, the client, the comment, the check run, approvals on a branch.
+
+pub mod event;
+mod payload;
