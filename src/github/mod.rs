@@ -2,5 +2,5 @@
 
 pub mod base;
 pub mod event;
-
 mod payload;
+pub mod step;
