@@ -17,4 +17,6 @@ mod real_fields;
 mod repository;
 mod segment_determinism;
 mod segment_edge_cases;
+mod shards;
+mod step;
 mod tidy;
