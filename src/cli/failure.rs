@@ -1,7 +1,7 @@
 //! Failure: why a command could not do its work, and the exit code that says so.
 
 use cellgate::finding::Finding;
-use cellgate::report::findings::{human, summary_line};
+use cellgate::report::findings::{human, inert, summary_line};
 use std::error::Error;
 use std::io;
 
@@ -30,28 +30,38 @@ impl Failure {
         Self::Tool(text)
     }
 
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Findings(_) => 10,
+            Self::Usage(_) => 2,
+            Self::Nothing(_) => 3,
+            Self::Tool(_) => 1,
+        }
+    }
+
+    /// Why, without findings.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Findings(_) => "an input is invalid",
+            Self::Usage(text) | Self::Nothing(text) | Self::Tool(text) => text,
+        }
+    }
+
     /// Tells why, on standard error; gives the exit code.
     #[expect(clippy::print_stderr, reason = "this is where failures are told")]
     pub(crate) fn print(&self) -> u8 {
-        match self {
+        let told = match self {
             Self::Findings(findings) => {
-                eprint!("{}", human(findings, &[], false));
-                eprintln!("{}", summary_line(findings));
-                10
+                format!("{}{}\n", human(findings, &[], false), summary_line(findings))
             }
-            Self::Usage(text) => {
-                eprintln!("error: {text}");
-                2
+            Self::Usage(text) | Self::Nothing(text) | Self::Tool(text) => {
+                format!("error: {text}\n")
             }
-            Self::Nothing(text) => {
-                eprintln!("error: {text}");
-                3
-            }
-            Self::Tool(text) => {
-                eprintln!("error: {text}");
-                1
-            }
-        }
+        };
+        // Error texts hold names of files and replies of programs, and GitHub's runner reads along.
+        eprint!("{}", inert(&told));
+        self.exit_code()
     }
 }
 

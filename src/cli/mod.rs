@@ -2,21 +2,26 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
+mod change;
 mod dataset;
 mod demo;
 mod evaluate;
 mod failure;
 mod findings;
 mod gate;
+mod given;
 mod inputs;
 mod measure;
+mod merge;
 mod output;
+mod plan;
 mod progress;
+mod report;
 mod schema;
 mod segment;
 mod validate;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::Failure;
 use output::Output;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -54,11 +59,13 @@ enum Command {
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Gate(gate::Args),
+    Plan(plan::Args),
+    Merge(merge::Args),
 }
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(given::given(std::env::args_os(), &Cli::command()));
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
         if let Err(error) = pool.build_global() {
@@ -76,6 +83,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
+        Command::Plan(args) => plan::run(args, &mut out),
+        Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {
@@ -101,7 +110,6 @@ fn dataset_command(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_arguments_are_consistent() {

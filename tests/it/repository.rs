@@ -165,6 +165,7 @@ impl Repository {
             base_name: "HEAD".to_owned(),
             head: Tree::Folder(self.folder.path().to_owned()),
             head_name: "working tree".to_owned(),
+            below: String::new(),
             cache: Some(Cache::new(CACHE.path().to_owned())),
             fail_on: FailOn::Drifted,
             progress: &|_, _, _| {},

@@ -14,6 +14,7 @@ pub use profile::{
     NucleiReport, PartsReport, ProfileReport, ScoreReport, Sides,
 };
 
+use crate::digest::{Digest, DigestError};
 use crate::finding::Severity;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -176,6 +177,32 @@ impl Report {
         let mut profiles: Vec<_> = self.profiles.iter().enumerate().collect();
         profiles.sort_by_key(|(_, profile)| std::cmp::Reverse(profile.verdict));
         profiles
+    }
+
+    /// Digest of the parameters that were gated: head's of the one profile; of several, or of one
+    /// that head does not have, the digest of the list of `{name, params_digest}` in the report's
+    /// order, in canonical form, with null for a profile that head does not have.
+    ///
+    /// # Errors
+    /// [`DigestError`], which texts never give.
+    pub fn params_digest(&self) -> Result<String, DigestError> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            name: &'a str,
+            params_digest: Option<&'a str>,
+        }
+        let lines: Vec<Line<'_>> = self
+            .profiles
+            .iter()
+            .map(|profile| Line {
+                name: &profile.name,
+                params_digest: profile.params_digest.head.as_deref(),
+            })
+            .collect();
+        if let [Line { params_digest: Some(digest), .. }] = lines.as_slice() {
+            return Ok((*digest).to_owned());
+        }
+        Ok(Digest::of_canonical(&lines)?.to_string())
     }
 
     /// Writes `report.json`: indented, with a final line break.
