@@ -4,7 +4,9 @@
 //! decides what may be repeated and where the token may go. The rooms above hold strict types of
 //! just what is read. Words of strangers are escaped where they land.
 
+pub mod base;
 pub mod event;
+
 mod payload;
 pub mod address;
 pub mod permission;
