@@ -4,6 +4,7 @@
 
 mod change;
 mod compare;
+mod approve;
 mod dataset;
 mod demo;
 mod evaluate;
@@ -63,6 +64,7 @@ enum Command {
     Plan(plan::Args),
     Merge(merge::Args),
     Compare(compare::Args),
+    Approve(approve::Args),
 }
 
 /// Runs the command line.
@@ -88,6 +90,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args, &mut out),
         Command::Compare(args) => compare::run(args, &mut out),
         Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
+        Command::Approve(args) => approve::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {
