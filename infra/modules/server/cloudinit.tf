@@ -12,7 +12,7 @@ locals {
   public_key_regex = "^(ssh-ed25519|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) AAAA[A-Za-z0-9+/]{40,}={0,2}( [A-Za-z0-9@._:+-]+)*$"
 
   setup = concat(
-    ["/opt/cellgate/infra/host/setup", "--operator", "operator", "--deploy-keys", "/opt/cellgate/infra/deploy_keys", "--mounted"],
+    ["/opt/cellgate/infra/host/setup", "--operator", "cellgate-operator", "--deploy-keys", "/opt/cellgate/infra/deploy_keys", "--mounted"],
     var.agent == null ? [] : ["--agent-url", var.agent.url, "--agent-sha256", var.agent.sha256],
     length(var.metrics_from) == 0 ? [] : ["--metrics-address", "0.0.0.0"],
   )

@@ -26,5 +26,5 @@ output "secrets" {
 
 output "operator_login" {
   description = "How a person logs in."
-  value       = "ssh operator@${digitalocean_reserved_ip.server.ip_address}"
+  value       = "ssh cellgate-operator@${digitalocean_reserved_ip.server.ip_address}"
 }

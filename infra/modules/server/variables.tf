@@ -76,7 +76,7 @@ variable "vpc_uuid" {
 variable "operator_keys" {
   type        = map(string)
   nullable    = false
-  description = "Public keys of the persons who administer the server as user `operator`, by name."
+  description = "Public keys of the persons who administer the server as user `cellgate-operator`, by name."
 
   validation {
     condition     = length(var.operator_keys) >= 1 && length(var.operator_keys) <= 10

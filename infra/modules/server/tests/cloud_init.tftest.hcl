@@ -54,7 +54,7 @@ run "rendered" {
     error_message = "no passwords, no root"
   }
   assert {
-    condition     = [for user in yamldecode(local.user_data).users : [user.name, user.lock_passwd]] == [["operator", true]]
+    condition     = [for user in yamldecode(local.user_data).users : [user.name, user.lock_passwd]] == [["cellgate-operator", true]]
     error_message = "one person's user, without a password"
   }
   assert {
@@ -110,7 +110,7 @@ run "two_deploy_keys_while_one_replaces_the_other" {
 run "setup_demands_the_volume" {
   command = plan
   assert {
-    condition     = yamldecode(local.user_data).runcmd == [["/opt/cellgate/infra/host/setup", "--operator", "operator", "--deploy-keys", "/opt/cellgate/infra/deploy_keys", "--mounted"]]
+    condition     = yamldecode(local.user_data).runcmd == [["/opt/cellgate/infra/host/setup", "--operator", "cellgate-operator", "--deploy-keys", "/opt/cellgate/infra/deploy_keys", "--mounted"]]
     error_message = "one command, as a list, so that no shell reads it"
   }
 }
