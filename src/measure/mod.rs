@@ -245,7 +245,7 @@ impl<'a> Bench<'a> {
 
     fn row(&self, object: &Object, pixels: &mut Vec<f64>) -> Row {
         let mut values = place(object);
-        let needs_patch = [MeasureGroup::Shape, MeasureGroup::Crofton, MeasureGroup::Radius];
+        let needs_patch = [MeasureGroup::Shape, MeasureGroup::Crofton];
         let patch = needs_patch.iter().any(|&group| self.takes(group)).then(|| object.patch());
         if let Some(patch) = patch.as_ref().filter(|_| self.takes(MeasureGroup::Shape)) {
             values.extend(self.form(object, patch));
@@ -275,8 +275,8 @@ impl<'a> Bench<'a> {
         if let Some(patch) = patch.as_ref().filter(|_| self.takes(MeasureGroup::Crofton)) {
             values.push(Some(shape::perimeter_crofton(&shape::configurations(patch))));
         }
-        if let Some(patch) = patch.as_ref().filter(|_| self.takes(MeasureGroup::Radius)) {
-            values.extend(shape::radii(patch).map(Some));
+        if self.takes(MeasureGroup::Radius) {
+            values.extend(shape::radii(object).map(Some));
         }
         if self.takes(MeasureGroup::Hu) {
             values.extend(shape::hu(object).map(Some));

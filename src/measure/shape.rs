@@ -4,7 +4,8 @@
 
 use super::hull::{Hull, Rows};
 use super::object::{Object, ObjectPatch};
-use crate::segment::distance::{Cell, Patch, Scratch, squared_distances};
+use crate::segment::distance::{Scratch, squared_distances};
+use crate::segment::patch::Patch;
 use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 
 /// Second moments of an object about its centroid, by pixel.
@@ -209,12 +210,11 @@ pub fn convex(object: &Object) -> (f64, Option<(f64, f64)>) {
 
 /// Largest, mean and median distance of the pixels to the outside, in pixels.
 #[must_use]
-pub fn radii(patch: &ObjectPatch) -> [f64; 3] {
-    let cell = |&pixel: &u8| if pixel == 1 { Cell::Inside } else { Cell::Outside };
-    let cells = patch.pixels.iter().map(cell).collect();
-    let cells = Patch { width: patch.width, height: patch.height, cells };
+pub fn radii(object: &Object) -> [f64; 3] {
+    let mut patch = Patch::default();
+    patch.lay(&object.runs);
     let mut squares = Vec::new();
-    squared_distances(&cells, &mut Scratch::default(), &mut squares);
+    squared_distances(&patch, &mut Scratch::default(), &mut squares);
     squares.retain(|&square| square > 0);
     squares.sort_unstable();
     let distances: Vec<f64> = squares.iter().map(|&square| f64::from(square).sqrt()).collect();
