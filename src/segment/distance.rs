@@ -20,17 +20,14 @@ pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec
     squares.resize(patch.cells.len(), 0);
     let rows = squares.chunks_exact_mut(patch.width).zip(patch.cells.chunks_exact(patch.width));
     for ((squares, cells), line) in rows.zip(scratch.columns.chunks_exact(patch.width)) {
-        let of_region = |(&distance, &cell)| if cell == Cell::Inside { distance } else { 0 };
-        let farthest = line.iter().zip(cells).map(of_region).max().unwrap_or(0);
-        if farthest <= NEAR_PX {
-            nearest(line, cells, &mut scratch.heights, squares);
-        } else {
-            for run in runs_with_neighbors(line) {
-                lower_envelope(&line[run.clone()], &mut scratch.parabolas, &mut squares[run]);
-            }
-            for (square, _) in squares.iter_mut().zip(cells).filter(|at| *at.1 != Cell::Inside) {
-                *square = 0;
-            }
+        if nearest(line, cells, &mut scratch.heights, squares) {
+            continue;
+        }
+        for run in runs_with_neighbors(line) {
+            lower_envelope(&line[run.clone()], &mut scratch.parabolas, &mut squares[run]);
+        }
+        for (square, _) in squares.iter_mut().zip(cells).filter(|at| *at.1 != Cell::Inside) {
+            *square = 0;
         }
     }
 }
@@ -88,15 +85,16 @@ struct Parabola {
 }
 
 /// Up to this distance looking around is faster than the envelope, and squares fit 16 bits.
-const NEAR_PX: u16 = 180;
+const NEAR_PX: u16 = 128;
 
 /// As [`lower_envelope`], for rows whose region pixels are near the background: looks left and
-/// right of a block of columns at once, only as far as something closer can be.
-fn nearest(columns: &[u16], cells: &[Cell], heights: &mut Vec<i16>, squares: &mut [u32]) {
+/// right of a block of columns at once, only as far as something closer can be. Gives whether it
+/// was near enough everywhere; if not, the squares mean nothing.
+fn nearest(columns: &[u16], cells: &[Cell], heights: &mut Vec<i16>, squares: &mut [u32]) -> bool {
     let margin = usize::from(NEAR_PX);
     heights.clear();
     heights.resize(margin, i16::MAX);
-    // Whatever lies farther than near is never the nearest here.
+    // Whatever lies farther than near is never the nearest to what is near.
     heights.extend(columns.iter().map(|&distance| distance.min(NEAR_PX + 1).pow(2) as i16));
     heights.resize(columns.len() + 2 * margin, i16::MAX);
     let (cells, _) = cells.as_chunks::<LANES>();
@@ -104,22 +102,27 @@ fn nearest(columns: &[u16], cells: &[Cell], heights: &mut Vec<i16>, squares: &mu
     for (index, (squares, cells)) in squares.iter_mut().zip(cells).enumerate() {
         let block = |at: usize| <&[i16; LANES]>::try_from(&heights[at..at + LANES]).ok();
         let at = margin + index * LANES;
-        let Some(&(mut sums)) = block(at) else { continue };
+        let Some(&(mut sums)) = block(at) else { return false };
         for (sum, &cell) in sums.iter_mut().zip(cells) {
             *sum = if cell == Cell::Inside { *sum } else { 0 };
         }
-        for offset in 1..margin {
-            let step = (offset * offset) as i16;
-            if !sums.iter().fold(false, |any, &sum| any | (sum > step)) {
-                break;
-            }
-            let (Some(left), Some(right)) = (block(at - offset), block(at + offset)) else { break };
+        let reach_past = |sums: &[i16; LANES], square: i16| {
+            sums.iter().fold(false, |any, &sum| any | (sum > square))
+        };
+        let mut offset = 1;
+        while reach_past(&sums, offset * offset) {
+            let (left, right) = (block(at - offset as usize), block(at + offset as usize));
+            let Some((left, right)) = left.zip(right).filter(|_| offset < NEAR_PX as i16) else {
+                return false;
+            };
             for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right) {
-                *sum = (*sum).min(left.min(right).saturating_add(step));
+                *sum = (*sum).min(left.min(right).saturating_add(offset * offset));
             }
+            offset += 1;
         }
         *squares = sums.map(|sum| sum as u32);
     }
+    true
 }
 
 /// For each column the smallest `(x - u)² + columns[u]²` over all columns `u`.

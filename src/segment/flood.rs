@@ -38,7 +38,7 @@ struct Peak {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Climb {
     /// None: the pixel is a peak, or outside the region.
-    Stay,
+    Stay = 0,
     Up,
     Left,
     Right,
@@ -129,42 +129,41 @@ impl Basins {
         self.parents.push(0);
         self.peaks.clear();
         self.peaks.push(Peak { at: 0, level: 0, square: 0 });
-        for start in patch.spans.iter().flat_map(|span| span.clone()) {
-            let mut at = start;
-            self.path.clear();
-            while self.numbers[at] == 0 {
-                self.path.push(at as u32);
-                at = match self.climbs[at] {
-                    Climb::Stay => {
-                        let number = self.peaks.len() as u32;
+        // Places to go for each climb; what does not stand on a table is hard to foresee.
+        let steps = [0, patch.width.wrapping_neg(), usize::MAX, 1, patch.width];
+        for span in patch.spans.iter().cloned() {
+            for start in span {
+                let mut at = start;
+                self.path.clear();
+                while self.numbers[at] == 0 {
+                    self.path.push(at as u32);
+                    if self.climbs[at] == Climb::Stay {
+                        self.numbers[at] = self.peaks.len() as u32;
+                        self.parents.push(self.peaks.len() as u32);
                         let (level, square) = (levels[at], squares[at]);
                         self.peaks.push(Peak { at: at as u32, level, square });
-                        self.parents.push(number);
-                        self.numbers[at] = number;
-                        at
                     }
-                    Climb::Up => at - patch.width,
-                    Climb::Left => at - 1,
-                    Climb::Right => at + 1,
-                    Climb::Down => at + patch.width,
-                };
+                    at = at.wrapping_add(steps[self.climbs[at] as usize]);
+                }
+                let number = self.numbers[at];
+                self.path.iter().for_each(|&at| self.numbers[at as usize] = number);
             }
-            let number = self.numbers[at];
-            self.path.iter().for_each(|&at| self.numbers[at as usize] = number);
         }
     }
 
     /// Finds the pixels that are visited when another basin has already come up to them.
     fn find_saddles(&mut self, patch: &Patch, levels: &[u16]) {
         self.saddles.clear();
-        for at in patch.spans.iter().flat_map(|span| span.clone()) {
-            let number = self.numbers[at];
-            for next in [at + 1, at + patch.width] {
-                let other = self.numbers[next];
-                if other != number && other != 0 {
-                    let later = if levels[next] <= levels[at] { next } else { at };
-                    let depth = u16::MAX - levels[later];
-                    self.saddles.push(Saddle { depth, at: later as u32 });
+        for span in patch.spans.iter().cloned() {
+            let shifted = |by: usize| &self.numbers[span.start + by..span.end + by];
+            let numbers = shifted(0).iter().zip(shifted(1)).zip(shifted(patch.width));
+            for (at, ((&number, &right), &below)) in span.clone().zip(numbers) {
+                for (other, next) in [(right, at + 1), (below, at + patch.width)] {
+                    if other != number && other != 0 {
+                        let later = if levels[next] <= levels[at] { next } else { at };
+                        let depth = u16::MAX - levels[later];
+                        self.saddles.push(Saddle { depth, at: later as u32 });
+                    }
                 }
             }
         }

@@ -37,23 +37,30 @@ impl Relief {
     /// # Shapes
     /// `squares`: squared distances as `patch.cells`.
     pub fn of_distances(&mut self, patch: &Patch, squares: &[u32]) {
-        let farthest = squares.iter().copied().max().unwrap_or(0);
+        let farthest = squares.iter().fold(0, |farthest, &square| square.max(farthest));
         let distance = |square: u32| f64::from(square).sqrt() * FINE;
         let fold = (distance(farthest) / f64::from(u16::MAX)).max(1.0);
         self.levels.clear();
+        self.levels.resize(squares.len(), 0);
         if farthest <= MAX_SQUARE_LOOKED_UP {
             let new = self.roots.len() as u32..=farthest;
             self.roots.extend(new.map(|square| distance(square) as u16));
-            self.levels.extend(squares.iter().map(|&square| self.roots[square as usize]));
+            for span in patch.spans.iter().cloned() {
+                for (level, &square) in self.levels[span.clone()].iter_mut().zip(&squares[span]) {
+                    *level = self.roots[square as usize];
+                }
+            }
             // Four times 14 bits are 16.
             self.smooth_twice(patch, |one, two, three| (one + 2 * two + three + 2) / 4);
         } else {
-            self.levels.extend(squares.iter().map(|&square| (distance(square) / fold) as u16));
+            for (level, &square) in self.levels.iter_mut().zip(squares) {
+                *level = (distance(square) / fold) as u16;
+            }
             self.smooth_twice(patch, |one, two, three| {
                 ((u32::from(one) + 2 * u32::from(two) + u32::from(three) + 2) / 4) as u16
             });
         }
-        let highest = self.levels.iter().copied().max().unwrap_or(0);
+        let highest = self.levels.iter().fold(0, |highest, &level| level.max(highest));
         // A quarter of the fine steps where that suffices.
         let coarse = (highest / MAX_LEVEL + 1).max(4);
         if coarse == 4 {
