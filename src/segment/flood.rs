@@ -158,6 +158,9 @@ impl Basins {
             let shifted = |by: usize| &self.numbers[span.start + by..span.end + by];
             let numbers = shifted(0).iter().zip(shifted(1)).zip(shifted(patch.width));
             for (at, ((&number, &right), &below)) in span.clone().zip(numbers) {
+                if number == right && number == below {
+                    continue;
+                }
                 for (other, next) in [(right, at + 1), (below, at + patch.width)] {
                     if other != number && other != 0 {
                         let later = if levels[next] <= levels[at] { next } else { at };
