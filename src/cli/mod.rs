@@ -71,7 +71,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse_from(given::given(std::env::args_os(), &Cli::command()));
     if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
         if let Err(error) = pool.build_global() {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }

@@ -146,10 +146,15 @@ impl Mask {
                     continue;
                 }
                 let half = half_widths[dy.unsigned_abs() as usize];
-                self.over_window(from as u32, half, outside, combine, &mut line);
+                let row = if half == 0 {
+                    self.row(from as u32)
+                } else {
+                    self.over_window(from as u32, half, outside, combine, &mut line);
+                    &line
+                };
                 words
                     .iter_mut()
-                    .zip(&line)
+                    .zip(row)
                     .for_each(|(word, &other)| *word = combine(*word, other));
             }
         });
