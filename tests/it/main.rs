@@ -4,6 +4,7 @@
 mod bad_files;
 mod bad_inputs;
 mod commands;
+mod compare;
 mod desk;
 mod drift_sense;
 mod event;
