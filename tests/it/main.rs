@@ -5,6 +5,7 @@ mod approvals;
 mod bad_files;
 mod bad_inputs;
 mod commands;
+mod compare;
 mod desk;
 mod drift_sense;
 mod event;
