@@ -18,3 +18,4 @@ mod repository;
 mod segment_determinism;
 mod segment_edge_cases;
 mod tidy;
+mod workflows;
