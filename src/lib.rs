@@ -38,6 +38,7 @@ pub mod report;
 pub mod validate;
 pub mod run;
 pub mod gate;
+pub mod compare;
 
 // Floor 6, world: other machines and people.
 pub mod github;

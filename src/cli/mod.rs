@@ -3,6 +3,7 @@
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
 mod change;
+mod compare;
 mod dataset;
 mod demo;
 mod evaluate;
@@ -61,6 +62,7 @@ enum Command {
     Gate(gate::Args),
     Plan(plan::Args),
     Merge(merge::Args),
+    Compare(compare::Args),
 }
 
 /// Runs the command line.
@@ -84,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
         Command::Plan(args) => plan::run(args, &mut out),
+        Command::Compare(args) => compare::run(args, &mut out),
         Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
     };
     let flushed = out.flush();

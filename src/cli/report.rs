@@ -133,7 +133,14 @@ pub(crate) fn print(
         write!(out, "{}", human(&outcome.findings, &outcome.sources, has_color))?;
         writeln!(out, "{}", summary_line(&outcome.findings))?;
     }
-    let report: &Report = &outcome.report;
+    print_verdict(&outcome.report, out)?;
+    let runs = outcome.n_runs;
+    writeln!(out, "runs: {} computed, {} known before", runs.computed, runs.known)?;
+    Ok(())
+}
+
+/// The verdict and its reasons, for people.
+pub(crate) fn print_verdict(report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
     let asked = match report.fail_on.as_str() {
         "drifted" => String::new(),
         level => format!(", asked to fail on {level}"),
@@ -148,7 +155,5 @@ pub(crate) fn print(
             writeln!(out, "    {}: {}", reason.severity, reason.text)?;
         }
     }
-    let runs = outcome.n_runs;
-    writeln!(out, "runs: {} computed, {} known before", runs.computed, runs.known)?;
     Ok(())
 }

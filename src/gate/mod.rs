@@ -136,7 +136,6 @@ pub fn gate(request: &Request<'_>) -> Result<Outcome, GateError> {
 struct Prepared {
     sides: Sides,
     cases: Vec<Case>,
-    engine: Digest,
 }
 
 impl Prepared {
@@ -156,7 +155,7 @@ impl Prepared {
                 return Err(GateError::Nothing(why.to_owned()));
             }
         }
-        Ok(Self { sides, cases, engine: fingerprint::measured() })
+        Ok(Self { sides, cases })
     }
 
     fn run(&self, request: &Request<'_>, work: Work<'_>) -> Vec<ProfileRuns> {
@@ -164,7 +163,7 @@ impl Prepared {
             base: &request.base,
             head: &request.head,
             cache: request.cache.as_ref(),
-            engine: self.engine,
+            engine: fingerprint::measured(),
             work,
         };
         fields::run_all(&plan, &self.cases, request.progress)
@@ -178,7 +177,7 @@ impl Prepared {
         for runs in runs {
             self.sides.findings.extend(runs.findings.iter().cloned());
         }
-        let decision = Decision::make(&self.sides, &self.cases, runs, self.engine)?;
+        let decision = Decision::make(&self.sides, &self.cases, runs, fingerprint::measured())?;
         let mut sides = self.sides;
         sides.show_below(&request.below);
         decision.outcome(request, sides, &self.cases, runs)

@@ -10,6 +10,7 @@ use super::partial::{Foundation, Keeper};
 use super::share::{PlannedShare, Share, Taken, plan, work_digest};
 use super::{GateError, Outcome, Prepared, Request, RunCounts, revision};
 use crate::finding::{Finding, has_errors};
+use crate::run::fingerprint;
 use crate::source::Source;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,7 @@ fn foundation(
 ) -> Result<Foundation, GateError> {
     Ok(Foundation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        engine: prepared.engine.to_string(),
+        engine: fingerprint::measured().to_string(),
         base_commit: revision(&request.base, "").commit,
         head_commit: head_commit.map(str::to_owned),
         dataset_digest: prepared.sides.dataset_digest()?.to_string(),

@@ -4,6 +4,7 @@
 mod bad_files;
 mod bad_inputs;
 mod commands;
+mod compare;
 mod desk;
 mod drift_sense;
 mod event;
@@ -17,5 +18,7 @@ mod real_fields;
 mod repository;
 mod segment_determinism;
 mod segment_edge_cases;
+mod shards;
+mod step;
 mod tidy;
 mod workflows;
