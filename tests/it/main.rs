@@ -22,3 +22,4 @@ mod segment_edge_cases;
 mod shards;
 mod step;
 mod tidy;
+mod workflows;
