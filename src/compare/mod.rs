@@ -119,6 +119,7 @@ pub fn compare(
         min_fields: policy.tolerances.min_fields,
         seed: SEED,
         findings: &made_differently(&base_run.record, &head_run),
+        remarks: &[],
     };
     let parts = ProfileParts {
         judgement: &judgement.profiles[0],

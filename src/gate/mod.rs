@@ -311,6 +311,7 @@ impl Decision {
             min_fields: policy.tolerances.min_fields,
             seed: SEED,
             findings: &sides.findings,
+            remarks: &remarks,
         };
         let report = Report::new(&gate, &parts);
         let pictures = pictures::draw(request, cases, runs, &report, &self.drifts);

@@ -68,6 +68,8 @@ pub struct Report {
     pub noise_floor: Option<NoiseReport>,
     /// Remarks about inputs.
     pub findings: Vec<FindingLine>,
+    /// The verdicts as remarks on the lines that caused them, each with its measured effect.
+    pub remarks: Vec<FindingLine>,
 }
 
 /// The engine that ran both sides.
@@ -179,7 +181,7 @@ pub enum ReportError {
     Write(#[source] serde_json::Error),
     /// The report cannot be named.
     #[error("the report has no digest")]
-    Digest(#[source] crate::digest::DigestError),
+    Digest(#[source] DigestError),
 }
 
 impl Report {
