@@ -22,6 +22,8 @@ pub mod archive;
 pub mod git;
 pub mod append;
 pub mod deployments;
+pub mod spoken;
+pub mod approve;
 
 pub use address::RepositoryName;
 pub use client::Client;
