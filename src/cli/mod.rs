@@ -3,6 +3,7 @@
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
 mod approve;
+mod comment;
 mod dataset;
 mod demo;
 mod evaluate;
@@ -55,6 +56,7 @@ enum Command {
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Gate(gate::Args),
+    Comment(comment::Args),
     Approve(approve::Args),
 }
 
@@ -78,6 +80,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
+        Command::Comment(args) => comment::run(args, &mut out),
         Command::Approve(args) => approve::run(args, &mut out),
     };
     let flushed = out.flush();
