@@ -29,6 +29,8 @@ pub mod check;
 pub mod pictures;
 pub mod target;
 pub mod publish;
+pub mod spoken;
+pub mod approve;
 
 pub use address::RepositoryName;
 pub use client::Client;

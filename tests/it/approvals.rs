@@ -33,37 +33,17 @@ impl Repository {
         Log::parse(&(self.ask_git(&["show", LOG]) + "\n").into_bytes()).unwrap()
     }
 
-    /// Puts bytes on the branch of approvals.
+    /// Puts bytes on the branch of approvals, as somebody who may push could.
     fn put_log(&self, bytes: &[u8]) {
-        std::fs::write(self.path("log"), bytes).unwrap();
-        let blob = self.ask_git(&["hash-object", "-w", "log"]);
-        std::fs::remove_file(self.path("log")).unwrap();
-        self.git(&["update-ref", "refs/staged", &blob]);
-        let index = self.path("index");
-        let mut git = Command::new("git");
-        git.current_dir(self.path("")).env("GIT_INDEX_FILE", &index);
-        let entry = format!("100644,{blob},{FILE}");
-        assert!(
-            git.args(["update-index", "--add", "--cacheinfo", &entry]).status().unwrap().success()
-        );
-        let mut git = Command::new("git");
-        git.current_dir(self.path("")).env("GIT_INDEX_FILE", &index);
-        let output = git.arg("write-tree").output().unwrap();
-        std::fs::remove_file(index).unwrap();
-        let tree = String::from_utf8(output.stdout).unwrap();
-        let parents = ["refs/heads/cellgate-approvals"];
-        let has_branch = Command::new("git")
-            .current_dir(self.path(""))
-            .args(["rev-parse", "--verify", "--quiet", parents[0]])
-            .output()
-            .unwrap();
-        let mut arguments = vec!["-c", "user.name=m", "-c", "user.email=m@example.org"];
-        arguments.extend(["commit-tree", "-m", "edited", tree.trim()]);
-        if has_branch.status.success() {
-            arguments.extend(["-p", parents[0]]);
-        }
-        let commit = self.ask_git(&arguments);
-        self.git(&["update-ref", parents[0], &commit]);
+        let clone = tempfile::tempdir().unwrap();
+        let folder = clone.path().join("edited");
+        let to = folder.to_str().unwrap();
+        let branch = "cellgate-approvals";
+        self.git(&["worktree", "add", "--quiet", "--force", "-B", "edited", to, branch]);
+        std::fs::write(folder.join(FILE), bytes).unwrap();
+        self.git(&["-C", to, "commit", "--quiet", "--all", "--message", "edited"]);
+        self.git(&["worktree", "remove", "--force", to]);
+        self.git(&["branch", "--quiet", "--force", branch, "edited"]);
     }
 }
 
@@ -103,19 +83,17 @@ fn an_approved_drift_passes_and_the_next_change_does_not() {
         assert!(!text.contains("/cellgate approve"), "{name}");
     }
 
+    let params = |gated: &Gated| gated.report()["profiles"][0]["params_digest"]["head"].clone();
+    let approved = params(&passed);
     repository.edit(CULTURE, OTHER.0, OTHER.1);
     let stale = repository.gate();
     stale.expect(11, "drifted", &[]);
     let approval = stale.approval();
     assert_eq!(approval["state"], "stale");
-    let params = |gated: &Gated| gated.report()["profiles"][0]["params_digest"]["head"].clone();
     let difference = &approval["differences"][0];
     assert_eq!(difference["part"], "params");
-    assert_eq!(
-        (&difference["approved"], &difference["present"]),
-        (&params(&passed), &params(&stale))
-    );
-    for digest in [params(&passed), params(&stale)] {
+    assert_eq!((&difference["approved"], &difference["present"]), (&approved, &params(&stale)));
+    for digest in [approved, params(&stale)] {
         let short = &digest.as_str().unwrap()[..12];
         for name in ["report.md", "report.html"] {
             assert!(stale.file(name).contains(short), "{name}");
@@ -333,15 +311,22 @@ fn new_and_deleted_profiles_pass_once_they_are_approved() {
 #[test]
 fn another_engine_than_the_one_approved_last_needs_an_approval() {
     let repository = Repository::with_project();
-    repository.gate_and_approve("ada@example.org");
-    repository.gate().expect(0, "unchanged", &[]);
+    repository.gate_and_approve("ada@example.org").expect(0, "unchanged", &[]);
     let mut entry: Entry = repository.log().records()[0].entry.clone();
     entry.binding.engine_fingerprint = Digest::of_bytes(b"another engine");
+    repository.git(&["branch", "--quiet", "--delete", "--force", "cellgate-approvals"]);
     append(&repository.path(""), entry, None).unwrap();
     let gated = repository.gate();
     gated.expect(13, "unchanged", &["engine-changed"]);
     let approved = Digest::of_bytes(b"another engine").to_string();
     assert_eq!(gated.report()["engine"]["approved_fingerprint"], approved);
+    assert_eq!(gated.approval()["differences"][0]["part"], "engine");
+    assert_eq!(repository.approve_as("bob@example.org", &[]).code, 0);
+    let passed = repository.gate();
+    passed.expect(0, "unchanged", &[]);
+    let engine = &passed.report()["engine"];
+    assert_eq!(engine["approved_fingerprint"], engine["fingerprint"]);
+    assert!(!passed.reasons().contains(&"engine-changed".to_owned()));
 }
 
 #[test]
