@@ -1,1 +1,3 @@
 //! Deploy: brings a release onto the hosts of a target, or leaves them as they were.
+
+pub mod transport;
