@@ -2,6 +2,7 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
+mod agent;
 mod dataset;
 mod demo;
 mod evaluate;
@@ -54,6 +55,7 @@ enum Command {
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Gate(gate::Args),
+    Agent(agent::Args),
 }
 
 /// Runs the command line.
@@ -76,6 +78,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
+        Command::Agent(args) => agent::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {
