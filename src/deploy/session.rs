@@ -17,8 +17,6 @@ use tokio::time::sleep;
 
 /// How often a deploy is begun again after its connection broke, before the switch.
 const MAX_ATTEMPTS: u32 = 3;
-/// How much longer than the window the answer of a switch is asked for.
-const GRACE: Duration = Duration::from_secs(10);
 /// Between two attempts to reach the server.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -31,6 +29,8 @@ pub struct Options {
     pub owner: Owner,
     /// How long the confirmation may take before the server rolls back.
     pub window: Duration,
+    /// How much longer than the window the server is asked what became of a switch.
+    pub grace: Duration,
     /// How long to wait for another deploy to end.
     pub lock_wait: Duration,
     /// Most channels for large blobs beside the control channel; 0 sends everything there.
@@ -49,6 +49,7 @@ impl Options {
             key: key.into(),
             owner,
             window: Duration::from_secs(60),
+            grace: Duration::from_secs(10),
             lock_wait: Duration::ZERO,
             n_channels: 4,
             keep: 5,
@@ -223,7 +224,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// [`Failure`]: the former release is active, or what is active is not known.
     pub async fn confirm(&mut self, prepared: &Prepared) -> Result<Vec<String>, Failure> {
         (self.options.progress)(Progress::Confirming);
-        let until = Instant::now() + self.options.window + GRACE;
+        let until = Instant::now() + self.options.window + self.options.grace;
         let mut last;
         loop {
             match self.confirm_once(prepared.token).await {
@@ -359,7 +360,7 @@ impl<'t, T: Transport> Session<'t, T> {
 
     /// Asks what became of a switch whose answer is not known.
     async fn settle(&self, prepared: &Prepared, error: TalkError) -> Result<Settled, Failure> {
-        let until = Instant::now() + self.options.window + GRACE;
+        let until = Instant::now() + self.options.window + self.options.grace;
         loop {
             let told = match connect(self.transport, Purpose::Confirm).await {
                 Ok(mut connection) => status(&mut connection, false).await,

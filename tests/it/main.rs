@@ -4,6 +4,8 @@
 mod bad_files;
 mod bad_inputs;
 mod commands;
+mod deploy;
+mod deploy_rig;
 mod desk;
 mod drift_sense;
 mod event;
