@@ -2,6 +2,7 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
+mod agent;
 mod change;
 mod compare;
 mod approve;
@@ -67,6 +68,7 @@ enum Command {
     Compare(compare::Args),
     Comment(comment::Args),
     Approve(approve::Args),
+    Agent(agent::Args),
 }
 
 /// Runs the command line.
@@ -95,6 +97,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
         Command::Comment(args) => comment::run(args, &mut out),
         Command::Approve(args) => approve::run(args, &mut out),
+        Command::Agent(args) => agent::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {

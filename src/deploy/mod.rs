@@ -1,1 +1,13 @@
 //! Deploy: brings a release onto the hosts of a target, or leaves them as they were.
+//!
+//! `transport` opens channels, `connection` asks and hears on one of them, `session` goes through a
+//! deploy step by step. Everything that decides what is active happens in the agent.
+
+pub mod connection;
+mod ending;
+pub mod local;
+mod sending;
+pub mod session;
+pub mod transport;
+
+pub use ending::{Ended, Failure};

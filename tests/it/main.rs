@@ -6,6 +6,8 @@ mod bad_files;
 mod bad_inputs;
 mod commands;
 mod compare;
+mod deploy;
+mod deploy_rig;
 mod desk;
 mod drift_sense;
 mod event;
