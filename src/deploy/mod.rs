@@ -1,1 +1,5 @@
 //! Deploy: brings a release onto the hosts of a target, or leaves them as they were.
+
+pub mod key;
+pub mod known_hosts;
+pub mod settings;
