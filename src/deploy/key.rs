@@ -369,7 +369,7 @@ fn sized(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
 fn der_is_whole(bytes: &[u8]) -> Result<(), KeyError> {
     let [0x30, length, rest @ ..] = bytes else { return Err(KeyError::Damaged) };
     let (n_bytes, rest) = match length {
-        0..0x80 => (usize::from(*length), rest),
+        0..=0x7f => (usize::from(*length), rest),
         0x81..=0x84 => {
             let (digits, rest) =
                 rest.split_at_checked(usize::from(length & 0x7f)).ok_or(KeyError::Truncated)?;
