@@ -162,13 +162,7 @@ fn is_key_type(word: &str) -> bool {
 
 /// The fingerprint of a public key's bytes, as ssh shows it.
 fn fingerprint(blob: &[u8]) -> String {
-    let digits = Digest::of_bytes(blob).to_string();
-    let byte = |pair: &[u8]| {
-        let digits = std::str::from_utf8(pair).unwrap_or_default();
-        u8::from_str_radix(digits, 16).unwrap_or_default()
-    };
-    let bytes: Vec<u8> = digits.as_bytes().chunks_exact(2).map(byte).collect();
-    format!("SHA256:{}", STANDARD_NO_PAD.encode(bytes))
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Digest::of_bytes(blob).as_bytes()))
 }
 
 #[cfg(test)]

@@ -3,3 +3,5 @@
 pub mod key;
 pub mod known_hosts;
 pub mod settings;
+pub mod ssh;
+pub mod transport;

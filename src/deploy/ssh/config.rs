@@ -29,7 +29,8 @@ pub(super) fn host_alias(index: usize) -> String {
     format!("host-{index}")
 }
 
-fn jump_alias(index: usize) -> String {
+/// The name of a host on the way in the file.
+pub(super) fn jump_alias(index: usize) -> String {
     format!("jump-{index}")
 }
 

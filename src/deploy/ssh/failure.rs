@@ -11,17 +11,18 @@ use std::path::PathBuf;
 /// Characters of ssh's own words that a message repeats at most.
 const MAX_QUOTED: usize = 600;
 
-/// The connection to a server could not be made or was lost.
+/// The connection to a server could not be made or was lost; the text says what is wrong,
+/// [`SshError::remedy`] what to do. Hosts are named as `known_hosts` names them.
 #[derive(Debug, thiserror::Error)]
 pub enum SshError {
     /// The private key cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Key(#[from] KeyError),
     /// The pinned host keys cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     KnownHosts(#[from] KnownHostsError),
     /// A program of OpenSSH is not there.
-    #[error("`{program}` cannot be started: install OpenSSH's client (`openssh-client`)")]
+    #[error("`{program}` cannot be started")]
     Missing {
         /// The program's name.
         program: &'static str,
@@ -29,7 +30,7 @@ pub enum SshError {
         source: std::io::Error,
     },
     /// A private file cannot be written.
-    #[error("`{}` cannot be written; set `TMPDIR` to a folder with space", .path.display())]
+    #[error("`{}` cannot be written", .path.display())]
     Folder {
         /// The file.
         path: PathBuf,
@@ -37,10 +38,7 @@ pub enum SshError {
         source: std::io::Error,
     },
     /// No key is named and no agent runs.
-    #[error(
-        "no SSH agent is there to ask (`SSH_AUTH_SOCK` is not set): name the private key under \
-         `key:` of the target, or start an agent"
-    )]
+    #[error("no SSH agent is there to ask: `SSH_AUTH_SOCK` is not set")]
     NoAgent,
     /// The private agent failed.
     #[error("the private SSH agent failed: {said}")]
@@ -49,21 +47,17 @@ pub enum SshError {
         said: String,
     },
     /// No pin belongs to the host.
-    #[error("{}", unknown(.host, .offered.as_deref()))]
+    #[error("no key of {host} is pinned in known hosts")]
     HostUnknown {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
-        /// The line that would pin what the server showed, and its fingerprint; nobody checked it.
-        offered: Option<Box<(String, String)>>,
+        /// What the server showed, when it showed something.
+        offered: Option<Box<Unverified>>,
     },
     /// The server shows another key than the pinned one.
-    #[error(
-        "the host key of {host} is not the pinned one: the server sent {sent}, pinned {}; do not \
-         deploy before somebody has compared the key on the server's own console; when the server \
-         was set up anew, replace the line in known hosts", listed(.pinned)
-    )]
+    #[error("the host key of {host} is not the pinned one: the server sent {sent}, {}", listed(.pinned))]
     HostKeyDiffers {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
         /// Type and fingerprint that the server sent.
         sent: String,
@@ -71,17 +65,13 @@ pub enum SshError {
         pinned: Vec<String>,
     },
     /// The pins name the key as revoked.
-    #[error("the host key of {host} is marked `@revoked` in known hosts: the server must get a new one")]
+    #[error("the host key of {host} is marked `@revoked` in known hosts")]
     HostKeyRevoked {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// The server lets nobody in with this user and key.
-    #[error(
-        "{login} was refused: the server takes the key {offered} for no user of that name; check \
-         `user`, and that the line of this key stands in that user's `authorized_keys`, whose \
-         folder and file only that user may write"
-    )]
+    #[error("the server refused the login {login} with the key {offered}")]
     LoginRefused {
         /// User and host.
         login: String,
@@ -89,82 +79,67 @@ pub enum SshError {
         offered: String,
     },
     /// Nobody listens.
-    #[error(
-        "{host} refused the connection: no SSH server listens on that port; check `hosts`, `port` \
-         and whether sshd runs"
-    )]
+    #[error("{host} refused the connection: no SSH server listens on that port")]
     ConnectionRefused {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// Nobody answers.
-    #[error(
-        "{host} does not answer: check `hosts` and `port`, and whether a firewall lets this \
-         machine in"
-    )]
+    #[error("{host} does not answer")]
     NoAnswer {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// The name leads nowhere.
-    #[error("the host name of {host} is not known to the name service: check `hosts` and `jump`")]
+    #[error("the name service does not know {host}")]
     NameUnknown {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// There is no way to it.
-    #[error("there is no route to {host}: check the network and the address")]
+    #[error("there is no route to {host}")]
     Unreachable {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// Something else listens there.
-    #[error("what listens at {host} is no SSH server: check `port`")]
+    #[error("what listens at {host} is no SSH server")]
     NotSsh {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// The server hung up before the login.
-    #[error(
-        "{host} hung up before the login: it may have too many connections at once (`MaxStartups`) \
-         or shut this address out (fail2ban); wait and try again, or look into the server's log"
-    )]
+    #[error("{host} hung up before the login")]
     HungUp {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// The two sides share no algorithm.
-    #[error("{host} and this ssh share no algorithm: {said}; update the older of the two")]
+    #[error("{host} and this ssh share no algorithm: {said}")]
     NoCommonAlgorithm {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
         /// ssh's words.
         said: String,
     },
     /// The login did not end in time.
-    #[error("the login to {host} did not end within {seconds} s: look into the server's log")]
+    #[error("the login to {host} did not end within {seconds} s")]
     LoginTimeout {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
         /// The limit.
         seconds: u64,
     },
     /// The server opens no more channels.
-    #[error(
-        "{host} opens no more channels on one connection: raise `MaxSessions` in its sshd_config \
-         to 4 or more"
-    )]
+    #[error("{host} opens no more channels on one connection")]
     TooFewSessions {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
     },
     /// The server has no such command.
-    #[error(
-        "{host} does not know the command `{command}`: install cellgate there, or run \
-         `cellgate deploy --bootstrap` once"
-    )]
+    #[error("{host} has no command `{command}`")]
     CommandMissing {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
         /// What was to run.
         command: String,
@@ -172,7 +147,7 @@ pub enum SshError {
     /// The connection broke.
     #[error("the connection to {host} broke: {said}")]
     Lost {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
         /// ssh's words.
         said: String,
@@ -180,11 +155,20 @@ pub enum SshError {
     /// ssh says something that no class is known for.
     #[error("ssh failed at {host}: {said}")]
     Other {
-        /// As `known_hosts` names it.
+        /// The host.
         host: String,
         /// ssh's words.
         said: String,
     },
+}
+
+/// A host key that a server showed and that nobody has checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unverified {
+    /// The line that would pin it.
+    pub line: String,
+    /// Its type and fingerprint.
+    pub fingerprint: String,
 }
 
 impl SshError {
@@ -217,6 +201,51 @@ impl SshError {
         }
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let remedy = match self {
+            Self::Key(_) | Self::KnownHosts(_) => "correct the secret and run this again",
+            Self::Missing { .. } => "install OpenSSH's client (`openssh-client`)",
+            Self::Folder { .. } => "set `TMPDIR` to a folder with space",
+            Self::NoAgent => "name the private key under `key:` of the target, or start an agent",
+            Self::Keyring { .. } => "check that this machine lets sockets be made in its temporary folder",
+            Self::HostUnknown { offered: Some(offered), .. } => return offered.remedy(),
+            Self::HostUnknown { offered: None, .. } => {
+                "take its line from the server's own console: /etc/ssh/ssh_host_ed25519_key.pub"
+            }
+            Self::HostKeyDiffers { .. } => {
+                "do not deploy before somebody has compared the key on the server's own console; \
+                 when the server was set up anew, replace its line in known hosts"
+            }
+            Self::HostKeyRevoked { .. } => "give the server a new host key and pin that one",
+            Self::LoginRefused { .. } => {
+                "check `user`, and that the line of this key stands in that user's \
+                 `authorized_keys`, which only that user may write, its folders included"
+            }
+            Self::ConnectionRefused { .. } => "check `hosts`, `port` and whether sshd runs",
+            Self::NoAnswer { .. } => {
+                "check `hosts` and `port`, and whether a firewall lets this machine in"
+            }
+            Self::NameUnknown { .. } => "check `hosts` and `jump`",
+            Self::Unreachable { .. } => "check the network and the address",
+            Self::NotSsh { .. } => "check `port`",
+            Self::HungUp { .. } => {
+                "wait and try again: it may have too many connections at once (`MaxStartups`) or \
+                 shut this address out (fail2ban); its log says which"
+            }
+            Self::NoCommonAlgorithm { .. } => "update the older of the two",
+            Self::LoginTimeout { .. } => "look into the server's log",
+            Self::TooFewSessions { .. } => "raise `MaxSessions` in its sshd_config to 4 or more",
+            Self::CommandMissing { .. } => {
+                "install cellgate there, or run `cellgate deploy --bootstrap` once"
+            }
+            Self::Lost { .. } => "run this again: what arrived is kept; `cellgate status` tells the state",
+            Self::Other { .. } => "look into the server's log",
+        };
+        remedy.to_owned()
+    }
+
     /// Whether the same attempt may succeed later without anybody changing anything.
     #[must_use]
     pub fn may_pass(&self) -> bool {
@@ -232,23 +261,19 @@ impl SshError {
     }
 }
 
-fn unknown(host: &str, offered: Option<&(String, String)>) -> String {
-    let Some((line, fingerprint)) = offered else {
-        return format!(
-            "no key of {host} is pinned in known hosts; take its line from the server's own \
-             console: /etc/ssh/ssh_host_ed25519_key.pub"
-        );
-    };
-    format!(
-        "no key of {host} is pinned in known hosts; the server showed one that nobody has checked: \
-         UNVERIFIED {fingerprint}; compare it on the server's own console with `ssh-keygen -lf \
-         /etc/ssh/ssh_host_ed25519_key.pub`, and only when they agree add this line to known \
-         hosts: {line}"
-    )
+impl Unverified {
+    fn remedy(&self) -> String {
+        let Self { line, fingerprint } = self;
+        format!(
+            "the server showed a key that nobody has checked, UNVERIFIED {fingerprint}: compare it \
+             on the server's own console with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`, \
+             and only when both agree add this line to known hosts: {line}"
+        )
+    }
 }
 
 fn listed(pins: &[String]) -> String {
-    if pins.is_empty() { "is another".to_owned() } else { format!("is {}", pins.join(", ")) }
+    if pins.is_empty() { "pinned is another".to_owned() } else { format!("pinned is {}", pins.join(", ")) }
 }
 
 /// What the classes are told apart by.
