@@ -2,6 +2,7 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
+mod askpass;
 mod dataset;
 mod demo;
 mod evaluate;
@@ -58,6 +59,9 @@ enum Command {
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
+    if let Some(code) = askpass::answer() {
+        return code;
+    }
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));

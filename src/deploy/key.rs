@@ -14,8 +14,8 @@ use std::fmt;
 /// Longest text of a key; an RSA key of 16,384 bits has 12 kB.
 pub const MAX_KEY_BYTES: usize = 64 << 10;
 
-/// Characters in a line of a rewritten key, as `ssh-keygen` writes it.
-const LINE_LENGTH: usize = 70;
+/// Characters in a line of a rewritten key: OpenSSL reads no longer ones behind headers.
+const LINE_LENGTH: usize = 64;
 
 /// What an OpenSSH key begins with once its lines are decoded.
 const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
@@ -85,15 +85,15 @@ pub enum KeyError {
     )]
     Putty,
     /// The form of ssh.com.
-    #[error(
-        "this is a key in the form of ssh.com: convert it with `ssh-keygen -i -f old > new`"
-    )]
+    #[error("this is a key in the form of ssh.com: convert it with `ssh-keygen -i -f old > new`")]
     SshCom,
     /// The name of a file.
     #[error("this is the path of a key, not the key: set the secret to the content of that file")]
     Path,
     /// A digest of a key.
-    #[error("this is a key's fingerprint, not the key: give the whole text of the private key file")]
+    #[error(
+        "this is a key's fingerprint, not the key: give the whole text of the private key file"
+    )]
     Fingerprint,
     /// Two keys.
     #[error("several keys stand in the secret: give one, or one secret for each target")]
@@ -132,7 +132,9 @@ pub enum KeyError {
     )]
     PassphraseMissing,
     /// It is encrypted with another one.
-    #[error("the passphrase does not fit the private key: correct the secret; mind spaces at its ends")]
+    #[error(
+        "the passphrase does not fit the private key: correct the secret; mind spaces at its ends"
+    )]
     PassphraseWrong,
 }
 
@@ -187,8 +189,7 @@ fn unwrapped<'a>(text: &'a str, repairs: &mut Vec<Repair>) -> Result<Cow<'a, str
         return Err(KeyError::Empty);
     }
     for quote in ['"', '\''] {
-        let inside =
-            text.trim_end().strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        let inside = text.trim_end().strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
         if let Some(inside) = inside {
             repairs.push(Repair::Quotes);
             text = Cow::Owned(inside.trim_start().to_owned());
@@ -258,7 +259,10 @@ impl<'a> Block<'a> {
             "PUBLIC KEY" | "RSA PUBLIC KEY" | "SSH2 PUBLIC KEY" => return Err(KeyError::Public),
             "CERTIFICATE" | "CERTIFICATE REQUEST" => return Err(KeyError::Certificate),
             "DSA PRIVATE KEY" => return Err(KeyError::Dsa),
-            "OPENSSH PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "PRIVATE KEY"
+            "OPENSSH PRIVATE KEY"
+            | "RSA PRIVATE KEY"
+            | "EC PRIVATE KEY"
+            | "PRIVATE KEY"
             | "ENCRYPTED PRIVATE KEY" => {}
             _ => return Err(KeyError::NotAKey),
         }

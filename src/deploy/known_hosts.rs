@@ -147,9 +147,9 @@ fn pin(line: usize, text: &str) -> Result<Pin, KnownHostsError> {
         return Err(KnownHostsError::Damaged { line });
     };
     let blob = STANDARD.decode(key).map_err(|_| KnownHostsError::Damaged { line })?;
-    let named = blob.split_first_chunk::<4>().and_then(|(length, rest)| {
-        rest.get(..u32::from_be_bytes(*length) as usize)
-    });
+    let named = blob
+        .split_first_chunk::<4>()
+        .and_then(|(length, rest)| rest.get(..u32::from_be_bytes(*length) as usize));
     if named != Some(key_type.as_bytes()) {
         return Err(KnownHostsError::Damaged { line });
     }

@@ -132,7 +132,8 @@ fn misfits(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
     }
     if raw.passphrase.is_some() && raw.key.is_none() {
         let message = "`passphrase` has no effect without `key`";
-        let help = "name the key, too; without `key` the SSH agent is asked, which needs no passphrase";
+        let help =
+            "name the key, too; without `key` the SSH agent is asked, which needs no passphrase";
         remarks.error(&route("passphrase"), Code::KeyWithoutEffect, message, help);
     }
     if let Some(RawSetting::Literal(file)) = &raw.known_hosts

@@ -16,4 +16,8 @@ mod real_fields;
 mod repository;
 mod segment_determinism;
 mod segment_edge_cases;
+mod ssh;
+mod ssh_failures;
+mod ssh_keys;
+mod sshd;
 mod tidy;

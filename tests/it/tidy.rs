@@ -27,7 +27,7 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 14] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 15] = [
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
@@ -36,6 +36,7 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 14] = [
     ("indicatif", &["src/cli/"]),
     ("jsonschema", &["src/yaml/", "src/project/tests.rs", "src/params/tests.rs"]),
     ("maud", &["src/report/"]),
+    ("openssh", &["src/deploy/ssh/"]),
     ("png", &["src/dataset/"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),

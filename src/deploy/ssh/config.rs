@@ -5,7 +5,7 @@
 
 use super::super::settings::Endpoint;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Seconds without a sign of life after which ssh asks for one; three are asked for.
@@ -16,8 +16,8 @@ const PERSIST_SECONDS: u64 = 30;
 
 /// Files that the settings name.
 pub(super) struct Files<'a> {
-    /// Pinned host keys.
-    pub(super) known_hosts: &'a Path,
+    /// The private folder: this file is `config` in it, the pinned host keys are `known_hosts`.
+    pub(super) folder: &'a Path,
     /// Socket of the agent that holds the key.
     pub(super) agent: &'a Path,
     /// Public half of the key; `None` offers every key of the agent.
@@ -25,18 +25,24 @@ pub(super) struct Files<'a> {
 }
 
 /// The name of a target's host in the file.
-pub(super) fn host_alias(index: usize) -> String {
-    format!("host-{index}")
+pub(super) fn host_alias(host: usize) -> String {
+    format!("host-{host}")
 }
 
-/// The name of a host on the way in the file.
-pub(super) fn jump_alias(index: usize) -> String {
-    format!("jump-{index}")
+/// The name of a host on the way to a target's host in the file.
+pub(super) fn jump_alias(host: usize, jump: usize) -> String {
+    format!("jump-{host}-{jump}")
+}
+
+/// Where the ssh of a host on the way writes its words, in the private folder.
+pub(super) fn jump_log(folder: &Path, host: usize, jump: usize) -> PathBuf {
+    folder.join(format!("log-{}", jump_alias(host, jump)))
 }
 
 /// Writes the settings.
 ///
-/// Hosts and users were checked: they hold no space, no `%` and no quotation mark.
+/// Hosts and users were checked: they hold no space, no `%` and no quotation mark; neither does the
+/// folder.
 pub(super) fn render(
     files: &Files<'_>,
     hosts: &[Endpoint],
@@ -44,16 +50,16 @@ pub(super) fn render(
     connect: Duration,
 ) -> String {
     let mut text = String::new();
-    for (index, jump) in jumps.iter().enumerate() {
-        let before = index.checked_sub(1).map(jump_alias);
-        block(&mut text, &jump_alias(index), jump, before);
-    }
-    let last = jumps.len().checked_sub(1).map(jump_alias);
-    for (index, host) in hosts.iter().enumerate() {
-        block(&mut text, &host_alias(index), host, last.clone());
+    for (host, endpoint) in hosts.iter().enumerate() {
+        for (jump, endpoint) in jumps.iter().enumerate() {
+            block(&mut text, &jump_alias(host, jump), endpoint);
+            proxy(&mut text, files.folder, host, jump);
+        }
+        block(&mut text, &host_alias(host), endpoint);
+        proxy(&mut text, files.folder, host, jumps.len());
     }
     let lines = [
-        ("UserKnownHostsFile", quoted(files.known_hosts)),
+        ("UserKnownHostsFile", files.folder.join("known_hosts").display().to_string()),
         ("GlobalKnownHostsFile", "/dev/null".to_owned()),
         ("StrictHostKeyChecking", "yes".to_owned()),
         ("UpdateHostKeys", "no".to_owned()),
@@ -87,12 +93,17 @@ pub(super) fn render(
     text
 }
 
-fn block(text: &mut String, alias: &str, endpoint: &Endpoint, through: Option<String>) {
+fn block(text: &mut String, alias: &str, endpoint: &Endpoint) {
     let Endpoint { host, port, user } = endpoint;
     let _ = writeln!(text, "Host {alias}\n  HostName {host}\n  Port {port}\n  User {user}");
-    if let Some(through) = through {
-        let _ = writeln!(text, "  ProxyJump {through}");
-    }
+}
+
+/// The way through the host before. `ProxyJump` would send its words to nobody.
+fn proxy(text: &mut String, folder: &Path, host: usize, n_before: usize) {
+    let Some(before) = n_before.checked_sub(1) else { return };
+    let (log, alias) = (jump_log(folder, host, before), jump_alias(host, before));
+    let (folder, log) = (folder.display(), log.display());
+    let _ = writeln!(text, "  ProxyCommand ssh -F {folder}/config -E {log} -W [%h]:%p -- {alias}");
 }
 
 /// A path for the file; `%` would be expanded.
@@ -109,16 +120,18 @@ mod tests {
         let endpoint =
             |host: &str, port| Endpoint { host: host.to_owned(), port, user: "u".to_owned() };
         let files = Files {
-            known_hosts: Path::new("/tmp/a b/known_hosts"),
+            folder: Path::new("/tmp/cg"),
             agent: Path::new("/tmp/agent"),
             public: Some(Path::new("/tmp/key.pub")),
         };
         let jumps = [endpoint("one", 22), endpoint("two", 2222)];
         let text = render(&files, &[endpoint("server", 22)], &jumps, Duration::from_secs(9));
-        let blocks = "Host jump-0\n  HostName one\n  Port 22\n  User u\n\
-            Host jump-1\n  HostName two\n  Port 2222\n  User u\n  ProxyJump jump-0\n\
-            Host host-0\n  HostName server\n  Port 22\n  User u\n  ProxyJump jump-1\n\
-            Host *\n  UserKnownHostsFile \"/tmp/a b/known_hosts\"\n";
+        let blocks = "Host jump-0-0\n  HostName one\n  Port 22\n  User u\n\
+            Host jump-0-1\n  HostName two\n  Port 2222\n  User u\n  \
+            ProxyCommand ssh -F /tmp/cg/config -E /tmp/cg/log-jump-0-0 -W [%h]:%p -- jump-0-0\n\
+            Host host-0\n  HostName server\n  Port 22\n  User u\n  \
+            ProxyCommand ssh -F /tmp/cg/config -E /tmp/cg/log-jump-0-1 -W [%h]:%p -- jump-0-1\n\
+            Host *\n  UserKnownHostsFile /tmp/cg/known_hosts\n";
         assert!(text.starts_with(blocks), "{text}");
         for line in ["StrictHostKeyChecking yes", "UpdateHostKeys no", "IdentitiesOnly yes"] {
             assert!(text.contains(&format!("\n  {line}\n")), "{line}");

@@ -145,18 +145,20 @@ impl Drop for Connection {
 }
 
 /// Starts a master; it goes into the background once the login is done.
-async fn launch(
-    client: &Client,
-    index: usize,
-    socket: &Path,
-    log: &Path,
-) -> Result<(), SshError> {
+async fn launch(client: &Client, index: usize, socket: &Path, log: &Path) -> Result<(), SshError> {
     let endpoint = &client.settings.hosts[index];
     let mut command = program("ssh");
     command.arg("-F").arg(client.config()).arg("-S").arg(socket).arg("-E").arg(log);
     command.args(["-M", "-N", "-f", "--", &config::host_alias(index)]);
     // The master keeps what it inherits, so nothing here may wait for its end.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let ways =
+        (0..client.settings.jumps.len()).map(|jump| config::jump_log(client.folder(), index, jump));
+    let logs: Vec<PathBuf> = ways.chain([log.to_owned()]).collect();
+    for log in &logs {
+        // Words of an earlier attempt would be taken for those of this one.
+        let _ = std::fs::remove_file(log);
+    }
     let missing = |source| SshError::Missing { program: "ssh", source };
     let mut child = command.spawn().map_err(missing)?;
     let Ok(done) = timeout(client.limits.login, child.wait()).await else {
@@ -166,7 +168,10 @@ async fn launch(
     if done.map_err(missing)?.success() {
         return Ok(());
     }
-    let said = read_log(log).await;
+    let mut said = String::new();
+    for log in &logs {
+        said += &read_log(log).await;
+    }
     let offered = match client.public_key() {
         Some(line) => fingerprint_of(line),
         None => "of the SSH agent".to_owned(),
@@ -194,7 +199,8 @@ async fn with_pins(client: &Client, index: usize, error: SshError) -> SshError {
         // Pins of other types than the server has: to ssh the host is unknown.
         _ => {
             let sent = offered(client, index, endpoint).await;
-            let sent = sent.map_or_else(|| "another type".to_owned(), |offered| offered.fingerprint);
+            let sent =
+                sent.map_or_else(|| "another type".to_owned(), |offered| offered.fingerprint);
             SshError::HostKeyDiffers { host, sent, pinned }
         }
     }
@@ -216,14 +222,20 @@ async fn pins(client: &Client, endpoint: &Endpoint) -> Result<Vec<Pin>, SshError
         let (_, rest) = text.split_once(" found: line ")?;
         rest.split_whitespace().next()?.parse().ok()
     };
-    Ok(text.lines().filter_map(line).filter_map(|line| client.known_hosts.pin(line)).cloned().collect())
+    Ok(text
+        .lines()
+        .filter_map(line)
+        .filter_map(|line| client.known_hosts.pin(line))
+        .cloned()
+        .collect())
 }
 
 /// The line that would pin what a server shows, and its fingerprint. Nobody has checked either.
 async fn offered(client: &Client, index: usize, endpoint: &Endpoint) -> Option<Unverified> {
     // Hosts before this one are pinned, or the search would have ended there.
     let jump = client.settings.jumps.iter().position(|jump| jump == endpoint);
-    let alias = jump.map_or_else(|| config::host_alias(index), config::jump_alias);
+    let alias =
+        jump.map_or_else(|| config::host_alias(index), |jump| config::jump_alias(index, jump));
     let seen = client.folder.path().join(format!("unverified-{alias}"));
     let mut command = program("ssh");
     command.arg("-F").arg(client.config());

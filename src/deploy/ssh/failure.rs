@@ -209,7 +209,9 @@ impl SshError {
             Self::Missing { .. } => "install OpenSSH's client (`openssh-client`)",
             Self::Folder { .. } => "set `TMPDIR` to a folder with space",
             Self::NoAgent => "name the private key under `key:` of the target, or start an agent",
-            Self::Keyring { .. } => "check that this machine lets sockets be made in its temporary folder",
+            Self::Keyring { .. } => {
+                "check that this machine lets sockets be made in its temporary folder"
+            }
             Self::HostUnknown { offered: Some(offered), .. } => return offered.remedy(),
             Self::HostUnknown { offered: None, .. } => {
                 "take its line from the server's own console: /etc/ssh/ssh_host_ed25519_key.pub"
@@ -240,7 +242,9 @@ impl SshError {
             Self::CommandMissing { .. } => {
                 "install cellgate there, or run `cellgate deploy --bootstrap` once"
             }
-            Self::Lost { .. } => "run this again: what arrived is kept; `cellgate status` tells the state",
+            Self::Lost { .. } => {
+                "run this again: what arrived is kept; `cellgate status` tells the state"
+            }
             Self::Other { .. } => "look into the server's log",
         };
         remedy.to_owned()
@@ -273,7 +277,11 @@ impl Unverified {
 }
 
 fn listed(pins: &[String]) -> String {
-    if pins.is_empty() { "pinned is another".to_owned() } else { format!("pinned is {}", pins.join(", ")) }
+    if pins.is_empty() {
+        "pinned is another".to_owned()
+    } else {
+        format!("pinned is {}", pins.join(", "))
+    }
 }
 
 /// What the classes are told apart by.

@@ -61,8 +61,7 @@ impl Keyring {
     ) -> Result<Self, SshError> {
         let socket = folder.join("agent");
         let (companion, agent) = launch(&socket).await?;
-        let mut keyring =
-            Self { socket, public: String::new(), agent, _companion: companion };
+        let mut keyring = Self { socket, public: String::new(), agent, _companion: companion };
         keyring.add(key, passphrase, askpass, lifetime).await?;
         keyring.public = keyring.list().await?;
         Ok(keyring)
@@ -98,13 +97,16 @@ impl Keyring {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(if said.contains("incorrect passphrase") || (key.is_encrypted && said.trim().is_empty()) {
-            SshError::Key(KeyError::PassphraseWrong)
-        } else if said.contains("libcrypto") || said.contains("invalid format") {
-            SshError::Key(KeyError::Damaged)
-        } else {
-            SshError::Keyring { said: quoted(&said) }
-        })
+        Err(
+            if said.contains("incorrect passphrase") || (key.is_encrypted && said.trim().is_empty())
+            {
+                SshError::Key(KeyError::PassphraseWrong)
+            } else if said.contains("libcrypto") || said.contains("invalid format") {
+                SshError::Key(KeyError::Damaged)
+            } else {
+                SshError::Keyring { said: quoted(&said) }
+            },
+        )
     }
 
     /// The public half of the key.

@@ -32,7 +32,7 @@ use tokio::sync::Mutex;
 /// needs 17 beside the name of its own.
 const MAX_FOLDER_BYTES: usize = 104 - 17 - "/c-00-0000".len();
 
-/// Where private folders are made when the usual place has too long a name.
+/// Where private folders are made when the usual place has a name too long or too odd.
 const SHORT_FOLDER: &str = "/tmp";
 
 /// How long things may take.
@@ -110,11 +110,13 @@ impl Client {
         };
         let agent = match &keyring {
             Some(keyring) => keyring.socket.clone(),
-            None => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from).ok_or(SshError::NoAgent)?,
+            None => {
+                std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from).ok_or(SshError::NoAgent)?
+            }
         };
         let public = folder.path().join("key.pub");
         let files = config::Files {
-            known_hosts: &folder.path().join("known_hosts"),
+            folder: folder.path(),
             agent: &agent,
             public: keyring.is_some().then_some(&*public),
         };
@@ -128,6 +130,12 @@ impl Client {
     #[must_use]
     pub fn repairs(&self) -> &[Repair] {
         &self.repairs
+    }
+
+    /// The private folder of this client: sockets, pins, settings; gone when it is dropped.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The public half of the key, as a line of `authorized_keys`; `None` when the machine's agent
@@ -235,14 +243,16 @@ fn program(name: &'static str) -> Command {
 
 fn private_folder() -> Result<TempDir, SshError> {
     let usual = std::env::temp_dir();
-    let is_short = |folder: &Path| folder.as_os_str().len() + "/cg-123456".len() <= MAX_FOLDER_BYTES;
-    let parent = if is_short(&usual) { usual } else { PathBuf::from(SHORT_FOLDER) };
+    let is_short = usual.as_os_str().len() + "/cg-123456".len() <= MAX_FOLDER_BYTES;
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    // The path stands in a shell's line where a host is reached through another.
+    let is_fit = is_short && usual.to_str().is_some_and(|path| path.chars().all(is_plain));
+    let parent = if is_fit { usual } else { PathBuf::from(SHORT_FOLDER) };
     let mut builder = tempfile::Builder::new();
     builder.prefix("cg-").permissions(std::fs::Permissions::from_mode(0o700));
     builder.tempdir_in(&parent).map_err(|source| SshError::Folder { path: parent, source })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), SshError> {
-    std::fs::write(path, text)
-        .map_err(|source| SshError::Folder { path: path.to_owned(), source })
+    std::fs::write(path, text).map_err(|source| SshError::Folder { path: path.to_owned(), source })
 }
