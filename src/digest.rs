@@ -13,6 +13,9 @@ use std::str::FromStr;
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    /// 64 zeros: what stands where nothing came before.
+    pub const ZERO: Self = Self([0; 32]);
+
     /// Digests bytes as they are.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
@@ -25,7 +28,7 @@ impl Digest {
     /// [`DigestError`] when the value has no JSON form (a non-finite number, a map whose keys are
     /// not text).
     pub fn of_canonical<T: Serialize>(value: &T) -> Result<Self, DigestError> {
-        Ok(Self::of_bytes(&canonical_json(value)?))
+        Ok(Self::of_bytes(&canonical(value)?))
     }
 
     /// The 32 bytes.
@@ -101,11 +104,11 @@ impl Hasher {
     }
 }
 
-/// The canonical JSON form (RFC 8785) of a value: what [`Digest::of_canonical`] digests.
+/// The canonical JSON form (RFC 8785) of a value.
 ///
 /// # Errors
-/// [`DigestError`] as there.
-pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, DigestError> {
+/// [`DigestError`] when the value has no JSON form.
+pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, DigestError> {
     serde_json_canonicalizer::to_vec(value).map_err(DigestError)
 }
 

@@ -11,7 +11,7 @@ mod package;
 pub use difference::{Difference, ParameterChange, parameter_changes};
 pub use package::{Content, Entry, Package, PackageError};
 
-use crate::digest::{Digest, DigestError, canonical_json};
+use crate::digest::{Digest, DigestError, canonical};
 use path::PathError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -71,8 +71,8 @@ pub struct ReleasedProfile {
     pub path: String,
     /// Digest of the validated profile.
     pub params_digest: Digest,
-    /// Digest of the dataset that it was approved on.
-    pub dataset_digest: Digest,
+    /// Digest of what it was tried on when it was approved; none when nothing tried it.
+    pub dataset_digest: Option<Digest>,
 }
 
 /// A file of a release.
@@ -160,7 +160,7 @@ impl Release {
         manifest.files.sort_by(|one, two| one.path.cmp(&two.path));
         manifest.profiles.sort_by(|one, two| one.name.cmp(&two.name));
         check(&manifest)?;
-        let bytes = canonical_json(&manifest)?;
+        let bytes = canonical(&manifest)?;
         let n_bytes = bytes.len() as u64;
         if MAX_MANIFEST_BYTES < n_bytes {
             return Err(ManifestError::TooLong(n_bytes));

@@ -6,6 +6,7 @@ mod bad_inputs;
 mod commands;
 mod desk;
 mod drift_sense;
+mod event;
 mod gate;
 mod gate_results;
 mod measure_reference;

@@ -4,6 +4,12 @@
 //! relative to the tree's root, `/` separated, and cannot lead out of it. git itself is asked, by
 //! its command line, with its replies bounded.
 
+mod history;
+
+pub use history::{
+    has_commit, head_commit, is_ancestor, is_shallow, merge_base, merge_base_with_default, parents,
+};
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,10 +21,12 @@ pub enum Tree {
     Folder(PathBuf),
     /// A commit.
     Commit {
-        /// A folder inside the repository; the tree's root is the repository's top.
+        /// The top folder of the repository.
         repository: PathBuf,
         /// The commit's full id.
         commit: String,
+        /// The tree's root inside the repository; empty for its top.
+        below: String,
     },
 }
 
@@ -69,7 +77,24 @@ impl Tree {
             let hint = "in a shallow clone fetch it first, on GitHub with `fetch-depth: 0`";
             TreeError::Git(format!("revision `{revision}` is not a commit here; {hint}"))
         })?;
-        Ok(Self::Commit { repository, commit: commit.trim().to_owned() })
+        Ok(Self::Commit { repository, commit: commit.trim().to_owned(), below: String::new() })
+    }
+
+    /// The tree of a folder inside of this one; of nothing, this one.
+    ///
+    /// # Errors
+    /// [`TreeError::Outside`] when the folder leads out.
+    pub fn below(self, folder: &str) -> Result<Self, TreeError> {
+        if folder.is_empty() {
+            return Ok(self);
+        }
+        let folder = normalize(folder).ok_or_else(|| TreeError::Outside(folder.to_owned()))?;
+        Ok(match self {
+            Self::Folder(root) => Self::Folder(root.join(folder)),
+            Self::Commit { repository, commit, below } => {
+                Self::Commit { repository, commit, below: joined(&below, &folder) }
+            }
+        })
     }
 
     /// Reads a whole file.
@@ -80,8 +105,8 @@ impl Tree {
         let path = normalize(path).ok_or_else(|| TreeError::Outside(path.to_owned()))?;
         match self {
             Self::Folder(root) => read_file(&root.join(&path), &path, max_bytes),
-            Self::Commit { repository, commit } => {
-                let object = format!("{commit}:{path}");
+            Self::Commit { repository, commit, below } => {
+                let object = format!("{commit}:{}", joined(below, &path));
                 let bytes = git(repository, &["cat-file", "-s", &object])
                     .ok()
                     .and_then(|size| size.trim().parse().ok())
@@ -102,8 +127,8 @@ impl Tree {
         let path = normalize(path).ok_or_else(|| TreeError::Outside(path.to_owned()))?;
         Ok(match self {
             Self::Folder(root) => root.join(path).is_file(),
-            Self::Commit { repository, commit } => {
-                let object = format!("{commit}:{path}");
+            Self::Commit { repository, commit, below } => {
+                let object = format!("{commit}:{}", joined(below, &path));
                 git(repository, &["cat-file", "-t", &object])
                     .is_ok_and(|kind| kind.trim() == "blob")
             }
@@ -118,8 +143,8 @@ impl Tree {
         let folder = normalize(folder).ok_or_else(|| TreeError::Outside(folder.to_owned()))?;
         let mut names = match self {
             Self::Folder(root) => list_folder(&root.join(&folder), &folder)?,
-            Self::Commit { repository, commit } => {
-                let object = format!("{commit}:{}", folder.trim_end_matches('.'));
+            Self::Commit { repository, commit, below } => {
+                let object = format!("{commit}:{}", joined(below, &folder));
                 match git(repository, &["ls-tree", "-z", &object]) {
                     Ok(listing) => listing.split('\0').filter_map(blob_name).collect(),
                     Err(_) => Vec::new(),
@@ -151,23 +176,13 @@ pub fn git_folder(folder: &Path) -> Result<PathBuf, TreeError> {
     Ok(PathBuf::from(shared.trim_end_matches('\n')))
 }
 
-/// The commit where `HEAD` left the default branch: what a change is compared with when nobody says.
+/// Where a folder stands inside its repository: `a/b`, or nothing for the repository's top.
 ///
 /// # Errors
-/// [`TreeError::Git`] when no default branch is found or it shares nothing with `HEAD`.
-pub fn merge_base_with_default(folder: &Path) -> Result<String, TreeError> {
-    let remote = git(folder, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]);
-    let named = remote.ok().map(|name| name.trim().to_owned());
-    let candidates =
-        named.iter().map(String::as_str).chain(["origin/main", "origin/master", "main", "master"]);
-    for candidate in candidates {
-        if let Ok(base) = git(folder, &["merge-base", "HEAD", candidate]) {
-            return Ok(base.trim().to_owned());
-        }
-    }
-    Err(TreeError::Git(
-        "no default branch to compare with; name a base with `--base REV`".to_owned(),
-    ))
+/// [`TreeError::Git`] when the folder stands in no repository.
+pub fn folder_in_repository(folder: &Path) -> Result<String, TreeError> {
+    let prefix = git(folder, &["rev-parse", "--show-prefix"])?;
+    Ok(prefix.trim_end_matches('\n').trim_end_matches('/').to_owned())
 }
 
 /// A path without `.` parts; `None` when it is absolute, climbs or has a NUL in it.
@@ -182,6 +197,12 @@ pub fn normalize(path: &str) -> Option<String> {
         return None;
     }
     Some(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
+}
+
+/// Two paths as one; of which either may be nothing or `.`.
+fn joined(folder: &str, path: &str) -> String {
+    let parts = [folder, path].into_iter().filter(|part| !part.is_empty() && *part != ".");
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn read_file(file: &Path, path: &str, max_bytes: u64) -> Result<Vec<u8>, TreeError> {
