@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Nothing was there to check: 3.
     Nothing(String),
+    /// What was asked for does not fit what is there: 13.
+    Refused(String),
     /// The tool failed: 1.
     Tool(String),
 }
@@ -46,6 +48,10 @@ impl Failure {
             Self::Nothing(text) => {
                 eprintln!("error: {text}");
                 3
+            }
+            Self::Refused(text) => {
+                eprintln!("error: {text}");
+                13
             }
             Self::Tool(text) => {
                 eprintln!("error: {text}");

@@ -2,7 +2,11 @@
 
 use super::failure::Failure;
 use super::progress::Progress;
-use cellgate::gate::{GateError, NOTHING, Outcome, Request, gate, write};
+use cellgate::gate::{
+    Approvals, GateError, NOTHING, Outcome, Request, author_of_head, gate, write,
+};
+use cellgate::github::event::{Event, Trigger};
+use cellgate::report::consent::{how_to_sentence, told};
 use cellgate::report::findings::{human, summary_line};
 use cellgate::report::model::Report;
 use cellgate::revision::{Tree, git_folder, merge_base_with_default, repository_root};
@@ -10,7 +14,7 @@ use cellgate::run::cache::Cache;
 use cellgate::verdict::FailOn;
 use clap::ValueEnum;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Compare the working tree's parameters with base's on the fixture dataset, and judge
 ///
@@ -33,6 +37,9 @@ pub(crate) struct Args {
     /// Folder where results are kept from run to run
     #[arg(long, value_name = "DIR", env = "CELLGATE_CACHE")]
     cache: Option<PathBuf>,
+    /// Revision that holds the approvals; the branch `cellgate-approvals` without this
+    #[arg(long, value_name = "REV")]
+    approvals: Option<String>,
     /// Compute everything, keep nothing
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
@@ -71,6 +78,9 @@ pub(crate) fn run(
         None => merge_base_with_default(&root).map_err(failed)?,
     };
     let base = Tree::of_revision(&root, &base_name).map_err(failed)?;
+    let named = args.approvals.as_deref().filter(|revision| !revision.is_empty());
+    let approvals = Approvals::read(&root, named).map_err(failed)?;
+    let approvals = Approvals { author: author(&root)?, ..approvals };
     let folder = args.cache.clone().unwrap_or_else(|| git_folder.join("cellgate-cache"));
     let progress = Progress::new(is_quiet);
     let request = Request {
@@ -79,6 +89,7 @@ pub(crate) fn run(
         head: Tree::Folder(root),
         head_name: "working tree".to_owned(),
         cache: (!args.no_cache).then(|| Cache::new(folder)),
+        approvals,
         fail_on: args.fail_on,
         progress: &|n_done, n_total, what| progress.tell(n_done, n_total, what),
     };
@@ -113,6 +124,15 @@ pub(crate) fn run(
     Ok(outcome.exit_code)
 }
 
+/// Who made the change: who opened the pull request, or else who wrote the last commit.
+fn author(root: &Path) -> Result<Option<String>, Failure> {
+    let event = Event::from_env().map_err(|error| Failure::tool("the event", &error))?;
+    Ok(match event.map(|event| event.trigger) {
+        Some(Trigger::PullRequest(pull_request)) => Some(pull_request.author),
+        _ => author_of_head(root),
+    })
+}
+
 /// The verdict, its reasons and the findings, for people.
 pub(crate) fn print(
     outcome: &Outcome,
@@ -133,10 +153,17 @@ pub(crate) fn print(
         writeln!(out, "  {}: {}", reason.severity, reason.text)?;
     }
     for profile in &report.profiles {
-        writeln!(out, "  {}: {}", profile.name, profile.verdict)?;
+        let approved = if profile.approved { ", approved" } else { "" };
+        writeln!(out, "  {}: {}{approved}", profile.name, profile.verdict)?;
+        if let Some(approval) = &profile.approval {
+            writeln!(out, "    approval: {}", told(approval))?;
+        }
         for reason in &profile.reasons {
             writeln!(out, "    {}: {}", reason.severity, reason.text)?;
         }
+    }
+    if let Some(sentence) = how_to_sentence(report) {
+        writeln!(out, "{sentence}")?;
     }
     let runs = outcome.n_runs;
     writeln!(out, "runs: {} computed, {} known before", runs.computed, runs.known)?;

@@ -2,6 +2,7 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
+mod approve;
 mod askpass;
 mod dataset;
 mod demo;
@@ -55,6 +56,7 @@ enum Command {
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Gate(gate::Args),
+    Approve(approve::Args),
 }
 
 /// Runs the command line.
@@ -80,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
+        Command::Approve(args) => approve::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {

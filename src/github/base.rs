@@ -29,7 +29,9 @@ pub enum BaseError {
         wanted: String,
     },
     /// A commit is not in the clone.
-    #[error("commit {0}, which the event names as base, is not here: check out with `fetch-depth: 0`")]
+    #[error(
+        "commit {0}, which the event names as base, is not here: check out with `fetch-depth: 0`"
+    )]
     Missing(String),
 }
 

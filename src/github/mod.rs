@@ -1,6 +1,28 @@
 //! GitHub: the event, the client, the comment, the check run, approvals on a branch.
+//!
+//! Every call goes one bounded way: `transport` sends it, `pace` says when to ask again, `client`
+//! decides what may be repeated and where the token may go. The rooms above hold strict types of
+//! just what is read. Words of strangers are escaped where they land.
 
 pub mod base;
 pub mod event;
 
 mod payload;
+pub mod address;
+pub mod permission;
+pub mod error;
+pub mod pace;
+mod transport;
+pub mod client;
+pub mod comments;
+pub mod pulls;
+pub mod checks;
+pub mod runs;
+pub mod archive;
+pub mod git;
+pub mod append;
+pub mod deployments;
+
+pub use address::RepositoryName;
+pub use client::Client;
+pub use error::GitHubError;

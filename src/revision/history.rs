@@ -61,7 +61,8 @@ pub fn is_ancestor(folder: &Path, earlier: &str, later: &str) -> bool {
 /// shallow clone cannot tell; it says what to fetch.
 pub fn merge_base(folder: &Path, other: &str) -> Result<String, TreeError> {
     if is_ancestor(folder, other, "HEAD") {
-        let id = git(folder, &["rev-parse", "--verify", "--quiet", &format!("{other}^{{commit}}")])?;
+        let id =
+            git(folder, &["rev-parse", "--verify", "--quiet", &format!("{other}^{{commit}}")])?;
         return Ok(id.trim().to_owned());
     }
     if is_shallow(folder)? {

@@ -1,7 +1,7 @@
 //! Repositories in temporary folders, and cellgate run in them: the words that tests are told in.
 
 use cellgate::dataset::write_phantoms;
-use cellgate::gate::{Request, gate, write};
+use cellgate::gate::{Approvals, Request, author_of_head, gate, write};
 use cellgate::params::Modality;
 use cellgate::revision::Tree;
 use cellgate::run::cache::Cache;
@@ -151,6 +151,16 @@ impl Repository {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Runs git, and gives what it says.
+    #[track_caller]
+    pub(crate) fn ask_git(&self, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        scrub(&mut git, self.folder.path());
+        let output = git.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// Runs cellgate.
     pub(crate) fn run(&self, arguments: &[&str]) -> Told {
         Told::of(cellgate(self.folder.path()).args(arguments).output().unwrap())
@@ -166,6 +176,10 @@ impl Repository {
             head: Tree::Folder(self.folder.path().to_owned()),
             head_name: "working tree".to_owned(),
             cache: Some(Cache::new(CACHE.path().to_owned())),
+            approvals: Approvals {
+                author: author_of_head(self.folder.path()),
+                ..Approvals::read(self.folder.path(), None).unwrap()
+            },
             fail_on: FailOn::Drifted,
             progress: &|_, _, _| {},
         };
