@@ -2,6 +2,9 @@
 
 pub mod key;
 pub mod known_hosts;
+pub mod pack;
+pub mod platform;
+pub mod reference;
 pub mod settings;
 pub mod ssh;
 pub mod transport;
