@@ -2,6 +2,7 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
+mod agent;
 mod approve;
 mod askpass;
 mod dataset;
@@ -57,6 +58,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Gate(gate::Args),
     Approve(approve::Args),
+    Agent(agent::Args),
 }
 
 /// Runs the command line.
@@ -83,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
         Command::Approve(args) => approve::run(args, &mut out),
+        Command::Agent(args) => agent::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {

@@ -5,7 +5,7 @@
 //! or kept, the bytes are the same, so that a release has one name.
 
 use crate::dataset::Dataset;
-use crate::digest::{Digest, DigestError, canonical_json};
+use crate::digest::{Digest, DigestError, canonical};
 use crate::finding::{Finding, has_errors};
 use crate::params::Params;
 use crate::revision::Tree;
@@ -119,7 +119,7 @@ pub(super) fn reference(
         nuclei: over_nuclei(&runs),
         fields: over_fields(&runs),
     };
-    Ok(canonical_json(&document)?)
+    Ok(canonical(&document)?)
 }
 
 fn over_nuclei(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {

@@ -33,7 +33,7 @@ pub struct Channel {
     /// What is said beside the protocol: standard error of ssh or of the agent.
     pub said: Said,
     /// Whatever must live as long as the channel: a child process, a session.
-    pub keep: Box<dyn Send>,
+    pub keep: Box<dyn Send + Sync>,
 }
 
 /// Bounded text that is gathered while a channel is open.

@@ -36,7 +36,8 @@ pub enum Request {
     /// Asks what a deploy would send and whether it would be refused; changes nothing. Raw bytes:
     /// the manifest.
     Plan,
-    /// Begins a deploy: takes the lock and keeps the manifest. Raw bytes: the manifest.
+    /// Begins a deploy: takes the lock and keeps the manifest. Raw bytes: the manifest, or for a way
+    /// back the name of the release, whose manifest the server has.
     Lock {
         /// Name of the deploy, the same for each attempt.
         key: String,
