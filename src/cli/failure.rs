@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// The tool failed: 1.
     Tool(String),
+    /// A deploy did not end well: 20 to 23.
+    Deploy(u8, String),
 }
 
 impl Failure {
@@ -56,6 +58,10 @@ impl Failure {
             Self::Tool(text) => {
                 eprintln!("error: {text}");
                 1
+            }
+            Self::Deploy(code, text) => {
+                eprintln!("error: {text}");
+                *code
             }
         }
     }

@@ -7,16 +7,20 @@ mod approve;
 mod askpass;
 mod dataset;
 mod demo;
+mod deploy;
 mod evaluate;
 mod failure;
 mod findings;
 mod gate;
+mod hosts;
 mod inputs;
 mod measure;
 mod output;
 mod progress;
+mod rollback;
 mod schema;
 mod segment;
+mod status;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -58,6 +62,9 @@ enum Command {
     Evaluate(evaluate::Args),
     Gate(gate::Args),
     Approve(approve::Args),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    Status(status::Args),
     Agent(agent::Args),
 }
 
@@ -85,6 +92,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
         Command::Approve(args) => approve::run(args, &mut out),
+        Command::Deploy(args) => deploy::run(args, &mut out, cli.quiet),
+        Command::Rollback(args) => rollback::run(args, &mut out, cli.quiet),
+        Command::Status(args) => status::run(args, &mut out),
         Command::Agent(args) => agent::run(args, &mut out),
     };
     let flushed = out.flush();

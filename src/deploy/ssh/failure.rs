@@ -6,6 +6,7 @@
 
 use super::super::key::KeyError;
 use super::super::known_hosts::KnownHostsError;
+use std::error::Error as _;
 use std::path::PathBuf;
 
 /// Characters of ssh's own words that a message repeats at most.
@@ -248,6 +249,13 @@ impl SshError {
             Self::Other { .. } => "look into the server's log",
         };
         remedy.to_owned()
+    }
+
+    /// What is wrong, why, and what to do about it.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let why = self.source().map(|source| format!(": {source}")).unwrap_or_default();
+        format!("{self}{why}; {}", self.remedy())
     }
 
     /// Whether the same attempt may succeed later without anybody changing anything.

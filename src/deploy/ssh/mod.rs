@@ -224,7 +224,9 @@ impl Transport for Host {
     async fn open(&self, purpose: Purpose) -> Result<Channel, TransportError> {
         self.channel(purpose).await.map_err(|error| {
             let is_transient = error.may_pass();
-            TransportError { message: error.to_string(), help: error.remedy(), is_transient }
+            let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
+            let message = format!("{error}{}", why.unwrap_or_default());
+            TransportError { message, help: error.remedy(), is_transient }
         })
     }
 }
