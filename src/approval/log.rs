@@ -11,7 +11,7 @@ use crate::digest::{Digest, DigestError, canonical};
 use serde::{Deserialize, Serialize};
 
 /// Larger logs are refused, in bytes.
-pub const MAX_BYTES: usize = 16 << 20;
+pub const MAX_BYTES: usize = 8 << 20;
 
 /// Longer lines are refused, in bytes.
 pub const MAX_LINE_BYTES: usize = 128 << 10;

@@ -6,6 +6,10 @@ use cellgate::approval::{Action, BRANCH, DigestPrefix, Log, MAX_WHY_CHARS, Recor
 use cellgate::gate::{
     AppendError, Approvals, ApproveError, GateError, Recorded, Unreadable, Word, approve, revoke,
 };
+use cellgate::github::Client;
+use cellgate::github::approve::{Answer, AnswerError, Setup, answer};
+use cellgate::github::event::{Event, Trigger};
+use cellgate::report::findings::harmless;
 use cellgate::report::model::{MAX_BYTES, Report};
 use cellgate::revision::repository_root;
 use clap::ValueEnum;
@@ -22,7 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[command(
     after_help = "Examples:\n  cellgate approve --report cellgate-report/report.json --reason \"pale nuclei were noise\"\n  cellgate approve --revoke 0123456789ab --reason \"slide 7 was mislabeled\"\n  cellgate approve --verify"
 )]
-#[command(group(clap::ArgGroup::new("deed").required(true).args(["report", "revoke", "list", "verify"])))]
+#[command(group(clap::ArgGroup::new("deed").required(true).args(["report", "revoke", "list", "verify", "comment"])))]
 pub(crate) struct Args {
     /// Report to approve
     #[arg(long, value_name = "FILE", requires = "reason")]
@@ -36,18 +40,30 @@ pub(crate) struct Args {
     /// Verify the whole chain of records
     #[arg(long)]
     verify: bool,
+    /// Carry out the command in the pull-request comment that started this workflow
+    #[arg(long)]
+    comment: bool,
     /// Why, in one line
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
     /// Key to sign the record with, as `ssh-keygen -Y sign` takes it
-    #[arg(long, value_name = "KEY", conflicts_with_all = ["list", "verify"])]
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["list", "verify", "comment"])]
     sign: Option<PathBuf>,
     /// Revision that holds the records; the branch `cellgate-approvals` without this
-    #[arg(long, value_name = "REV", conflicts_with_all = ["report", "revoke"])]
+    #[arg(long, value_name = "REV", conflicts_with_all = ["report", "revoke", "comment"])]
     rev: Option<String>,
     /// File of allowed signers: every record must be signed by the person it names
     #[arg(long, value_name = "FILE", requires = "verify")]
     allowed_signers: Option<PathBuf>,
+    /// File of the workflow that gates; with `--comment`
+    #[arg(long, value_name = "PATH", default_value = ".github/workflows/gate.yml")]
+    workflow: String,
+    /// Name of the artifact in which it leaves `report.json`; with `--comment`
+    #[arg(long, value_name = "NAME", default_value = "cellgate-report")]
+    artifact: String,
+    /// Folder of `cellgate.yaml` in the repository; with `--comment`
+    #[arg(long, value_name = "DIR", default_value = "")]
+    root: String,
     /// Form of the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -76,6 +92,9 @@ fn reason(text: &str) -> Result<String, String> {
 
 /// Records, lists or verifies.
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+    if args.comment {
+        return answer_comment(args, out);
+    }
     let failed = |error: cellgate::revision::TreeError| Failure::Tool(error.to_string());
     let root = repository_root(Path::new(".")).map_err(failed)?;
     if args.list || args.verify {
@@ -96,6 +115,40 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         (None, None) => return Err(Failure::Usage("nothing was asked for".to_owned())),
     };
     tell(args, out, &recorded.map_err(Failure::from)?)
+}
+
+/// Carries out the command in a comment, and tells what became of it.
+fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+    let event = Event::from_env().map_err(|error| Failure::tool("the event", &error))?;
+    let Some(Trigger::IssueComment(comment)) = event.map(|event| event.trigger) else {
+        let why = "`--comment` answers the event `issue_comment`, and this run has another";
+        return Err(Failure::Usage(why.to_owned()));
+    };
+    let setup = Setup {
+        workflow: args.workflow.clone(),
+        artifact: args.artifact.clone(),
+        root: args.root.clone(),
+    };
+    let when = now()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async {
+        let client = Client::from_env().map_err(AnswerError::GitHub)?;
+        answer(&client, &comment, &setup, when).await
+    });
+    let answer = answer.map_err(|error| Failure::tool("the comment is not answered", &error))?;
+    let (state, words, code) = match &answer {
+        Answer::NotForUs => ("not-for-us", "the comment is not for cellgate", 0),
+        Answer::Refused { why } => ("refused", why.as_str(), 13),
+        Answer::Recorded { words } => ("recorded", words.as_str(), 0),
+    };
+    // The words may repeat a comment's, which must not become a command of the runner.
+    let words = harmless(words);
+    if args.format == Format::Json {
+        writeln!(out, "{:#}", serde_json::json!({"state": state, "words": words}))?;
+    } else {
+        writeln!(out, "{state}: {words}")?;
+    }
+    Ok(code)
 }
 
 fn now() -> Result<Timestamp, Failure> {
@@ -166,7 +219,7 @@ fn list(args: &Args, out: &mut dyn Write, log: &Log) -> Result<u8, Failure> {
         return Ok(0);
     }
     for record in log.records() {
-        writeln!(out, "{}", line(record))?;
+        writeln!(out, "{}", harmless(&line(record)))?;
     }
     if log.records().is_empty() {
         writeln!(out, "nothing has been approved yet")?;

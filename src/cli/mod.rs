@@ -5,6 +5,7 @@
 mod agent;
 mod approve;
 mod askpass;
+mod comment;
 mod dataset;
 mod demo;
 mod deploy;
@@ -61,6 +62,7 @@ enum Command {
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Gate(gate::Args),
+    Comment(comment::Args),
     Approve(approve::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
@@ -91,6 +93,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
+        Command::Comment(args) => comment::run(args, &mut out),
         Command::Approve(args) => approve::run(args, &mut out),
         Command::Deploy(args) => deploy::run(args, &mut out, cli.quiet),
         Command::Rollback(args) => rollback::run(args, &mut out, cli.quiet),

@@ -255,6 +255,7 @@ impl Decision {
             min_fields: policy.tolerances.min_fields,
             seed: SEED,
             findings: &sides.findings,
+            remarks: &remarks,
         };
         let report = Report::new(&gate, &parts);
         let pictures = fields::pictures(request, cases, runs, &report, &self.drifts);

@@ -64,7 +64,7 @@ impl Client {
         addition: Addition<'_>,
         mut edit: impl FnMut(&[u8]) -> Result<Vec<u8>, E>,
     ) -> Result<Option<String>, AppendError<E>> {
-        let Addition { branch, path, .. } = addition;
+        let Addition { branch, path, message } = addition;
         for round in 0..N_ROUNDS {
             let tip = self.branch(branch).await?;
             let current = match &tip {
@@ -78,7 +78,8 @@ impl Client {
             if grown == current {
                 return Ok(tip);
             }
-            match self.commit_on(tip.as_deref(), addition, &grown).await {
+            let files = [(path.to_owned(), grown)];
+            match self.commit_on(tip.as_deref(), branch, message, &files).await {
                 Ok(commit) => return Ok(Some(commit)),
                 Err(GitHubError::Moved { .. }) => self.wait(backoff(round)).await,
                 Err(error) => return Err(error.into()),
@@ -87,24 +88,31 @@ impl Client {
         Err(AppendError::Contended { branch: branch.to_owned() })
     }
 
-    async fn commit_on(
+    /// Commits files on a branch that was seen at `tip`, or makes the branch without history.
+    ///
+    /// # Errors
+    /// [`GitHubError::Moved`] when somebody was faster; all others.
+    pub(super) async fn commit_on(
         &self,
         tip: Option<&str>,
-        addition: Addition<'_>,
-        content: &[u8],
+        branch: &str,
+        message: &str,
+        files: &[(String, Vec<u8>)],
     ) -> Result<String, GitHubError> {
-        let blob = self.create_blob(content).await?;
+        let mut blobs = Vec::with_capacity(files.len());
+        for (path, content) in files {
+            blobs.push((path.clone(), self.create_blob(content).await?));
+        }
         let base = match tip {
             Some(tip) => Some(self.tree_of(tip).await?),
             None => None,
         };
-        let files = [(addition.path.to_owned(), blob)];
-        let tree = self.create_tree(base.as_deref(), &files).await?;
+        let tree = self.create_tree(base.as_deref(), &blobs).await?;
         let parents: Vec<&str> = tip.into_iter().collect();
-        let commit = self.create_commit(addition.message, &tree, &parents).await?;
+        let commit = self.create_commit(message, &tree, &parents).await?;
         match tip {
-            Some(_) => self.advance_branch(addition.branch, &commit).await?,
-            None => self.create_branch(addition.branch, &commit).await?,
+            Some(_) => self.advance_branch(branch, &commit).await?,
+            None => self.create_branch(branch, &commit).await?,
         }
         Ok(commit)
     }

@@ -53,7 +53,11 @@ impl FromStr for GateName {
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         // Two hyphens in a row would end the marker.
         let is_sound = (1..=40).contains(&text.len()) && text.chars().all(is_plain);
-        if is_sound && !text.contains("--") { Ok(Self(text.to_owned())) } else { Err(GateNameError) }
+        if is_sound && !text.contains("--") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(GateNameError)
+        }
     }
 }
 
@@ -102,9 +106,10 @@ impl Words<'_> {
         let entries = history::with(earlier, self.entry.clone());
         let (marker, line) = (self.name.marker(), history::line(&entries));
         let folded = history::folded(&entries);
-        let frame = marker.len() + line.len() + folded.len() + 8;
+        let about = format!("About commit {}.", self.entry.commit);
+        let frame = marker.len() + line.len() + about.len() + folded.len() + 10;
         let body = (self.render)(max_bytes.saturating_sub(frame));
-        format!("{marker}\n{line}\n\n{}\n\n{folded}", body.trim_end())
+        format!("{marker}\n{line}\n\n{}\n\n{about}\n\n{folded}", body.trim_end())
     }
 
     fn is_withheld(&self) -> bool {
@@ -237,7 +242,8 @@ mod tests {
     fn every_rung_keeps_the_marker_and_its_bound() {
         let name: GateName = "gate".parse().unwrap();
         let render = |max_bytes: usize| "x".repeat(max_bytes);
-        let entry = Entry::new(&"a".repeat(40), Some(Verdict::Drifted), &Digest::of_bytes(b""));
+        let report = (Verdict::Drifted, Digest::of_bytes(b""));
+        let entry = Entry::new(&"a".repeat(40), Some(report));
         let words = Words {
             name: &name,
             policy: Policy::Always,
@@ -245,9 +251,8 @@ mod tests {
             entry: entry.clone(),
             render: &render,
         };
-        let earlier: Vec<Entry> = (0..9)
-            .map(|n| Entry { commit: format!("{n:040}"), ..entry.clone() })
-            .collect();
+        let earlier: Vec<Entry> =
+            (0..9).map(|n| Entry { commit: format!("{n:040}"), ..entry.clone() }).collect();
         for rung in RUNGS {
             let text = words.text(earlier.clone(), rung);
             assert!(text.starts_with("<!-- cellgate:gate -->\n<!-- cellgate-history "));

@@ -23,15 +23,16 @@ pub struct Entry {
     pub commit: String,
     /// What was decided; absent where a run gave no report.
     pub verdict: Option<Verdict>,
-    /// The beginning of the report's digest.
-    pub digest: String,
+    /// The beginning of the report's digest; absent with the report.
+    pub digest: Option<String>,
 }
 
 impl Entry {
-    /// An entry for a report.
+    /// An entry for a report, or for a run that gave none.
     #[must_use]
-    pub fn new(commit: &str, verdict: Option<Verdict>, report: &Digest) -> Self {
-        Self { commit: commit.to_owned(), verdict, digest: report.short() }
+    pub fn new(commit: &str, report: Option<(Verdict, Digest)>) -> Self {
+        let (verdict, digest) = report.unzip();
+        Self { commit: commit.to_owned(), verdict, digest: digest.map(|digest| digest.short()) }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -42,16 +43,20 @@ impl Entry {
         };
         let is_commit = matches!(commit.len(), 40 | 64) && is_hex(commit);
         let is_digest = digest.len() == 12 && is_hex(digest);
-        let verdict = match verdict {
-            "none" => None,
-            word => Some(Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word)?),
+        let (verdict, digest) = match (verdict, digest) {
+            ("none", "none") => (None, None),
+            (word, digest) if is_digest => {
+                let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word)?;
+                (Some(verdict), Some(digest.to_owned()))
+            }
+            _ => return None,
         };
-        let is_sound = is_commit && is_digest && parts.next().is_none();
-        is_sound.then(|| Self { commit: commit.to_owned(), verdict, digest: digest.to_owned() })
+        let is_sound = is_commit && parts.next().is_none();
+        is_sound.then(|| Self { commit: commit.to_owned(), verdict, digest })
     }
 
-    fn word(&self) -> &'static str {
-        self.verdict.map_or("none", Verdict::as_str)
+    fn words(&self) -> (&'static str, &str) {
+        (self.verdict.map_or("none", Verdict::as_str), self.digest.as_deref().unwrap_or("none"))
     }
 }
 
@@ -80,8 +85,9 @@ pub fn with(mut earlier: Vec<Entry>, newest: Entry) -> Vec<Entry> {
 pub fn line(entries: &[Entry]) -> String {
     let mut line = OPENING.to_owned();
     for entry in entries {
+        let (verdict, digest) = entry.words();
         // Writing to a text cannot fail.
-        let _ = write!(line, " {}:{}:{}", entry.commit, entry.word(), entry.digest);
+        let _ = write!(line, " {}:{verdict}:{digest}", entry.commit);
     }
     line + CLOSING
 }
@@ -97,8 +103,8 @@ pub fn folded(entries: &[Entry]) -> String {
         | commit | verdict | report |\n|---|---|---|\n"
         .to_owned();
     for entry in earlier {
-        let verdict = entry.verdict.map_or("no report", Verdict::as_str);
-        let _ = writeln!(text, "| {} | {verdict} | `{}` |", entry.commit, entry.digest);
+        let (verdict, digest) = entry.words();
+        let _ = writeln!(text, "| {} | {verdict} | `{digest}` |", entry.commit);
     }
     text + "\n</details>\n"
 }
@@ -109,7 +115,8 @@ mod tests {
 
     fn entry(letter: char, verdict: Option<Verdict>) -> Entry {
         let commit = letter.to_string().repeat(40);
-        Entry::new(&commit, verdict, &Digest::of_bytes(commit.as_bytes()))
+        let digest = Digest::of_bytes(commit.as_bytes());
+        Entry::new(&commit, verdict.map(|verdict| (verdict, digest)))
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 pub mod base;
 pub mod event;
-
 mod payload;
+pub mod step;
 pub mod address;
 pub mod permission;
 pub mod error;
@@ -22,6 +22,14 @@ pub mod archive;
 pub mod git;
 pub mod append;
 pub mod deployments;
+pub mod history;
+pub mod comment;
+pub mod check;
+pub mod pictures;
+pub mod target;
+pub mod publish;
+pub mod spoken;
+pub mod approve;
 
 pub use address::RepositoryName;
 pub use client::Client;

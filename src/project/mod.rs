@@ -269,6 +269,16 @@ impl Default for Policy {
     }
 }
 
+/// Who may approve, from the text of a project file whose other files are not at hand.
+///
+/// # Errors
+/// Every finding about the file itself.
+pub fn approval_policy(source: &Source) -> Result<ApprovalPolicy, Vec<Finding>> {
+    let document = Document::parse(source)?;
+    let raw: RawProject = document.read(SCHEMA)?;
+    Ok(approval_of(&raw.approval))
+}
+
 fn approval_of(raw: &RawApproval) -> ApprovalPolicy {
     let permission = match raw.permission.unwrap_or(RawPermission::Write) {
         RawPermission::Write => "write",

@@ -64,6 +64,7 @@ impl Pair {
 /// A server that ends with its owner.
 pub(crate) struct Server {
     pub(crate) folder: TempDir,
+    pub(crate) address: String,
     pub(crate) port: u16,
     pub(crate) host_key: Pair,
     child: Child,
@@ -96,11 +97,21 @@ impl Server {
         // Somebody may take the port between its choice and sshd's start.
         for _ in 0..5 {
             let port = free_port();
-            if let Some(child) = spawn(folder.path(), port, lines) {
-                return Self { folder, port, host_key, child };
+            if let Some(child) = spawn(folder.path(), ("127.0.0.1", port), lines) {
+                let address = "127.0.0.1".to_owned();
+                return Self { folder, address, port, host_key, child };
             }
         }
         panic!("sshd does not start: {}", log_of(folder.path()));
+    }
+
+    /// A server at another address of loopback and a port that is given.
+    pub(crate) fn at(address: &str, port: u16, authorized: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let host_key = Pair::new(folder.path(), "host", "ed25519", "");
+        std::fs::write(folder.path().join("authorized_keys"), format!("{authorized}\n")).unwrap();
+        let child = spawn(folder.path(), (address, port), "").expect("sshd does not start");
+        Self { folder, address: address.to_owned(), port, host_key, child }
     }
 
     /// What sshd has written.
@@ -115,11 +126,11 @@ impl Server {
 
     /// The line that pins this server behind another port.
     pub(crate) fn pin_at(&self, port: u16) -> String {
-        format!("[127.0.0.1]:{port} {}", self.host_key.public())
+        format!("[{}]:{port} {}", self.address, self.host_key.public())
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint { host: "127.0.0.1".to_owned(), port: self.port, user: USER.clone() }
+        Endpoint { host: self.address.clone(), port: self.port, user: USER.clone() }
     }
 
     /// Settings of a target that is this server alone.
@@ -151,11 +162,11 @@ fn log_of(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
-fn spawn(folder: &Path, port: u16, lines: &str) -> Option<Child> {
+fn spawn(folder: &Path, (address, port): (&str, u16), lines: &str) -> Option<Child> {
     let at = folder.to_str().unwrap();
     // The first value of a key holds: further lines stand above the usual ones.
     let config = format!(
-        "{lines}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nPidFile {at}/pid\n\
+        "{lines}\nPort {port}\nListenAddress {address}\nHostKey {at}/host\nPidFile {at}/pid\n\
          AuthorizedKeysFile {at}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUsePAM no\nPermitRootLogin yes\nLogLevel VERBOSE\n\
          MaxStartups 100\nUseDNS no\n"
@@ -166,7 +177,7 @@ fn spawn(folder: &Path, port: u16, lines: &str) -> Option<Child> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        if TcpStream::connect((address, port)).is_ok() {
             return Some(child);
         }
         if child.try_wait().unwrap().is_some() {

@@ -14,7 +14,7 @@ pub use json::{SCHEMA, document, list};
 pub use junit::junit;
 pub use sarif::sarif;
 pub use terminal::{human, summary_line};
-pub use text::harmless;
+pub use text::{harmless, inert};
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,32 @@ pub fn harmless(text: &str) -> String {
     shown.replace("##[", "# #[")
 }
 
+/// A text of several lines for a log that GitHub's runner reads: no line of it is a command.
+///
+/// The runner obeys a line that starts with `::`, spaces aside, and `##[` anywhere in a line; they
+/// become `: :` and `# #[`. A carriage return ends a line for the runner, too.
+///
+/// # Sources
+/// actions/runner, `ActionCommand.cs`.
+#[must_use]
+pub fn inert(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive(['\n', '\r']) {
+        let is_skipped = |c: char| c.is_whitespace() || c == '\u{feff}';
+        let start = line.len() - line.trim_start_matches(is_skipped).len();
+        let (spaces, rest) = line.split_at(start);
+        shown.push_str(spaces);
+        match rest.strip_prefix("::") {
+            Some(rest) => {
+                shown.push_str(": :");
+                shown.push_str(rest);
+            }
+            None => shown.push_str(rest),
+        }
+    }
+    shown.replace("##[", "# #[")
+}
+
 /// The character itself, or U+FFFD for one that acts instead of showing.
 pub(super) fn visible(character: char) -> char {
     let reorders = matches!(
@@ -25,6 +51,19 @@ pub(super) fn visible(character: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_line_of_an_inert_text_is_a_command() {
+        let evil = "::error::x\n \u{a0}::set-output name=a::b\r::stop-commands::x\r\n\u{feff}::a::";
+        let shown = inert(evil);
+        assert_eq!(
+            shown,
+            ": :error::x\n \u{a0}: :set-output name=a::b\r: :stop-commands::x\r\n\u{feff}: :a::"
+        );
+        assert_eq!(inert("a ##[add-path]b ###[c"), "a # #[add-path]b ## #[c");
+        assert_eq!(inert("a::b\n: c"), "a::b\n: c");
+        assert_eq!(inert(&shown), shown);
+    }
 
     #[test]
     fn acting_characters_are_replaced() {

@@ -91,15 +91,16 @@ impl Report {
     /// The digest that names this report: what people approve.
     ///
     /// It is the sha256 of the report's canonical form (RFC 8785) without what the approvals
-    /// themselves change: `exit_code`, `approvals`, `engine.approved_fingerprint`, of each profile
-    /// `needs_approval`, `approved` and `approval`, and reasons about the approved engine or a
-    /// broken log. So an approved report keeps its name, and a second person approves the same.
+    /// themselves change: `exit_code`, `approvals`, `remarks`, `engine.approved_fingerprint`, of
+    /// each profile `needs_approval`, `approved` and `approval`, and reasons about the approved
+    /// engine or a broken log. So an approved report keeps its name, and a second person approves
+    /// the same.
     ///
     /// # Errors
     /// [`ReportError`] when the report has no JSON form.
     pub fn digest(&self) -> Result<Digest, ReportError> {
         let mut value = serde_json::to_value(self).map_err(ReportError::Write)?;
-        remove(&mut value, &["exit_code", "approvals"]);
+        remove(&mut value, &["exit_code", "approvals", "remarks"]);
         remove(&mut value["engine"], &["approved_fingerprint"]);
         if let Some(reasons) = value["reasons"].as_array_mut() {
             let is_of_log =

@@ -45,6 +45,8 @@ pub struct Gate<'a> {
     pub seed: u64,
     /// Remarks about inputs.
     pub findings: &'a [Finding],
+    /// The verdicts as remarks on lines.
+    pub remarks: &'a [Finding],
 }
 
 /// Everything about one profile.
@@ -96,6 +98,7 @@ impl Report {
                 largest: noise.largest.clone(),
             }),
             findings: gate.findings.iter().map(FindingLine::from).collect(),
+            remarks: gate.remarks.iter().map(FindingLine::from).collect(),
         }
     }
 }

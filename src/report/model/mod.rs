@@ -19,6 +19,7 @@ pub use profile::{
 };
 
 use crate::approval::Binding;
+use crate::digest::{Digest, DigestError};
 use crate::finding::Severity;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -67,6 +68,8 @@ pub struct Report {
     pub noise_floor: Option<NoiseReport>,
     /// Remarks about inputs.
     pub findings: Vec<FindingLine>,
+    /// The verdicts as remarks on the lines that caused them, each with its measured effect.
+    pub remarks: Vec<FindingLine>,
 }
 
 /// The engine that ran both sides.
@@ -178,7 +181,7 @@ pub enum ReportError {
     Write(#[source] serde_json::Error),
     /// The report cannot be named.
     #[error("the report has no digest")]
-    Digest(#[source] crate::digest::DigestError),
+    Digest(#[source] DigestError),
 }
 
 impl Report {
@@ -188,6 +191,32 @@ impl Report {
         let mut profiles: Vec<_> = self.profiles.iter().enumerate().collect();
         profiles.sort_by_key(|(_, profile)| std::cmp::Reverse(profile.verdict));
         profiles
+    }
+
+    /// Digest of the parameters that were gated: head's of the one profile; of several, or of one
+    /// that head does not have, the digest of the list of `{name, params_digest}` in the report's
+    /// order, in canonical form, with null for a profile that head does not have.
+    ///
+    /// # Errors
+    /// [`DigestError`], which texts never give.
+    pub fn params_digest(&self) -> Result<String, DigestError> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            name: &'a str,
+            params_digest: Option<&'a str>,
+        }
+        let lines: Vec<Line<'_>> = self
+            .profiles
+            .iter()
+            .map(|profile| Line {
+                name: &profile.name,
+                params_digest: profile.params_digest.head.as_deref(),
+            })
+            .collect();
+        if let [Line { params_digest: Some(digest), .. }] = lines.as_slice() {
+            return Ok((*digest).to_owned());
+        }
+        Ok(Digest::of_canonical(&lines)?.to_string())
     }
 
     /// Writes `report.json`: indented, with a final line break.

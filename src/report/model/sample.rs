@@ -204,6 +204,7 @@ pub(crate) fn report() -> Report {
         min_fields: 5,
         seed: drift.seed,
         findings: &[],
+        remarks: &[],
     };
     let parts = |index: usize, drift, base: Option<&str>| ProfileParts {
         judgement: &judgement.profiles[index],
