@@ -3,17 +3,20 @@
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
 mod agent;
-mod change;
-mod compare;
 mod approve;
+mod askpass;
+mod change;
 mod comment;
+mod compare;
 mod dataset;
 mod demo;
+mod deploy;
 mod evaluate;
 mod failure;
 mod findings;
 mod gate;
 mod given;
+mod hosts;
 mod inputs;
 mod measure;
 mod merge;
@@ -21,8 +24,10 @@ mod output;
 mod plan;
 mod progress;
 mod report;
+mod rollback;
 mod schema;
 mod segment;
+mod status;
 mod validate;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -68,11 +73,17 @@ enum Command {
     Compare(compare::Args),
     Comment(comment::Args),
     Approve(approve::Args),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    Status(status::Args),
     Agent(agent::Args),
 }
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
+    if let Some(code) = askpass::answer() {
+        return code;
+    }
     let cli = Cli::parse_from(given::given(std::env::args_os(), &Cli::command()));
     if let Some(threads) = cli.threads {
         let pool =
@@ -97,6 +108,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
         Command::Comment(args) => comment::run(args, &mut out),
         Command::Approve(args) => approve::run(args, &mut out),
+        Command::Deploy(args) => deploy::run(args, &mut out, cli.quiet),
+        Command::Rollback(args) => rollback::run(args, &mut out, cli.quiet),
+        Command::Status(args) => status::run(args, &mut out),
         Command::Agent(args) => agent::run(args, &mut out),
     };
     let flushed = out.flush();
