@@ -11,6 +11,7 @@ mod failure;
 mod findings;
 mod gate;
 mod given;
+mod init;
 mod inputs;
 mod measure;
 mod merge;
@@ -52,6 +53,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Demo(demo::Args),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -77,6 +79,7 @@ pub(crate) fn main() -> ExitCode {
     let mut out = io::BufWriter::new(Output::new(io::stdout().lock()));
     let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let code = match &cli.command {
+        Command::Init(args) => init::run(args, &mut out),
         Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
         Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
         Command::Schema(args) => schema::run(args, &mut out),

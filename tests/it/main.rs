@@ -10,6 +10,7 @@ mod drift_sense;
 mod event;
 mod gate;
 mod gate_results;
+mod init;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;
