@@ -23,6 +23,7 @@ mod schema;
 mod segment;
 mod validate;
 
+use cellgate::github::step::is_read_by_runner;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::Failure;
 use output::Output;
@@ -69,7 +70,11 @@ enum Command {
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse_from(given::given(std::env::args_os(), &Cli::command()));
+    let arguments = given::given(std::env::args_os(), &Cli::command());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error)),
+    };
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
         if let Err(error) = pool.build_global() {
@@ -99,6 +104,21 @@ pub(crate) fn main() -> ExitCode {
         (Err(failure), _) => failure.print(),
     };
     ExitCode::from(code)
+}
+
+/// Tells what is wrong with the arguments, or the help that they ask for.
+fn misused(error: &clap::Error) -> u8 {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if code == 0 || !is_read_by_runner() {
+        // Whoever closed the stream does not want to know.
+        let _ = error.print();
+        return code;
+    }
+    // Arguments come from a workflow's inputs, and the text quotes them.
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    let failure = report::told(Err(Failure::Usage(text.to_owned())));
+    failure.map_or_else(|failure| failure.print(), |code| code)
 }
 
 fn dataset_command(
