@@ -39,6 +39,7 @@ pub mod validate;
 pub mod run;
 pub mod gate;
 pub mod compare;
+pub mod init;
 
 // Floor 6, world: other machines and people.
 pub mod github;

@@ -17,6 +17,7 @@ mod findings;
 mod gate;
 mod given;
 mod hosts;
+mod init;
 mod inputs;
 mod measure;
 mod merge;
@@ -30,6 +31,7 @@ mod segment;
 mod status;
 mod validate;
 
+use cellgate::github::step::is_read_by_runner;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::Failure;
 use output::Output;
@@ -60,6 +62,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Demo(demo::Args),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -84,7 +87,11 @@ pub(crate) fn main() -> ExitCode {
     if let Some(code) = askpass::answer() {
         return code;
     }
-    let cli = Cli::parse_from(given::given(std::env::args_os(), &Cli::command()));
+    let arguments = given::given(std::env::args_os(), &Cli::command());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error)),
+    };
     if let Some(threads) = cli.threads {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
@@ -95,6 +102,7 @@ pub(crate) fn main() -> ExitCode {
     let mut out = io::BufWriter::new(Output::new(io::stdout().lock()));
     let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let code = match &cli.command {
+        Command::Init(args) => init::run(args, &mut out),
         Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
         Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
         Command::Schema(args) => schema::run(args, &mut out),
@@ -120,6 +128,21 @@ pub(crate) fn main() -> ExitCode {
         (Err(failure), _) => failure.print(),
     };
     ExitCode::from(code)
+}
+
+/// Tells what is wrong with the arguments, or the help that they ask for.
+fn misused(error: &clap::Error) -> u8 {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if code == 0 || !is_read_by_runner() {
+        // Whoever closed the stream does not want to know.
+        let _ = error.print();
+        return code;
+    }
+    // Arguments come from a workflow's inputs, and the text quotes them.
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    let failure = report::told(Err(Failure::Usage(text.to_owned())));
+    failure.map_or_else(|failure| failure.print(), |code| code)
 }
 
 fn dataset_command(

@@ -15,6 +15,7 @@ mod event;
 mod gate;
 mod gate_results;
 mod github;
+mod init;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;
