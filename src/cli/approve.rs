@@ -17,6 +17,10 @@ use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The workflow that `cellgate init` writes for the gate, and the artifact that it leaves.
+const WORKFLOW: &str = ".github/workflows/gate.yml";
+const ARTIFACT: &str = "cellgate-report";
+
 /// Approve exactly what a report tells, or take that back
 ///
 /// Adds a record to the local branch `cellgate-approvals`, which no checkout shows; push it, and
@@ -56,10 +60,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "verify")]
     allowed_signers: Option<PathBuf>,
     /// File of the workflow that gates; with `--comment`
-    #[arg(long, value_name = "PATH", default_value = ".github/workflows/gate.yml")]
+    #[arg(long, value_name = "PATH", default_value = WORKFLOW)]
     workflow: String,
     /// Name of the artifact in which it leaves `report.json`; with `--comment`
-    #[arg(long, value_name = "NAME", default_value = "cellgate-report")]
+    #[arg(long, value_name = "NAME", default_value = ARTIFACT)]
     artifact: String,
     /// Folder of `cellgate.yaml` in the repository; with `--comment`
     #[arg(long, value_name = "DIR", default_value = "")]
@@ -124,9 +128,13 @@ fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         let why = "`--comment` answers the event `issue_comment`, and this run has another";
         return Err(Failure::Usage(why.to_owned()));
     };
+    // An action hands on what it was not given as an empty text.
+    let given = |text: &str, default: &str| {
+        if text.is_empty() { default.to_owned() } else { text.to_owned() }
+    };
     let setup = Setup {
-        workflow: args.workflow.clone(),
-        artifact: args.artifact.clone(),
+        workflow: given(&args.workflow, WORKFLOW),
+        artifact: given(&args.artifact, ARTIFACT),
         root: args.root.clone(),
     };
     let when = now()?;
