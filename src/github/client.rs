@@ -10,7 +10,7 @@ use super::pace::{Advice, Limits, Pace, advise, backoff};
 use super::permission::Permission;
 use super::transport::{Answer, Loss, Transport};
 use crate::secret::Secret;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LINK, LOCATION, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT};
 use http::{Method, Request, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,11 +32,11 @@ const N_DEEDS: u32 = 3;
 /// GitHub, asked about one repository with one token.
 #[derive(Debug)]
 pub struct Client {
-    api: Api,
+    pub(super) api: Api,
     token: Secret,
     repository: RepositoryName,
     pace: Pace,
-    limits: Limits,
+    pub(super) limits: Limits,
     transport: Transport,
     waited_ms: AtomicU64,
     n_requests: AtomicU32,
@@ -176,47 +176,6 @@ impl Client {
         }
     }
 
-    /// Reads a list, all of its pages, of which each is `{key: [...]}` or a bare array.
-    ///
-    /// # Errors
-    /// [`GitHubError::TooManyPages`] where it has more than `n_pages`, beside all others.
-    pub(super) async fn list<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        key: Option<&str>,
-        n_pages: usize,
-    ) -> Result<Vec<T>, GitHubError> {
-        let joint = if path.contains('?') { '&' } else { '?' };
-        let first = self.below(&format!("{path}{joint}per_page=100"));
-        let mut call = self.call(Method::GET, &first, None, Repeat::Always);
-        let mut next = None;
-        let mut entries = Vec::new();
-        for _ in 0..n_pages.min(self.limits.n_pages) {
-            let (answer, address) = self.answer_from(&call, next).await?;
-            let page: serde_json::Value = self.parsed(&call, &answer.body)?;
-            let page = match key {
-                Some(key) => page.get(key).cloned().unwrap_or_default(),
-                None => page,
-            };
-            let page: Vec<T> =
-                serde_json::from_value(page).map_err(|error| malformed(&call, &error))?;
-            entries.extend(page);
-            match next_page(&answer, &address) {
-                None => return Ok(entries),
-                Some(link) if self.api.is_home(&link) => {
-                    call.path = link.path_and_query().map_or_else(String::new, ToString::to_string);
-                    next = Some(link);
-                }
-                Some(_) => {
-                    let why = "the next page lies on another host".to_owned();
-                    return Err(GitHubError::Malformed { endpoint: endpoint(&call), why });
-                }
-            }
-        }
-        let limit = n_pages.min(self.limits.n_pages);
-        Err(GitHubError::TooManyPages { endpoint: endpoint(&call), limit })
-    }
-
     /// The whole path of something below the repository.
     pub(super) fn below(&self, path: &str) -> String {
         format!("/repos/{}{path}", self.repository)
@@ -251,7 +210,11 @@ impl Client {
         self.parsed(call, &answer.body)
     }
 
-    fn parsed<T: DeserializeOwned>(&self, call: &Call<'_>, body: &[u8]) -> Result<T, GitHubError> {
+    pub(super) fn parsed<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        body: &[u8],
+    ) -> Result<T, GitHubError> {
         serde_json::from_slice(body).map_err(|error| malformed(call, &error))
     }
 
@@ -261,7 +224,7 @@ impl Client {
     }
 
     /// The answer to a call, with the address that gave it in the end.
-    async fn answer_from(
+    pub(super) async fn answer_from(
         &self,
         call: &Call<'_>,
         address: Option<Uri>,
@@ -414,23 +377,12 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
-fn malformed(call: &Call<'_>, error: &serde_json::Error) -> GitHubError {
+pub(super) fn malformed(call: &Call<'_>, error: &serde_json::Error) -> GitHubError {
     GitHubError::Malformed { endpoint: endpoint(call), why: error.to_string() }
 }
 
-/// The address of the next page, as the answer gives it.
-fn next_page(answer: &Answer, from: &Uri) -> Option<Uri> {
-    let links = answer.headers.get(LINK)?.to_str().ok()?;
-    let next = links.split(',').find(|link| {
-        let mut parameters = link.split(';').skip(1).map(str::trim);
-        parameters.any(|parameter| parameter == "rel=\"next\"" || parameter == "rel=next")
-    })?;
-    let target = next.split(';').next()?.trim().strip_prefix('<')?.strip_suffix('>')?;
-    absolute(target, from)
-}
-
 /// An address that may be given relative to another.
-fn absolute(text: &str, from: &Uri) -> Option<Uri> {
+pub(super) fn absolute(text: &str, from: &Uri) -> Option<Uri> {
     if text.starts_with('/') && !text.starts_with("//") {
         let (scheme, authority) = (from.scheme_str()?, from.authority()?);
         return format!("{scheme}://{authority}{text}").parse().ok();

@@ -14,6 +14,7 @@ pub mod error;
 pub mod pace;
 mod transport;
 pub mod client;
+mod pages;
 pub mod comments;
 pub mod pulls;
 pub mod checks;

@@ -11,6 +11,7 @@ mod drift_sense;
 mod event;
 mod gate;
 mod gate_results;
+mod github;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;
