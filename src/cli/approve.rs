@@ -5,6 +5,7 @@ use cellgate::approval::signature::verify;
 use cellgate::approval::{Action, BRANCH, DigestPrefix, Log, MAX_WHY_CHARS, Record, Timestamp};
 use cellgate::gate::{
     AppendError, Approvals, ApproveError, GateError, Recorded, Unreadable, Word, approve, revoke,
+    verify_history,
 };
 use cellgate::github::Client;
 use cellgate::github::approve::{Answer, AnswerError, Setup, answer};
@@ -41,7 +42,7 @@ pub(crate) struct Args {
     /// Show every record
     #[arg(long)]
     list: bool,
-    /// Verify the whole chain of records
+    /// Verify the whole chain of records, and that the branch only ever grew
     #[arg(long)]
     verify: bool,
     /// Carry out the command in the pull-request comment that started this workflow
@@ -65,7 +66,7 @@ pub(crate) struct Args {
     /// Name of the artifact in which it leaves `report.json`; with `--comment`
     #[arg(long, value_name = "NAME", default_value = ARTIFACT)]
     artifact: String,
-    /// Folder of `cellgate.yaml` in the repository; with `--comment`
+    /// Folder of `cellgate.yaml`; the top of the repository without this
     #[arg(long, value_name = "DIR", default_value = "")]
     root: String,
     /// Form of the result on standard output
@@ -100,15 +101,24 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         return answer_comment(args, out);
     }
     let failed = |error: cellgate::revision::TreeError| Failure::Tool(error.to_string());
-    let root = repository_root(Path::new(".")).map_err(failed)?;
+    let folder = Path::new(if args.root.is_empty() { "." } else { &args.root });
+    let top = repository_root(folder).map_err(failed)?;
+    let root = if args.root.is_empty() { top.as_path() } else { folder };
     if args.list || args.verify {
         let named = args.rev.as_deref().filter(|revision| !revision.is_empty());
-        let approvals = Approvals::read(&root, named).map_err(failed)?;
+        let approvals = Approvals::read(&top, named).map_err(failed)?;
         let log = approvals.log.map_err(|error| Failure::Refused(error.to_string()))?;
-        return if args.list { list(args, out, &log) } else { verified(args, out, &log) };
+        if args.list {
+            return list(args, out, &log);
+        }
+        if let Some(revision) = &approvals.revision {
+            verify_history(&top, revision).map_err(|error| Failure::Refused(error.to_string()))?;
+        }
+        return verified(args, out, &log);
     }
     let word = Word {
-        repository: &root,
+        repository: &top,
+        root,
         why: args.reason.clone().unwrap_or_default(),
         when: now()?,
         key: args.sign.as_deref(),

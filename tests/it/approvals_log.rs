@@ -43,6 +43,22 @@ fn a_tampered_log_lets_nothing_pass_and_names_the_line() {
 }
 
 #[test]
+fn records_that_were_taken_away_are_noticed_in_the_branchs_history() {
+    let repository = edited(HARMFUL);
+    repository.gate_and_approve("ada@example.org");
+    repository.approve_as("bob@example.org", &[]);
+    let told = repository.run(&["approve", "--verify"]);
+    assert!(told.code == 0 && told.out.contains("chain of 2 records holds"), "{}", told.err);
+    let text = String::from_utf8(repository.log().as_bytes().to_vec()).unwrap();
+    let first = text.lines().next().unwrap().to_owned() + "\n";
+    repository.put_log(first.as_bytes());
+    let told = repository.run(&["approve", "--verify"]);
+    let commit = repository.ask_git(&["rev-parse", "cellgate-approvals"]);
+    assert_eq!(told.code, 13, "{}", told.out);
+    assert!(told.err.contains(&format!("commit {commit} took records out")), "{}", told.err);
+}
+
+#[test]
 fn the_servers_branch_counts_and_a_local_one_where_it_extends_it() {
     let server = edited(HARMFUL);
     server.gate_and_approve("ada@example.org");
