@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod approvals;
+mod approvals_log;
 mod bad_files;
 mod bad_inputs;
 mod commands;
