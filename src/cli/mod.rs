@@ -60,7 +60,8 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
         if let Err(error) = pool.build_global() {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }

@@ -152,10 +152,7 @@ impl Mask {
                     self.over_window(from as u32, half, outside, combine, &mut line);
                     &line
                 };
-                words
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(word, &other)| *word = combine(*word, other));
+                words.iter_mut().zip(row).for_each(|(word, &other)| *word = combine(*word, other));
             }
         });
         result
