@@ -11,6 +11,7 @@ pub mod source;
 pub mod finding;
 pub mod yaml;
 pub mod raster;
+pub mod vectors;
 
 // Floor 1, inputs: what people wrote and what microscopes saw.
 pub mod revision;
