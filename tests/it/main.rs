@@ -5,6 +5,7 @@ mod bad_files;
 mod bad_inputs;
 mod commands;
 mod deploy;
+mod deploy_faults;
 mod deploy_rig;
 mod desk;
 mod drift_sense;
