@@ -9,6 +9,7 @@ mod commands;
 mod compare;
 mod cutting_proxy;
 mod deploy;
+mod deploy_faults;
 mod deploy_rig;
 mod desk;
 mod drift_sense;
