@@ -13,6 +13,9 @@ use std::str::FromStr;
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    /// 64 zeros: what stands where nothing came before.
+    pub const ZERO: Self = Self([0; 32]);
+
     /// Digests bytes as they are.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
@@ -25,8 +28,7 @@ impl Digest {
     /// [`DigestError`] when the value has no JSON form (a non-finite number, a map whose keys are
     /// not text).
     pub fn of_canonical<T: Serialize>(value: &T) -> Result<Self, DigestError> {
-        let text = serde_json_canonicalizer::to_vec(value).map_err(DigestError)?;
-        Ok(Self::of_bytes(&text))
+        Ok(Self::of_bytes(&canonical(value)?))
     }
 
     /// First twelve digits, for people.
@@ -64,6 +66,14 @@ impl FromStr for Digest {
         }
         Ok(Self(bytes))
     }
+}
+
+/// The canonical JSON form (RFC 8785) of a value.
+///
+/// # Errors
+/// [`DigestError`] when the value has no JSON form.
+pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, DigestError> {
+    serde_json_canonicalizer::to_vec(value).map_err(DigestError)
 }
 
 /// The text is not 64 lowercase hexadecimal digits.

@@ -1,3 +1,32 @@
 //! Approval: records that bind the digests of a change to the person who let it pass.
 //!
-//! Takes and gives lines of an append-only, hash-chained log; knows neither network nor clock.
+//! Takes and gives lines of an append-only log in which each record names the digest of the line
+//! before it; says who approved what, and where a change differs from what was approved. Knows
+//! neither network nor clock, and reads no file; [`signature`] alone starts a program.
+
+mod binding;
+mod entry;
+mod log;
+pub mod signature;
+mod standing;
+mod timestamp;
+
+pub use binding::{Binding, Difference, Part, ProfileBinding, Subject};
+pub use entry::{Action, DigestPrefix, Entry, EntryError, MAX_WHY_CHARS, Permission};
+pub use log::{
+    Fault, Log, LogError, MAX_BYTES, MAX_LINE_BYTES, MAX_RECORDS, NamesNoReport, Record,
+};
+pub use standing::{Approver, Standing};
+pub use timestamp::{Timestamp, TimestampSyntax};
+
+/// What the `schema` key of a record says.
+pub const SCHEMA: &str = "cellgate/approval/v1";
+
+/// The branch that holds the log.
+pub const BRANCH: &str = "cellgate-approvals";
+
+/// The log's file on its branch.
+pub const FILE: &str = "approvals.jsonl";
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use super::failure::Failure;
 use super::progress::Progress;
-use cellgate::gate::Request;
+use cellgate::gate::{Approvals, Request, author_of_head};
 use cellgate::github::base::{BaseError, base_of};
-use cellgate::github::event::Event;
+use cellgate::github::event::{Event, Trigger};
 use cellgate::project::FILE;
 use cellgate::revision::{
     Tree, TreeError, folder_in_repository, git_folder, head_commit, repository_root,
@@ -35,6 +35,14 @@ pub(crate) struct CacheArgs {
     /// Compute everything, keep nothing
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
+}
+
+/// Which approvals count.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApprovalArgs {
+    /// Revision that holds the approvals; the branch `cellgate-approvals` without this
+    #[arg(long, value_name = "REV")]
+    approvals: Option<String>,
 }
 
 /// Both sides of a change.
@@ -108,6 +116,22 @@ impl CacheArgs {
     }
 }
 
+impl ApprovalArgs {
+    /// The approvals, and who made the change: who opened the pull request, or else who wrote the
+    /// last commit.
+    pub(crate) fn open(&self, change: &Change) -> Result<Approvals, Failure> {
+        let approvals = Approvals::read(&change.repository, self.approvals.as_deref())
+            .map_err(|error: TreeError| Failure::Tool(error.to_string()))?;
+        let event = Event::from_env();
+        let event = event.map_err(|error| Failure::tool("the event is lost", &error))?;
+        let author = match event.map(|event| event.trigger) {
+            Some(Trigger::PullRequest(pull_request)) => Some(pull_request.author),
+            _ => author_of_head(&change.repository),
+        };
+        Ok(Approvals { author, ..approvals })
+    }
+}
+
 impl Change {
     /// The commit that is checked out, when there is one.
     pub(crate) fn head_commit(&self) -> Option<String> {
@@ -118,6 +142,7 @@ impl Change {
     pub(crate) fn request<'a>(
         self,
         cache: Option<Cache>,
+        approvals: Approvals,
         fail_on: FailOn,
         progress: &'a (dyn Fn(usize, usize, &str) + Sync),
     ) -> Request<'a> {
@@ -128,6 +153,7 @@ impl Change {
             head_name: "working tree".to_owned(),
             below: self.below,
             cache,
+            approvals,
             fail_on,
             progress,
         }

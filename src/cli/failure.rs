@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Nothing was there to check: 3.
     Nothing(String),
+    /// What was asked for does not fit what is there: 13.
+    Refused(String),
     /// The tool failed: 1.
     Tool(String),
 }
@@ -36,6 +38,7 @@ impl Failure {
             Self::Findings(_) => 10,
             Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
+            Self::Refused(_) => 13,
             Self::Tool(_) => 1,
         }
     }
@@ -44,7 +47,9 @@ impl Failure {
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Findings(_) => "an input is invalid",
-            Self::Usage(text) | Self::Nothing(text) | Self::Tool(text) => text,
+            Self::Usage(text) | Self::Nothing(text) | Self::Refused(text) | Self::Tool(text) => {
+                text
+            }
         }
     }
 
@@ -55,7 +60,7 @@ impl Failure {
             Self::Findings(findings) => {
                 format!("{}{}\n", human(findings, &[], false), summary_line(findings))
             }
-            Self::Usage(text) | Self::Nothing(text) | Self::Tool(text) => {
+            Self::Usage(text) | Self::Nothing(text) | Self::Refused(text) | Self::Tool(text) => {
                 format!("error: {text}\n")
             }
         };

@@ -1,6 +1,6 @@
 //! `cellgate gate`: may the change pass, and why.
 
-use super::change::{CacheArgs, ChangeArgs, teller};
+use super::change::{ApprovalArgs, CacheArgs, ChangeArgs, teller};
 use super::failure::Failure;
 use super::output::command;
 use super::progress::Progress;
@@ -24,6 +24,8 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     #[command(flatten)]
     change: ChangeArgs,
+    #[command(flatten)]
+    approvals: ApprovalArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -50,10 +52,11 @@ pub(crate) fn run(
 fn gated(args: &Args, out: &mut dyn Write, is_quiet: bool, has_color: bool) -> Result<u8, Failure> {
     let change = args.change.open()?;
     let cache = args.cache.open(&change)?;
+    let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
     let progress = Progress::new(is_quiet);
     let tell = teller(&progress);
-    let request = change.request(cache, args.report.fail_on, &tell);
+    let request = change.request(cache, approvals, args.report.fail_on, &tell);
     let Some(share) = args.shard else {
         let outcome = gate(&request).map_err(failure)?;
         progress.finish();

@@ -1,6 +1,6 @@
 //! `cellgate merge`: the verdict on what shards have run.
 
-use super::change::{ChangeArgs, teller};
+use super::change::{ApprovalArgs, ChangeArgs, teller};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::report::{ReportArgs, failure, told};
@@ -23,6 +23,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     change: ChangeArgs,
     #[command(flatten)]
+    approvals: ApprovalArgs,
+    #[command(flatten)]
     report: ReportArgs,
 }
 
@@ -43,10 +45,11 @@ fn merged(
     has_color: bool,
 ) -> Result<u8, Failure> {
     let change = args.change.open()?;
+    let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
     let progress = Progress::new(is_quiet);
     let tell = teller(&progress);
-    let request = change.request(None, args.report.fail_on, &tell);
+    let request = change.request(None, approvals, args.report.fail_on, &tell);
     let outcome = merge(&request, head_commit.as_deref(), &args.shards).map_err(failure)?;
     progress.finish();
     args.report.publish(&outcome, out, has_color)

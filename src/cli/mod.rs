@@ -4,6 +4,8 @@
 
 mod change;
 mod compare;
+mod approve;
+mod comment;
 mod dataset;
 mod demo;
 mod evaluate;
@@ -63,13 +65,16 @@ enum Command {
     Plan(plan::Args),
     Merge(merge::Args),
     Compare(compare::Args),
+    Comment(comment::Args),
+    Approve(approve::Args),
 }
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse_from(given::given(std::env::args_os(), &Cli::command()));
     if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
         if let Err(error) = pool.build_global() {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }
@@ -88,6 +93,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args, &mut out),
         Command::Compare(args) => compare::run(args, &mut out),
         Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
+        Command::Comment(args) => comment::run(args, &mut out),
+        Command::Approve(args) => approve::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {

@@ -3,7 +3,7 @@
 use super::change::ChangeArgs;
 use super::failure::Failure;
 use super::report::{failure, told, unheard};
-use cellgate::gate::{GateError, MAX_SHARES, PlannedShare, plan_shares};
+use cellgate::gate::{Approvals, GateError, MAX_SHARES, PlannedShare, plan_shares};
 use cellgate::github::step::{Step, is_read_by_runner};
 use cellgate::verdict::FailOn;
 use clap::ValueEnum;
@@ -44,7 +44,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
 }
 
 fn planned(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
-    let request = args.change.open()?.request(None, FailOn::default(), &|_, _, _| {});
+    let request =
+        args.change.open()?.request(None, Approvals::none(), FailOn::default(), &|_, _, _| {});
     let shares = match plan_shares(&request, usize::from(args.shards)) {
         Ok(shares) => shares,
         Err(GateError::Nothing(_)) => Vec::new(),

@@ -7,6 +7,7 @@ use cellgate::gate::{GateError, Outcome, write};
 use cellgate::github::step::{
     Step, StepError, is_read_by_runner, outputs_of, outputs_without_report,
 };
+use cellgate::report::consent;
 use cellgate::report::findings::{annotations, human, summary_line};
 use cellgate::report::markdown;
 use cellgate::report::model::Report;
@@ -150,10 +151,17 @@ pub(crate) fn print_verdict(report: &Report, out: &mut dyn Write) -> Result<(), 
         writeln!(out, "  {}: {}", reason.severity, reason.text)?;
     }
     for profile in &report.profiles {
-        writeln!(out, "  {}: {}", profile.name, profile.verdict)?;
+        let approved = if profile.approved { ", approved" } else { "" };
+        writeln!(out, "  {}: {}{approved}", profile.name, profile.verdict)?;
+        if let Some(approval) = &profile.approval {
+            writeln!(out, "    approval: {}", consent::told(approval))?;
+        }
         for reason in &profile.reasons {
             writeln!(out, "    {}: {}", reason.severity, reason.text)?;
         }
+    }
+    if let Some(sentence) = consent::how_to_sentence(report) {
+        writeln!(out, "{sentence}")?;
     }
     Ok(())
 }

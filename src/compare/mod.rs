@@ -7,12 +7,15 @@
 mod run_folder;
 mod tables;
 
+use crate::approval::Binding;
 use crate::digest::{Digest, DigestError};
 use crate::drift::{DriftError, FieldPair, Side, compare as drift_of};
 use crate::finding::{Code, Finding};
 use crate::params::file_of_tree;
 use crate::project::{Policy, Tolerances, tolerances_of_text};
-use crate::report::model::{Engine, Gate, ProfileParts, Report, ReportError, Revision, Sides};
+use crate::report::model::{
+    ApprovalsReport, Engine, Gate, ProfileParts, Report, ReportError, Revision, Sides,
+};
 use crate::report::{html, markdown};
 use crate::revision::Tree;
 use crate::run::record::RunRecord;
@@ -91,6 +94,7 @@ pub fn compare(
         is_approved: false,
     };
     let judgement = judge(&[case], &Context::default());
+    let policy_digest = policy.digest()?;
     let gate = Gate {
         judgement: &judgement,
         fail_on: FailOn::Drifted,
@@ -102,14 +106,24 @@ pub fn compare(
         base: named(base),
         head: named(head),
         dataset_digest: dataset_digest(&head_run.record)?.to_string(),
-        policy_digest: policy.digest()?.to_string(),
+        policy_digest: policy_digest.to_string(),
+        // Runs belong to no repository: nobody can approve what they say.
+        binding: Binding {
+            profiles: Vec::new(),
+            policy_digest,
+            engine_fingerprint: engine_of(head, &head_run.record)?,
+        },
+        approvals: ApprovalsReport { revision: None, records: 0 },
+        approval_policy: policy.approval.clone(),
         noise: None,
         min_fields: policy.tolerances.min_fields,
         seed: SEED,
         findings: &made_differently(&base_run.record, &head_run),
+        remarks: &[],
     };
     let parts = ProfileParts {
         judgement: &judgement.profiles[0],
+        standing: None,
         drift: Some(&drift),
         accuracy: AccuracyCase::default(),
         params_digest: Sides {
@@ -131,6 +145,16 @@ pub fn write(report: &Report, folder: &Path) -> Result<(), CompareError> {
     replace(&folder.join("report.md"), markdown.as_bytes())?;
     replace(&folder.join("report.html"), html::render(report, &[]).as_bytes())?;
     Ok(())
+}
+
+/// The engine that a run names.
+fn engine_of(folder: &Path, record: &RunRecord) -> Result<Digest, CompareError> {
+    record.engine_fingerprint.parse().map_err(|_| {
+        let place = Place::file(folder.join(RECORD_FILE).display().to_string());
+        let message = "`engine_fingerprint` is no sha256".to_owned();
+        let help = "segment the images again with `cellgate segment`";
+        CompareError::Findings(vec![Finding::error(Code::WrongForm, place, message).help(help)])
+    })
 }
 
 fn side(field: &RunField) -> Side<'_> {

@@ -3,7 +3,7 @@
 //! Writes a small project, makes a harmless and a harmful change of its parameters and gates both,
 //! as `cellgate gate` does it in a repository.
 
-use crate::gate::{GateError, Outcome, Request, gate, write};
+use crate::gate::{Approvals, GateError, Outcome, Request, gate, write};
 use crate::revision::Tree;
 use crate::run::write::{WriteError, replace};
 use crate::verdict::{FailOn, Verdict};
@@ -111,6 +111,7 @@ fn story(
         head_name: edit.folder.to_owned(),
         below: String::new(),
         cache: Some(crate::run::cache::Cache::new(folder.join("cache"))),
+        approvals: Approvals::none(),
         fail_on: FailOn::Drifted,
         progress,
     })?;

@@ -4,6 +4,8 @@
 //! compares, judges and puts the report together. Decides nothing itself: `verdict` does.
 
 mod carried;
+mod approvals;
+mod approve;
 mod fields;
 mod output;
 mod partial;
@@ -13,18 +15,22 @@ mod share;
 mod shards;
 mod sides;
 
+pub use approvals::{AppendError, Approvals, Unreadable, append, author_of_head, binding_of};
+pub use approve::{ApproveError, Recorded, Word, approve, revoke};
 pub use carried::ShardError;
 pub use output::write;
 pub use shards::{Partial, merge, plan_shares, run_share};
 pub use share::{MAX_SHARES, PlannedShare, Share, ShareSyntax};
 
+use crate::approval::{Binding, Standing};
 use crate::digest::{Digest, DigestError};
 use crate::drift::{DriftError, FieldPair, Side, compare, noise_floor};
 use crate::finding::{Code, Finding, has_errors};
 use crate::project::{AccuracyFloors, Policy};
 use crate::report::html::Picture;
 use crate::report::model::{
-    ChangedKey, Engine, Gate as GateParts, ProfileParts, Report, Revision, Sides as Both,
+    ApprovalsReport, ChangedKey, Engine, Gate as GateParts, ProfileParts, Report, Revision,
+    Sides as Both,
 };
 use crate::revision::Tree;
 use crate::run::cache::Cache;
@@ -56,6 +62,8 @@ pub struct Request<'a> {
     pub below: String,
     /// Where results are kept; `None` computes everything.
     pub cache: Option<Cache>,
+    /// What people have approved.
+    pub approvals: Approvals,
     /// From which verdict on the gate fails.
     pub fail_on: FailOn,
     /// Is told how many of how many runs are done, and of what.
@@ -107,6 +115,9 @@ pub enum GateError {
     /// Nothing was there to check.
     #[error("nothing to check: {0}")]
     Nothing(String),
+    /// An input is invalid, where there is no gate to report it.
+    #[error("an input is invalid")]
+    Invalid(Vec<Finding>),
     /// A digest cannot be taken.
     #[error("a digest cannot be taken")]
     Digest(#[from] DigestError),
@@ -177,7 +188,9 @@ impl Prepared {
         for runs in runs {
             self.sides.findings.extend(runs.findings.iter().cloned());
         }
-        let decision = Decision::make(&self.sides, &self.cases, runs, fingerprint::measured())?;
+        self.sides.findings.extend(request.approvals.warnings.iter().cloned());
+        let measured = (fingerprint::measured(), &request.approvals);
+        let decision = Decision::make(&self.sides, &self.cases, runs, measured)?;
         let mut sides = self.sides;
         sides.show_below(&request.below);
         decision.outcome(request, sides, &self.cases, runs)
@@ -189,6 +202,9 @@ struct Decision {
     judgement: GateJudgement,
     drifts: Vec<Option<Result<crate::drift::Drift, DriftError>>>,
     context: Context,
+    binding: Binding,
+    /// How each profile stands with the approvals; none when they cannot be believed.
+    standings: Vec<Option<Standing>>,
     engine: Engine,
     dataset: Digest,
     policy: Digest,
@@ -199,12 +215,17 @@ impl Decision {
         sides: &Sides,
         cases: &[Case],
         runs: &[ProfileRuns],
-        engine: Digest,
+        (engine, approvals): (Digest, &Approvals),
     ) -> Result<Self, GateError> {
         let policy = sides.policy();
         let drifts: Vec<_> = runs.iter().map(|runs| drift_of(runs, &policy)).collect();
         let repeats: Vec<FieldPair<'_>> = runs.iter().flat_map(ProfileRuns::repeats).collect();
-        let approved = sides.approved_fingerprint();
+        let log = approvals.log.as_ref();
+        let approved = log.ok().and_then(|log| log.approved_engine(&policy.approval));
+        let binding = sides.binding(cases, engine)?;
+        let author = approvals.author.as_deref();
+        let standing = |subject| Some(log.ok()?.verdict_for(&subject, &policy.approval, author));
+        let standings: Vec<Option<Standing>> = binding.subjects().map(standing).collect();
         let context = Context {
             dataset: sides.dataset_change()?,
             policy: sides.policy_change()?,
@@ -212,19 +233,20 @@ impl Decision {
                 .filter(|approved| *approved != engine)
                 .map(|base| change(Some(base), Some(engine))),
             noise: (!repeats.is_empty()).then(|| noise_floor(&repeats)),
+            broken_approvals: log.err().map(ToString::to_string),
             has_error_findings: has_errors(&sides.findings),
         };
         let failed: Vec<Vec<FailedField>> = runs.iter().map(ProfileRuns::failed).collect();
         let profile_cases: Vec<ProfileCase<'_>> = cases
             .iter()
             .zip(runs)
-            .zip(drifts.iter().zip(&failed))
-            .map(|((case, runs), (drift, failed_fields))| ProfileCase {
+            .zip(drifts.iter().zip(&failed).zip(&standings))
+            .map(|((case, runs), ((drift, failed_fields), standing))| ProfileCase {
                 name: &case.name,
                 comparison: comparison(case, drift.as_ref()),
                 failed_fields,
                 accuracy: accuracy(case, runs, &policy),
-                is_approved: false,
+                is_approved: standing.as_ref().is_some_and(Standing::is_approved),
             })
             .collect();
         let judgement = judge(&profile_cases, &context);
@@ -232,6 +254,8 @@ impl Decision {
             judgement,
             drifts,
             context,
+            binding,
+            standings,
             engine: Engine {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 fingerprint: engine.to_string(),
@@ -253,9 +277,10 @@ impl Decision {
         let parts: Vec<ProfileParts<'_>> = cases
             .iter()
             .zip(runs)
-            .zip(self.judgement.profiles.iter().zip(&self.drifts))
-            .map(|((case, runs), (judgement, drift))| ProfileParts {
+            .zip(self.judgement.profiles.iter().zip(&self.drifts).zip(&self.standings))
+            .map(|((case, runs), ((judgement, drift), standing))| ProfileParts {
                 judgement,
+                standing: standing.as_ref(),
                 drift: drift.as_ref().and_then(|drift| drift.as_ref().ok()),
                 accuracy: accuracy(case, runs, &policy),
                 params_digest: Both {
@@ -267,6 +292,7 @@ impl Decision {
             .collect();
         let mut remarks = remarks::of(cases, &self.judgement);
         remarks.iter_mut().for_each(|remark| remark.place.move_below(&request.below));
+        remarks.extend(request.approvals.log.as_ref().err().map(remarks::of_approvals));
         let gate = GateParts {
             judgement: &self.judgement,
             fail_on: request.fail_on,
@@ -275,10 +301,17 @@ impl Decision {
             head: revision(&request.head, &request.head_name),
             dataset_digest: self.dataset.to_string(),
             policy_digest: self.policy.to_string(),
+            binding: self.binding,
+            approvals: ApprovalsReport {
+                revision: request.approvals.revision.clone(),
+                records: request.approvals.log.as_ref().map_or(0, |log| log.records().len()),
+            },
+            approval_policy: policy.approval.clone(),
             noise: self.context.noise.as_ref(),
             min_fields: policy.tolerances.min_fields,
             seed: SEED,
             findings: &sides.findings,
+            remarks: &remarks,
         };
         let report = Report::new(&gate, &parts);
         let pictures = pictures::draw(request, cases, runs, &report, &self.drifts);

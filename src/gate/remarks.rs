@@ -1,15 +1,37 @@
 //! Remarks: verdicts as findings on the lines that caused them, for annotations and code scanning.
 
+use super::approvals::Unreadable;
 use super::sides::Case;
+use crate::approval::FILE;
 use crate::finding::{Code, Finding, Severity};
 use crate::params::place_of_key;
-use crate::source::Place;
+use crate::source::{Place, Span};
 use crate::verdict::{GateJudgement, Judgement, Need, Verdict};
 
 /// One finding for each changed key of a profile that did not pass, or for the profile's file.
 pub(super) fn of(cases: &[Case], judgement: &GateJudgement) -> Vec<Finding> {
     let pairs = cases.iter().zip(&judgement.profiles);
     pairs.flat_map(|(case, judgement)| of_profile(case, judgement)).collect()
+}
+
+/// The line of the approvals that is wrong.
+pub(super) fn of_approvals(why: &Unreadable) -> Finding {
+    let line = match why {
+        Unreadable::Log(error) => u32::try_from(error.line).ok(),
+        Unreadable::File { .. } => None,
+    };
+    let span = line.map(|line| Span {
+        line,
+        column: 1,
+        end_line: line,
+        end_column: 1,
+        start_byte: 0,
+        end_byte: 0,
+    });
+    let message = format!("no approval counts, because their log is broken: {why}");
+    let help = format!("restore `{FILE}` from a clone that saw it whole; it only ever grows");
+    let place = Place { span, ..Place::file(FILE) };
+    Finding::error(Code::ApprovalsBroken, place, message).help(help)
 }
 
 fn of_profile(case: &Case, judgement: &Judgement) -> Vec<Finding> {

@@ -4,8 +4,9 @@
 //! through; head adds only profiles that base does not know.
 
 use super::{GateError, change};
+use crate::approval::{Binding, ProfileBinding};
 use crate::dataset::Dataset;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestError};
 use crate::finding::{Code, Finding, has_errors};
 use crate::params::{Loaded, load_all};
 use crate::project::{self, DatasetSource, GateEntry, Policy, Project};
@@ -16,13 +17,13 @@ use crate::verdict::Change;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One side, as far as it can be read.
-struct OneSide {
-    project: Option<Project>,
-    profiles: BTreeMap<String, Loaded>,
+pub(super) struct OneSide {
+    pub(super) project: Option<Project>,
+    pub(super) profiles: BTreeMap<String, Loaded>,
     /// Names of profiles whose file is there and invalid.
     invalid: BTreeSet<String>,
     datasets: BTreeMap<String, Dataset>,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
     has_project_file: bool,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Trial {
 }
 
 impl OneSide {
-    fn load(tree: &Tree, params_elsewhere: Option<&str>) -> Self {
+    pub(super) fn load(tree: &Tree, params_elsewhere: Option<&str>) -> Self {
         let has_project_file = tree.has_file(project::FILE).unwrap_or(false);
         let mut findings = Vec::new();
         let project = if has_project_file {
@@ -94,6 +95,45 @@ impl OneSide {
         let profiles =
             profiles.into_iter().map(|loaded| (loaded.params.name.clone(), loaded)).collect();
         Self { project, profiles, invalid, datasets, findings, has_project_file }
+    }
+
+    /// What an approval of this side holds for, for profiles of these names.
+    pub(super) fn binding<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        policy: &Policy,
+        engine: Digest,
+    ) -> Result<Binding, GateError> {
+        let profile = |name: &str| {
+            Ok(ProfileBinding {
+                name: name.to_owned(),
+                params_digest: self.profiles.get(name).map(|loaded| loaded.params.digest()),
+                dataset_digest: self.trials_digest(name)?,
+            })
+        };
+        let profiles: Result<Vec<ProfileBinding>, GateError> =
+            names.into_iter().map(profile).collect();
+        Ok(Binding {
+            profiles: profiles?,
+            policy_digest: policy.digest()?,
+            engine_fingerprint: engine,
+        })
+    }
+
+    /// Digest of the datasets that a profile is tried on, each with the image type that is taken;
+    /// `None` when nothing tries it.
+    fn trials_digest(&self, profile: &str) -> Result<Option<Digest>, DigestError> {
+        let entries = self.project.iter().flat_map(|project| &project.gate);
+        let mut trials: Vec<(String, Option<&str>)> = entries
+            .filter(|entry| entry.profile == profile)
+            .map(|entry| {
+                let dataset = self.datasets.get(&entry.dataset).map(|dataset| dataset.digest());
+                let digest = dataset.map_or_else(String::new, |digest| digest.to_string());
+                (digest, entry.image_type.as_deref())
+            })
+            .collect();
+        trials.sort_unstable();
+        (!trials.is_empty()).then(|| Digest::of_canonical(&trials)).transpose()
     }
 }
 
@@ -152,29 +192,21 @@ impl Sides {
         project.map_or_else(Policy::default, |project| project.policy().clone())
     }
 
-    /// Digests of the policies, when head's differs; a first policy differs from none. Or the
-    /// fingerprints of the approved engine, which nobody may exchange beforehand for the one that
-    /// he is going to bring.
+    /// Digests of the policies, when head's differs; a first policy differs from none.
     pub(super) fn policy_change(&self) -> Result<Option<Change>, GateError> {
         let Some(head) = &self.head.project else { return Ok(None) };
         let base = self.base.project.as_ref();
         let policy = base.map(|base| base.policy().digest()).transpose()?;
         let changed = Some(head.policy().digest()?);
-        if policy != changed {
-            return Ok(Some(change(policy, changed)));
-        }
-        let engines = (base.and_then(|base| base.engine_fingerprint), head.engine_fingerprint);
-        let told = |engine: Option<Digest>| {
-            engine
-                .map_or("no approved engine".into(), |digest| format!("engine {}", digest.short()))
-        };
-        Ok((engines.0 != engines.1)
-            .then(|| Change { base: Some(told(engines.0)), head: Some(told(engines.1)) }))
+        Ok((policy != changed).then(|| change(policy, changed)))
     }
 
-    /// The fingerprint that was approved last, as base's project file says.
-    pub(super) fn approved_fingerprint(&self) -> Option<Digest> {
-        self.reference()?.project.as_ref()?.engine_fingerprint
+    /// What an approval of head holds for: every gated profile as head has it, what head tries it
+    /// on, head's policy. What stands once the change is merged is approved, not what judges it.
+    pub(super) fn binding(&self, cases: &[Case], engine: Digest) -> Result<Binding, GateError> {
+        let names = cases.iter().map(|case| case.name.as_str());
+        let policy = self.head.project.as_ref().map(|project| project.policy().clone());
+        self.head.binding(names, &policy.unwrap_or_else(|| self.policy()), engine)
     }
 
     /// Digests of the fields and of what is tried on them, when head's differ.

@@ -12,7 +12,6 @@ pub use policy::{AccuracyFloors, ApprovalPolicy, Policy, StructureLimits, Tolera
 pub use targets::{MonitorLimits, Setting, SshTarget, Target};
 pub use tolerances::{TOLERANCES_SCHEMA, tolerances_of_text, tolerances_schema};
 
-use crate::digest::Digest;
 use crate::finding::{Code, Finding, closest, has_errors};
 use crate::params::file_of_tree;
 use crate::revision::{Tree, normalize};
@@ -41,8 +40,6 @@ pub struct Project {
     pub datasets: BTreeMap<String, DatasetSource>,
     /// What is gated, in the file's order; at least one.
     pub gate: Vec<GateEntry>,
-    /// Fingerprint of the engine that was approved last, where the file names one.
-    pub engine_fingerprint: Option<Digest>,
     /// Servers that releases are deployed to, by name.
     pub targets: BTreeMap<String, Target>,
     /// What a target must have to spare.
@@ -131,7 +128,6 @@ impl Project {
             tolerances: tolerances_path,
             datasets,
             gate: raw.gate.into_iter().map(entry).collect(),
-            engine_fingerprint: raw.engine_fingerprint.and_then(|digits| digits.parse().ok()),
             targets,
             monitor: targets::monitor(&raw.monitor),
             warnings: findings,
@@ -271,6 +267,16 @@ impl Default for Policy {
             approval: approval_of(&RawApproval::default()),
         }
     }
+}
+
+/// Who may approve, from the text of a project file whose other files are not at hand.
+///
+/// # Errors
+/// Every finding about the file itself.
+pub fn approval_policy(source: &Source) -> Result<ApprovalPolicy, Vec<Finding>> {
+    let document = Document::parse(source)?;
+    let raw: RawProject = document.read(SCHEMA)?;
+    Ok(approval_of(&raw.approval))
 }
 
 fn approval_of(raw: &RawApproval) -> ApprovalPolicy {

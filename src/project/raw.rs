@@ -28,10 +28,6 @@ pub(super) struct RawProject {
     /// What is gated: which profile runs on which dataset.
     #[schemars(length(min = 1), extend("x-form" = "entries like `{profile: NAME, dataset: NAME}`"))]
     pub(super) gate: Vec<RawGate>,
-    /// Fingerprint of the engine that was approved last, as `run.json` and reports show it; an
-    /// engine that gives other numbers then needs an approval.
-    #[schemars(regex(pattern = "^[0-9a-f]{64}$"), extend("x-form" = "64 lowercase hexadecimal digits"))]
-    pub(super) engine_fingerprint: Option<String>,
     /// Lowest accuracy against truth, by profile; below it the gate fails.
     #[serde(default)]
     pub(super) accuracy_floors: BTreeMap<String, RawFloors>,

@@ -5,7 +5,7 @@
 //! not enter it, except for the names of measurements.
 
 use super::model::{MeasurementReport, NucleiReport, PartsReport, ProfileReport, Report};
-use crate::verdict::{Verdict, signed, signed_percent};
+use crate::verdict::{ReasonCode, Verdict, signed, signed_percent};
 
 /// A measurement's name as people say it: without its unit, words apart.
 ///
@@ -52,6 +52,9 @@ pub fn title(measurement: &MeasurementReport) -> String {
     }
 }
 
+/// Code of the reason that the log of approvals is broken.
+const BROKEN_LOG: &str = ReasonCode::ApprovalsBroken.as_str();
+
 /// One sentence on what follows from the verdict, with a final period.
 #[must_use]
 pub fn outcome(report: &Report) -> &'static str {
@@ -68,6 +71,9 @@ pub fn outcome(report: &Report) -> &'static str {
         11 => "The gate fails until somebody approves: measurements moved beyond their tolerance.",
         12 => {
             "The gate fails: accuracy against truth is below its floor, and no approval changes that."
+        }
+        13 if report.reasons.iter().any(|reason| reason.code == BROKEN_LOG) => {
+            "The gate fails: the log of approvals cannot be trusted."
         }
         13 => "The gate waits for an approval: what judges, or what runs, has changed.",
         0 if is_calm => "The gate passes: every judged measurement is within its tolerance.",

@@ -3,6 +3,7 @@
 //! Verdicts are one value, [`model::Report`], and its renderings. Nothing here decides anything.
 
 pub mod findings;
+pub mod consent;
 pub mod explain;
 pub mod geojson;
 pub mod html;

@@ -81,17 +81,17 @@ fn gray8(value: u8) -> u16 {
 }
 
 fn rgb8(rgb: [u8; 3]) -> u16 {
-    weigh(rgb.map(u32::from), 257)
+    // 255 times 257 times all weights is well below 2^32.
+    ((weigh(rgb.map(u32::from)) * 257 + 5_000) / 10_000) as u16
 }
 
 fn rgb16(rgb: [u16; 3]) -> u16 {
-    weigh(rgb.map(u32::from), 1)
+    ((weigh(rgb.map(u32::from)) + 5_000) / 10_000) as u16
 }
 
-/// Brightness of a color whose samples are `full` times too small, rounded.
-fn weigh(rgb: [u32; 3], full: u64) -> u16 {
-    let sum: u32 = rgb.iter().zip(GRAY_WEIGHTS).map(|(&value, weight)| value * weight).sum();
-    ((u64::from(sum) * full + 5_000) / 10_000) as u16
+/// Brightness of a color, in ten-thousandths of the samples' unit.
+fn weigh(rgb: [u32; 3]) -> u32 {
+    rgb.iter().zip(GRAY_WEIGHTS).map(|(&value, weight)| value * weight).sum()
 }
 
 fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) -> Raster<u16> {

@@ -124,6 +124,8 @@ pub struct Context {
     pub engine: Option<Change>,
     /// Base run twice; `None` when it was not tried.
     pub noise: Option<NoiseFloor>,
+    /// Why the log of approvals cannot be trusted; `None` when it can.
+    pub broken_approvals: Option<String>,
     /// Whether an input is invalid.
     pub has_error_findings: bool,
 }
@@ -169,6 +171,7 @@ pub struct GateJudgement {
     pub profiles: Vec<Judgement>,
     has_error_findings: bool,
     is_deterministic: bool,
+    has_broken_approvals: bool,
 }
 
 /// Exit codes of the gate, in the order in which they take precedence.
@@ -210,6 +213,7 @@ pub fn judge(cases: &[ProfileCase<'_>], context: &Context) -> GateJudgement {
         has_error_findings: context.has_error_findings
             || cases.iter().any(|case| matches!(case.comparison, Comparison::HeadInvalid)),
         is_deterministic,
+        has_broken_approvals: context.broken_approvals.is_some(),
     }
 }
 
@@ -223,8 +227,8 @@ impl GateJudgement {
     /// The exit code: 10 findings, before 12 accuracy, before 11 drift, before 13 not approved.
     ///
     /// `never` turns 11, 12 and 13 into 0. An approval turns a profile's 11 and 13 into 0; nothing
-    /// but repair helps against findings, accuracy below its floor, or an engine that gives
-    /// different numbers twice.
+    /// but repair helps against findings, accuracy below its floor, an engine that gives different
+    /// numbers twice, or a log of approvals that cannot be trusted.
     #[must_use]
     pub fn exit_code(&self, fail_on: FailOn) -> u8 {
         let open = || self.profiles.iter().filter(|profile| !profile.is_approved);
@@ -239,7 +243,7 @@ impl GateJudgement {
             || open().any(|profile| fail_on.fails(profile.verdict))
         {
             exit::DRIFT
-        } else if open().any(|profile| profile.need == Need::Always) {
+        } else if self.has_broken_approvals || open().any(|profile| profile.need == Need::Always) {
             exit::NOT_APPROVED
         } else {
             exit::PASSED
@@ -281,6 +285,10 @@ fn context_reasons(context: &Context) -> Vec<Reason> {
             noise.differing_fields[0],
         );
         reasons.push(Reason::error(ReasonCode::EngineNondeterministic, text));
+    }
+    if let Some(why) = &context.broken_approvals {
+        let text = format!("no approval counts, because the log of approvals is broken: {why}");
+        reasons.push(Reason::error(ReasonCode::ApprovalsBroken, text));
     }
     if context.has_error_findings {
         reasons.push(Reason::error(ReasonCode::FindingsPresent, "an input is invalid"));

@@ -28,7 +28,7 @@ macro_rules! reason_codes {
 
             /// The code in kebab-case.
             #[must_use]
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
@@ -67,6 +67,7 @@ reason_codes! {
     PolicyChanged "policy-changed" "Tolerances, floors or the approval policy changed.";
     EngineChanged "engine-changed" "The engine gives other numbers than the one approved last.";
     EngineNondeterministic "engine-nondeterministic" "The engine gave different results for the same input.";
+    ApprovalsBroken "approvals-broken" "The log of approvals cannot be trusted.";
     FindingsPresent "findings-present" "An input is invalid.";
 }
 

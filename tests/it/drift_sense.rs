@@ -6,7 +6,7 @@
 
 use crate::real_fields;
 use cellgate::finding::Severity;
-use cellgate::gate::{Outcome, Request, gate};
+use cellgate::gate::{Approvals, Outcome, Request, gate};
 use cellgate::project::{Tolerances, tolerances_of_text};
 use cellgate::report::model::Report;
 use cellgate::revision::Tree;
@@ -125,6 +125,7 @@ fn gate_phantoms(change: &Change, folder: &Path) -> Outcome {
         head_name: "head".to_owned(),
         below: String::new(),
         cache: Some(Cache::new(folder.join("cache"))),
+        approvals: Approvals::none(),
         fail_on: FailOn::Drifted,
         progress: &|_, _, _| {},
     };

@@ -224,25 +224,6 @@ fn exchanged_fields_are_judged_as_base_has_them() {
 }
 
 #[test]
-fn another_engine_than_the_approved_one_needs_an_approval() {
-    let repository = Repository::with_project();
-    let fingerprint = "0".repeat(64);
-    repository.write("cellgate.yaml", &format!("{PROJECT}engine_fingerprint: \"{fingerprint}\"\n"));
-    repository.commit("approved engine");
-    let gated = repository.gate();
-    gated.expect(13, "unchanged", &["engine-changed"]);
-    assert_eq!(gated.report()["engine"]["approved_fingerprint"], fingerprint);
-}
-
-#[test]
-fn an_engine_is_not_approved_by_writing_its_fingerprint() {
-    let repository = Repository::with_project();
-    let fingerprint = "0".repeat(64);
-    repository.write("cellgate.yaml", &format!("{PROJECT}engine_fingerprint: \"{fingerprint}\"\n"));
-    repository.gate().expect(13, "unchanged", &["policy-changed"]);
-}
-
-#[test]
 fn a_project_that_was_invalid_lets_nothing_through() {
     let repository = Repository::with_project();
     repository.edit("cellgate.yaml", "gate:", "gates:");

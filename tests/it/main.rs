@@ -1,6 +1,7 @@
 //! The one integration-test binary: what the parts do together, on real files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod approvals;
 mod bad_files;
 mod bad_inputs;
 mod commands;
@@ -10,6 +11,7 @@ mod drift_sense;
 mod event;
 mod gate;
 mod gate_results;
+mod github;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;

@@ -1,7 +1,7 @@
 //! Repositories in temporary folders, and cellgate run in them: the words that tests are told in.
 
 use cellgate::dataset::write_phantoms;
-use cellgate::gate::{Request, gate, write};
+use cellgate::gate::{Approvals, Request, author_of_head, gate, write};
 use cellgate::params::Modality;
 use cellgate::revision::Tree;
 use cellgate::run::cache::Cache;
@@ -81,6 +81,10 @@ pub(crate) fn request(repository: &Repository) -> Request<'static> {
         head_name: "working tree".to_owned(),
         below: String::new(),
         cache: Some(Cache::new(cache().to_owned())),
+        approvals: Approvals {
+            author: author_of_head(repository.folder.path()),
+            ..Approvals::read(repository.folder.path(), None).unwrap()
+        },
         fail_on: FailOn::Drifted,
         progress: &|_, _, _| {},
     }
@@ -181,6 +185,16 @@ impl Repository {
         let output = git.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs git, and gives what it says.
+    #[track_caller]
+    pub(crate) fn ask_git(&self, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        scrub(&mut git, self.folder.path());
+        let output = git.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// Runs cellgate.

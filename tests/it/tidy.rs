@@ -27,15 +27,20 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 14] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 19] = [
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
+    ("flate2", &["src/github/archive.rs"]),
+    ("http", &["src/github/"]),
+    ("hyper_rustls", &["src/github/transport.rs"]),
+    ("hyper_util", &["src/github/transport.rs"]),
     ("image", &["src/dataset/", "src/report/overlay.rs"]),
     ("imageproc", &["src/dataset/components.rs"]),
     ("indicatif", &["src/cli/"]),
     ("jsonschema", &["src/yaml/", "src/project/tests.rs", "src/params/tests.rs"]),
     ("maud", &["src/report/"]),
+    ("octocrab", &["src/github/transport.rs"]),
     ("png", &["src/dataset/"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),

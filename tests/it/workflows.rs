@@ -30,9 +30,7 @@ fn workflows(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let relative = |path: PathBuf| {
-        path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()
-    };
+    let relative = |path: PathBuf| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
     paths.into_iter().map(relative).collect()
 }
 
@@ -123,8 +121,8 @@ fn every_command_that_a_workflow_runs_has_the_flags_that_it_is_given() {
 
 #[test]
 fn no_expression_stands_in_a_script() {
-    for path in [shipped(), vec!["action.yml".into(), ".github/actions/install/action.yml".into()]]
-        .concat()
+    for path in
+        [shipped(), vec!["action.yml".into(), ".github/actions/install/action.yml".into()]].concat()
     {
         let mut all = Vec::new();
         scripts(&read(&path).1, &mut all);
@@ -150,15 +148,18 @@ fn a_workflow_grants_nothing_by_default_and_every_job_has_an_end() {
 
 #[test]
 fn actions_of_others_are_pinned_to_a_commit_and_say_which_release_it_is() {
-    for path in [shipped(), vec!["action.yml".into(), ".github/actions/install/action.yml".into()]]
-        .concat()
+    for path in
+        [shipped(), vec!["action.yml".into(), ".github/actions/install/action.yml".into()]].concat()
     {
         let text = read(&path).0;
         let uses = text.lines().filter_map(|line| line.split_once("uses: "));
         for used in uses.map(|(_, used)| used).filter(|used| used.starts_with("actions/")) {
             let (_, pin) = used.split_once('@').unwrap();
             let (sha, release) = pin.split_once(" # v").unwrap();
-            assert!(sha.len() == 40 && sha.bytes().all(|c| c.is_ascii_hexdigit()), "{path}: {used}");
+            assert!(
+                sha.len() == 40 && sha.bytes().all(|c| c.is_ascii_hexdigit()),
+                "{path}: {used}"
+            );
             assert_eq!(release.split('.').count(), 3, "{path}: {used}");
         }
     }

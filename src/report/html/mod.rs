@@ -7,6 +7,7 @@
 mod charts;
 mod profile;
 
+use super::consent;
 use super::explain::{explain, outcome};
 use super::model::{ReasonLine, Report, Revision};
 use crate::finding::Severity;
@@ -104,6 +105,18 @@ fn banner(report: &Report) -> Markup {
             h1 { span aria-hidden="true" { (sign) } (capitalized(report.verdict.as_str())) }
             p.lead { (outcome(report)) }
             @if !report.reasons.is_empty() { (reasons(&report.reasons)) }
+            (how_to(report))
+        }
+    }
+}
+
+fn how_to(report: &Report) -> Markup {
+    html! {
+        @if let Some(how_to) = consent::how_to(report) {
+            p {
+                "To approve exactly this, comment " code { (how_to.comment) }
+                " on the pull request, or run " code { (how_to.command) } "."
+            }
         }
     }
 }

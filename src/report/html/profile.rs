@@ -1,6 +1,7 @@
 //! The part of the page about one profile.
 
 use super::{MAX_ROWS, Picture, charts, digest, pill, prose, reasons};
+use crate::report::consent::told as told_of;
 use crate::report::explain::{amount, cause, explain, named, score_label, title};
 use crate::report::model::{AccuracyReport, MeasurementReport, NucleiReport, ProfileReport};
 use crate::verdict::{Verdict, readable, signed};
@@ -19,6 +20,7 @@ pub(super) fn section(profile: &ProfileReport, index: usize, pictures: &[Picture
             }
             p.lead { (prose(&explain(profile))) }
             p.soft.small { "parameters " (side(&profile.params_digest.base)) " → " (side(&profile.params_digest.head)) }
+            @if let Some(approval) = &profile.approval { p { "Approval: " (prose(&told_of(approval))) "." } }
             @if !profile.reasons.is_empty() { (reasons(&profile.reasons)) }
             (changed_keys(profile))
             @if profile.verdict == Verdict::Unchanged {

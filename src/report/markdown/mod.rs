@@ -8,6 +8,7 @@ mod escape;
 
 pub use escape::{code, prose};
 
+use super::consent;
 use super::explain::{amount, explain, outcome, score_label, title};
 use super::model::{MeasurementReport, ProfileReport, ReasonLine, Report};
 use crate::finding::Severity;
@@ -100,7 +101,16 @@ fn heading(out: &mut String, report: &Report, page: Option<&str>) -> std::fmt::R
     if let Some(page) = page.filter(|page| is_plain_link(page)) {
         writeln!(out, "[Open the report with pictures]({page})\n")?;
     }
-    reasons(out, &report.reasons)
+    reasons(out, &report.reasons)?;
+    match consent::how_to_sentence(report) {
+        Some(sentence) => writeln!(out, "{}.\n", prose(&capitalized(&sentence))),
+        None => Ok(()),
+    }
+}
+
+fn capitalized(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// Whether a link cannot leave its parentheses or run anything.
@@ -164,6 +174,9 @@ fn f1(profile: &ProfileReport) -> String {
 
 fn details(out: &mut String, profile: &ProfileReport, detail: Detail) -> std::fmt::Result {
     writeln!(out, "<details><summary><b>{}</b>: details</summary>\n", escape::html(&profile.name))?;
+    if let Some(approval) = &profile.approval {
+        writeln!(out, "Approval: {}.\n", prose(&consent::told(approval)))?;
+    }
     reasons(out, &profile.reasons)?;
     changed_keys(out, profile)?;
     if detail < Detail::WithoutMeasurements {

@@ -1,15 +1,17 @@
 //! Builds the report from verdict, drift and accuracy.
 
 use super::{
-    AccuracyReport, ChangedKey, Engine, FieldReport, FindingLine, HistogramReport, MatchedReport,
-    MeasurementReport, NoiseReport, NucleiReport, PartsReport, ProfileReport, ReasonLine, Report,
-    Revision, SCHEMA, ScoreReport, Sides, Statistics,
+    AccuracyReport, ApprovalReport, ApprovalsReport, ChangedKey, Engine, FieldReport, FindingLine,
+    HistogramReport, MatchedReport, MeasurementReport, NoiseReport, NucleiReport, PartsReport,
+    ProfileReport, ReasonLine, Report, Revision, SCHEMA, ScoreReport, Sides, Statistics,
 };
+use crate::approval::{Binding, Standing};
 use crate::drift::{
     CONFIDENCE, Distribution, Drift, FateCounts, MeasurementDrift, N_RESAMPLES, NoiseFloor, Parts,
     Quantiles, Shift,
 };
 use crate::finding::Finding;
+use crate::project::ApprovalPolicy;
 use crate::verdict::{AccuracyCase, FailOn, GateJudgement, Judgement, Need, Reason};
 
 /// Everything about the gate that is not about one profile.
@@ -29,6 +31,12 @@ pub struct Gate<'a> {
     pub dataset_digest: String,
     /// Digest of the policy that judged.
     pub policy_digest: String,
+    /// What an approval holds for.
+    pub binding: Binding,
+    /// The approvals that were read.
+    pub approvals: ApprovalsReport,
+    /// Who may approve.
+    pub approval_policy: ApprovalPolicy,
     /// Base run twice, when it was.
     pub noise: Option<&'a NoiseFloor>,
     /// Fields needed at least for deciding.
@@ -37,6 +45,8 @@ pub struct Gate<'a> {
     pub seed: u64,
     /// Remarks about inputs.
     pub findings: &'a [Finding],
+    /// The verdicts as remarks on lines.
+    pub remarks: &'a [Finding],
 }
 
 /// Everything about one profile.
@@ -44,6 +54,8 @@ pub struct Gate<'a> {
 pub struct ProfileParts<'a> {
     /// What was decided.
     pub judgement: &'a Judgement,
+    /// How it stands with the approvals; `None` when they cannot be believed.
+    pub standing: Option<&'a Standing>,
     /// How the sides compare; `None` when they could not be compared.
     pub drift: Option<&'a Drift>,
     /// Agreement with truth.
@@ -58,6 +70,7 @@ impl Report {
     /// Puts a report together.
     #[must_use]
     pub fn new(gate: &Gate<'_>, profiles: &[ProfileParts<'_>]) -> Self {
+        let needed = gate.approval_policy.count;
         Self {
             schema: SCHEMA.to_owned(),
             verdict: gate.judgement.verdict,
@@ -68,8 +81,10 @@ impl Report {
             head: gate.head.clone(),
             dataset_digest: gate.dataset_digest.clone(),
             policy_digest: gate.policy_digest.clone(),
+            binding: gate.binding.clone(),
+            approvals: gate.approvals.clone(),
             reasons: gate.judgement.reasons.iter().map(ReasonLine::from).collect(),
-            profiles: profiles.iter().map(ProfileReport::new).collect(),
+            profiles: profiles.iter().map(|one| ProfileReport::new(one, needed)).collect(),
             statistics: Statistics {
                 confidence: CONFIDENCE,
                 resamples: N_RESAMPLES,
@@ -83,17 +98,20 @@ impl Report {
                 largest: noise.largest.clone(),
             }),
             findings: gate.findings.iter().map(FindingLine::from).collect(),
+            remarks: gate.remarks.iter().map(FindingLine::from).collect(),
         }
     }
 }
 
 impl ProfileReport {
-    /// Puts one profile's part together.
+    /// Puts one profile's part together; `needed` people must approve.
     #[must_use]
-    pub fn new(parts: &ProfileParts<'_>) -> Self {
+    pub fn new(parts: &ProfileParts<'_>, needed: u32) -> Self {
         let judgement = parts.judgement;
         let measurements = parts.drift.map(|drift| drift.measurements.as_slice());
         let fields = parts.drift.map(|drift| drift.fields.as_slice());
+        let is_asked = judgement.need > Need::None || judgement.is_approved;
+        let approval = parts.standing.filter(|_| is_asked);
         let field = |field: &crate::drift::FieldDrift| FieldReport {
             name: field.name.clone(),
             identical: field.is_identical,
@@ -105,6 +123,7 @@ impl ProfileReport {
             params_digest: parts.params_digest.clone(),
             needs_approval: judgement.need > Need::None,
             approved: judgement.is_approved,
+            approval: approval.map(|standing| ApprovalReport::new(standing, needed)),
             changed_keys: parts.changed_keys.clone(),
             reasons: judgement.reasons.iter().map(ReasonLine::from).collect(),
             measurements: measurements.into_iter().flatten().map(MeasurementReport::from).collect(),

@@ -5,15 +5,20 @@
 //! without trusting any text that came with it. No times stand inside: equal inputs give equal
 //! bytes.
 
+mod approval;
 mod build;
 mod profile;
 
+pub use approval::{
+    ApprovalReport, ApprovalsReport, ApproverReport, DifferenceReport, NotApprovable,
+};
 pub use build::{Gate, ProfileParts};
 pub use profile::{
     AccuracyReport, ChangedKey, FieldReport, HistogramReport, MatchedReport, MeasurementReport,
     NucleiReport, PartsReport, ProfileReport, ScoreReport, Sides,
 };
 
+use crate::approval::Binding;
 use crate::digest::{Digest, DigestError};
 use crate::finding::Severity;
 use crate::verdict::Verdict;
@@ -49,6 +54,10 @@ pub struct Report {
     pub dataset_digest: String,
     /// Digest of the policy that judged.
     pub policy_digest: String,
+    /// What an approval of this report holds for: head's digests.
+    pub binding: Binding,
+    /// The approvals that were read.
+    pub approvals: ApprovalsReport,
     /// What holds for all profiles.
     pub reasons: Vec<ReasonLine>,
     /// Every profile.
@@ -59,6 +68,8 @@ pub struct Report {
     pub noise_floor: Option<NoiseReport>,
     /// Remarks about inputs.
     pub findings: Vec<FindingLine>,
+    /// The verdicts as remarks on the lines that caused them, each with its measured effect.
+    pub remarks: Vec<FindingLine>,
 }
 
 /// The engine that ran both sides.
@@ -168,6 +179,9 @@ pub enum ReportError {
     /// The report cannot be written.
     #[error("the report has no JSON form")]
     Write(#[source] serde_json::Error),
+    /// The report cannot be named.
+    #[error("the report has no digest")]
+    Digest(#[source] DigestError),
 }
 
 impl Report {

@@ -1,6 +1,6 @@
 //! The part of the report about one profile.
 
-use super::{ReasonLine, verdict_word};
+use super::{ApprovalReport, ReasonLine, verdict_word};
 use crate::drift::N_BINS;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct ProfileReport {
     pub needs_approval: bool,
     /// Whether somebody has.
     pub approved: bool,
+    /// Who has, or what is missing; absent where nobody must and nobody has.
+    pub approval: Option<ApprovalReport>,
     /// Keys whose value changed.
     pub changed_keys: Vec<ChangedKey>,
     /// Why the verdict is what it is, the gravest first.

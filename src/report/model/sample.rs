@@ -1,6 +1,7 @@
 //! A report of drawn fields, for the tests of every rendering.
 
 use super::*;
+use crate::approval::{Binding, ProfileBinding, Standing};
 use crate::drift::{FieldPair, Side, compare};
 use crate::measure::{Column, Nuclei};
 use crate::overlap::Overlaps;
@@ -196,13 +197,18 @@ pub(crate) fn report() -> Report {
         head: Revision { name: "lower-threshold".into(), commit: Some("ab09".repeat(10)) },
         dataset_digest: digest("dataset"),
         policy_digest: digest("policy"),
+        binding: binding(),
+        approvals: ApprovalsReport { revision: None, records: 0 },
+        approval_policy: crate::project::Policy::default().approval,
         noise: None,
         min_fields: 5,
         seed: drift.seed,
         findings: &[],
+        remarks: &[],
     };
     let parts = |index: usize, drift, base: Option<&str>| ProfileParts {
         judgement: &judgement.profiles[index],
+        standing: Some(&Standing::Missing),
         drift,
         accuracy: cases[index].accuracy,
         params_digest: Sides { base: base.map(digest), head: Some(digest("head")) },
@@ -212,6 +218,21 @@ pub(crate) fn report() -> Report {
         ],
     };
     Report::new(&gate, &[parts(0, Some(&drift), Some("base")), parts(1, None, None)])
+}
+
+/// What an approval of the report holds for.
+fn binding() -> Binding {
+    let digest = |text: &str| crate::digest::Digest::of_bytes(text.as_bytes());
+    let profile = |name: &str| ProfileBinding {
+        name: name.to_owned(),
+        params_digest: Some(digest("head")),
+        dataset_digest: Some(digest("dataset")),
+    };
+    Binding {
+        profiles: vec![profile("dapi-tissue"), profile("ihc-hdab")],
+        policy_digest: digest("policy"),
+        engine_fingerprint: digest("engine"),
+    }
 }
 
 /// One measurement without numbers.

@@ -1,0 +1,177 @@
+//! Transport: one request over octocrab, with bounds on time and size.
+//!
+//! Gives status, headers and body of whatever was answered. Follows nothing, repeats nothing, and
+//! adds no header: what is sent, and where the token goes, is decided in `client`.
+
+use super::pace::Limits;
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::{Client as Http, Error as HttpError};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioExecutor;
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// Nothing came back, or not all.
+#[derive(Debug)]
+pub(super) enum Loss {
+    /// No connection stood: nothing was asked.
+    Unsent(String),
+    /// The request was under way: it may have been obeyed.
+    Cut(String),
+    /// The answer is larger than its bound.
+    TooLarge,
+}
+
+/// The way to GitHub, past the proxy that the environment names.
+pub(super) struct Transport {
+    direct: Octocrab,
+    proxies: Matcher,
+    connect: Duration,
+    tunnel: Option<(Uri, Octocrab)>,
+}
+
+impl Transport {
+    /// Sets the way up. `home` is where most requests go.
+    ///
+    /// # Errors
+    /// What is wrong, where the system has no certificates or there is no runtime.
+    pub(super) fn open(home: &Uri, limits: &Limits) -> Result<Self, String> {
+        // Octocrab starts a task, which panics outside of a runtime.
+        tokio::runtime::Handle::try_current().map_err(|error| error.to_string())?;
+        let proxies = Matcher::from_env();
+        let tunnel = match proxies.intercept(home) {
+            Some(proxy) => Some((proxy.uri().clone(), through(&proxy, limits.connect)?)),
+            None => None,
+        };
+        let direct = straight(limits.connect)?;
+        Ok(Self { direct, proxies, connect: limits.connect, tunnel })
+    }
+
+    /// Sends one request and reads its answer, of which at most `n_bytes` are taken.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Vec<u8>>,
+        limits: &Limits,
+        n_bytes: usize,
+    ) -> Result<Answer, Loss> {
+        let octocrab = self.way_to(request.uri()).map_err(Loss::Unsent)?;
+        let whole = async {
+            let sent = tokio::time::timeout(
+                limits.read + self.connect,
+                octocrab.send(request.map(Into::into)),
+            );
+            let response = match sent.await {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => return Err(loss(&error)),
+                Err(_) => return Err(Loss::Cut("no answer in time".to_owned())),
+            };
+            let (parts, mut incoming) = response.into_parts();
+            let mut body = Vec::new();
+            loop {
+                let frame = match tokio::time::timeout(limits.read, incoming.frame()).await {
+                    Ok(None) => break,
+                    Ok(Some(Ok(frame))) => frame,
+                    Ok(Some(Err(error))) => return Err(Loss::Cut(causes(&error))),
+                    Err(_) => return Err(Loss::Cut("the answer stopped midway".to_owned())),
+                };
+                if let Some(data) = frame.data_ref() {
+                    if body.len() + data.len() > n_bytes {
+                        return Err(Loss::TooLarge);
+                    }
+                    body.extend_from_slice(data);
+                }
+            }
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
+        };
+        let cut = |_| Loss::Cut("the answer took too long".to_owned());
+        tokio::time::timeout(limits.exchange, whole).await.map_err(cut)?
+    }
+
+    /// The client whose connections lead to an address.
+    fn way_to(&self, address: &Uri) -> Result<Octocrab, String> {
+        let Some(proxy) = self.proxies.intercept(address) else { return Ok(self.direct.clone()) };
+        match &self.tunnel {
+            Some((known, octocrab)) if known == proxy.uri() => Ok(octocrab.clone()),
+            _ => through(&proxy, self.connect),
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+fn connector(connect: Duration) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(connect));
+    connector
+}
+
+/// Where TLS begins: a connection that the system's certificates vouch for.
+macro_rules! over {
+    ($connector:expr) => {{
+        let tls = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| format!("no certificates: {error}"))?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector($connector);
+        let http = Http::builder(TokioExecutor::new()).build(tls);
+        // Without a token, redirects and repetition: those are `client`'s.
+        let octocrab = OctocrabBuilder::new_empty().with_service(http).with_auth(AuthState::None);
+        octocrab.build().map_err(|error| error.to_string())
+    }};
+}
+
+fn straight(connect: Duration) -> Result<Octocrab, String> {
+    over!(connector(connect))
+}
+
+fn through(proxy: &Intercept, connect: Duration) -> Result<Octocrab, String> {
+    let tunnel = Tunnel::new(proxy.uri().clone(), connector(connect));
+    over!(match proxy.basic_auth() {
+        Some(header) => tunnel.with_auth(header.clone()),
+        None => tunnel,
+    })
+}
+
+fn loss(error: &octocrab::Error) -> Loss {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        if one.downcast_ref::<HttpError>().is_some_and(HttpError::is_connect) {
+            return Loss::Unsent(causes(error));
+        }
+        cause = one.source();
+    }
+    Loss::Cut(causes(error))
+}
+
+/// The innermost causes of an error on one line; wrappers repeat each other.
+fn causes(error: &dyn Error) -> String {
+    let mut texts = Vec::new();
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        texts.push(one.to_string());
+        cause = one.source();
+    }
+    texts.dedup();
+    let n_texts = texts.len();
+    let told = texts.split_off(n_texts.saturating_sub(2)).join(": ");
+    if told.is_empty() { "the connection was cut".to_owned() } else { told }
+}

@@ -1,0 +1,501 @@
+//! Approvals in real repositories: what passes once it is approved, and what does not.
+
+use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
+use crate::repository::{Gated, PROFILE, Repository, Told, cellgate};
+use cellgate::approval::{Action, Entry, FILE, Log};
+use cellgate::digest::Digest;
+use cellgate::gate::append;
+use cellgate::report::model::Report;
+use std::process::Command;
+
+const LOG: &str = "cellgate-approvals:approvals.jsonl";
+const OTHER: (&str, &str) = ("correction_factor: 1.60", "correction_factor: 1.70");
+
+impl Repository {
+    /// Approves the report that lies there, as somebody.
+    pub(crate) fn approve_as(&self, who: &str, arguments: &[&str]) -> Told {
+        self.git(&["config", "user.email", who]);
+        let report = "cellgate-report/report.json";
+        let reason = "seen and found good";
+        self.run(&[&["approve", "--report", report, "--reason", reason], arguments].concat())
+    }
+
+    /// Gates, and approves what comes out.
+    #[track_caller]
+    fn gate_and_approve(&self, who: &str) -> Gated {
+        let gated = self.gate();
+        let told = self.approve_as(who, &[]);
+        assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+        gated
+    }
+
+    fn log(&self) -> Log {
+        Log::parse(&(self.ask_git(&["show", LOG]) + "\n").into_bytes()).unwrap()
+    }
+
+    /// Puts bytes on the branch of approvals, as somebody who may push could.
+    fn put_log(&self, bytes: &[u8]) {
+        let clone = tempfile::tempdir().unwrap();
+        let folder = clone.path().join("edited");
+        let to = folder.to_str().unwrap();
+        let branch = "cellgate-approvals";
+        self.git(&["worktree", "add", "--quiet", "--force", "-B", "edited", to, branch]);
+        std::fs::write(folder.join(FILE), bytes).unwrap();
+        self.git(&["-C", to, "commit", "--quiet", "--all", "--message", "edited"]);
+        self.git(&["worktree", "remove", "--force", to]);
+        self.git(&["branch", "--quiet", "--force", branch, "edited"]);
+    }
+}
+
+impl Gated {
+    fn approval(&self) -> serde_json::Value {
+        self.report()["profiles"][0]["approval"].clone()
+    }
+
+    fn digest(&self) -> Digest {
+        Report::from_json(self.file("report.json").as_bytes()).unwrap().digest().unwrap()
+    }
+}
+
+#[test]
+fn an_approved_drift_passes_and_the_next_change_does_not() {
+    let repository = edited(HARMFUL);
+    let stopped = repository.gate_and_approve("ada@example.org");
+    stopped.expect(11, "drifted", &[]);
+    assert_eq!(stopped.approval()["state"], "missing");
+    let digest = stopped.digest().short();
+    let comment = format!("/cellgate approve {digest} REASON");
+    for name in ["report.md", "report.html"] {
+        assert!(stopped.file(name).contains(&comment), "{name}");
+    }
+
+    let passed = repository.gate();
+    passed.expect(0, "drifted", &["measurement-drifted"]);
+    assert_eq!(passed.approval()["by"][0]["who"], "ada@example.org");
+    assert_eq!(passed.approval()["by"][0]["why"], "seen and found good");
+    assert_eq!(passed.digest().short(), digest, "an approval changes no report's name");
+    for name in ["report.md", "report.html"] {
+        let text = passed.file(name);
+        assert!(
+            text.contains("ada@example.org") || text.contains("ada@\u{200b}example.org"),
+            "{name}"
+        );
+        assert!(!text.contains("/cellgate approve"), "{name}");
+    }
+
+    let params = |gated: &Gated| gated.report()["profiles"][0]["params_digest"]["head"].clone();
+    let approved = params(&passed);
+    repository.edit(CULTURE, OTHER.0, OTHER.1);
+    let stale = repository.gate();
+    stale.expect(11, "drifted", &[]);
+    let approval = stale.approval();
+    assert_eq!(approval["state"], "stale");
+    let difference = &approval["differences"][0];
+    assert_eq!(difference["part"], "params");
+    assert_eq!((&difference["approved"], &difference["present"]), (&approved, &params(&stale)));
+    for digest in [approved, params(&stale)] {
+        let short = &digest.as_str().unwrap()[..12];
+        for name in ["report.md", "report.html"] {
+            assert!(stale.file(name).contains(short), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_command_tells_who_approved_and_how_to_approve() {
+    let repository = edited(HARMFUL);
+    let out = repository.gate_by_command(&[]).told.out;
+    assert!(out.contains("approval: nobody has approved it yet"), "{out}");
+    assert!(out.contains("/cellgate approve "), "{out}");
+    let told = repository.approve_as("ada@example.org", &[]);
+    assert!(told.out.contains("git push origin cellgate-approvals"), "{}{}", told.out, told.err);
+    let passed = repository.gate_by_command(&[]);
+    passed.expect(0, "drifted", &[]);
+    assert!(passed.told.out.contains("approved by `ada@example.org`"), "{}", passed.told.out);
+}
+
+#[test]
+fn squash_and_rebase_keep_an_approval() {
+    let repository = Repository::with_project();
+    repository.git(&["switch", "--quiet", "--create", "change"]);
+    repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
+    repository.gate_and_approve("ada@example.org");
+    repository.commit("a change");
+    repository.git(&["switch", "--quiet", "main"]);
+    repository.write("README", "meanwhile");
+    repository.commit("meanwhile");
+    repository.git(&["merge", "--quiet", "--squash", "change"]);
+    repository.gate().expect(0, "drifted", &[]);
+    repository.git(&["reset", "--quiet", "--hard"]);
+    repository.git(&["switch", "--quiet", "change"]);
+    repository.git(&["rebase", "--quiet", "main"]);
+    repository.git(&["reset", "--quiet", "--soft", "main"]);
+    repository.gate().expect(0, "drifted", &[]);
+}
+
+#[test]
+fn nobody_brings_his_own_approval() {
+    let repository = edited(HARMFUL);
+    repository.gate_and_approve("ada@example.org");
+    let log = repository.log();
+    repository.git(&["branch", "--quiet", "--delete", "--force", "cellgate-approvals"]);
+    repository.write(FILE, std::str::from_utf8(log.as_bytes()).unwrap());
+    repository.gate().expect(11, "drifted", &[]);
+    repository.commit("with approvals of its own");
+    repository.git(&["reset", "--quiet", "--soft", "HEAD~1"]);
+    repository.gate().expect(11, "drifted", &[]);
+    // Whoever runs the gate may name another branch; it is not taken from the change.
+    repository.commit("with approvals of its own");
+    let named = repository.gate_in_full(&["--base", "HEAD~1", "--approvals", "HEAD"]);
+    assert_eq!(named.told.code, 0, "{}{}", named.told.out, named.told.err);
+    let unknown = repository.gate_in_full(&["--base", "HEAD~1", "--approvals", "nowhere"]);
+    assert_eq!(unknown.told.code, 1, "{}", unknown.told.out);
+}
+
+#[test]
+fn a_tampered_log_lets_nothing_pass_and_names_the_line() {
+    let repository = edited(HARMFUL);
+    repository.gate_and_approve("ada@example.org");
+    repository.edit(CULTURE, OTHER.0, OTHER.1);
+    repository.gate_and_approve("bob@example.org");
+    repository.gate().expect(0, "drifted", &[]);
+    let text = String::from_utf8(repository.log().as_bytes().to_vec()).unwrap();
+    repository.put_log(text.replacen("ada@", "eve@", 1).as_bytes());
+    let gated = repository.gate();
+    gated.expect(11, "drifted", &["approvals-broken"]);
+    assert!(
+        gated.file("report.md").contains("line 2 of the approvals"),
+        "{}",
+        gated.file("report.md")
+    );
+    let sarif = gated.file("report.sarif");
+    assert!(sarif.contains("approvals.jsonl") && sarif.contains("approvals-broken"), "{sarif}");
+
+    repository.git(&["checkout", "--quiet", "--", "."]);
+    let unchanged = repository.gate();
+    unchanged.expect(13, "unchanged", &["approvals-broken"]);
+    assert!(unchanged.file("report.md").contains("cannot be trusted"));
+    for arguments in [["approve", "--verify"], ["approve", "--list"]] {
+        let told = repository.run(&arguments);
+        assert_eq!(told.code, 13, "{}", told.out);
+        assert!(told.err.contains("line 2 of the approvals"), "{}", told.err);
+    }
+    let told = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(told.code, 13, "{}", told.out);
+    repository.put_log(b"");
+    repository.gate().expect(0, "unchanged", &[]);
+    repository.put_log(b"torn");
+    repository.gate().expect(13, "unchanged", &["approvals-broken"]);
+}
+
+#[test]
+fn two_people_must_approve_where_the_policy_says_so() {
+    let repository = Repository::with_project();
+    repository.edit("cellgate.yaml", "accuracy_floors", "approval: {count: 2}\naccuracy_floors");
+    repository.commit("two people");
+    repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
+    repository.gate_and_approve("ada@example.org");
+    let told = repository.approve_as("ADA@example.org", &[]);
+    assert!(told.out.contains("nothing to record"), "{}{}", told.out, told.err);
+    let gated = repository.gate_and_approve("bob@example.org");
+    gated.expect(11, "drifted", &[]);
+    assert_eq!(gated.approval()["state"], "too-few");
+    assert!(gated.file("report.md").contains("1 of 2 people"), "{}", gated.file("report.md"));
+    let passed = repository.gate();
+    passed.expect(0, "drifted", &[]);
+    assert_eq!(passed.approval()["by"].as_array().unwrap().len(), 2);
+    assert_eq!(repository.log().records().len(), 2);
+}
+
+#[test]
+fn an_author_may_be_kept_from_approving() {
+    let repository = Repository::with_project();
+    let policy = "approval: {allow_author: false}\naccuracy_floors";
+    repository.edit("cellgate.yaml", "accuracy_floors", policy);
+    repository.commit("no author");
+    repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
+    repository.gate_and_approve("a@example.org");
+    let gated = repository.gate_and_approve("ada@example.org");
+    gated.expect(11, "drifted", &[]);
+    assert_eq!(gated.approval()["state"], "by-author");
+    repository.gate().expect(0, "drifted", &[]);
+}
+
+#[test]
+fn a_higher_permission_cannot_be_claimed_from_a_desk() {
+    let repository = Repository::with_project();
+    let policy = "approval: {permission: admin}\naccuracy_floors";
+    repository.edit("cellgate.yaml", "accuracy_floors", policy);
+    repository.commit("admins");
+    repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
+    repository.gate_and_approve("ada@example.org");
+    let gated = repository.gate();
+    gated.expect(11, "drifted", &[]);
+    assert_eq!(gated.approval()["state"], "permission-too-low");
+}
+
+#[test]
+fn a_revoked_approval_stops_the_change_until_it_is_given_again() {
+    let repository = edited(HARMFUL);
+    let digest = repository.gate_and_approve("ada@example.org").digest();
+    repository.gate().expect(0, "drifted", &[]);
+    let revoke = |digest: &str| {
+        repository.run(&["approve", "--revoke", digest, "--reason", "slide 7 was mislabeled"])
+    };
+    assert_eq!(revoke(&"0".repeat(12)).code, 13);
+    assert_eq!(revoke("0").code, 2);
+    assert_eq!(revoke(&digest.short()).code, 0);
+    let revoked = repository.gate();
+    revoked.expect(11, "drifted", &[]);
+    assert_eq!(revoked.approval()["state"], "revoked");
+    assert!(revoked.file("report.md").contains("slide 7 was mislabeled"));
+    repository.gate_and_approve("ada@example.org");
+    repository.gate().expect(0, "drifted", &[]);
+    let actions: Vec<Action> =
+        repository.log().records().iter().map(|record| record.entry.action).collect();
+    assert_eq!(actions, [Action::Approve, Action::Revoke, Action::Approve]);
+    let told = repository.run(&["approve", "--list"]);
+    assert!(told.out.contains("slide 7") && told.out.lines().count() == 3, "{}", told.out);
+    let told = repository.run(&["approve", "--verify", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(
+        (&told["records"], &told["head"]),
+        (&3.into(), &repository.log().head().to_string().into())
+    );
+    let told = repository.run(&["approve", "--list", "--format", "json"]);
+    let records: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(records[1]["action"], "revoke");
+}
+
+/// Expects a change to need an approval, and to pass with it.
+#[track_caller]
+fn passes_once_approved(repository: &Repository, code: i32, verdict: &str, reason: &str) {
+    repository.gate_and_approve("ada@example.org").expect(code, verdict, &[reason]);
+    repository.gate().expect(0, verdict, &[reason]);
+}
+
+#[test]
+fn a_changed_policy_passes_once_it_is_approved() {
+    let repository = Repository::with_project();
+    repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.1");
+    passes_once_approved(&repository, 13, "unchanged", "policy-changed");
+    repository.edit("cellgate.yaml", "f1_at_50: 0.1", "f1_at_50: 0.05");
+    let stale = repository.gate();
+    stale.expect(13, "unchanged", &["policy-changed"]);
+    assert_eq!(stale.approval()["differences"][0]["part"], "policy");
+}
+
+#[test]
+fn a_changed_dataset_passes_once_it_is_approved() {
+    let repository = edited(HARMLESS);
+    let more = "datasets: {nuclei: datasets/nuclei, phantoms: {builtin: phantoms}}";
+    repository.edit("cellgate.yaml", "datasets: {nuclei: datasets/nuclei}", more);
+    let two = "gate:\n  - {profile: culture, dataset: phantoms, image_type: fluorescence}";
+    repository.edit("cellgate.yaml", "gate:", two);
+    passes_once_approved(&repository, 13, "equivalent", "dataset-changed");
+}
+
+#[test]
+fn new_and_deleted_profiles_pass_once_they_are_approved() {
+    let repository = Repository::with_project();
+    repository.write("params/other.yaml", &PROFILE.replace("name: culture", "name: other"));
+    let both = "gate:\n  - {profile: other, dataset: nuclei}";
+    repository.edit("cellgate.yaml", "gate:", both);
+    passes_once_approved(&repository, 11, "inconclusive", "new-profile");
+    repository.commit("two profiles");
+    repository.remove("params/other.yaml");
+    repository.edit("cellgate.yaml", both, "gate:");
+    passes_once_approved(&repository, 11, "inconclusive", "deleted-profile");
+}
+
+#[test]
+fn another_engine_than_the_one_approved_last_needs_an_approval() {
+    let repository = Repository::with_project();
+    repository.gate_and_approve("ada@example.org").expect(0, "unchanged", &[]);
+    let mut entry: Entry = repository.log().records()[0].entry.clone();
+    entry.binding.engine_fingerprint = Digest::of_bytes(b"another engine");
+    repository.git(&["branch", "--quiet", "--delete", "--force", "cellgate-approvals"]);
+    append(&repository.path(""), entry, None).unwrap();
+    let gated = repository.gate();
+    gated.expect(13, "unchanged", &["engine-changed"]);
+    let approved = Digest::of_bytes(b"another engine").to_string();
+    assert_eq!(gated.report()["engine"]["approved_fingerprint"], approved);
+    assert_eq!(gated.approval()["differences"][0]["part"], "engine");
+    assert_eq!(repository.approve_as("bob@example.org", &[]).code, 0);
+    let passed = repository.gate();
+    passed.expect(0, "unchanged", &[]);
+    let engine = &passed.report()["engine"];
+    assert_eq!(engine["approved_fingerprint"], engine["fingerprint"]);
+    assert!(!passed.reasons().contains(&"engine-changed".to_owned()));
+}
+
+#[test]
+fn only_what_is_checked_out_can_be_approved() {
+    let repository = edited(HARMFUL);
+    repository.gate();
+    repository.edit(CULTURE, OTHER.0, OTHER.1);
+    let told = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(told.code, 13, "{}{}", told.out, told.err);
+    assert!(told.err.contains("`culture` params digest"), "{}", told.err);
+    repository.edit(CULTURE, OTHER.1, OTHER.0);
+    repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.4");
+    let told = repository.approve_as("ada@example.org", &[]);
+    assert!(told.code == 13 && told.err.contains("policy digest"), "{}", told.err);
+    repository.edit("cellgate.yaml", "f1_at_50: 0.4", "f1_at_50: 0.5");
+    assert_eq!(repository.approve_as("ada@example.org", &[]).code, 0);
+}
+
+#[test]
+fn what_no_approval_changes_cannot_be_approved() {
+    let below = Repository::with_project();
+    below.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.99");
+    below.commit("a high floor");
+    below.gate().expect(12, "unchanged", &[]);
+    let told = below.approve_as("ada@example.org", &[]);
+    assert!(told.code == 13 && told.err.contains("no approval changes this"), "{}", told.err);
+    let invalid = edited(("sigma_um: 0.50", "sigma: 0.50"));
+    invalid.gate().expect(10, "broken", &[]);
+    let told = invalid.approve_as("ada@example.org", &[]);
+    assert!(told.code == 13 && told.err.contains("an input is invalid"), "{}", told.err);
+    assert!(below.run(&["approve", "--list"]).out.contains("nothing has been approved yet"));
+}
+
+#[test]
+fn usage_is_told() {
+    let repository = edited(HARMFUL);
+    repository.gate();
+    let report = "cellgate-report/report.json";
+    let check = |arguments: &[&str], code: i32, says: &str| {
+        let told = repository.run(&[&["approve"], arguments].concat());
+        assert_eq!(told.code, code, "{arguments:?} {}{}", told.out, told.err);
+        assert!(told.err.contains(says), "{arguments:?} {}", told.err);
+    };
+    check(&["--report", report], 2, "--reason");
+    check(&["--report", report, "--reason", "  "], 2, "one line");
+    check(&["--report", report, "--reason", "two\nlines"], 2, "one line");
+    check(&[], 2, "--report");
+    check(&["--report", "none.json", "--reason", "x"], 1, "none.json");
+    check(&["--report", "cellgate.yaml", "--reason", "x"], 1, "not a report");
+    check(&["--report", report, "--reason", "x"], 1, "git config user.email");
+    check(&["--list", "--rev", "nowhere"], 1, "nowhere");
+}
+
+#[test]
+fn the_servers_branch_counts_and_a_local_one_where_it_extends_it() {
+    let server = edited(HARMFUL);
+    server.gate_and_approve("ada@example.org");
+    server.git(&["stash", "--quiet"]);
+    let clone = Repository::empty();
+    let url = server.path("");
+    clone.git(&["remote", "add", "origin", url.to_str().unwrap()]);
+    clone.git(&["pull", "--quiet", "origin", "main"]);
+    clone.git(&["fetch", "--quiet", "origin"]);
+    clone.edit(CULTURE, HARMFUL.0, HARMFUL.1);
+    clone.gate().expect(0, "drifted", &[]);
+    // A local record stands on top of the server's.
+    clone.edit(CULTURE, OTHER.0, OTHER.1);
+    clone.gate_and_approve("bob@example.org");
+    clone.gate().expect(0, "drifted", &[]);
+    assert_eq!(clone.log().records().len(), 2);
+    clone.git(&["push", "--quiet", "origin", "cellgate-approvals"]);
+    assert_eq!(server.log().records().len(), 2);
+    // A local log that lacks the server's records is left aside, and says so.
+    clone.git(&["branch", "--quiet", "--delete", "--force", "cellgate-approvals"]);
+    let alone = clone.ask_git(&["rev-parse", "origin/cellgate-approvals"]);
+    clone.git(&["update-ref", "--no-deref", "-d", "refs/remotes/origin/cellgate-approvals"]);
+    clone.gate_and_approve("eve@example.org").expect(11, "drifted", &[]);
+    clone.git(&["update-ref", "refs/remotes/origin/cellgate-approvals", &alone]);
+    let gated = clone.gate();
+    gated.expect(0, "drifted", &[]);
+    assert_eq!(gated.approval()["by"][0]["who"], "bob@example.org");
+    assert!(gated.file("report.json").contains("approvals-diverged"));
+    clone.edit(CULTURE, "1.70", "1.80");
+    clone.gate();
+    let told = clone.approve_as("eve@example.org", &[]);
+    assert!(told.code == 1 && told.err.contains("git branch --force"), "{}", told.err);
+}
+
+#[test]
+fn of_several_who_approve_at_once_no_record_is_lost() {
+    let repository = edited(HARMFUL);
+    repository.gate();
+    repository.git(&["config", "user.email", "nobody@example.org"]);
+    let report = ["approve", "--report", "cellgate-report/report.json", "--reason", "seen"];
+    let approve = |who: String| {
+        let mut command = cellgate(&repository.path(""));
+        command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "user.email");
+        Told::of(command.env("GIT_CONFIG_VALUE_0", who).args(report).output().unwrap())
+    };
+    let codes: Vec<i32> = std::thread::scope(|scope| {
+        let approve = &approve;
+        let threads: Vec<_> = (0..4)
+            .map(|index| scope.spawn(move || approve(format!("p{index}@example.org")).code))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let n_recorded = codes.iter().filter(|code| **code == 0).count();
+    assert!(0 < n_recorded, "{codes:?}");
+    assert_eq!(repository.log().records().len(), n_recorded, "{codes:?}");
+}
+
+#[test]
+fn nothing_but_the_branch_is_touched() {
+    let repository = edited(HARMFUL);
+    repository.write("staged", "x");
+    repository.git(&["add", "staged"]);
+    let state = || {
+        [&["status", "--porcelain"][..], &["rev-parse", "HEAD"], &["stash", "list"]]
+            .map(|arguments| repository.ask_git(arguments))
+    };
+    let before = state();
+    repository.gate_and_approve("ada@example.org");
+    assert_eq!(state(), before);
+    let files = repository.ask_git(&["ls-tree", "-r", "--name-only", "cellgate-approvals"]);
+    assert_eq!(files, FILE);
+}
+
+#[test]
+fn a_signature_holds_for_its_signer_alone() {
+    let repository = edited(HARMFUL);
+    let key = |name: &str| {
+        let path = repository.path(name);
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        std::fs::read_to_string(repository.path(&format!("{name}.pub"))).unwrap()
+    };
+    let (ada, eve) = (key(".git/ada"), key(".git/eve"));
+    repository.gate();
+    let told = repository.approve_as("ada@example.org", &["--sign", ".git/ada"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    let verify = |signers: &str| {
+        repository.write(".git/signers", signers);
+        repository.run(&["approve", "--verify", "--allowed-signers", ".git/signers"])
+    };
+    let told = verify(&format!("ada@example.org {ada}"));
+    assert!(told.code == 0 && told.out.contains("every signature"), "{}{}", told.out, told.err);
+    for signers in [
+        format!("ada@example.org {eve}"),
+        format!("eve@example.org {ada}"),
+        format!("ada@example.org namespaces=\"git\" {ada}"),
+        String::new(),
+    ] {
+        let told = verify(&signers);
+        assert!(told.code == 13 && told.err.contains("line 1"), "{signers}: {}", told.err);
+    }
+    let told = repository.approve_as("bob@example.org", &["--sign", ".git/none"]);
+    assert!(told.code == 13 && told.err.contains("cannot sign"), "{} {}", told.code, told.err);
+    assert_eq!(repository.approve_as("bob@example.org", &[]).code, 0);
+    let told = verify(&format!("ada@example.org {ada}"));
+    assert!(told.code == 13 && told.err.contains("line 2"), "{}", told.err);
+    assert!(told.err.contains("is not signed"), "{}", told.err);
+    // The signature of one record says nothing about another.
+    let text = String::from_utf8(repository.log().as_bytes().to_vec()).unwrap();
+    let first = text.lines().next().unwrap().replace("seen and found good", "never seen");
+    repository.put_log(format!("{first}\n").as_bytes());
+    let told = verify(&format!("ada@example.org {ada}"));
+    assert!(told.code == 13 && told.err.contains("does not hold"), "{}", told.err);
+}

@@ -1,0 +1,93 @@
+//! Commands: `cellgate comment` as a workflow starts it.
+
+use super::routes::Reply;
+use super::server::Kind;
+use super::world::{DRIFTED, World, workflow_run_payload};
+use crate::desk::Desk;
+use crate::repository::{Told, cellgate};
+use serde_json::json;
+
+/// Runs the command in a step of a workflow.
+fn step(world: &World, desk: &Desk, event: &str, arguments: &[&str]) -> Told {
+    let mut command = cellgate(desk.folder.path());
+    command.args(["comment"]).args(arguments);
+    command.env("GITHUB_API_URL", &world.server.address).env("GITHUB_TOKEN", "ghs_secret");
+    command.env("GITHUB_REPOSITORY", "octo/toy").env("GITHUB_EVENT_NAME", event);
+    command.env("GITHUB_EVENT_PATH", desk.path("event.json")).env("GITHUB_ACTIONS", "true");
+    command.env("GITHUB_STEP_SUMMARY", desk.path("summary.md")).env("GITHUB_RUN_ID", "77");
+    Told::of(command.output().unwrap())
+}
+
+fn desk(event: &serde_json::Value) -> Desk {
+    let desk = Desk::new();
+    desk.write("event.json", event.to_string().as_bytes());
+    desk.write("report.json", DRIFTED.to_json().unwrap().as_bytes());
+    desk
+}
+
+#[test]
+fn the_privileged_stage_posts_check_and_comment() {
+    let world = World::new();
+    let desk = desk(&workflow_run_payload("pull_request", "failure", "octo/toy"));
+    let told = step(&world, &desk, "workflow_run", &["report.json", "--format", "json"]);
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let document: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(document["requests"], 5);
+    assert_eq!(world.bodies().len(), 1);
+    assert_eq!(world.check()["conclusion"], "failure");
+    let told = step(&world, &desk, "workflow_run", &["--artifact", "none", "--artifact", ""]);
+    assert_eq!(told.code, 2, "an option stands once: {}", told.err);
+}
+
+#[test]
+fn a_fork_is_told_in_log_and_summary_and_stays_green() {
+    let world = World::new();
+    let refusal = Reply::refusal(403, "Resource not accessible by integration");
+    world.server.breaks("POST", "/", usize::MAX, Kind::Reply(refusal));
+    let event = json!({
+        "action": "opened", "repository": {"full_name": "octo/toy"}, "sender": {"login": "m"},
+        "pull_request": {
+            "number": 7, "user": {"login": "m"},
+            "head": {"sha": super::world::HEAD, "repo": {"full_name": "mallory/toy"}},
+            "base": {"sha": "b".repeat(40), "repo": {"full_name": "octo/toy"}},
+        },
+    });
+    let desk = desk(&event);
+    let told = step(&world, &desk, "pull_request", &["report.json"]);
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    assert!(
+        told.out.contains("::warning title=cellgate::the comment is not posted"),
+        "{}",
+        told.out
+    );
+    assert!(told.out.contains("cellgate: drifted"), "{}", told.out);
+    assert!(desk.text("summary.md").contains("cellgate: drifted"));
+    let privileged = desk_of_run();
+    let told = step(&world, &privileged, "workflow_run", &["report.json"]);
+    assert_eq!(told.code, 1, "{}", told.out);
+    assert!(told.err.contains("add `checks: write`"), "{}", told.err);
+    assert!(!format!("{}{}", told.out, told.err).contains("ghs_secret"));
+}
+
+fn desk_of_run() -> Desk {
+    desk(&workflow_run_payload("pull_request", "failure", "octo/toy"))
+}
+
+#[test]
+fn what_cannot_be_is_told_with_its_exit_code() {
+    let world = World::new();
+    let desk = desk(&workflow_run_payload("pull_request_target", "success", "octo/toy"));
+    let told = step(&world, &desk, "workflow_run", &["report.json"]);
+    assert_eq!(told.code, 1);
+    assert!(told.err.contains("is not trusted"), "{}", told.err);
+    let told = step(&world, &desk_of_run(), "schedule", &["report.json"]);
+    assert!(told.err.contains("nothing can be posted for event `schedule`"), "{}", told.err);
+    assert_eq!(desk_of_run().run(&["comment", "report.json"]).code, 2, "outside of a workflow");
+    let told = step(&world, &desk_of_run(), "workflow_run", &["report.json", "--name", "A B"]);
+    assert_eq!(told.code, 2);
+    let told = step(&world, &desk_of_run(), "workflow_run", &["missing.json", "--no-comment"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert_eq!(world.check()["conclusion"], "failure");
+    assert_eq!(world.bodies().len(), 0);
+    assert_eq!(world.server.asked().iter().filter(|line| line.starts_with("POST")).count(), 1);
+}

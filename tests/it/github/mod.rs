@@ -1,0 +1,10 @@
+//! GitHub, played by a server in this process that keeps state and breaks on demand.
+
+mod appending;
+mod calls;
+mod commands;
+mod hostile;
+mod publishing;
+mod routes;
+mod server;
+mod world;
