@@ -219,7 +219,7 @@ fn contains(pull: &Value, sha: &str) -> bool {
 }
 
 fn found(list: &[Value], key: &str, id: &str) -> Reply {
-    let one = list.iter().find(|one| one[key].to_string() == id);
+    let one = list.iter().find(|one| one[key].as_u64() == id.parse().ok());
     one.map_or_else(|| Reply::refusal(404, "Not Found"), |one| Reply::json(200, one))
 }
 
@@ -270,7 +270,7 @@ fn comments(state: &mut State, seen: &Seen, parts: &[&str]) -> Reply {
         }
         ("POST", [.., "reactions"]) => Reply::json(201, &json!({"id": 1})),
         (method, ["issues", "comments", id]) => {
-            let at = state.comments.iter().position(|one| one["id"].to_string() == **id);
+            let at = state.comments.iter().position(|one| one["id"].as_u64() == id.parse().ok());
             match at {
                 None => Reply::refusal(404, "Not Found"),
                 Some(at) if method == "DELETE" => {
@@ -303,7 +303,7 @@ fn check_runs(state: &mut State, seen: &Seen, parts: &[&str]) -> Reply {
             state.checks.len() - 1
         }
         [_, id] => {
-            let found = state.checks.iter().position(|one| one["id"].to_string() == **id);
+            let found = state.checks.iter().position(|one| one["id"].as_u64() == id.parse().ok());
             match found {
                 Some(at) => at,
                 None => return Reply::refusal(404, "Not Found"),
