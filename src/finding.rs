@@ -181,6 +181,7 @@ codes! {
     Broken "broken" "A profile has no result that could be compared.";
     AccuracyBelowFloor "accuracy-below-floor" "A profile's accuracy is below its floor.";
     ApprovalMissing "approval-missing" "A change must be approved and is not.";
+    RunsDiffer "runs-differ" "Two runs were not made alike.";
     ApprovalsBroken "approvals-broken" "The log of approvals cannot be trusted.";
     ApprovalsDiverged "approvals-diverged" "Two branches of approvals have each records of their own.";
     ProfileUngated "profile-ungated" "No entry of the gate tries a profile.";

@@ -80,6 +80,19 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Moves the place into a folder; of nothing, leaves it.
+    pub fn move_below(&mut self, folder: &str) {
+        self.path = below(folder, &self.path).into();
+    }
+}
+
+/// A path as it is told from outside of its folder; of no folder, the path itself.
+#[must_use]
+pub fn below(folder: &str, path: &str) -> String {
+    if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

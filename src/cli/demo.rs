@@ -1,8 +1,8 @@
 //! `cellgate demo`: the whole path on the embedded phantoms.
 
 use super::failure::Failure;
-use super::gate::print;
 use super::progress::Progress;
+use super::report::print;
 use cellgate::demo::{self, Story};
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Failure: why a command could not do its work, and the exit code that says so.
 
 use cellgate::finding::Finding;
-use cellgate::report::findings::{human, summary_line};
+use cellgate::report::findings::{human, inert, summary_line};
 use std::error::Error;
 use std::io;
 
@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// The tool failed: 1.
     Tool(String),
+    /// A deploy did not end well: 20 to 23.
+    Deploy(u8, String),
 }
 
 impl Failure {
@@ -32,32 +34,42 @@ impl Failure {
         Self::Tool(text)
     }
 
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Findings(_) => 10,
+            Self::Usage(_) => 2,
+            Self::Nothing(_) => 3,
+            Self::Refused(_) => 13,
+            Self::Tool(_) => 1,
+            Self::Deploy(code, _) => *code,
+        }
+    }
+
+    /// Why, without findings.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Findings(_) => "an input is invalid",
+            Self::Usage(text)
+            | Self::Nothing(text)
+            | Self::Refused(text)
+            | Self::Tool(text)
+            | Self::Deploy(_, text) => text,
+        }
+    }
+
     /// Tells why, on standard error; gives the exit code.
     #[expect(clippy::print_stderr, reason = "this is where failures are told")]
     pub(crate) fn print(&self) -> u8 {
-        match self {
+        let told = match self {
             Self::Findings(findings) => {
-                eprint!("{}", human(findings, &[], false));
-                eprintln!("{}", summary_line(findings));
-                10
+                format!("{}{}\n", human(findings, &[], false), summary_line(findings))
             }
-            Self::Usage(text) => {
-                eprintln!("error: {text}");
-                2
-            }
-            Self::Nothing(text) => {
-                eprintln!("error: {text}");
-                3
-            }
-            Self::Refused(text) => {
-                eprintln!("error: {text}");
-                13
-            }
-            Self::Tool(text) => {
-                eprintln!("error: {text}");
-                1
-            }
-        }
+            failure => format!("error: {}\n", failure.text()),
+        };
+        // Error texts hold names of files and replies of programs, and GitHub's runner reads along.
+        eprint!("{}", inert(&told));
+        self.exit_code()
     }
 }
 

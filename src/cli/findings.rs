@@ -1,5 +1,6 @@
 //! Findings on the way out: the form that `--format` names, and the exit code.
 
+use super::output::command;
 use cellgate::finding::{Finding, has_errors};
 use cellgate::report::findings as render;
 use cellgate::source::Source;
@@ -40,7 +41,7 @@ pub(crate) fn print(
             writeln!(out, "{}: {}", n_files(files.len()), render::summary_line(findings))
         }
         Format::Github => {
-            write!(out, "{}", render::annotations(findings))?;
+            command(out, &render::annotations(findings))?;
             writeln!(out, "{}: {}", n_files(files.len()), render::summary_line(findings))
         }
         Format::Json => writeln!(out, "{:#}", render::document(findings)),

@@ -2,23 +2,37 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
+mod agent;
 mod approve;
+mod askpass;
+mod change;
 mod comment;
+mod compare;
 mod dataset;
 mod demo;
+mod deploy;
 mod evaluate;
 mod failure;
 mod findings;
 mod gate;
+mod given;
+mod hosts;
+mod init;
 mod inputs;
 mod measure;
+mod merge;
 mod output;
+mod plan;
 mod progress;
+mod report;
+mod rollback;
 mod schema;
 mod segment;
+mod status;
 mod validate;
 
-use clap::{Parser, Subcommand};
+use cellgate::github::step::is_read_by_runner;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::Failure;
 use output::Output;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -48,6 +62,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Demo(demo::Args),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -56,15 +71,30 @@ enum Command {
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Gate(gate::Args),
+    Plan(plan::Args),
+    Merge(merge::Args),
+    Compare(compare::Args),
     Comment(comment::Args),
     Approve(approve::Args),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    Status(status::Args),
+    Agent(agent::Args),
 }
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    if let Some(code) = askpass::answer() {
+        return code;
+    }
+    let arguments = given::given(std::env::args_os(), &Cli::command());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error)),
+    };
     if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
         if let Err(error) = pool.build_global() {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }
@@ -72,6 +102,7 @@ pub(crate) fn main() -> ExitCode {
     let mut out = io::BufWriter::new(Output::new(io::stdout().lock()));
     let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let code = match &cli.command {
+        Command::Init(args) => init::run(args, &mut out),
         Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
         Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
         Command::Schema(args) => schema::run(args, &mut out),
@@ -80,8 +111,15 @@ pub(crate) fn main() -> ExitCode {
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
+        Command::Plan(args) => plan::run(args, &mut out),
+        Command::Compare(args) => compare::run(args, &mut out),
+        Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
         Command::Comment(args) => comment::run(args, &mut out),
         Command::Approve(args) => approve::run(args, &mut out),
+        Command::Deploy(args) => deploy::run(args, &mut out, cli.quiet),
+        Command::Rollback(args) => rollback::run(args, &mut out, cli.quiet),
+        Command::Status(args) => status::run(args, &mut out),
+        Command::Agent(args) => agent::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {
@@ -90,6 +128,21 @@ pub(crate) fn main() -> ExitCode {
         (Err(failure), _) => failure.print(),
     };
     ExitCode::from(code)
+}
+
+/// Tells what is wrong with the arguments, or the help that they ask for.
+fn misused(error: &clap::Error) -> u8 {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if code == 0 || !is_read_by_runner() {
+        // Whoever closed the stream does not want to know.
+        let _ = error.print();
+        return code;
+    }
+    // Arguments come from a workflow's inputs, and the text quotes them.
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    let failure = report::told(Err(Failure::Usage(text.to_owned())));
+    failure.map_or_else(|failure| failure.print(), |code| code)
 }
 
 fn dataset_command(
@@ -107,7 +160,6 @@ fn dataset_command(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_arguments_are_consistent() {

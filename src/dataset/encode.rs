@@ -73,7 +73,8 @@ pub fn encode_image(image: &Image, pixel_size: Option<PixelSize>) -> Result<Vec<
 }
 
 fn fits16(labels: &Labels) -> bool {
-    labels.samples().iter().all(|label| *label <= u32::from(u16::MAX))
+    // No early end: a maximum is found many labels at a time.
+    labels.samples().iter().fold(0, |highest, &label| label.max(highest)) <= u32::from(u16::MAX)
 }
 
 fn png(

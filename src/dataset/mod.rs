@@ -16,6 +16,7 @@ mod open;
 pub mod phantom;
 pub mod prepare;
 mod random;
+mod size;
 pub mod split;
 pub mod store;
 

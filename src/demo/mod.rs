@@ -109,6 +109,7 @@ fn story(
         base_name: "base".to_owned(),
         head: Tree::Folder(head.clone()),
         head_name: edit.folder.to_owned(),
+        below: String::new(),
         cache: Some(crate::run::cache::Cache::new(folder.join("cache"))),
         approvals: Approvals::none(),
         fail_on: FailOn::Drifted,

@@ -1,28 +1,24 @@
 //! Fields: runs base and head of every gated profile on every field, each result once.
 
+use super::carried::Carried;
+use super::partial::Keeper;
+use super::share::Taken;
+use super::side;
 use super::sides::{Case, Trial};
-use super::{Request, side};
 use crate::accuracy::{Scores, mean, score_field};
 use crate::dataset::{Field, FieldEntry};
 use crate::digest::Digest;
-use crate::drift::{Drift, DriftError, FieldPair};
+use crate::drift::FieldPair;
 use crate::finding::{Finding, has_errors};
 use crate::params::Params;
-use crate::report::html::Picture;
-use crate::report::model::Report;
-use crate::report::overlay;
 use crate::revision::Tree;
 use crate::run::cache::{Cache, Key};
 use crate::run::{FieldRun, digest_of, pixel_size, run_field};
 use crate::units::PixelSize;
-use crate::verdict::{FailedField, Verdict};
+use crate::verdict::FailedField;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Pictures of a profile that moved, and of one that did not.
-const PICTURES_OF_MOVED: usize = 6;
-const PICTURES_OF_UNMOVED: usize = 1;
 
 /// What every run needs.
 pub(super) struct RunPlan<'a> {
@@ -30,6 +26,26 @@ pub(super) struct RunPlan<'a> {
     pub(super) head: &'a Tree,
     pub(super) cache: Option<&'a Cache>,
     pub(super) engine: Digest,
+    pub(super) work: Work<'a>,
+}
+
+/// Which runs are made here, and what becomes of them.
+pub(super) enum Work<'a> {
+    /// All, for this gate.
+    Whole,
+    /// Those of one share, for a gate elsewhere.
+    Share(Taken, &'a Keeper),
+    /// None: all were made elsewhere.
+    Carried(&'a Carried),
+}
+
+impl Work<'_> {
+    fn takes(&self, case: usize, field: usize) -> bool {
+        match self {
+            Self::Whole | Self::Carried(_) => true,
+            Self::Share(taken, _) => taken.has(case, field),
+        }
+    }
 }
 
 /// Both runs of one profile on all its fields.
@@ -44,8 +60,8 @@ pub(super) struct ProfileRuns {
 /// Both runs of one profile on one field.
 pub(super) struct FieldRuns {
     pub(super) name: String,
-    base: Option<Result<Arc<FieldRun>, String>>,
-    head: Option<Result<Arc<FieldRun>, String>>,
+    pub(super) base: Option<Result<Arc<FieldRun>, String>>,
+    pub(super) head: Option<Result<Arc<FieldRun>, String>>,
     /// Base once more, on one thread.
     repeat: Option<Arc<FieldRun>>,
     base_scores: Option<Scores>,
@@ -55,22 +71,25 @@ pub(super) struct FieldRuns {
     n_known: usize,
 }
 
+impl RunPlan<'_> {
+    /// The fields of a case that are run here, each with its trial.
+    fn entries<'c>(&self, index: usize, case: &'c Case) -> Vec<(&'c Trial, &'c FieldEntry)> {
+        let all = case.trials.iter().flat_map(with_entries).enumerate();
+        all.filter(|(field, _)| self.work.takes(index, *field)).map(|(_, entry)| entry).collect()
+    }
+}
+
 /// Runs every case on every field of its trials.
 pub(super) fn run_all(
     plan: &RunPlan<'_>,
     cases: &[Case],
     progress: &(dyn Fn(usize, usize, &str) + Sync),
 ) -> Vec<ProfileRuns> {
-    let fields =
-        |case: &Case| case.trials.iter().map(|trial| selected(trial).count()).sum::<usize>();
-    let n_total: usize = cases.iter().map(fields).sum();
+    let n_of_case = |(index, case)| plan.entries(index, case).len();
+    let n_total: usize = cases.iter().enumerate().map(n_of_case).sum();
     let n_done = AtomicUsize::new(0);
-    let run_case = |case: &Case| {
-        let entries: Vec<(&Trial, &FieldEntry)> = case
-            .trials
-            .iter()
-            .flat_map(|trial| selected(trial).map(move |entry| (trial, entry)))
-            .collect();
+    let run_case = |(index, case): (usize, &Case)| {
+        let entries = plan.entries(index, case);
         let several = case.trials.len() > 1;
         let fields: Vec<FieldRuns> = entries
             .par_iter()
@@ -87,10 +106,15 @@ pub(super) fn run_all(
             .collect();
         ProfileRuns::new(case, fields)
     };
-    cases.iter().map(run_case).collect()
+    cases.iter().enumerate().map(run_case).collect()
 }
 
-fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
+fn with_entries(trial: &Trial) -> impl Iterator<Item = (&Trial, &FieldEntry)> {
+    selected(trial).map(move |entry| (trial, entry))
+}
+
+/// The fields that a trial takes.
+pub(super) fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
     let wanted = trial.image_type.as_deref();
     trial
         .dataset
@@ -161,14 +185,31 @@ fn repeat(
 ) -> Option<Arc<FieldRun>> {
     let (pixel, _) = pixel_size(params, None, field.pixel_size, "");
     let (key, numbers) = (key(plan, field, params, pixel), digest_of(once));
-    if plan.cache.is_some_and(|cache| cache.is_repeated(&key, numbers)) {
+    if let Work::Carried(carried) = plan.work {
+        return carried.again(&key, once).map(Arc::new);
+    }
+    let again = repeated(plan, field, params, (once, &key, numbers))?;
+    if let Work::Share(_, keeper) = &plan.work {
+        keeper.keep_again(&key, once, &again);
+    }
+    Some(again)
+}
+
+fn repeated(
+    plan: &RunPlan<'_>,
+    field: &Field,
+    params: &Params,
+    (once, key, numbers): (&Arc<FieldRun>, &Key, Digest),
+) -> Option<Arc<FieldRun>> {
+    let pixel = key.pixel_size;
+    if plan.cache.is_some_and(|cache| cache.is_repeated(key, numbers)) {
         return Some(Arc::clone(once));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
     let again = pool.install(|| run_field(&field.image, params, pixel)).ok()?;
     if let Some(cache) = plan.cache.filter(|_| again == **once) {
         // What cannot be noted is tried again next time; nothing is wrong with it.
-        let _ = cache.note_repeated(&key, numbers);
+        let _ = cache.note_repeated(key, numbers);
     }
     Some(Arc::new(again))
 }
@@ -200,15 +241,34 @@ impl FieldRuns {
                 .join("; "));
         }
         let key = key(plan, field, params, pixel);
-        if let Some(run) = plan.cache.and_then(|cache| cache.load(&key)) {
+        if let Work::Carried(carried) = plan.work {
+            self.n_known += 1;
+            return carried.run(&key, &self.name).map(Arc::new);
+        }
+        let run = self.made(plan, field, params, &key);
+        if let Work::Share(_, keeper) = &plan.work {
+            keeper.keep(&key, run.as_deref().map_err(String::as_str));
+        }
+        run
+    }
+
+    fn made(
+        &mut self,
+        plan: &RunPlan<'_>,
+        field: &Field,
+        params: &Params,
+        key: &Key,
+    ) -> Result<Arc<FieldRun>, String> {
+        if let Some(run) = plan.cache.and_then(|cache| cache.load(key)) {
             self.n_known += 1;
             return Ok(Arc::new(run));
         }
-        let run = run_field(&field.image, params, pixel).map_err(|error| error.to_string())?;
+        let run =
+            run_field(&field.image, params, key.pixel_size).map_err(|error| error.to_string())?;
         self.n_computed += 1;
         if let Some(cache) = plan.cache {
             // A result that cannot be kept is computed again next time; nothing is wrong with it.
-            let _ = cache.store(&key, &run);
+            let _ = cache.store(key, &run);
         }
         Ok(Arc::new(run))
     }
@@ -266,7 +326,7 @@ impl ProfileRuns {
 }
 
 /// What a run gave, when it gave something.
-fn done(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<&FieldRun> {
+pub(super) fn done(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<&FieldRun> {
     run.as_ref()?.as_deref().ok()
 }
 
@@ -277,66 +337,4 @@ fn failure(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<String> {
 
 fn pair<'a>(field: &'a FieldRuns, base: &'a FieldRun, head: &'a FieldRun) -> Option<FieldPair<'a>> {
     Some(FieldPair { name: &field.name, base: side(base), head: side(head) })
-}
-
-/// Draws the fields worth looking at, the worst of each profile first.
-pub(super) fn pictures(
-    request: &Request<'_>,
-    cases: &[Case],
-    runs: &[ProfileRuns],
-    report: &Report,
-    drifts: &[Option<Result<Drift, DriftError>>],
-) -> Vec<Picture> {
-    let mut chosen = Vec::new();
-    for (index, (case, drift)) in cases.iter().zip(drifts).enumerate() {
-        let Some(profile) = report.profiles.iter().find(|profile| profile.name == case.name) else {
-            continue;
-        };
-        let is_moved = profile.verdict != Verdict::Unchanged;
-        let limit = if is_moved { PICTURES_OF_MOVED } else { PICTURES_OF_UNMOVED };
-        match drift {
-            Some(Ok(drift)) => {
-                let worst = profile.worst_fields().into_iter().take(limit);
-                chosen.extend(
-                    worst.map(|field| (index, drift.fields[field].name.clone(), Some(field))),
-                );
-            }
-            _ => {
-                let first = runs[index].fields.iter().take(limit);
-                chosen.extend(first.map(|field| (index, field.name.clone(), None)));
-            }
-        }
-    }
-    let draw = |(index, name, at): &(usize, String, Option<usize>)| {
-        let (case, runs) = (&cases[*index], &runs[*index]);
-        let field = runs.fields.iter().find(|field| field.name == *name)?;
-        let image = image_of(request, case, name)?;
-        let (base, head) = (done(&field.base), done(&field.head));
-        let drift = drifts[*index].as_ref().and_then(|drift| drift.as_ref().ok());
-        let pairing = at.and_then(|at| drift.map(|drift| &drift.fields[at].pairing));
-        let picture = overlay::draw(
-            &image.image,
-            base.map(|run| &run.labels),
-            head.map(|run| &run.labels),
-            pairing,
-        );
-        let png = overlay::encode_png(&picture).ok()?;
-        Some(Picture { profile: case.name.clone(), field: name.clone(), png })
-    };
-    chosen.par_iter().filter_map(draw).collect()
-}
-
-fn image_of(request: &Request<'_>, case: &Case, name: &str) -> Option<Field> {
-    let several = case.trials.len() > 1;
-    let entry = case.trials.iter().find_map(|trial| {
-        let named = |entry: &&FieldEntry| {
-            if several {
-                format!("{}/{}", trial.name, entry.name) == name
-            } else {
-                entry.name == name
-            }
-        };
-        selected(trial).find(named)
-    })?;
-    entry.open(&request.head).or_else(|_| entry.open(&request.base)).ok()
 }

@@ -3,11 +3,16 @@
 //! Takes base and head as trees; loads both sides, runs both with this binary on the same fields,
 //! compares, judges and puts the report together. Decides nothing itself: `verdict` does.
 
+mod carried;
 mod approvals;
 mod approve;
 mod fields;
 mod output;
+mod partial;
+mod pictures;
 mod remarks;
+mod share;
+mod shards;
 mod sides;
 
 pub use approvals::{
@@ -15,7 +20,10 @@ pub use approvals::{
     verify_history,
 };
 pub use approve::{ApproveError, Recorded, Word, approve, revoke};
+pub use carried::ShardError;
 pub use output::write;
+pub use shards::{Partial, merge, plan_shares, run_share};
+pub use share::{MAX_SHARES, PlannedShare, Share, ShareSyntax};
 
 use crate::approval::{Binding, Standing};
 use crate::digest::{Digest, DigestError};
@@ -31,12 +39,12 @@ use crate::revision::Tree;
 use crate::run::cache::Cache;
 use crate::run::fingerprint;
 use crate::run::write::WriteError;
-use crate::source::{Place, Source};
+use crate::source::{Place, Source, below};
 use crate::verdict::{
     AccuracyCase, Change, Comparison, Context, FailOn, FailedField, GateJudgement, ProfileCase,
     judge,
 };
-use fields::{ProfileRuns, RunPlan};
+use fields::{ProfileRuns, RunPlan, Work};
 use sides::{Case, Sides};
 
 /// Seed of the resampling of fields; printed in every report.
@@ -52,6 +60,9 @@ pub struct Request<'a> {
     pub head: Tree,
     /// What people call head.
     pub head_name: String,
+    /// Where both trees stand in their repository, `a/b`; empty for its top. What is told of files
+    /// is told from the repository's top.
+    pub below: String,
     /// Where results are kept; `None` computes everything.
     pub cache: Option<Cache>,
     /// What people have approved.
@@ -92,6 +103,15 @@ pub struct RunCounts {
     pub known: usize,
 }
 
+impl RunCounts {
+    fn of(runs: &[ProfileRuns]) -> Self {
+        Self {
+            computed: runs.iter().map(|runs| runs.n_computed).sum(),
+            known: runs.iter().map(|runs| runs.n_known).sum(),
+        }
+    }
+}
+
 /// The gate could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
@@ -107,6 +127,9 @@ pub enum GateError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Shares are missing or do not belong together.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
 }
 
 /// Exit code when there is nothing to check.
@@ -118,31 +141,63 @@ pub const NOTHING: u8 = 3;
 /// [`GateError::Nothing`] when no profile or no field matched; others when the work itself failed.
 /// What is wrong with inputs is in the outcome's findings.
 pub fn gate(request: &Request<'_>) -> Result<Outcome, GateError> {
-    let mut sides = Sides::load(&request.base, &request.head);
-    let cases = sides.cases();
-    if cases.is_empty() && !has_errors(&sides.findings) {
-        return Err(GateError::Nothing(
-            "`cellgate.yaml` is missing or gates no profile that there is; name profiles and fields \
-             in its `gate:`"
-                .to_owned(),
-        ));
+    let prepared = Prepared::load(request)?;
+    let runs = prepared.run(request, Work::Whole);
+    prepared.outcome(request, &runs)
+}
+
+/// What there is to gate, before anything ran.
+struct Prepared {
+    sides: Sides,
+    cases: Vec<Case>,
+}
+
+impl Prepared {
+    fn load(request: &Request<'_>) -> Result<Self, GateError> {
+        let mut sides = Sides::load(&request.base, &request.head);
+        let cases = sides.cases();
+        if !has_errors(&sides.findings) {
+            if cases.is_empty() {
+                return Err(GateError::Nothing(
+                    "`cellgate.yaml` is missing or gates no profile that there is; name profiles \
+                     and fields in its `gate:`, or its folder with `--root`"
+                        .to_owned(),
+                ));
+            }
+            if cases.iter().all(|case| case.trials.is_empty()) {
+                let why = "no field matched any entry of `gate:`";
+                return Err(GateError::Nothing(why.to_owned()));
+            }
+        }
+        Ok(Self { sides, cases })
     }
-    let engine = fingerprint::measured();
-    let plan =
-        RunPlan { base: &request.base, head: &request.head, cache: request.cache.as_ref(), engine };
-    let runs = fields::run_all(&plan, &cases, request.progress);
-    if !cases.is_empty()
-        && runs.iter().all(|runs| runs.fields.is_empty())
-        && !has_errors(&sides.findings)
-    {
-        return Err(GateError::Nothing("no field matched any entry of `gate:`".to_owned()));
+
+    fn run(&self, request: &Request<'_>, work: Work<'_>) -> Vec<ProfileRuns> {
+        let plan = RunPlan {
+            base: &request.base,
+            head: &request.head,
+            cache: request.cache.as_ref(),
+            engine: fingerprint::measured(),
+            work,
+        };
+        fields::run_all(&plan, &self.cases, request.progress)
     }
-    for runs in &runs {
-        sides.findings.extend(runs.findings.iter().cloned());
+
+    fn outcome(
+        mut self,
+        request: &Request<'_>,
+        runs: &[ProfileRuns],
+    ) -> Result<Outcome, GateError> {
+        for runs in runs {
+            self.sides.findings.extend(runs.findings.iter().cloned());
+        }
+        self.sides.findings.extend(request.approvals.warnings.iter().cloned());
+        let measured = (fingerprint::measured(), &request.approvals);
+        let decision = Decision::make(&self.sides, &self.cases, runs, measured)?;
+        let mut sides = self.sides;
+        sides.show_below(&request.below);
+        decision.outcome(request, sides, &self.cases, runs)
     }
-    sides.findings.extend(request.approvals.warnings.iter().cloned());
-    Decision::make(&sides, &cases, &runs, (engine, &request.approvals))?
-        .outcome(request, sides, &cases, &runs)
 }
 
 /// Everything between the runs and the report.
@@ -239,6 +294,7 @@ impl Decision {
             })
             .collect();
         let mut remarks = remarks::of(cases, &self.judgement);
+        remarks.iter_mut().for_each(|remark| remark.place.move_below(&request.below));
         remarks.extend(request.approvals.log.as_ref().err().map(remarks::of_approvals));
         let gate = GateParts {
             judgement: &self.judgement,
@@ -261,20 +317,16 @@ impl Decision {
             remarks: &remarks,
         };
         let report = Report::new(&gate, &parts);
-        let pictures = fields::pictures(request, cases, runs, &report, &self.drifts);
-        let count = |runs: &ProfileRuns| (runs.n_computed, runs.n_known);
-        let n_runs = runs.iter().map(count).fold(RunCounts::default(), |sum, (computed, known)| {
-            RunCounts { computed: sum.computed + computed, known: sum.known + known }
-        });
+        let pictures = pictures::draw(request, cases, runs, &report, &self.drifts);
         let exit_code = self.judgement.exit_code(request.fail_on);
         Ok(Outcome {
             report,
             pictures,
             findings: sides.findings,
             remarks,
-            files: cases.iter().map(|case| case.path.clone()).collect(),
+            files: cases.iter().map(|case| below(&request.below, &case.path)).collect(),
             sources: sides.sources,
-            n_runs,
+            n_runs: RunCounts::of(runs),
             exit_code,
         })
     }

@@ -11,7 +11,7 @@ use crate::finding::{Code, Finding, has_errors};
 use crate::params::{Loaded, load_all};
 use crate::project::{self, DatasetSource, GateEntry, Policy, Project};
 use crate::revision::Tree;
-use crate::source::{Place, Source};
+use crate::source::{Place, Source, below};
 use crate::validate::known_measurements;
 use crate::verdict::Change;
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,6 +171,14 @@ impl Sides {
         let text = |path: &str| crate::params::file_of_tree(head_tree, path).ok();
         let sources = paths.into_iter().filter_map(text).collect();
         Self { base, head, findings, sources }
+    }
+
+    /// Tells of files from the repository's top, where the trees stand in its folder.
+    pub(super) fn show_below(&mut self, folder: &str) {
+        self.findings.iter_mut().for_each(|finding| finding.place.move_below(folder));
+        for source in &mut self.sources {
+            source.path = below(folder, &source.path).into();
+        }
     }
 
     /// The side whose policy and list of fields count.

@@ -4,11 +4,11 @@
 //! decides what may be repeated and where the token may go. The rooms above hold strict types of
 //! just what is read. Words of strangers are escaped where they land.
 
-pub mod base;
-pub mod event;
-mod payload;
-pub mod step;
 pub mod address;
+mod payload;
+pub mod event;
+pub mod base;
+pub mod step;
 pub mod permission;
 pub mod error;
 pub mod pace;

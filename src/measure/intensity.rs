@@ -14,10 +14,21 @@ pub struct Reader<'a> {
 enum Source {
     /// Brightness.
     Brightness,
-    /// A weighted sum of optical densities: what each value of each color adds.
-    Sum([Vec<f64>; 3]),
+    /// A weighted sum of optical densities.
+    Sum(SumTables),
     /// Another mixture of optical densities.
     Mixture(DensityTables, Mixture),
+}
+
+/// What each sample value of each color adds to a channel.
+struct SumTables([Vec<f64>; 3]);
+
+impl SumTables {
+    /// The tables of images whose samples have `N` values; `None` when they are for others.
+    fn of_values<const N: usize>(&self) -> Option<[&[f64; N]; 3]> {
+        let Self([red, green, blue]) = self;
+        Some([red.as_array()?, green.as_array()?, blue.as_array()?])
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -31,9 +42,9 @@ impl<'a> Reader<'a> {
         let mixture = Mixture::of_channel(channel, stains)?;
         let tables = DensityTables::new(stains.background, image.max_value() as u16);
         let source = match mixture {
-            Mixture::Linear(weights) => Source::Sum([0, 1, 2].map(|color| {
+            Mixture::Linear(weights) => Source::Sum(SumTables([0, 1, 2].map(|color| {
                 tables.of_color(color).iter().map(|density| weights[color] * density).collect()
-            })),
+            }))),
             Mixture::PositiveParts(..) => Source::Mixture(tables, mixture),
         };
         Some(Self { image, source })
@@ -50,27 +61,32 @@ impl<'a> Reader<'a> {
             Image::Gray16(raster) => {
                 collect(object, values, raster, |value| f64::from(value) / max_value);
             }
-            Image::Rgb8(raster) => self.collect_color(object, values, raster),
-            Image::Rgb16(raster) => self.collect_color(object, values, raster),
+            Image::Rgb8(raster) => self.collect_color::<256, _>(object, values, raster),
+            Image::Rgb16(raster) => self.collect_color::<65_536, _>(object, values, raster),
         }
     }
 
-    fn collect_color<T: Copy + Into<u32>>(
+    fn collect_color<const N: usize, T: Copy + Into<u32> + Into<usize>>(
         &self,
         object: &Object,
         values: &mut Vec<f64>,
         raster: &Raster<[T; 3]>,
     ) {
         let max_value = self.image.max_value();
-        let places = |rgb: [T; 3]| rgb.map(|value| value.into() as usize);
+        let places = |rgb: [T; 3]| rgb.map(Into::<usize>::into);
         match &self.source {
             Source::Brightness => {
-                collect(object, values, raster, |rgb| brightness(rgb.map(Into::into), max_value));
+                collect(object, values, raster, |rgb| {
+                    brightness(rgb.map(Into::<u32>::into), max_value)
+                });
             }
-            Source::Sum([red, green, blue]) => collect(object, values, raster, |rgb| {
-                let [r, g, b] = places(rgb);
-                red[r] + green[g] + blue[b]
-            }),
+            Source::Sum(tables) => {
+                let Some([red, green, blue]) = tables.of_values::<N>() else { return };
+                collect(object, values, raster, |rgb| {
+                    let [r, g, b] = places(rgb);
+                    red[r] + green[g] + blue[b]
+                });
+            }
             Source::Mixture(tables, mixture) => {
                 collect(object, values, raster, |rgb| mixture.value(tables.of(places(rgb))));
             }
@@ -95,17 +111,42 @@ fn brightness(rgb: [u32; 3], max_value: f64) -> f64 {
     f64::from(weighed) / (10_000.0 * max_value)
 }
 
-/// Mean, population standard deviation, minimum, maximum and sum.
+/// Mean, population standard deviation, minimum, maximum and sum of each channel.
+///
+/// # Shapes
+/// `channels`: as many values each.
 #[must_use]
-pub fn statistics(values: &[f64]) -> [f64; 5] {
-    let n = values.len() as f64;
-    let first = (0.0, f64::INFINITY, f64::NEG_INFINITY);
-    let (sum, low, high) = values.iter().fold(first, |(sum, low, high), &value| {
-        (sum + value, f64::min(low, value), f64::max(high, value))
-    });
-    let mean = sum / n;
-    let spread: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-    [mean, (spread / n).sqrt(), low, high, sum]
+pub fn statistics(channels: &[Vec<f64>]) -> Vec<[f64; 5]> {
+    // A sum waits for the one before it; those of two channels can be made meanwhile.
+    let (pairs, rest) = channels.as_chunks::<2>();
+    let of_pairs = pairs.iter().flat_map(|[one, two]| of_several([one, two]));
+    of_pairs.chain(rest.iter().flat_map(|one| of_several([one]))).collect()
+}
+
+fn of_several<const N: usize>(channels: [&Vec<f64>; N]) -> [[f64; 5]; N] {
+    let n_px = channels.iter().map(|values| values.len()).min().unwrap_or(0);
+    let channels = channels.map(|values| &values[..n_px]);
+    let (mut sums, mut spreads) = ([0.0; N], [0.0; N]);
+    let (mut lows, mut highs) = ([f64::INFINITY; N], [f64::NEG_INFINITY; N]);
+    for at in 0..n_px {
+        for (channel, values) in channels.iter().enumerate() {
+            let value = values[at];
+            sums[channel] += value;
+            lows[channel] = if value < lows[channel] { value } else { lows[channel] };
+            highs[channel] = if value > highs[channel] { value } else { highs[channel] };
+        }
+    }
+    let means = sums.map(|sum| sum / n_px as f64);
+    for at in 0..n_px {
+        for (channel, values) in channels.iter().enumerate() {
+            let difference = values[at] - means[channel];
+            spreads[channel] += difference * difference;
+        }
+    }
+    std::array::from_fn(|channel| {
+        let deviation = (spreads[channel] / n_px as f64).sqrt();
+        [means[channel], deviation, lows[channel], highs[channel], sums[channel]]
+    })
 }
 
 /// Median, first and third quartile; interpolated linearly between ranks. Sorts the values.

@@ -17,7 +17,7 @@ use catalog::{
     QUARTILE_STATISTICS,
 };
 use intensity::Reader;
-use object::{Object, ObjectPatch};
+use object::{Object, ObjectBits};
 use rayon::prelude::*;
 use shape::Moments;
 use std::f64::consts::PI;
@@ -193,7 +193,7 @@ pub fn measure(
     let rows: Vec<Row> = objects
         .par_iter()
         .with_min_len(16)
-        .map_init(Vec::new, |values, object| bench.row(object, values))
+        .map_init(Vec::new, |pixels, object| bench.row(object, pixels))
         .collect();
     Ok(bench.table(&objects, &rows))
 }
@@ -243,18 +243,22 @@ impl<'a> Bench<'a> {
         names
     }
 
-    fn row(&self, object: &Object, pixels: &mut Vec<f64>) -> Row {
+    fn row(&self, object: &Object, pixels: &mut Vec<Vec<f64>>) -> Row {
         let mut values = place(object);
-        let needs_patch = [MeasureGroup::Shape, MeasureGroup::Crofton, MeasureGroup::Radius];
-        let patch = needs_patch.iter().any(|&group| self.takes(group)).then(|| object.patch());
-        if let Some(patch) = patch.as_ref().filter(|_| self.takes(MeasureGroup::Shape)) {
-            values.extend(self.form(object, patch));
+        let needs_bits = [MeasureGroup::Shape, MeasureGroup::Crofton];
+        let bits = needs_bits.iter().any(|&group| self.takes(group)).then(|| object.bits());
+        if let Some(bits) = bits.as_ref().filter(|_| self.takes(MeasureGroup::Shape)) {
+            values.extend(self.form(object, bits));
         }
         let mut quartiles = Vec::new();
         let mut deciding = None;
-        for (channel, reader) in &self.readers {
-            reader.values(object, pixels);
-            let statistics = intensity::statistics(pixels);
+        pixels.resize_with(self.readers.len(), Vec::new);
+        for ((_, reader), values) in self.readers.iter().zip(&mut *pixels) {
+            reader.values(object, values);
+        }
+        let statistics = intensity::statistics(pixels);
+        for (((channel, _), pixels), statistics) in self.readers.iter().zip(pixels).zip(statistics)
+        {
             if self.takes(MeasureGroup::Intensity) {
                 values.extend(statistics.map(Some));
             }
@@ -272,11 +276,11 @@ impl<'a> Bench<'a> {
             }
         }
         values.append(&mut quartiles);
-        if let Some(patch) = patch.as_ref().filter(|_| self.takes(MeasureGroup::Crofton)) {
-            values.push(Some(shape::perimeter_crofton(&shape::configurations(patch))));
+        if let Some(bits) = bits.as_ref().filter(|_| self.takes(MeasureGroup::Crofton)) {
+            values.push(Some(shape::perimeter_crofton(&shape::configurations(bits))));
         }
-        if let Some(patch) = patch.as_ref().filter(|_| self.takes(MeasureGroup::Radius)) {
-            values.extend(shape::radii(patch).map(Some));
+        if self.takes(MeasureGroup::Radius) {
+            values.extend(shape::radii(object).map(Some));
         }
         if self.takes(MeasureGroup::Hu) {
             values.extend(shape::hu(object).map(Some));
@@ -285,10 +289,10 @@ impl<'a> Bench<'a> {
     }
 
     /// The `shape` group, in the order of [`PROPERTIES`].
-    fn form(&self, object: &Object, patch: &ObjectPatch) -> [Option<f64>; 14] {
+    fn form(&self, object: &Object, bits: &ObjectBits) -> [Option<f64>; 14] {
         let area = object.n_px() as f64;
         let box_area = f64::from(object.x1 - object.x0) * f64::from(object.y1 - object.y0);
-        let perimeter = shape::perimeter(patch);
+        let perimeter = shape::perimeter(bits);
         let ellipse = Moments::of(object).ellipse();
         let (area_convex, ferets) = shape::convex(object);
         let touches = object.touches_border(self.image.width(), self.image.height());
@@ -305,7 +309,7 @@ impl<'a> Bench<'a> {
             Some(area / box_area),
             ferets.map(|(longest, _)| longest),
             ferets.map(|(_, narrowest)| narrowest),
-            Some(shape::euler_number(&shape::configurations(patch))),
+            Some(shape::euler_number(bits)),
             Some(f64::from(u8::from(touches))),
         ]
     }

@@ -67,17 +67,22 @@ impl Object {
         self.x0 == 0 || self.y0 == 0 || self.x1 == width || self.y1 == height
     }
 
-    /// The object as 0 and 1 in a patch with a frame of one pixel.
+    /// The object as bits.
     #[must_use]
-    pub fn patch(&self) -> ObjectPatch {
-        let width = (self.x1 - self.x0 + 2) as usize;
-        let height = (self.y1 - self.y0 + 2) as usize;
-        let mut pixels = vec![0; width * height];
+    pub fn bits(&self) -> ObjectBits {
+        let words_by_row = (self.x1 - self.x0 + 2).div_ceil(64) as usize;
+        let n_rows = (self.y1 - self.y0 + 2) as usize;
+        let mut bits = ObjectBits { words_by_row, words: vec![0; words_by_row * n_rows] };
         for run in &self.runs {
-            let start = (run.y - self.y0 + 1) as usize * width + (run.start - self.x0 + 1) as usize;
-            pixels[start..start + run.n_px() as usize].fill(1);
+            let row = (run.y - self.y0 + 1) as usize * words_by_row;
+            let (start, end) = (run.start - self.x0 + 1, run.end - self.x0 + 1);
+            let words = &mut bits.words[row..row + words_by_row];
+            for index in start / 64..end.div_ceil(64) {
+                let (from, to) = (start.max(index * 64) - index * 64, (end - index * 64).min(64));
+                words[index as usize] |= u64::MAX << from & u64::MAX >> (64 - to);
+            }
         }
-        ObjectPatch { width, height, pixels }
+        bits
     }
 }
 
@@ -90,15 +95,50 @@ fn next_labeled(row: &[u32], start: usize) -> usize {
     row[from..].iter().position(|&label| label != 0).map_or(row.len(), |offset| from + offset)
 }
 
-/// An object as 0 and 1, with a frame of zeros.
+/// An object as one bit for each pixel, with a frame of zeros: 64 pixels are looked at together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectPatch {
-    /// Columns, the frame included.
-    pub width: usize,
-    /// Rows, the frame included.
-    pub height: usize,
-    /// 1 inside, row by row.
-    pub pixels: Vec<u8>,
+pub struct ObjectBits {
+    words_by_row: usize,
+    words: Vec<u64>,
+}
+
+impl ObjectBits {
+    /// Number of rows, the frame included.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.words.len() / self.words_by_row
+    }
+
+    /// Number of words of a row.
+    #[must_use]
+    pub fn n_words(&self) -> usize {
+        self.words_by_row
+    }
+
+    /// A word of a row, the same pixels' neighbors to the left, and those to the right.
+    #[must_use]
+    pub fn around(&self, row: usize, index: usize) -> [u64; 3] {
+        let row = &self.words[row * self.words_by_row..][..self.words_by_row];
+        let word = |index: usize| row.get(index).copied().unwrap_or(0);
+        let (before, here, after) = (word(index.wrapping_sub(1)), word(index), word(index + 1));
+        [here, here << 1 | before >> 63, here >> 1 | after << 63]
+    }
+
+    /// The pixels that have one of their four neighbors outside.
+    #[must_use]
+    pub fn border(&self) -> Self {
+        let mut border = Self { words_by_row: self.words_by_row, words: vec![0; self.words.len()] };
+        for row in 1..self.n_rows() - 1 {
+            for index in 0..self.words_by_row {
+                let [here, left, right] = self.around(row, index);
+                let [above, ..] = self.around(row - 1, index);
+                let [below, ..] = self.around(row + 1, index);
+                border.words[row * self.words_by_row + index] =
+                    here & !(left & right & above & below);
+            }
+        }
+        border
+    }
 }
 
 #[cfg(test)]

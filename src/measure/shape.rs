@@ -3,8 +3,9 @@
 //! Moments are exact integers until the last division.
 
 use super::hull::{Hull, Rows};
-use super::object::{Object, ObjectPatch};
-use crate::segment::distance::{Cell, Patch, Scratch, squared_distances};
+use super::object::{Object, ObjectBits};
+use crate::segment::distance::{Scratch, squared_distances};
+use crate::segment::patch::Patch;
 use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 
 /// Second moments of an object about its centroid, by pixel.
@@ -106,56 +107,88 @@ pub struct Ellipse {
 /// Benkrid and Crookes 2000, Design and FPGA implementation of a perimeter estimator; as
 /// scikit-image 0.26 `perimeter` with the 4-neighborhood.
 #[must_use]
-pub fn perimeter(patch: &ObjectPatch) -> f64 {
-    let width = patch.width;
-    let mut border = vec![0_u8; patch.pixels.len()];
-    for y in 1..patch.height - 1 {
-        let [above, here, below] = lines(&patch.pixels, width, y);
-        let to = &mut border[y * width..(y + 1) * width];
-        for x in 1..width - 1 {
-            to[x] = here[x] & !(here[x - 1] & here[x + 1] & above[x] & below[x]);
+pub fn perimeter(object: &ObjectBits) -> f64 {
+    let border = object.border();
+    let (mut straight, mut diagonal, mut mixed) = (0, 0, 0);
+    for row in 1..border.n_rows() - 1 {
+        for index in 0..border.n_words() {
+            let [here, west, east] = border.around(row, index);
+            if here == 0 {
+                continue;
+            }
+            let [north, northwest, northeast] = border.around(row - 1, index);
+            let [south, southwest, southeast] = border.around(row + 1, index);
+            // Weights 5 to 27, 21 and 33, 13 and 23 of the definition, by numbers of neighbors.
+            let beside = HowMany::of([north, west, east, south]);
+            let corners = HowMany::of([northwest, northeast, southwest, southeast]);
+            let up_to_two = !corners.three & !corners.four;
+            straight += (here & (beside.two | beside.three) & up_to_two).count_ones();
+            diagonal +=
+                (here & (beside.none & corners.two | beside.one & corners.three)).count_ones();
+            mixed += (here & beside.one & (corners.one | corners.two)).count_ones();
         }
     }
-    // How often each sum of weights occurs; the largest is 1 + 4 * 2 + 4 * 10.
-    let mut counts = [0_u64; 64];
-    for y in 1..patch.height - 1 {
-        let [above, here, below] = lines(&border, width, y);
-        for x in 1..width - 1 {
-            let beside = here[x - 1] + here[x + 1] + above[x] + below[x];
-            let corners = above[x - 1] + above[x + 1] + below[x - 1] + below[x + 1];
-            counts[usize::from(here[x] * (1 + 2 * beside + 10 * corners)) & 63] += 1;
-        }
-    }
-    let sum = |weights: &[usize]| weights.iter().map(|&weight| counts[weight]).sum::<u64>() as f64;
-    let (straight, diagonal, mixed) =
-        (sum(&[5, 7, 15, 17, 25, 27]), sum(&[21, 33]), sum(&[13, 23]));
+    let [straight, diagonal, mixed] = [straight, diagonal, mixed].map(f64::from);
     straight + diagonal * SQRT_2 + mixed * ((1.0 + SQRT_2) / 2.0)
 }
 
-/// The row `y` of a patch between its neighbors.
-fn lines(pixels: &[u8], width: usize, y: usize) -> [&[u8]; 3] {
-    [y - 1, y, y + 1].map(|y| &pixels[y * width..][..width])
+/// How many of four bits are set, for 64 pixels together.
+struct HowMany {
+    none: u64,
+    one: u64,
+    two: u64,
+    three: u64,
+    four: u64,
 }
 
-/// Counts of the 16 configurations of 2 by 2 pixels, as scikit-image numbers them.
-#[must_use]
-pub fn configurations(patch: &ObjectPatch) -> [u64; 16] {
-    let mut counts = [0; 16];
-    for y in 1..patch.height {
-        let here = &patch.pixels[y * patch.width..(y + 1) * patch.width];
-        let above = &patch.pixels[(y - 1) * patch.width..y * patch.width];
-        for x in 1..patch.width {
-            let code = here[x] | here[x - 1] << 2 | above[x] << 1 | above[x - 1] << 3;
-            counts[usize::from(code)] += 1;
+impl HowMany {
+    fn of([a, b, c, d]: [u64; 4]) -> Self {
+        let (odd_one, both_one, odd_two, both_two) = (a ^ b, a & b, c ^ d, c & d);
+        let odd = odd_one ^ odd_two;
+        let two_or_three = both_one ^ both_two ^ (odd_one & odd_two);
+        Self {
+            none: !(a | b | c | d),
+            one: odd & !two_or_three,
+            two: two_or_three & !odd,
+            three: two_or_three & odd,
+            four: both_one & both_two,
         }
+    }
+}
+
+/// How often each of the 16 configurations of 2 by 2 pixels occurs, as scikit-image numbers them;
+/// the empty one is not counted.
+#[must_use]
+pub fn configurations(object: &ObjectBits) -> [u64; 16] {
+    let mut counts = [0; 16];
+    for (code, count) in counts.iter_mut().enumerate().skip(1) {
+        *count = n_of_configuration(object, code);
     }
     counts
 }
 
+/// How often one configuration occurs.
+fn n_of_configuration(object: &ObjectBits, code: usize) -> u64 {
+    // All ones where the configuration has a pixel: what is then flipped must be all ones, too.
+    let wanted = [0, 1, 2, 3].map(|bit| if code >> bit & 1 == 1 { 0 } else { u64::MAX });
+    let mut count = 0;
+    for row in 1..object.n_rows() {
+        for index in 0..object.n_words() {
+            let [here, left, _] = object.around(row, index);
+            let [above, above_left, _] = object.around(row - 1, index);
+            let bits = [here, above, left, above_left];
+            let matching = bits.iter().zip(wanted).fold(u64::MAX, |all, (b, w)| all & (b ^ w));
+            count += u64::from(matching.count_ones());
+        }
+    }
+    count
+}
+
 /// Pieces less holes, 8-connected.
 #[must_use]
-pub fn euler_number(configurations: &[u64; 16]) -> f64 {
-    configurations[8] as f64 - configurations[6] as f64 - configurations[14] as f64
+pub fn euler_number(object: &ObjectBits) -> f64 {
+    let [one, two, three] = [8, 6, 14].map(|code| n_of_configuration(object, code) as f64);
+    one - two - three
 }
 
 /// Perimeter by the Crofton formula in four directions, in pixels.
@@ -209,12 +242,11 @@ pub fn convex(object: &Object) -> (f64, Option<(f64, f64)>) {
 
 /// Largest, mean and median distance of the pixels to the outside, in pixels.
 #[must_use]
-pub fn radii(patch: &ObjectPatch) -> [f64; 3] {
-    let cell = |&pixel: &u8| if pixel == 1 { Cell::Inside } else { Cell::Outside };
-    let cells = patch.pixels.iter().map(cell).collect();
-    let cells = Patch { width: patch.width, height: patch.height, cells };
+pub fn radii(object: &Object) -> [f64; 3] {
+    let mut patch = Patch::default();
+    patch.lay(&object.runs);
     let mut squares = Vec::new();
-    squared_distances(&cells, &mut Scratch::default(), &mut squares);
+    squared_distances(&patch, &mut Scratch::default(), &mut squares);
     squares.retain(|&square| square > 0);
     squares.sort_unstable();
     let distances: Vec<f64> = squares.iter().map(|&square| f64::from(square).sqrt()).collect();

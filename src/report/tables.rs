@@ -6,6 +6,7 @@
 use crate::measure::catalog::OPTIONAL_PROPERTIES;
 use crate::measure::{Column, Nuclei};
 use crate::score::Summary;
+use std::fmt::Write as _;
 
 /// A table as it grows, field by field.
 pub struct NucleiTable {
@@ -52,14 +53,22 @@ impl NucleiTable {
         } else if self.header != header {
             return Err(TableError::OtherColumns(field.to_owned()));
         }
-        let mut row = Vec::new();
+        let mut row = csv::ByteRecord::new();
+        let mut text = String::new();
         for (index, label) in nuclei.labels.iter().enumerate() {
             row.clear();
-            row.extend([field.to_owned(), label.to_string()]);
-            row.extend(before.iter().map(|column| number(column.values[index])));
-            row.extend(nuclei.classes.as_ref().map(|classes| classes[index].as_str().to_owned()));
-            row.extend(after.iter().map(|column| number(column.values[index])));
-            self.writer.write_record(&row)?;
+            row.push_field(field.as_bytes());
+            row.push_field(label.to_string().as_bytes());
+            let class = nuclei.classes.as_ref().map(|classes| classes[index].as_str());
+            for (columns, class) in [(&before, class), (&after, None)] {
+                for column in columns {
+                    text.clear();
+                    append(&mut text, column.values[index]);
+                    row.push_field(text.as_bytes());
+                }
+                class.iter().for_each(|class| row.push_field(class.as_bytes()));
+            }
+            self.writer.write_byte_record(&row)?;
         }
         Ok(())
     }
@@ -108,7 +117,23 @@ pub fn fields(rows: &[(&str, Summary)]) -> Result<Vec<u8>, TableError> {
 /// The shortest text that reads back to the same number; empty when undefined.
 #[must_use]
 pub fn number(value: Option<f64>) -> String {
-    value.filter(|value| value.is_finite()).map_or_else(String::new, |value| value.to_string())
+    let mut text = String::new();
+    append(&mut text, value);
+    text
+}
+
+/// As [`number`], at the end of a text.
+fn append(text: &mut String, value: Option<f64>) {
+    // Whole numbers that floats hold exactly have a faster way to the same digits.
+    const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+    let Some(value) = value.filter(|value| value.is_finite()) else { return };
+    let is_whole = value.trunc() == value && (0.0..MAX_WHOLE).contains(&value);
+    let written = if is_whole && !value.is_sign_negative() {
+        write!(text, "{}", value as u64)
+    } else {
+        write!(text, "{value}")
+    };
+    debug_assert!(written.is_ok(), "a text takes whatever is written");
 }
 
 #[cfg(test)]

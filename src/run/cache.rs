@@ -18,7 +18,7 @@ use std::path::PathBuf;
 const MAGIC: &[u8; 8] = b"CGRUN\0\0\x01";
 
 /// Entries larger than this are not read.
-const MAX_ENTRY_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_ENTRY_BYTES: u64 = 1 << 30;
 
 /// A folder of results.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,9 @@ pub struct Key {
 }
 
 impl Key {
-    fn digest(&self) -> Digest {
+    /// Digest of everything that the result depends on, the version of cellgate included.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
         let pixel =
             self.pixel_size.map_or_else(|| "none".to_owned(), |pixel| pixel.um().to_string());
         let version = env!("CARGO_PKG_VERSION");
@@ -113,8 +115,8 @@ struct Head {
     brightness_mean: f64,
 }
 
-/// Magic, length of the head, head, runs of labels, digest of all before.
-fn encode(run: &FieldRun) -> Vec<u8> {
+/// An entry's bytes: magic, length of the head, head, runs of labels, digest of all before.
+pub(crate) fn encode(run: &FieldRun) -> Vec<u8> {
     let summary = &run.summary;
     let columns =
         run.nuclei.columns.iter().map(|column| (column.name.clone(), column.values.clone()));
@@ -146,7 +148,8 @@ fn encode(run: &FieldRun) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<FieldRun> {
+/// The result in an entry's bytes; `None` when they are torn, changed or foreign.
+pub(crate) fn decode(bytes: &[u8]) -> Option<FieldRun> {
     let (content, digest) = bytes.split_at_checked(bytes.len().checked_sub(64)?)?;
     if digest != Digest::of_bytes(content).to_string().as_bytes() {
         return None;

@@ -1,33 +1,13 @@
 //! Distance: from every pixel of a region to the nearest pixel outside it, exact.
 
+use super::patch::{Cell, LANES, Patch};
+use crate::vectors::wide;
 use std::ops::Range;
-
-/// A region cut out of an image, with a frame of one pixel around it.
-///
-/// The frame keeps neighbors of every region pixel inside the patch.
-#[derive(Debug, Default)]
-pub struct Patch {
-    /// Columns, the frame included.
-    pub width: usize,
-    /// Rows, the frame included.
-    pub height: usize,
-    /// What each pixel is, row by row.
-    pub cells: Vec<Cell>,
-}
-
-/// What a pixel of a patch is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell {
-    /// Outside of the region, but inside the image.
-    Outside,
-    /// Part of the region.
-    Inside,
-    /// Beyond the border of the image: not part of the region, and no background either.
-    Beyond,
-}
 
 /// Largest distance that is told apart, in pixels: that of a region without any background.
 pub const MAX_DISTANCE_PX: u16 = 16_383;
+
+const _: () = assert!(MAX_DISTANCE_PX as u64 * MAX_DISTANCE_PX as u64 <= u32::MAX as u64);
 
 /// Squared distances, in whole pixels, of a patch; 0 outside the region.
 ///
@@ -36,42 +16,43 @@ pub const MAX_DISTANCE_PX: u16 = 16_383;
 /// in linear time, doi:10.1007/0-306-47025-X_36. Agrees with scipy's `distance_transform_edt`,
 /// which knows no background beyond the border either.
 pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec<u32>) {
-    let Patch { width, height, ref cells } = *patch;
-    let columns = &mut scratch.columns;
+    wide!(along_columns(patch, scratch));
+    squares.clear();
+    squares.resize(patch.cells.len(), 0);
+    let rows = squares.chunks_exact_mut(patch.width).zip(patch.cells.chunks_exact(patch.width));
+    for ((squares, cells), line) in rows.zip(scratch.columns.chunks_exact(patch.width)) {
+        if wide!(nearest(line, cells, &mut scratch.heights, squares)) {
+            continue;
+        }
+        for run in runs_with_neighbors(line) {
+            lower_envelope(&line[run.clone()], &mut scratch.parabolas, &mut squares[run]);
+        }
+        for (square, _) in squares.iter_mut().zip(cells).filter(|at| *at.1 != Cell::Inside) {
+            *square = 0;
+        }
+    }
+}
+
+/// Distance to the background along each column.
+#[inline(always)]
+fn along_columns(patch: &Patch, scratch: &mut Scratch) {
+    let Scratch { columns, beside, .. } = scratch;
     columns.clear();
-    columns.resize(width * height, 0);
-    let mut above = vec![MAX_DISTANCE_PX; width];
-    for (line, cells) in columns.chunks_exact_mut(width).zip(cells.chunks_exact(width)) {
-        for ((distance, above), &cell) in line.iter_mut().zip(&mut above).zip(cells) {
+    columns.resize(patch.cells.len(), 0);
+    beside.clear();
+    beside.resize(patch.width, MAX_DISTANCE_PX);
+    let lines = columns.chunks_exact_mut(patch.width).zip(patch.cells.chunks_exact(patch.width));
+    for (line, cells) in lines {
+        for ((distance, above), &cell) in line.iter_mut().zip(beside.iter_mut()).zip(cells) {
             let grown = (*above + 1).min(MAX_DISTANCE_PX);
             *distance = if cell == Cell::Outside { 0 } else { grown };
             *above = *distance;
         }
     }
-    let mut below = above;
-    for line in columns.chunks_exact_mut(width).rev() {
-        for (distance, below) in line.iter_mut().zip(&mut below) {
+    for line in columns.chunks_exact_mut(patch.width).rev() {
+        for (distance, below) in line.iter_mut().zip(beside.iter_mut()) {
             *distance = (*distance).min(*below + 1);
             *below = *distance;
-        }
-    }
-    squares.clear();
-    squares.resize(width * height, 0);
-    for y in 0..height {
-        let row = y * width..(y + 1) * width;
-        let line = &columns[row.clone()];
-        if line.iter().all(|&distance| distance <= NEAR_PX) {
-            nearest(line, &mut scratch.near, &mut squares[row.clone()]);
-        } else {
-            for run in runs_with_neighbors(line) {
-                let squares = &mut squares[row.clone()][run.clone()];
-                lower_envelope(&line[run], &mut scratch.parabolas, squares);
-            }
-        }
-        for (square, cell) in squares[row.clone()].iter_mut().zip(&cells[row]) {
-            if *cell != Cell::Inside {
-                *square = 0;
-            }
         }
     }
 }
@@ -92,8 +73,9 @@ fn runs_with_neighbors(line: &[u16]) -> impl Iterator<Item = Range<usize>> {
 #[derive(Debug, Default)]
 pub struct Scratch {
     columns: Vec<u16>,
+    beside: Vec<u16>,
+    heights: Vec<i16>,
     parabolas: Vec<Parabola>,
-    near: Near,
 }
 
 /// A parabola of the lower envelope: its vertex and the first column where it is lowest.
@@ -105,41 +87,45 @@ struct Parabola {
 }
 
 /// Up to this distance looking around is faster than the envelope, and squares fit 16 bits.
-const NEAR_PX: u16 = 32;
+const NEAR_PX: u16 = 128;
 
-/// A square that no sum of two near ones reaches.
-const FAR: i16 = 16_384;
-
-/// Buffers of [`nearest`].
-#[derive(Debug, Default)]
-struct Near {
-    /// Squared distances along the columns, with a margin to look into.
-    heights: Vec<i16>,
-    /// The smallest sums so far.
-    sums: Vec<i16>,
-}
-
-/// As [`lower_envelope`], for columns near the background: looks left and right of all columns at
-/// once, as far as something closer can be.
-fn nearest(columns: &[u16], near: &mut Near, squares: &mut [u32]) {
-    let (margin, n) = (usize::from(NEAR_PX), columns.len());
-    let Near { heights, sums } = near;
+/// As [`lower_envelope`], for rows whose region pixels are near the background: looks left and
+/// right of a block of columns at once, only as far as something closer can be. Gives whether it
+/// was near enough everywhere; if not, the squares mean nothing.
+#[inline(always)]
+fn nearest(columns: &[u16], cells: &[Cell], heights: &mut Vec<i16>, squares: &mut [u32]) -> bool {
+    let margin = usize::from(NEAR_PX);
     heights.clear();
-    heights.resize(n + 2 * margin, FAR);
-    for (height, &distance) in heights[margin..].iter_mut().zip(columns) {
-        *height = (distance * distance) as i16;
-    }
-    sums.clear();
-    sums.extend_from_slice(&heights[margin..margin + n]);
-    let farthest = columns.iter().copied().max().unwrap_or(0);
-    for offset in 1..farthest {
-        let (reach, step) = (usize::from(offset), (offset * offset) as i16);
-        let (left, right) = (&heights[margin - reach..][..n], &heights[margin + reach..][..n]);
-        for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right) {
-            *sum = (*sum).min(left.min(right) + step);
+    heights.resize(margin, i16::MAX);
+    // Whatever lies farther than near is never the nearest to what is near.
+    heights.extend(columns.iter().map(|&distance| distance.min(NEAR_PX + 1).pow(2) as i16));
+    heights.resize(columns.len() + 2 * margin, i16::MAX);
+    let (cells, _) = cells.as_chunks::<LANES>();
+    let (squares, _) = squares.as_chunks_mut::<LANES>();
+    for (index, (squares, cells)) in squares.iter_mut().zip(cells).enumerate() {
+        let block = |at: usize| <&[i16; LANES]>::try_from(&heights[at..at + LANES]).ok();
+        let at = margin + index * LANES;
+        let Some(&(mut sums)) = block(at) else { return false };
+        for (sum, &cell) in sums.iter_mut().zip(cells) {
+            *sum = if cell == Cell::Inside { *sum } else { 0 };
         }
+        let reach_past = |sums: &[i16; LANES], square: i16| {
+            sums.iter().fold(false, |any, &sum| any | (sum > square))
+        };
+        let mut offset = 1;
+        while reach_past(&sums, offset * offset) {
+            let (left, right) = (block(at - offset as usize), block(at + offset as usize));
+            let Some((left, right)) = left.zip(right).filter(|_| offset < NEAR_PX as i16) else {
+                return false;
+            };
+            for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right) {
+                *sum = (*sum).min(left.min(right).saturating_add(offset * offset));
+            }
+            offset += 1;
+        }
+        *squares = sums.map(|sum| sum as u32);
     }
-    squares.iter_mut().zip(sums).for_each(|(square, sum)| *square = *sum as u32);
+    true
 }
 
 /// For each column the smallest `(x - u)² + columns[u]²` over all columns `u`.
@@ -181,27 +167,29 @@ mod tests {
 
     #[track_caller]
     fn check_against_definition(width: usize, height: usize, cell: impl Fn(usize, usize) -> Cell) {
+        let stride = width.next_multiple_of(LANES);
+        let framed = |x: usize, y: usize| if x < width { cell(x, y) } else { Cell::Beyond };
         let cells: Vec<Cell> = (0..height)
-            .flat_map(|y| (0..width).map(move |x| (x, y)))
-            .map(|(x, y)| cell(x, y))
+            .flat_map(|y| (0..stride).map(move |x| (x, y)))
+            .map(|(x, y)| framed(x, y))
             .collect();
-        let patch = Patch { width, height, cells };
+        let patch = Patch { width: stride, height, cells, ..Patch::default() };
         let mut squares = Vec::new();
         squared_distances(&patch, &mut Scratch::default(), &mut squares);
         for (at, &square) in squares.iter().enumerate() {
             let expected = match patch.cells[at] {
-                Cell::Inside => (0..width * height)
+                Cell::Inside => (0..patch.cells.len())
                     .filter(|&other| patch.cells[other] == Cell::Outside)
                     .map(|other| {
-                        let dx = (at % width).abs_diff(other % width);
-                        let dy = (at / width).abs_diff(other / width);
+                        let dx = (at % stride).abs_diff(other % stride);
+                        let dy = (at / stride).abs_diff(other / stride);
                         (dx * dx + dy * dy) as u32
                     })
                     .min()
                     .unwrap_or(u32::from(MAX_DISTANCE_PX).pow(2)),
                 Cell::Outside | Cell::Beyond => 0,
             };
-            assert_eq!(square, expected, "({}, {})", at % width, at / width);
+            assert_eq!(square, expected, "({}, {})", at % stride, at / stride);
         }
     }
 

@@ -1,22 +1,13 @@
-//! Flood: watershed of one region, from its peaks down, with basins that merge on the way.
+//! Flood: watershed of one region, with basins that merge where a peak does not stand on its own.
 //!
-//! Pixels are visited from the highest level to the lowest. A pixel without a visited neighbor
-//! starts a basin; a pixel between basins decides whether the lower peak stands on its own. This
-//! gives the basins of an h-maxima transform and of a marker-controlled watershed in one pass.
+//! This gives the basins of an h-maxima transform and of a marker-controlled watershed at once, as
+//! if pixels were visited from the highest level to the lowest, equal levels in raster order. Only
+//! the few pixels between basins are really sorted and visited like that: where any other pixel
+//! belongs is known from its neighbors alone, by climbing to the highest.
 
-use super::distance::{Cell, Patch};
-
-/// Relief of a patch: what the flood follows, high in the middle of nuclei.
-#[derive(Debug, Default)]
-pub struct Relief {
-    /// Level of each pixel of the patch, at most [`MAX_LEVEL`].
-    pub levels: Vec<u16>,
-    /// Levels of one unit of `h`.
-    pub levels_per_unit: f64,
-}
-
-/// Highest level of a relief: levels are sorted by counting.
-pub const MAX_LEVEL: u16 = 4_095;
+use super::patch::Patch;
+use super::relief::Relief;
+use crate::vectors::wide;
 
 /// When a peak stands on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,19 +35,35 @@ struct Peak {
     square: u32,
 }
 
+/// Which neighbor a pixel climbs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Climb {
+    /// None: the pixel is a peak, or outside the region.
+    Stay = 0,
+    Up,
+    Left,
+    Right,
+    Down,
+}
+
+/// A pixel where basins meet; the first to be visited is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Saddle {
+    depth: u16,
+    at: u32,
+}
+
 /// Basins of a flooded patch.
 #[derive(Debug, Default)]
 pub struct Basins {
-    /// Places of the region's pixels in raster order.
-    inside: Vec<u32>,
-    /// First place in the order of each level, from the highest down.
-    starts: Vec<u32>,
-    /// Places of the region's pixels by falling level.
-    order: Vec<u32>,
+    climbs: Vec<Climb>,
     /// Number of the basin of each pixel, from 1; 0 outside the region.
     numbers: Vec<u32>,
+    /// The basin that each basin has joined; itself when none.
     parents: Vec<u32>,
     peaks: Vec<Peak>,
+    saddles: Vec<Saddle>,
+    path: Vec<u32>,
 }
 
 impl Basins {
@@ -65,47 +72,19 @@ impl Basins {
     /// # Shapes
     /// `relief.levels` and `squares` (squared distances to the background) as `patch.cells`.
     pub fn flood(&mut self, patch: &Patch, relief: &Relief, squares: &[u32], standing: Standing) {
-        self.sort(patch, &relief.levels);
-        self.numbers.clear();
-        self.numbers.resize(patch.cells.len(), 0);
-        self.parents.clear();
-        self.parents.push(0);
-        self.peaks.clear();
-        self.peaks.push(Peak { at: 0, level: 0, square: 0 });
-        let least_rise = standing.h * relief.levels_per_unit;
-        let order = std::mem::take(&mut self.order);
-        for &at in &order {
-            let at = at as usize;
-            let level = relief.levels[at];
-            let around = neighbors(patch.width, at);
-            let numbers = around.map(|neighbor| self.numbers[neighbor]);
-            let first = numbers.into_iter().find(|&number| number != 0).unwrap_or(0);
-            if first == 0 {
-                let number = self.peaks.len() as u32;
-                self.peaks.push(Peak { at: at as u32, level, square: squares[at] });
-                self.parents.push(number);
-                self.numbers[at] = number;
-                continue;
-            }
-            if numbers.iter().all(|&number| number == 0 || number == first) {
-                self.numbers[at] = self.root(first);
-                continue;
-            }
-            let home = self.home(around, &relief.levels);
-            self.numbers[at] = home;
-            for number in numbers {
-                let (one, two) = (self.root(home), self.root(number));
-                if two != 0 && one != two {
-                    self.meet(one, two, level, least_rise, standing.apart, patch.width);
-                }
-            }
+        wide!(self.find_climbs(patch.width, &relief.levels));
+        self.climb(patch, &relief.levels, squares);
+        if self.peaks.len() > 2 {
+            self.find_saddles(patch, &relief.levels);
+            let least_rise = standing.h * relief.levels_per_unit;
+            self.join(patch.width, &relief.levels, least_rise, standing.apart);
         }
-        self.order = order;
     }
 
     /// Number of the basin that a pixel ended up in; 0 outside the region.
-    pub fn basin(&mut self, at: usize) -> u32 {
-        self.root(self.numbers[at])
+    #[must_use]
+    pub fn basin(&self, at: usize) -> u32 {
+        self.parents[self.numbers[at] as usize]
     }
 
     /// Upper limit of basin numbers.
@@ -114,36 +93,109 @@ impl Basins {
         self.parents.len()
     }
 
-    /// Sorts the region's pixels by falling level; equal levels stay in raster order.
-    fn sort(&mut self, patch: &Patch, levels: &[u16]) {
-        let highest = levels.iter().copied().max().unwrap_or(0).min(MAX_LEVEL);
-        let starts = &mut self.starts;
-        starts.clear();
-        starts.resize(usize::from(highest) + 2, 0);
-        self.inside.clear();
-        for (at, (cell, &level)) in patch.cells.iter().zip(levels).enumerate() {
-            if *cell == Cell::Inside {
-                self.inside.push(at as u32);
-                starts[usize::from(highest - level) + 1] += 1;
-            }
-        }
-        for bucket in 1..starts.len() {
-            starts[bucket] += starts[bucket - 1];
-        }
-        self.order.clear();
-        self.order.resize(self.inside.len(), 0);
-        for &at in &self.inside {
-            let place = &mut starts[usize::from(highest - levels[at as usize])];
-            self.order[*place as usize] = at;
-            *place += 1;
+    /// Whether all pixels ended up in one basin.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.parents.iter().skip(2).all(|parent| *parent == self.parents[1])
+    }
+
+    /// Finds the highest neighbor that is visited before each pixel; of equal ones the first in
+    /// raster order.
+    #[inline(always)]
+    fn find_climbs(&mut self, width: usize, levels: &[u16]) {
+        self.climbs.clear();
+        self.climbs.resize(levels.len(), Climb::Stay);
+        let inner = width..levels.len() - width;
+        let shifted = |by: usize| &levels[by..][..inner.len()];
+        let (up, left, here) = (shifted(0), shifted(width - 1), shifted(width));
+        let (right, down) = (shifted(width + 1), shifted(2 * width));
+        let around = up.iter().zip(left).zip(right).zip(down);
+        for ((climb, &here), (((&up, &left), &right), &down)) in
+            self.climbs[inner].iter_mut().zip(here).zip(around)
+        {
+            let highest = up.max(left).max(right.max(down));
+            // Of neighbors as high as the pixel, those above and to the left come before it.
+            let after = if highest == here { Climb::Stay } else { Climb::Down };
+            let after = if right == highest && highest != here { Climb::Right } else { after };
+            let visited = if left == highest { Climb::Left } else { after };
+            let visited = if up == highest { Climb::Up } else { visited };
+            *climb = if highest < here { Climb::Stay } else { visited };
         }
     }
 
-    /// The basin of the highest visited neighbor; of equal neighbors the first in raster order.
-    fn home(&mut self, around: [usize; 4], levels: &[u16]) -> u32 {
-        let visited = around.into_iter().filter(|&neighbor| self.numbers[neighbor] != 0);
-        let highest = visited.rev().max_by_key(|&neighbor| levels[neighbor]);
-        highest.map_or(0, |neighbor| self.root(self.numbers[neighbor]))
+    /// Numbers the pixels by the peak that they climb to.
+    fn climb(&mut self, patch: &Patch, levels: &[u16], squares: &[u32]) {
+        self.numbers.clear();
+        self.numbers.resize(levels.len(), 0);
+        self.parents.clear();
+        self.parents.push(0);
+        self.peaks.clear();
+        self.peaks.push(Peak { at: 0, level: 0, square: 0 });
+        // Places to go for each climb; what does not stand on a table is hard to foresee.
+        let steps = [0, patch.width.wrapping_neg(), usize::MAX, 1, patch.width];
+        for span in patch.spans.iter().cloned() {
+            for start in span {
+                let mut at = start;
+                self.path.clear();
+                while self.numbers[at] == 0 {
+                    self.path.push(at as u32);
+                    if self.climbs[at] == Climb::Stay {
+                        self.numbers[at] = self.peaks.len() as u32;
+                        self.parents.push(self.peaks.len() as u32);
+                        let (level, square) = (levels[at], squares[at]);
+                        self.peaks.push(Peak { at: at as u32, level, square });
+                    }
+                    at = at.wrapping_add(steps[self.climbs[at] as usize]);
+                }
+                let number = self.numbers[at];
+                self.path.iter().for_each(|&at| self.numbers[at as usize] = number);
+            }
+        }
+    }
+
+    /// Finds the pixels that are visited when another basin has already come up to them.
+    fn find_saddles(&mut self, patch: &Patch, levels: &[u16]) {
+        self.saddles.clear();
+        for span in patch.spans.iter().cloned() {
+            let shifted = |by: usize| &self.numbers[span.start + by..span.end + by];
+            let numbers = shifted(0).iter().zip(shifted(1)).zip(shifted(patch.width));
+            for (at, ((&number, &right), &below)) in span.clone().zip(numbers) {
+                if number == right && number == below {
+                    continue;
+                }
+                for (other, next) in [(right, at + 1), (below, at + patch.width)] {
+                    if other != number && other != 0 {
+                        let later = if levels[next] <= levels[at] { next } else { at };
+                        let depth = u16::MAX - levels[later];
+                        self.saddles.push(Saddle { depth, at: later as u32 });
+                    }
+                }
+            }
+        }
+        self.saddles.sort_unstable();
+        self.saddles.dedup();
+    }
+
+    /// Lets basins meet at their saddles, from the highest down.
+    fn join(&mut self, width: usize, levels: &[u16], least_rise: f64, apart: Apart) {
+        let saddles = std::mem::take(&mut self.saddles);
+        for saddle in &saddles {
+            let at = saddle.at as usize;
+            let level = levels[at];
+            let home = self.numbers[at];
+            for (neighbor, level_then) in neighbors(width, at) {
+                let is_visited = levels[neighbor] >= level + level_then;
+                let number = if is_visited { self.numbers[neighbor] } else { 0 };
+                let (one, two) = (self.root(home), self.root(number));
+                if two != 0 && one != two {
+                    self.meet(one, two, level, least_rise, apart, width);
+                }
+            }
+        }
+        self.saddles = saddles;
+        for number in 1..self.parents.len() as u32 {
+            self.parents[number as usize] = self.root(number);
+        }
     }
 
     /// Two basins meet at a saddle: the lower joins the higher unless it stands on its own.
@@ -183,30 +235,33 @@ impl Basins {
     }
 }
 
-/// The four neighbors of a pixel inside the frame, in raster order.
-fn neighbors(width: usize, at: usize) -> [usize; 4] {
-    [at - width, at - 1, at + 1, at + width]
+/// The four neighbors of a pixel inside the frame, in raster order, and how much higher each must
+/// be to be visited before the pixel.
+fn neighbors(width: usize, at: usize) -> [(usize, u16); 4] {
+    [(at - width, 0), (at - 1, 0), (at + 1, 1), (at + width, 1)]
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::components::Run;
     use super::*;
 
     /// Levels of a row of pixels, framed; gives the basins of the row, renumbered from 1.
     #[track_caller]
     fn check(levels: &[u16], standing: Standing, expected: &[u32]) {
-        let width = levels.len() + 2;
-        let mut cells = vec![Cell::Outside; 3 * width];
-        cells[width + 1..2 * width - 1].fill(Cell::Inside);
-        let mut framed = vec![0; 3 * width];
-        framed[width + 1..2 * width - 1].copy_from_slice(levels);
-        let squares: Vec<u32> = framed.iter().map(|&level| u32::from(level).pow(2)).collect();
-        let patch = Patch { width, height: 3, cells };
-        let relief = Relief { levels: framed, levels_per_unit: 1.0 };
+        let mut patch = Patch::default();
+        patch.lay(&[Run { y: 0, start: 0, end: levels.len() as u32 }]);
+        let mut relief = Relief::default();
+        relief.levels.resize(patch.cells.len(), 0);
+        relief.levels_per_unit = 1.0;
+        let span = patch.spans[0].clone();
+        relief.levels[span.clone()].copy_from_slice(levels);
+        let squares: Vec<u32> =
+            relief.levels.iter().map(|&level| u32::from(level).pow(2)).collect();
         let mut basins = Basins::default();
         basins.flood(&patch, &relief, &squares, standing);
         let mut seen = Vec::new();
-        let row = (width + 1..2 * width - 1).map(|at| {
+        let row = span.map(|at| {
             let basin = basins.basin(at);
             let known = seen.iter().position(|&other| other == basin);
             known.unwrap_or_else(|| {

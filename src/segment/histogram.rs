@@ -1,6 +1,7 @@
 //! Histogram: counts of all values of a signal, and the thresholds that follow from them.
 
 use crate::raster::Raster;
+use crate::vectors::wide;
 
 /// Classes of three-class Otsu are sought among this many bins between the extremes.
 const OTSU3_BINS: usize = 512;
@@ -8,9 +9,10 @@ const OTSU3_BINS: usize = 512;
 /// Bins of the triangle method between the extremes, as scikit-image has them.
 const TRIANGLE_BINS: usize = 256;
 
-/// How often each of the 65,536 values occurs.
+/// How often each value occurs.
 #[derive(Debug, Clone)]
 pub struct Histogram {
+    /// Counts from 0 to the largest value that occurs.
     counts: Vec<u64>,
     low: u16,
     high: u16,
@@ -20,8 +22,9 @@ impl Histogram {
     /// Counts the values of a raster.
     #[must_use]
     pub fn of(raster: &Raster<u16>) -> Self {
+        let highest = wide!(raster.samples().iter().fold(0, |highest, &value| value.max(highest)));
         // Four tables keep runs of equal values from waiting for each other's counter.
-        let mut tables = vec![[0_u32; 4]; 65_536];
+        let mut tables = vec![[0_u32; 4]; usize::from(highest) + 1];
         let (blocks, rest) = raster.samples().as_chunks::<4>();
         for block in blocks {
             for (lane, &value) in block.iter().enumerate() {
@@ -140,17 +143,17 @@ impl Histogram {
     /// doi:10.1016/S0167-8655(98)00057-9, from the mean, on values counted from the smallest.
     #[must_use]
     pub fn li(&self) -> f64 {
-        let mut below = Vec::with_capacity(65_537);
-        below.push((0_u64, 0_u64));
+        let mut below = vec![(0_u64, 0_u64)];
         for (value, &n) in self.counts.iter().enumerate() {
             let (pixels, sum) = below[value];
             let above_low = (value as u64).saturating_sub(u64::from(self.low));
             below.push((pixels + n, sum + n * above_low));
         }
-        let (total, sum) = below[65_536];
+        let n_values = self.counts.len();
+        let (total, sum) = below[n_values];
         let mut level = sum as f64 / total as f64;
         for _ in 0..1_000 {
-            let cut = (level as usize + usize::from(self.low) + 1).min(65_536);
+            let cut = (level as usize + usize::from(self.low) + 1).min(n_values);
             let (n_back, sum_back) = below[cut];
             let (n_fore, sum_fore) = (total - n_back, sum - sum_back);
             if n_back == 0 || n_fore == 0 || sum_back == 0 {

@@ -146,11 +146,13 @@ impl Mask {
                     continue;
                 }
                 let half = half_widths[dy.unsigned_abs() as usize];
-                self.over_window(from as u32, half, outside, combine, &mut line);
-                words
-                    .iter_mut()
-                    .zip(&line)
-                    .for_each(|(word, &other)| *word = combine(*word, other));
+                let row = if half == 0 {
+                    self.row(from as u32)
+                } else {
+                    self.over_window(from as u32, half, outside, combine, &mut line);
+                    &line
+                };
+                words.iter_mut().zip(row).for_each(|(word, &other)| *word = combine(*word, other));
             }
         });
         result

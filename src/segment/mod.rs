@@ -11,6 +11,8 @@ pub mod distance;
 pub mod flood;
 pub mod histogram;
 pub mod mask;
+pub mod patch;
+pub mod relief;
 pub mod resample;
 pub mod signal;
 pub mod smooth;

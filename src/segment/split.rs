@@ -4,8 +4,10 @@
 //! parallel and the result does not depend on how many threads do it.
 
 use super::components::{Components, Run};
-use super::distance::{Cell, MAX_DISTANCE_PX, Patch, Scratch, squared_distances};
-use super::flood::{Apart, Basins, MAX_LEVEL, Relief, Standing};
+use super::distance::{Scratch, squared_distances};
+use super::flood::{Apart, Basins, Standing};
+use super::patch::Patch;
+use super::relief::Relief;
 use crate::raster::Raster;
 use rayon::prelude::*;
 
@@ -39,8 +41,8 @@ pub fn split(
         regions.into_iter().map(<[Run]>::to_vec).collect()
     } else {
         let split_one = |bench: &mut Bench, runs: &&[Run]| {
-            bench.lay(runs, width, height);
-            bench.split(guide, standing)
+            bench.patch.lay_within(runs, (width, height));
+            bench.split(runs, guide, standing)
         };
         regions
             .par_iter()
@@ -56,150 +58,47 @@ pub fn split(
 /// Buffers for one region, used again for the next.
 #[derive(Default)]
 struct Bench {
-    left: i64,
-    top: i64,
     patch: Patch,
     squares: Vec<u32>,
     scratch: Scratch,
     relief: Relief,
     basins: Basins,
-    rough: Vec<i32>,
 }
 
 impl Bench {
-    /// Lays a region out as a patch with a frame of one pixel.
-    fn lay(&mut self, runs: &[Run], width: u32, height: u32) {
-        let left = runs.iter().map(|run| run.start).min().unwrap_or(0);
-        let right = runs.iter().map(|run| run.end).max().unwrap_or(0);
-        let (top, bottom) = (runs[0].y, runs[runs.len() - 1].y + 1);
-        (self.left, self.top) = (i64::from(left) - 1, i64::from(top) - 1);
-        let patch = &mut self.patch;
-        (patch.width, patch.height) = ((right - left + 2) as usize, (bottom - top + 2) as usize);
-        patch.cells.clear();
-        patch.cells.resize(patch.width * patch.height, Cell::Outside);
-        if top == 0 {
-            patch.cells[..patch.width].fill(Cell::Beyond);
-        }
-        if bottom == height {
-            let last = patch.width * (patch.height - 1);
-            patch.cells[last..].fill(Cell::Beyond);
-        }
-        if left == 0 {
-            patch.cells.iter_mut().step_by(patch.width).for_each(|cell| *cell = Cell::Beyond);
-        }
-        if right == width {
-            let ends = patch.cells.iter_mut().skip(patch.width - 1);
-            ends.step_by(patch.width).for_each(|cell| *cell = Cell::Beyond);
-        }
-        for run in runs {
-            let row = (run.y - top + 1) as usize * patch.width;
-            let start = row + (run.start - left + 1) as usize;
-            patch.cells[start..start + run.n_px() as usize].fill(Cell::Inside);
-        }
-    }
-
-    fn split(&mut self, guide: Guide<'_>, standing: Standing) -> Vec<Region> {
-        squared_distances(&self.patch, &mut self.scratch, &mut self.squares);
+    /// Splits the region that was laid out.
+    fn split(&mut self, runs: &[Run], guide: Guide<'_>, standing: Standing) -> Vec<Region> {
+        let Self { patch, squares, scratch, relief, basins } = self;
+        squared_distances(patch, scratch, squares);
         match guide {
-            Guide::Whole | Guide::Distance => self.distance_relief(),
-            Guide::Signal(raster) => self.signal_relief(|x, y| i32::from(raster.at(x, y))),
-            Guide::Laplacian(raster) => self.signal_relief(|x, y| negative_laplacian(raster, x, y)),
+            Guide::Whole | Guide::Distance => relief.of_distances(patch, squares),
+            Guide::Signal(raster) => {
+                relief.of_signal(patch, runs, |x, y| i32::from(raster.at(x, y)));
+            }
+            Guide::Laplacian(raster) => {
+                relief.of_signal(patch, runs, |x, y| negative_laplacian(raster, x, y));
+            }
         }
-        self.basins.flood(&self.patch, &self.relief, &self.squares, standing);
-        self.collect()
-    }
-
-    /// Relief of distances to the background, smoothed so that ragged outlines make no peaks.
-    fn distance_relief(&mut self) {
-        // Sixty-fourths of a pixel leave room for any region that is no whole-slide fold.
-        const FINE: f64 = 64.0;
-        let farthest = self.squares.iter().copied().max().unwrap_or(0);
-        let distance = |square: u32| f64::from(square).sqrt() * FINE;
-        let fold = (distance(farthest) / f64::from(u16::MAX)).max(1.0);
-        let levels = &mut self.relief.levels;
-        levels.clear();
-        // The usual divisors are told to the compiler: it divides by one and by four for nothing.
-        if fold == 1.0 {
-            levels.extend(self.squares.iter().map(|&square| distance(square) as u16));
-        } else {
-            levels.extend(self.squares.iter().map(|&square| (distance(square) / fold) as u16));
-        }
-        smooth(levels, self.patch.width);
-        smooth(levels, self.patch.width);
-        let highest = levels.iter().copied().max().unwrap_or(0);
-        // A quarter of the fine steps where that suffices, to sort by counting.
-        let coarse = (highest / (MAX_LEVEL + 1) + 1).max(4);
-        if coarse == 4 {
-            levels.iter_mut().for_each(|level| *level /= 4);
-        } else {
-            levels.iter_mut().for_each(|level| *level /= coarse);
-        }
-        self.relief.levels_per_unit = FINE / fold / f64::from(coarse);
-    }
-
-    /// Relief of a signal inside the region.
-    fn signal_relief(&mut self, signal: impl Fn(u32, u32) -> i32) {
-        let width = self.patch.width;
-        let rough = &mut self.rough;
-        rough.clear();
-        rough.extend(self.patch.cells.iter().enumerate().map(|(at, cell)| {
-            let x = (self.left + (at % width) as i64) as u32;
-            let y = (self.top + (at / width) as i64) as u32;
-            if *cell == Cell::Inside { signal(x, y) } else { i32::MIN }
-        }));
-        let inside = || rough.iter().filter(|value| **value != i32::MIN);
-        let low = inside().min().copied().unwrap_or(0);
-        let high = inside().max().copied().unwrap_or(0);
-        let step = ((high - low) / (i32::from(MAX_LEVEL) + 1)) + 1;
-        let level =
-            |value: &i32| if *value == i32::MIN { 0 } else { ((value - low) / step) as u16 };
-        self.relief.levels.clear();
-        self.relief.levels.extend(rough.iter().map(level));
-        self.relief.levels_per_unit = 1.0 / f64::from(step);
+        basins.flood(patch, relief, squares, standing);
+        if basins.is_one() { vec![runs.to_vec()] } else { self.collect(runs) }
     }
 
     /// The basins as runs of the image.
-    fn collect(&mut self) -> Vec<Region> {
+    fn collect(&self, runs: &[Run]) -> Vec<Region> {
         let mut regions: Vec<Region> = vec![Vec::new(); self.basins.n_numbers()];
-        for row in 1..self.patch.height - 1 {
-            let y = (self.top + row as i64) as u32;
-            let mut last = 0;
-            for column in 1..self.patch.width - 1 {
-                let basin = self.basins.basin(row * self.patch.width + column);
-                let x = (self.left + column as i64) as u32;
-                match regions[basin as usize].last_mut() {
-                    _ if basin == 0 => {}
-                    Some(run) if basin == last => run.end = x + 1,
-                    _ => regions[basin as usize].push(Run { y, start: x, end: x + 1 }),
-                }
-                last = basin;
+        for (run, span) in runs.iter().zip(&self.patch.spans) {
+            let mut start = run.start;
+            let basin_at = |x: u32| self.basins.basin(span.start + (x - run.start) as usize);
+            while start < run.end {
+                let basin = basin_at(start);
+                let other = (start + 1..run.end).find(|&x| basin_at(x) != basin);
+                let end = other.unwrap_or(run.end);
+                regions[basin as usize].push(Run { y: run.y, start, end });
+                start = end;
             }
         }
         regions.retain(|runs| !runs.is_empty());
         regions
-    }
-}
-
-/// Binomial smoothing, 1 2 1 in both directions.
-fn smooth(levels: &mut [u16], width: usize) {
-    let blend = |one: u16, two: u16, three: u16| {
-        ((u32::from(one) + 2 * u32::from(two) + u32::from(three) + 2) / 4) as u16
-    };
-    for row in levels.chunks_mut(width) {
-        let mut before = row[0];
-        for x in 1..width - 1 {
-            let here = row[x];
-            row[x] = blend(before, here, row[x + 1]);
-            before = here;
-        }
-    }
-    let mut before = levels[..width].to_vec();
-    for start in (width..levels.len() - width).step_by(width) {
-        for x in 0..width {
-            let here = levels[start + x];
-            levels[start + x] = blend(before[x], here, levels[start + width + x]);
-            before[x] = here;
-        }
     }
 }
 
@@ -219,8 +118,6 @@ fn negative_laplacian(raster: &Raster<u16>, x: u32, y: u32) -> i32 {
 /// Two touching disks have their centers two radii apart; the ridge of one long nucleus has its
 /// peaks within one.
 pub const AUTO_APART: Apart = Apart::Radii(1.0);
-
-const _: () = assert!(MAX_DISTANCE_PX as u64 * MAX_DISTANCE_PX as u64 <= u32::MAX as u64);
 
 #[cfg(test)]
 mod tests {

