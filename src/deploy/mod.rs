@@ -1,13 +1,16 @@
 //! Deploy: brings a release onto the hosts of a target, or leaves them as they were.
 //!
 //! `transport` opens channels, `connection` asks and hears on one of them, `session` goes through a
-//! deploy step by step. Everything that decides what is active happens in the agent.
+//! deploy step by step, `whole` through all steps on one host. Everything that decides what is active
+//! happens in the agent.
 
 pub mod connection;
 mod ending;
 pub mod local;
+mod options;
 mod sending;
 pub mod session;
 pub mod transport;
+mod whole;
 
 pub use ending::{Ended, Failure};
