@@ -8,6 +8,7 @@ use super::fault::Point;
 use super::journal::Journal;
 use super::quarantine;
 use super::refuse::{Refused, failed};
+use super::stage;
 use super::state::{Event, Pending, Rollback, State};
 use super::world::World;
 use crate::digest::Digest;
@@ -82,7 +83,7 @@ pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
 /// `failed`, with the disk and the journal as they were after the last whole step.
 pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refused> {
     for _ in 0..MAX_STEPS {
-        let Some(step) = next_step(journal.state(), &sight(world)?) else { return Ok(()) };
+        let Some(step) = next_step(journal.state(), &sight(world)?) else { break };
         match step {
             Step::EndRollback(rollback) => end_rollback(world, journal, rollback)?,
             Step::RollBack(pending, reason) => roll_back(world, journal, &pending, &reason)?,
@@ -93,6 +94,9 @@ pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refuse
             Step::PointPrevious(previous) => point(world, PREVIOUS, previous, PREVIOUS_POINTS)?,
         }
     }
+    // Whoever has the lock stages nothing yet: what looks half built was left. It is in nobody's way
+    // until the next deploy, which asks for its removal.
+    let _ = stage::clean(world);
     Ok(())
 }
 
@@ -102,7 +106,7 @@ pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refuse
 /// `failed`.
 pub(super) fn is_needed(world: &World) -> Result<bool, Refused> {
     let state = super::journal::peek(world)?.state;
-    Ok(next_step(&state, &sight(world)?).is_some())
+    Ok(next_step(&state, &sight(world)?).is_some() || stage::has_left(world))
 }
 
 fn sight(world: &World) -> Result<Sight, Refused> {
