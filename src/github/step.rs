@@ -7,7 +7,7 @@
 //! GitHub Docs, Workflow commands for GitHub Actions, "Environment files"; the runner's
 //! `FileCommandManager.cs`.
 
-use crate::digest::{Digest, DigestError};
+use crate::digest::DigestError;
 use crate::report::markdown::{self, prose};
 use crate::report::model::{Report, ReportError};
 use std::io::Write as _;
@@ -116,18 +116,17 @@ impl Step {
 
 /// The outputs of a gate whose report stands in a folder.
 ///
-/// `report-digest` is the digest of `report.json`; for `params-digest` see
+/// `report-digest` is what an approval names, see [`Report::digest`]; for `params-digest` see
 /// [`Report::params_digest`].
 ///
 /// # Errors
 /// [`StepError`] when the report has no file form.
 pub fn outputs_of(report: &Report, folder: &Path) -> Result<Vec<Output>, StepError> {
-    let digest = Digest::of_bytes(report.to_json()?.as_bytes());
     let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
     Ok(vec![
         ("verdict", report.verdict.to_string()),
         ("params-digest", report.params_digest()?),
-        ("report-digest", digest.to_string()),
+        ("report-digest", report.digest()?.to_string()),
         ("report-json", file("report.json")),
         ("report-html", file("report.html")),
         ("n-findings", report.findings.len().to_string()),

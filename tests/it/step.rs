@@ -2,7 +2,7 @@
 
 use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
 use crate::repository::{Repository, Told, cache, cellgate};
-use cellgate::digest::Digest;
+use cellgate::report::model::Report;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -166,7 +166,7 @@ fn every_output_is_set_and_the_changed_key_is_annotated() {
     let report = fs::read(repository.path("cellgate-report/report.json")).unwrap();
     let value: Value = serde_json::from_slice(&report).unwrap();
     let head = value["profiles"][0]["params_digest"]["head"].as_str().unwrap();
-    let digest = Digest::of_bytes(&report).to_string();
+    let digest = Report::from_json(&report).unwrap().digest().unwrap().to_string();
     for (name, expected) in [
         ("verdict", "drifted"),
         ("params-digest", head),
