@@ -3,7 +3,7 @@
 //! A value's canonical form is JSON after RFC 8785, so that order and formatting of the file it
 //! came from do not matter. Digests are shown as 64 lowercase hexadecimal digits.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -29,6 +29,12 @@ impl Digest {
     /// not text).
     pub fn of_canonical<T: Serialize>(value: &T) -> Result<Self, DigestError> {
         Ok(Self::of_bytes(&canonical(value)?))
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// First twelve digits, for people.
@@ -68,6 +74,36 @@ impl FromStr for Digest {
     }
 }
 
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A digest of bytes that come piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all pieces.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 /// The canonical JSON form (RFC 8785) of a value.
 ///
 /// # Errors
@@ -101,6 +137,14 @@ mod tests {
         let one = serde_json::json!({"b": 1.0, "a": [1, 2.5]});
         let two = serde_json::json!({"a": [1, 2.5], "b": 1});
         assert_eq!(Digest::of_canonical(&one).unwrap(), Digest::of_canonical(&two).unwrap());
+    }
+
+    #[test]
+    fn pieces_have_the_digest_of_the_whole() {
+        let mut hasher = Hasher::default();
+        hasher.update(b"a");
+        hasher.update(b"bc");
+        assert_eq!(hasher.finish(), Digest::of_bytes(b"abc"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod source;
 pub mod finding;
 pub mod yaml;
 pub mod raster;
+pub mod vectors;
 
 // Floor 1, inputs: what people wrote and what microscopes saw.
 pub mod revision;
@@ -39,6 +40,7 @@ pub mod validate;
 pub mod run;
 pub mod gate;
 pub mod compare;
+pub mod init;
 
 // Floor 6, world: other machines and people.
 pub mod github;

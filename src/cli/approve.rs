@@ -5,6 +5,7 @@ use cellgate::approval::signature::verify;
 use cellgate::approval::{Action, BRANCH, DigestPrefix, Log, MAX_WHY_CHARS, Record, Timestamp};
 use cellgate::gate::{
     AppendError, Approvals, ApproveError, GateError, Recorded, Unreadable, Word, approve, revoke,
+    verify_history,
 };
 use cellgate::github::Client;
 use cellgate::github::approve::{Answer, AnswerError, Setup, answer};
@@ -16,6 +17,10 @@ use clap::ValueEnum;
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The workflow that `cellgate init` writes for the gate, and the artifact that it leaves.
+const WORKFLOW: &str = ".github/workflows/gate.yml";
+const ARTIFACT: &str = "cellgate-report";
 
 /// Approve exactly what a report tells, or take that back
 ///
@@ -37,7 +42,7 @@ pub(crate) struct Args {
     /// Show every record
     #[arg(long)]
     list: bool,
-    /// Verify the whole chain of records
+    /// Verify the whole chain of records, and that the branch only ever grew
     #[arg(long)]
     verify: bool,
     /// Carry out the command in the pull-request comment that started this workflow
@@ -56,12 +61,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "verify")]
     allowed_signers: Option<PathBuf>,
     /// File of the workflow that gates; with `--comment`
-    #[arg(long, value_name = "PATH", default_value = ".github/workflows/gate.yml")]
+    #[arg(long, value_name = "PATH", default_value = WORKFLOW)]
     workflow: String,
     /// Name of the artifact in which it leaves `report.json`; with `--comment`
-    #[arg(long, value_name = "NAME", default_value = "cellgate-report")]
+    #[arg(long, value_name = "NAME", default_value = ARTIFACT)]
     artifact: String,
-    /// Folder of `cellgate.yaml` in the repository; with `--comment`
+    /// Folder of `cellgate.yaml`; the top of the repository without this
     #[arg(long, value_name = "DIR", default_value = "")]
     root: String,
     /// Form of the result on standard output
@@ -96,15 +101,24 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         return answer_comment(args, out);
     }
     let failed = |error: cellgate::revision::TreeError| Failure::Tool(error.to_string());
-    let root = repository_root(Path::new(".")).map_err(failed)?;
+    let folder = Path::new(if args.root.is_empty() { "." } else { &args.root });
+    let top = repository_root(folder).map_err(failed)?;
+    let root = if args.root.is_empty() { top.as_path() } else { folder };
     if args.list || args.verify {
         let named = args.rev.as_deref().filter(|revision| !revision.is_empty());
-        let approvals = Approvals::read(&root, named).map_err(failed)?;
+        let approvals = Approvals::read(&top, named).map_err(failed)?;
         let log = approvals.log.map_err(|error| Failure::Refused(error.to_string()))?;
-        return if args.list { list(args, out, &log) } else { verified(args, out, &log) };
+        if args.list {
+            return list(args, out, &log);
+        }
+        if let Some(revision) = &approvals.revision {
+            verify_history(&top, revision).map_err(|error| Failure::Refused(error.to_string()))?;
+        }
+        return verified(args, out, &log);
     }
     let word = Word {
-        repository: &root,
+        repository: &top,
+        root,
         why: args.reason.clone().unwrap_or_default(),
         when: now()?,
         key: args.sign.as_deref(),
@@ -124,9 +138,13 @@ fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         let why = "`--comment` answers the event `issue_comment`, and this run has another";
         return Err(Failure::Usage(why.to_owned()));
     };
+    // An action hands on what it was not given as an empty text.
+    let given = |text: &str, default: &str| {
+        if text.is_empty() { default.to_owned() } else { text.to_owned() }
+    };
     let setup = Setup {
-        workflow: args.workflow.clone(),
-        artifact: args.artifact.clone(),
+        workflow: given(&args.workflow, WORKFLOW),
+        artifact: given(&args.artifact, ARTIFACT),
         root: args.root.clone(),
     };
     let when = now()?;

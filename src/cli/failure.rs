@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// The tool failed: 1.
     Tool(String),
+    /// A deploy did not end well: 20 to 23.
+    Deploy(u8, String),
 }
 
 impl Failure {
@@ -40,6 +42,7 @@ impl Failure {
             Self::Nothing(_) => 3,
             Self::Refused(_) => 13,
             Self::Tool(_) => 1,
+            Self::Deploy(code, _) => *code,
         }
     }
 
@@ -47,9 +50,11 @@ impl Failure {
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Findings(_) => "an input is invalid",
-            Self::Usage(text) | Self::Nothing(text) | Self::Refused(text) | Self::Tool(text) => {
-                text
-            }
+            Self::Usage(text)
+            | Self::Nothing(text)
+            | Self::Refused(text)
+            | Self::Tool(text)
+            | Self::Deploy(_, text) => text,
         }
     }
 
@@ -60,9 +65,7 @@ impl Failure {
             Self::Findings(findings) => {
                 format!("{}{}\n", human(findings, &[], false), summary_line(findings))
             }
-            Self::Usage(text) | Self::Nothing(text) | Self::Refused(text) | Self::Tool(text) => {
-                format!("error: {text}\n")
-            }
+            failure => format!("error: {}\n", failure.text()),
         };
         // Error texts hold names of files and replies of programs, and GitHub's runner reads along.
         eprint!("{}", inert(&told));

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Compare the working tree's parameters with base's on the fixture dataset, and judge
 ///
-/// Reads `cellgate.yaml` at the top of the repository. Policy and fields come from base. Writes
+/// Reads `cellgate.yaml` of the project, see `--root`. Policy and fields come from base. Writes
 /// `report.json`, `report.md`, `report.html`, `junit.xml` and `report.sarif`; in a workflow on
 /// GitHub also annotations, the step's outputs and its summary.
 #[derive(Debug, clap::Args)]

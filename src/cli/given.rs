@@ -16,7 +16,7 @@ pub(crate) fn given(
     flags_with_values(command, &mut flags);
     let mut given: Vec<OsString> = Vec::new();
     let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
+    for argument in arguments.by_ref() {
         if argument == "--" {
             given.push(argument);
             break;

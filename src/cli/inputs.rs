@@ -115,7 +115,10 @@ fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Finding> {
         Finding::error(Code::FileUnreadable, Place::file(shown.as_ref()), message)
     };
     let file = std::fs::File::open(path).map_err(failed)?;
+    // What the file says about its size only saves growing: it may say anything.
+    let expected = file.metadata().map_or(0, |about| about.len().min(max_bytes));
     let mut bytes = Vec::new();
+    let _ = bytes.try_reserve(expected as usize + 1);
     file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > max_bytes {
         let message = format!("`{shown}` has more than {max_bytes} bytes");

@@ -2,17 +2,22 @@
 //!
 //! Only this floor prints and chooses the exit code; it computes nothing.
 
-mod change;
-mod compare;
+mod agent;
 mod approve;
+mod askpass;
+mod change;
 mod comment;
+mod compare;
 mod dataset;
 mod demo;
+mod deploy;
 mod evaluate;
 mod failure;
 mod findings;
 mod gate;
 mod given;
+mod hosts;
+mod init;
 mod inputs;
 mod measure;
 mod merge;
@@ -20,10 +25,13 @@ mod output;
 mod plan;
 mod progress;
 mod report;
+mod rollback;
 mod schema;
 mod segment;
+mod status;
 mod validate;
 
+use cellgate::github::step::is_read_by_runner;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::Failure;
 use output::Output;
@@ -54,6 +62,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Demo(demo::Args),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -67,11 +76,22 @@ enum Command {
     Compare(compare::Args),
     Comment(comment::Args),
     Approve(approve::Args),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    Status(status::Args),
+    Agent(agent::Args),
 }
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse_from(given::given(std::env::args_os(), &Cli::command()));
+    if let Some(code) = askpass::answer() {
+        return code;
+    }
+    let arguments = given::given(std::env::args_os(), &Cli::command());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error)),
+    };
     if let Some(threads) = cli.threads {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
@@ -82,6 +102,7 @@ pub(crate) fn main() -> ExitCode {
     let mut out = io::BufWriter::new(Output::new(io::stdout().lock()));
     let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let code = match &cli.command {
+        Command::Init(args) => init::run(args, &mut out),
         Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
         Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
         Command::Schema(args) => schema::run(args, &mut out),
@@ -95,6 +116,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
         Command::Comment(args) => comment::run(args, &mut out),
         Command::Approve(args) => approve::run(args, &mut out),
+        Command::Deploy(args) => deploy::run(args, &mut out, cli.quiet),
+        Command::Rollback(args) => rollback::run(args, &mut out, cli.quiet),
+        Command::Status(args) => status::run(args, &mut out),
+        Command::Agent(args) => agent::run(args, &mut out),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {
@@ -103,6 +128,21 @@ pub(crate) fn main() -> ExitCode {
         (Err(failure), _) => failure.print(),
     };
     ExitCode::from(code)
+}
+
+/// Tells what is wrong with the arguments, or the help that they ask for.
+fn misused(error: &clap::Error) -> u8 {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if code == 0 || !is_read_by_runner() {
+        // Whoever closed the stream does not want to know.
+        let _ = error.print();
+        return code;
+    }
+    // Arguments come from a workflow's inputs, and the text quotes them.
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    let failure = report::told(Err(Failure::Usage(text.to_owned())));
+    failure.map_or_else(|failure| failure.print(), |code| code)
 }
 
 fn dataset_command(

@@ -66,18 +66,7 @@ pub fn compare(
     tolerances: Option<&Path>,
 ) -> Result<Report, CompareError> {
     let (base_run, head_run, tolerances) =
-        match (RunFolder::open(base), RunFolder::open(head), tolerances_of(tolerances)) {
-            (Ok(base), Ok(head), Ok(tolerances)) => (base, head, tolerances),
-            (base, head, tolerances) => {
-                let all = [base.err(), head.err(), tolerances.err()];
-                let findings = all.into_iter().flatten().flatten().collect();
-                return Err(CompareError::Findings(findings));
-            }
-        };
-    let unlike = base_run.unlike(&head_run);
-    if !unlike.is_empty() {
-        return Err(CompareError::Findings(unlike));
-    }
+        inputs(base, head, tolerances).map_err(CompareError::Findings)?;
     let pairs: Vec<FieldPair<'_>> = base_run
         .fields
         .iter()
@@ -133,6 +122,24 @@ pub fn compare(
         changed_keys: Vec::new(),
     };
     Ok(Report::new(&gate, &[parts]))
+}
+
+/// Both runs, which are of the same images, and the tolerances; or every remark about them.
+fn inputs(
+    base: &Path,
+    head: &Path,
+    tolerances: Option<&Path>,
+) -> Result<(RunFolder, RunFolder, Tolerances), Vec<Finding>> {
+    match (RunFolder::open(base), RunFolder::open(head), tolerances_of(tolerances)) {
+        (Ok(base), Ok(head), Ok(tolerances)) => {
+            let unlike = base.unlike(&head);
+            if unlike.is_empty() { Ok((base, head, tolerances)) } else { Err(unlike) }
+        }
+        (base, head, tolerances) => {
+            let all = [base.err(), head.err(), tolerances.err()];
+            Err(all.into_iter().flatten().flatten().collect())
+        }
+    }
 }
 
 /// Writes `drift.json`, which is a report of the gate's schema, `report.md` and `report.html`.

@@ -21,6 +21,9 @@ use crate::digest::Digest;
 const REMOTE: &str = "refs/remotes/origin/cellgate-approvals";
 const LOCAL: &str = "refs/heads/cellgate-approvals";
 
+/// Commits of the branch that are verified at most.
+const MAX_COMMITS: usize = 1_000;
+
 /// The approvals that a gate believes.
 #[derive(Debug)]
 pub struct Approvals {
@@ -63,6 +66,31 @@ pub enum AppendError {
     )]
     Diverged,
     /// git failed, or somebody moved the branch in the meantime.
+    #[error(transparent)]
+    Git(#[from] TreeError),
+}
+
+/// The branch of approvals did not always only grow.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// A commit took records away or changed them.
+    #[error(
+        "commit {commit} took records out of the log or changed them: restore the log from the \
+         commit before it"
+    )]
+    Rewritten {
+        /// The commit.
+        commit: String,
+    },
+    /// An earlier state cannot be believed.
+    #[error("as of commit {commit}: {source}")]
+    Unreadable {
+        /// The commit.
+        commit: String,
+        /// Why not.
+        source: Unreadable,
+    },
+    /// git failed.
     #[error(transparent)]
     Git(#[from] TreeError),
 }
@@ -145,6 +173,36 @@ fn read_branch(tree: Tree, revision: &str) -> Branch {
         Tree::Folder(_) => String::new(),
     };
     Branch { commit, log }
+}
+
+/// Verifies that the commits of a branch only ever added records; gives how many were looked at.
+///
+/// # Edge cases
+/// The newest 1000 commits are looked at; one without the file ends the walk.
+///
+/// # Errors
+/// [`HistoryError`] for the newest commit that did not only add.
+pub fn verify_history(repository: &Path, revision: &str) -> Result<usize, HistoryError> {
+    let count = format!("--max-count={MAX_COMMITS}");
+    let walk = ["rev-list", "--first-parent", &count, "--end-of-options", revision];
+    let commits = git(repository, &walk, b"")?;
+    let mut later: Option<(&str, Log)> = None;
+    let mut n_commits = 0;
+    for commit in commits.lines() {
+        let tree = Tree::of_revision(repository, commit)?;
+        if !tree.has_file(FILE)? {
+            break;
+        }
+        let log = read_branch(tree, revision).log;
+        let unreadable = |source| HistoryError::Unreadable { commit: commit.to_owned(), source };
+        let log = log.map_err(unreadable)?;
+        if let Some((after, _)) = later.as_ref().filter(|(_, later)| !later.extends(&log)) {
+            return Err(HistoryError::Rewritten { commit: (*after).to_owned() });
+        }
+        later = Some((commit, log));
+        n_commits += 1;
+    }
+    Ok(n_commits)
 }
 
 /// Mail address of who wrote the commit that is checked out; `None` where nothing is.

@@ -17,6 +17,8 @@ use std::path::Path;
 pub struct Word<'a> {
     /// Top folder of the repository.
     pub repository: &'a Path,
+    /// Folder of `cellgate.yaml` in it.
+    pub root: &'a Path,
     /// Why.
     pub why: String,
     /// When.
@@ -101,7 +103,7 @@ fn told(differences: &[Difference]) -> String {
 /// [`ApproveError`]; nothing is then recorded.
 pub fn approve(word: &Word<'_>, report: &Report) -> Result<Recorded, ApproveError> {
     report.check_approvable()?;
-    let tree = Tree::Folder(word.repository.to_owned());
+    let tree = Tree::Folder(word.root.to_owned());
     let present = binding_of(&tree, report.binding.engine_fingerprint)?;
     let mut differences = report.binding.differences(&present);
     // A profile that nothing tries, in head or in the report, is not what the report is about.

@@ -15,7 +15,10 @@ mod share;
 mod shards;
 mod sides;
 
-pub use approvals::{AppendError, Approvals, Unreadable, append, author_of_head, binding_of};
+pub use approvals::{
+    AppendError, Approvals, HistoryError, Unreadable, append, author_of_head, binding_of,
+    verify_history,
+};
 pub use approve::{ApproveError, Recorded, Word, approve, revoke};
 pub use carried::ShardError;
 pub use output::write;

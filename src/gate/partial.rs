@@ -116,7 +116,7 @@ impl Keeper {
         std::fs::create_dir_all(&runs).map_err(failed(&runs))?;
         for entry in std::fs::read_dir(&runs).map_err(failed(&runs))? {
             let path = entry.map_err(failed(&runs))?.path();
-            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| is_run(name)) {
+            if path.file_name().and_then(|name| name.to_str()).is_some_and(is_run) {
                 remove(&path).map_err(failed(&path))?;
             }
         }

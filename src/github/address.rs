@@ -137,7 +137,8 @@ fn has_user(authority: &http::uri::Authority) -> bool {
     authority.as_str().contains('@')
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
     matches!(host, "127.0.0.1" | "localhost" | "[::1]")
 }
 

@@ -6,7 +6,7 @@
 //! line, and has the gate run again.
 
 use super::append::{Addition, AppendError};
-use super::archive::{ArchiveError, file_in};
+use super::archive::file_in;
 use super::client::{Client, Repeat};
 use super::comments::Reaction;
 use super::error::GitHubError;
@@ -21,7 +21,7 @@ use crate::approval::{
 use crate::digest::Digest;
 use crate::project::{self, ApprovalPolicy, approval_policy};
 use crate::report::markdown::{code, prose};
-use crate::report::model::{MAX_BYTES, Report, ReportError};
+use crate::report::model::{MAX_BYTES, Report};
 use crate::source::Source;
 use http::Method;
 
@@ -288,9 +288,8 @@ async fn reported(
 }
 
 fn report_in(archive: &[u8]) -> Result<Report, String> {
-    let bytes = file_in(archive, "report.json", MAX_BYTES)
-        .map_err(|error: ArchiveError| error.to_string())?;
-    Report::from_json(&bytes).map_err(|error: ReportError| error.to_string())
+    let bytes = file_in(archive, "report.json", MAX_BYTES).map_err(|error| error.to_string())?;
+    Report::from_json(&bytes).map_err(|error| error.to_string())
 }
 
 /// The newest run of the gate for a commit.

@@ -60,6 +60,8 @@ pub(super) struct Call<'a> {
     pub(super) repeat: Repeat,
     /// Media type that is asked for.
     pub(super) accept: &'static str,
+    /// Whether a redirect to another host is followed, without the token.
+    pub(super) may_leave: bool,
     /// Bytes of the answer that are taken at most.
     pub(super) n_bytes: usize,
 }
@@ -190,7 +192,7 @@ impl Client {
         repeat: Repeat,
     ) -> Call<'a> {
         let (path, n_bytes) = (path.to_owned(), self.limits.n_bytes);
-        Call { method, path, body, repeat, accept: JSON, n_bytes }
+        Call { method, path, body, repeat, accept: JSON, may_leave: false, n_bytes }
     }
 
     fn written(
@@ -252,9 +254,8 @@ impl Client {
     fn followed(&self, call: &Call<'_>, answer: &Answer, from: &Uri) -> Result<Uri, GitHubError> {
         let target = answer.headers.get(LOCATION).and_then(|text| text.to_str().ok());
         let target = target.and_then(|text| absolute(text, from));
-        // A file's store is another host; words for the API never go there.
-        let may_leave = call.method == Method::GET && call.accept != JSON;
-        let is_open = |uri: &Uri| self.api.is_home(uri) || (may_leave && self.api.may_fetch(uri));
+        let may_leave = |uri: &Uri| call.may_leave && self.api.may_fetch(uri);
+        let is_open = |uri: &Uri| self.api.is_home(uri) || may_leave(uri);
         target.filter(is_open).ok_or_else(|| GitHubError::Malformed {
             endpoint: endpoint(call),
             why: "it is redirected to another host".to_owned(),

@@ -83,7 +83,7 @@ impl Default for Limits {
             connect: Duration::from_secs(15),
             read: Duration::from_secs(30),
             exchange: Duration::from_secs(120),
-            n_attempts: 5,
+            n_attempts: 7,
             patience: Duration::from_secs(300),
             n_bytes: 16 << 20,
             n_pages: 30,

@@ -102,7 +102,7 @@ impl Client {
         let path = self.below(&format!("/actions/artifacts/{}/zip", artifact.id));
         let mut call = self.call(Method::GET, &path, None, Repeat::Always);
         call.n_bytes = n_bytes;
-        call.accept = "*/*";
+        call.may_leave = true;
         if usize::try_from(artifact.size_in_bytes).map_or(true, |size| size > n_bytes) {
             return Err(GitHubError::TooLarge { endpoint: endpoint(&call), limit: n_bytes });
         }

@@ -3,6 +3,7 @@
 //! Gives status, headers and body of whatever was answered. Follows nothing, repeats nothing, and
 //! adds no header: what is sent, and where the token goes, is decided in `client`.
 
+use super::address::is_loopback;
 use super::pace::Limits;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
@@ -52,7 +53,7 @@ impl Transport {
         // Octocrab starts a task, which panics outside of a runtime.
         tokio::runtime::Handle::try_current().map_err(|error| error.to_string())?;
         let proxies = Matcher::from_env();
-        let tunnel = match proxies.intercept(home) {
+        let tunnel = match proxies.intercept(home).filter(|_| !is_local(home)) {
             Some(proxy) => Some((proxy.uri().clone(), through(&proxy, limits.connect)?)),
             None => None,
         };
@@ -102,7 +103,8 @@ impl Transport {
 
     /// The client whose connections lead to an address.
     fn way_to(&self, address: &Uri) -> Result<Octocrab, String> {
-        let Some(proxy) = self.proxies.intercept(address) else { return Ok(self.direct.clone()) };
+        let proxy = self.proxies.intercept(address).filter(|_| !is_local(address));
+        let Some(proxy) = proxy else { return Ok(self.direct.clone()) };
         match &self.tunnel {
             Some((known, octocrab)) if known == proxy.uri() => Ok(octocrab.clone()),
             _ => through(&proxy, self.connect),
@@ -114,6 +116,11 @@ impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Transport")
     }
+}
+
+/// This machine is never reached by way of a proxy.
+fn is_local(address: &Uri) -> bool {
+    address.host().is_some_and(is_loopback)
 }
 
 fn connector(connect: Duration) -> HttpConnector {

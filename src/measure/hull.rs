@@ -21,30 +21,30 @@ impl Hull {
     /// The hull of pixels, each standing for the middles of its four edges.
     #[must_use]
     pub fn of_rows(rows: &Rows) -> Self {
-        // Line `2 y + 1` of the array is the doubled row `2 y`: pixel centers and side edges.
-        let mut lines: Vec<Option<(i64, i64)>> = vec![None; 2 * rows.len() + 1];
-        let mut widen = |line: usize, low: i64, high: i64| {
-            let (l, h) = lines[line].unwrap_or((low, high));
-            lines[line] = Some((l.min(low), h.max(high)));
+        let mut hull = Self { left: Vec::new(), right: Vec::new() };
+        let mut add = |y: i64, low: i64, high: i64| {
+            extend(&mut hull.left, (low, y), 1);
+            extend(&mut hull.right, (high, y), -1);
         };
-        for (y, row) in rows.iter().enumerate() {
-            if let Some((first, last)) = *row {
-                let (low, high) = (2 * i64::from(first), 2 * i64::from(last));
-                widen(2 * y, low, high);
-                widen(2 * y + 1, low - 1, high + 1);
-                widen(2 * y + 2, low, high);
-            }
-        }
-        let ends = || {
-            let filled = |(line, ends): (usize, &Option<(i64, i64)>)| {
-                ends.map(|ends| (line as i64 - 1, ends))
+        let mut above: Option<(i64, i64)> = None;
+        for (y, row) in (0..).zip(rows.iter().copied().chain([None])) {
+            let doubled = |(first, last)| (2 * i64::from(first), 2 * i64::from(last));
+            let here = row.map(doubled);
+            // Upper edges of this row's pixels, and lower edges of those above.
+            let edges = match (above, here) {
+                (Some((low, high)), Some((l, h))) => Some((low.min(l), high.max(h))),
+                (one, two) => one.or(two),
             };
-            lines.iter().enumerate().filter_map(filled)
-        };
-        Self {
-            left: chain(ends().map(|(y, (low, _))| (low, y)), 1),
-            right: chain(ends().map(|(y, (_, high))| (high, y)), -1),
+            if let Some((low, high)) = edges {
+                add(2 * y - 1, low, high);
+            }
+            // Centers of the row, where the edges to the left and right are.
+            if let Some((low, high)) = here {
+                add(2 * y, low - 1, high + 1);
+            }
+            above = here;
         }
+        hull
     }
 
     /// First and last column of the pixels whose centers lie inside or on the hull, by row.
@@ -89,21 +89,17 @@ impl Hull {
     }
 }
 
-/// One side of the hull of points that come from top to bottom; `sign` 1 left, -1 right.
-fn chain(points: impl Iterator<Item = Point>, sign: i64) -> Vec<Point> {
-    let mut side: Vec<Point> = Vec::new();
-    for point in points {
-        while let [.., one, two] = side[..] {
-            let turn = (two.0 - one.0) * (point.1 - one.1) - (two.1 - one.1) * (point.0 - one.0);
-            // The middle point stays only when it lies outside of the line past it.
-            if turn * sign < 0 {
-                break;
-            }
-            side.pop();
+/// Extends one side of a hull by a point below its others; `sign` 1 left, -1 right.
+fn extend(side: &mut Vec<Point>, point: Point, sign: i64) {
+    while let [.., one, two] = side[..] {
+        let turn = (two.0 - one.0) * (point.1 - one.1) - (two.1 - one.1) * (point.0 - one.0);
+        // The middle point stays only when it lies outside of the line past it.
+        if turn * sign < 0 {
+            break;
         }
-        side.push(point);
+        side.pop();
     }
-    side
+    side.push(point);
 }
 
 /// Walks down one side of a hull.

@@ -14,10 +14,21 @@ pub struct Reader<'a> {
 enum Source {
     /// Brightness.
     Brightness,
-    /// A weighted sum of optical densities: what each value of each color adds.
-    Sum([Vec<f64>; 3]),
+    /// A weighted sum of optical densities.
+    Sum(SumTables),
     /// Another mixture of optical densities.
     Mixture(DensityTables, Mixture),
+}
+
+/// What each sample value of each color adds to a channel.
+struct SumTables([Vec<f64>; 3]);
+
+impl SumTables {
+    /// The tables of images whose samples have `N` values; `None` when they are for others.
+    fn of_values<const N: usize>(&self) -> Option<[&[f64; N]; 3]> {
+        let Self([red, green, blue]) = self;
+        Some([red.as_array()?, green.as_array()?, blue.as_array()?])
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -31,9 +42,9 @@ impl<'a> Reader<'a> {
         let mixture = Mixture::of_channel(channel, stains)?;
         let tables = DensityTables::new(stains.background, image.max_value() as u16);
         let source = match mixture {
-            Mixture::Linear(weights) => Source::Sum([0, 1, 2].map(|color| {
+            Mixture::Linear(weights) => Source::Sum(SumTables([0, 1, 2].map(|color| {
                 tables.of_color(color).iter().map(|density| weights[color] * density).collect()
-            })),
+            }))),
             Mixture::PositiveParts(..) => Source::Mixture(tables, mixture),
         };
         Some(Self { image, source })
@@ -50,25 +61,27 @@ impl<'a> Reader<'a> {
             Image::Gray16(raster) => {
                 collect(object, values, raster, |value| f64::from(value) / max_value);
             }
-            Image::Rgb8(raster) => self.collect_color(object, values, raster),
-            Image::Rgb16(raster) => self.collect_color(object, values, raster),
+            Image::Rgb8(raster) => self.collect_color::<256, _>(object, values, raster),
+            Image::Rgb16(raster) => self.collect_color::<65_536, _>(object, values, raster),
         }
     }
 
-    fn collect_color<T: Copy + Into<u32>>(
+    fn collect_color<const N: usize, T: Copy + Into<u32> + Into<usize>>(
         &self,
         object: &Object,
         values: &mut Vec<f64>,
         raster: &Raster<[T; 3]>,
     ) {
         let max_value = self.image.max_value();
-        let places = |rgb: [T; 3]| rgb.map(|value| value.into() as usize);
+        let places = |rgb: [T; 3]| rgb.map(Into::<usize>::into);
         match &self.source {
             Source::Brightness => {
-                collect(object, values, raster, |rgb| brightness(rgb.map(Into::into), max_value));
+                collect(object, values, raster, |rgb| {
+                    brightness(rgb.map(Into::<u32>::into), max_value)
+                });
             }
             Source::Sum(tables) => {
-                let [red, green, blue] = [0, 1, 2].map(|color| tables[color].as_slice());
+                let Some([red, green, blue]) = tables.of_values::<N>() else { return };
                 collect(object, values, raster, |rgb| {
                     let [r, g, b] = places(rgb);
                     red[r] + green[g] + blue[b]

@@ -9,7 +9,7 @@ mod targets;
 mod tolerances;
 
 pub use policy::{AccuracyFloors, ApprovalPolicy, Policy, StructureLimits, Tolerance, Tolerances};
-pub use targets::{MonitorLimits, Setting, SshTarget, Target};
+pub use targets::{Jump, MonitorLimits, Setting, SshTarget, Target};
 pub use tolerances::{TOLERANCES_SCHEMA, tolerances_of_text, tolerances_schema};
 
 use crate::finding::{Code, Finding, closest, has_errors};

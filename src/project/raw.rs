@@ -172,12 +172,28 @@ pub(super) struct RawTarget {
     pub(super) passphrase: Option<RawSecret>,
     /// Known host keys: `{env: NAME}`, or a file of this repository.
     pub(super) known_hosts: Option<RawSetting>,
+    /// Hosts to go through, in the order of the way; each is as strict as the target itself.
+    #[schemars(length(min = 1, max = 8))]
+    pub(super) jump: Option<Vec<RawJump>>,
     /// Folder on the server.
     #[schemars(regex(pattern = "^/[A-Za-z0-9._/-]+$"), extend("x-form" = "an absolute path of letters, digits, `.`, `_`, `-` and `/`"))]
     pub(super) path: Option<String>,
     /// How many releases stay on the server.
     #[schemars(range(min = 2, max = 100), extend("default" = super::targets::DEFAULT_KEEP))]
     pub(super) keep: Option<u32>,
+}
+
+/// A host to go through.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawJump {
+    /// Host name, literal or `{env: NAME}`.
+    pub(super) host: RawSetting,
+    /// SSH port.
+    #[schemars(range(min = 1, max = 65_535), extend("default" = super::targets::DEFAULT_PORT))]
+    pub(super) port: Option<u16>,
+    /// User to log in as; without it the target's.
+    pub(super) user: Option<RawSetting>,
 }
 
 /// A setting: text, or the name of an environment variable.

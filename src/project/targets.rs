@@ -2,8 +2,9 @@
 //!
 //! Holds names of environment variables, never their contents.
 
-use super::raw::{RawMonitor, RawSecret, RawSetting, RawTarget};
+use super::raw::{RawJump, RawMonitor, RawSecret, RawSetting, RawTarget};
 use crate::finding::Code;
+use crate::revision::normalize;
 use crate::yaml::Remarks;
 
 pub(super) const DEFAULT_PORT: u16 = 22;
@@ -39,10 +40,23 @@ pub struct SshTarget {
     pub passphrase_env: Option<String>,
     /// Known host keys: their text in an environment variable, or a file of the repository.
     pub known_hosts: Setting,
+    /// Hosts to go through, in the order of the way.
+    pub jumps: Vec<Jump>,
     /// Absolute folder on the server.
     pub path: String,
     /// How many releases stay on the server.
     pub keep: u32,
+}
+
+/// A host to go through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jump {
+    /// Its name.
+    pub host: Setting,
+    /// SSH port.
+    pub port: u16,
+    /// User to log in as; `None` is the target's.
+    pub user: Option<Setting>,
 }
 
 /// A setting that may come from the environment.
@@ -89,7 +103,13 @@ pub(super) fn target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) -> 
         let help = "add it, or give `local: FOLDER` alone for a folder of this machine";
         remarks.key_error(&["targets".into(), name.into()], Code::MissingKey, message, help);
     }
+    misfits(name, raw, remarks);
     let env = |secret: &RawSecret| secret.env.clone();
+    let jump = |raw: &RawJump| Jump {
+        host: setting(&raw.host),
+        port: raw.port.unwrap_or(DEFAULT_PORT),
+        user: raw.user.as_ref().map(setting),
+    };
     Some(Target::Ssh(SshTarget {
         hosts: raw.hosts.as_ref()?.iter().map(setting).collect(),
         port: raw.port.unwrap_or(DEFAULT_PORT),
@@ -97,9 +117,41 @@ pub(super) fn target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) -> 
         key_env: raw.key.as_ref().map(env),
         passphrase_env: raw.passphrase.as_ref().map(env),
         known_hosts: setting(raw.known_hosts.as_ref()?),
+        jumps: raw.jump.iter().flatten().map(jump).collect(),
         path: raw.path.clone()?,
         keep: raw.keep.unwrap_or(DEFAULT_KEEP),
     }))
+}
+
+/// What each key allows and the keys together do not.
+fn misfits(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
+    let route = |key: &'static str| ["targets".into(), name.into(), key.into()];
+    if raw.path.as_ref().is_some_and(|path| path.split('/').any(|part| part == "..")) {
+        let help = "give the folder itself, without `..`";
+        remarks.error(&route("path"), Code::WrongForm, "the path climbs with `..`", help);
+    }
+    if raw.passphrase.is_some() && raw.key.is_none() {
+        let message = "`passphrase` has no effect without `key`";
+        let help =
+            "name the key, too; without `key` the SSH agent is asked, which needs no passphrase";
+        remarks.error(&route("passphrase"), Code::KeyWithoutEffect, message, help);
+    }
+    if let Some(RawSetting::Literal(file)) = &raw.known_hosts
+        && normalize(file).is_none()
+    {
+        let message = format!("the path `{file}` leads out of the repository");
+        let help = "give a path relative to this file, or `{env: NAME}` for the lines themselves";
+        remarks.error(&route("known_hosts"), Code::PathOutside, message, help);
+    }
+    let hosts: Vec<Setting> = raw.hosts.iter().flatten().map(setting).collect();
+    for (index, host) in hosts.iter().enumerate().filter(|(at, host)| hosts[..*at].contains(host)) {
+        let shown = match host {
+            Setting::Literal(text) | Setting::Env(text) => text,
+        };
+        let route = ["targets".into(), name.into(), "hosts".into(), index.into()];
+        let message = format!("the host `{shown}` stands twice in `targets.{name}`");
+        remarks.error(&route, Code::NameTaken, message, "delete one of the two");
+    }
 }
 
 /// The keys of a raw target that belong to SSH.
@@ -111,6 +163,7 @@ fn ssh_keys(raw: &RawTarget) -> impl Iterator<Item = &'static str> {
         ("key", raw.key.is_some()),
         ("passphrase", raw.passphrase.is_some()),
         ("known_hosts", raw.known_hosts.is_some()),
+        ("jump", raw.jump.is_some()),
         ("path", raw.path.is_some()),
         ("keep", raw.keep.is_some()),
     ];

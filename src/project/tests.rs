@@ -122,6 +122,13 @@ fn targets_are_whole_and_hold_no_secret() {
     let text = ssh("keep: 3").replace("[h]", "['-oProxyCommand=x']");
     check(&text, &[(WrongForm, "'-oProxyCommand=x'")]);
     check("targets: {'a b': {local: x}}", &[(WrongForm, "'a b'")]);
+    check(&ssh("passphrase: {env: P}"), &[(KeyWithoutEffect, "{env: P}")]);
+    check(&ssh("jump: [{host: j, port: 2222, user: {env: J}}, {host: {env: K}}]"), &[]);
+    check(&ssh("jump: [{host: -j}]"), &[(WrongForm, "-j")]);
+    check(&ssh("keep: 3").replace("/srv/x", "/srv/../x"), &[(WrongForm, "/srv/../x")]);
+    check(&ssh("keep: 3").replace("[h]", "[h, g, h]"), &[(NameTaken, "h")]);
+    let outside = ssh("keep: 3").replace("known_hosts: k", "known_hosts: ../k");
+    check(&outside, &[(PathOutside, "../k")]);
 }
 
 #[test]

@@ -5,10 +5,12 @@
 //! its command line, with its replies bounded.
 
 mod history;
+mod worktree;
 
 pub use history::{
     has_commit, head_commit, is_ancestor, is_shallow, merge_base, merge_base_with_default, parents,
 };
+pub use worktree::{commit_time, uncommitted};
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

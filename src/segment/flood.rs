@@ -7,6 +7,7 @@
 
 use super::patch::Patch;
 use super::relief::Relief;
+use crate::vectors::wide;
 
 /// When a peak stands on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,7 +72,7 @@ impl Basins {
     /// # Shapes
     /// `relief.levels` and `squares` (squared distances to the background) as `patch.cells`.
     pub fn flood(&mut self, patch: &Patch, relief: &Relief, squares: &[u32], standing: Standing) {
-        self.find_climbs(patch.width, &relief.levels);
+        wide!(self.find_climbs(patch.width, &relief.levels));
         self.climb(patch, &relief.levels, squares);
         if self.peaks.len() > 2 {
             self.find_saddles(patch, &relief.levels);
@@ -100,6 +101,7 @@ impl Basins {
 
     /// Finds the highest neighbor that is visited before each pixel; of equal ones the first in
     /// raster order.
+    #[inline(always)]
     fn find_climbs(&mut self, width: usize, levels: &[u16]) {
         self.climbs.clear();
         self.climbs.resize(levels.len(), Climb::Stay);

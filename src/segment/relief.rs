@@ -5,6 +5,7 @@
 
 use super::components::Run;
 use super::patch::{Cell, Patch};
+use crate::vectors::wide;
 
 /// Levels of a patch.
 #[derive(Debug, Default)]
@@ -98,12 +99,12 @@ impl Relief {
             self.between.clear();
             self.between.resize(self.levels.len(), 0);
             // Rows run into each other for one pixel of the frame, which is cleared afterwards.
-            neighbors_blended(&self.levels, &mut self.between, 1, blend);
+            wide!(neighbors_blended(&self.levels, &mut self.between, 1, blend));
             for row in self.between.chunks_exact_mut(patch.width) {
                 row[0] = 0;
                 row[patch.right_frame..].fill(0);
             }
-            neighbors_blended(&self.between, &mut self.levels, patch.width, blend);
+            wide!(neighbors_blended(&self.between, &mut self.levels, patch.width, blend));
         }
     }
 
@@ -116,6 +117,7 @@ impl Relief {
 }
 
 /// Blends every level with those `step` places before and after it, where there are both.
+#[inline(always)]
 fn neighbors_blended(
     from: &[u16],
     to: &mut [u16],

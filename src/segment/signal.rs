@@ -7,6 +7,7 @@ use super::SegmentError;
 use crate::params::{Channel, Profile};
 use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
+use crate::vectors::wide;
 use rayon::prelude::*;
 
 /// Steps of one unit of optical density; `u16` then reaches 8, past what 8 bits can hold.
@@ -73,23 +74,31 @@ pub fn brightness_sum(image: &Image) -> u64 {
 }
 
 fn sum<T: Copy>(raster: &Raster<T>, convert: impl Fn(T) -> u16) -> u64 {
-    raster.samples().iter().map(|&sample| u64::from(convert(sample))).sum()
+    wide!({
+        // Sums of short stretches fit 32 bits.
+        let sum =
+            |stretch: &[T]| stretch.iter().map(|&sample| u32::from(convert(sample))).sum::<u32>();
+        raster.samples().chunks(4096).map(|stretch| u64::from(sum(stretch))).sum()
+    })
 }
 
 fn gray8(value: u8) -> u16 {
     u16::from(value) * 257
 }
 
+#[inline(always)]
 fn rgb8(rgb: [u8; 3]) -> u16 {
     // 255 times 257 times all weights is well below 2^32.
     ((weigh(rgb.map(u32::from)) * 257 + 5_000) / 10_000) as u16
 }
 
+#[inline(always)]
 fn rgb16(rgb: [u16; 3]) -> u16 {
     ((weigh(rgb.map(u32::from)) + 5_000) / 10_000) as u16
 }
 
 /// Brightness of a color, in ten-thousandths of the samples' unit.
+#[inline(always)]
 fn weigh(rgb: [u32; 3]) -> u32 {
     rgb.iter().zip(GRAY_WEIGHTS).map(|(&value, weight)| value * weight).sum()
 }
@@ -99,9 +108,11 @@ fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) ->
     let width = raster.width().max(1) as usize;
     let rows = mixed.samples_mut().par_chunks_mut(width).zip(raster.samples().par_chunks(width));
     rows.with_min_len(16).for_each(|(to, from)| {
-        for (sample, &pixel) in to.iter_mut().zip(from) {
-            *sample = convert(pixel);
-        }
+        wide!({
+            for (sample, &pixel) in to.iter_mut().zip(from) {
+                *sample = convert(pixel);
+            }
+        });
     });
     mixed
 }
@@ -137,7 +148,7 @@ impl StepTables {
 }
 
 /// Sum of the two parts of one pixel, negative ones counted as 0.
-#[inline]
+#[inline(always)]
 fn steps<const N: usize>(tables: [&[i64; N]; 3], rgb: [usize; 3]) -> u16 {
     let both = tables[0][rgb[0]] + tables[1][rgb[1]] + tables[2][rgb[2]];
     let second = both as i32;

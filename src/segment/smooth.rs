@@ -1,6 +1,7 @@
 //! Smooth: Gaussian and median filters on `u16`, in integers.
 
 use crate::raster::Raster;
+use crate::vectors::wide;
 use rayon::prelude::*;
 
 /// Columns that one inner loop works on: small enough for registers, wide enough for vectors.
@@ -58,7 +59,7 @@ fn blur_rows(mut raster: Raster<u16>, weights: &[u16]) -> Raster<u16> {
         padded.extend_from_slice(row);
         padded.resize(width + 2 * radius, row[width - 1]);
         let taps: Vec<&[u16]> = (0..weights.len()).map(|tap| &padded[tap..]).collect();
-        weigh(row, weights, &taps);
+        wide!(weigh(row, weights, &taps));
     });
     raster
 }
@@ -74,12 +75,13 @@ fn blur_columns(raster: &Raster<u16>, weights: &[u16]) -> Raster<u16> {
             raster.row(from as u32)
         };
         let taps: Vec<&[u16]> = (0..weights.len()).map(tap).collect();
-        weigh(row, weights, &taps);
+        wide!(weigh(row, weights, &taps));
     });
     blurred
 }
 
 /// Sets `row[x]` to the weighted sum of `taps[0][x], taps[1][x], …`, rounded.
+#[inline(always)]
 fn weigh(row: &mut [u16], weights: &[u16], taps: &[&[u16]]) {
     let (blocks, rest) = row.as_chunks_mut::<LANES>();
     let n_blocks = blocks.len();

@@ -118,6 +118,21 @@ fn the_movement_of_a_measurement_leads_to_the_verdict() {
 }
 
 #[test]
+fn a_broken_log_of_approvals_lets_nothing_pass() {
+    let broken = Context { broken_approvals: Some("line 2".into()), ..Context::default() };
+    let same = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
+    let unchanged = case(Comparison::Drift(&same));
+    check_in(&broken, &unchanged, Verdict::Unchanged, None, [13, 13, 0]);
+    let judgement = judge(&[unchanged], &broken);
+    assert_eq!(judgement.reasons[0].code, ReasonCode::ApprovalsBroken);
+    assert!(judgement.reasons[0].text.ends_with("line 2"));
+    let drifted = drift(Some(Movement::Drifted));
+    let drifted = case(Comparison::Drift(&drifted));
+    let reason = Some(ReasonCode::MeasurementDrifted);
+    check_in(&broken, &drifted, Verdict::Drifted, reason, [13, 11, 0]);
+}
+
+#[test]
 fn reasons_tell_the_shift_its_interval_and_the_margin() {
     let drifted = drift(Some(Movement::Drifted));
     let text = |drift| {

@@ -1,1 +1,20 @@
 //! Wire: the frames that deploy and agent exchange.
+//!
+//! A frame is two lengths, a checksum, a JSON header and raw bytes. `frame` turns frames into bytes
+//! and back, `greeting` finds the other side behind a banner and agrees on a version, `message` says
+//! what can be asked and answered. Every length is bounded before anything is allocated. Knows
+//! neither SSH nor disks.
+
+mod frame;
+mod greeting;
+mod message;
+
+pub use frame::{
+    Frame, MAX_HEADER_BYTES, MAX_RAW_BYTES, WireError, read_frame, read_frame_async, write_frame,
+    write_frame_async,
+};
+pub use greeting::{Greeting, MAGIC, MAX_NOISE_BYTES, NEWEST, OLDEST, Opening, greet, greet_async};
+pub use message::{
+    CHUNK_BYTES, Damage, Envelope, Intent, LockStatus, MAX_OWNER_CHARS, Missing, Owner,
+    PendingStatus, Plan, Refusal, RefusalCode, Reply, Request, ServerStatus, n_chunks,
+};

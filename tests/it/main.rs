@@ -2,16 +2,22 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod approvals;
+mod approvals_log;
 mod bad_files;
 mod bad_inputs;
 mod commands;
 mod compare;
+mod cutting_proxy;
+mod deploy;
+mod deploy_faults;
+mod deploy_rig;
 mod desk;
 mod drift_sense;
 mod event;
 mod gate;
 mod gate_results;
 mod github;
+mod init;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;
@@ -21,6 +27,12 @@ mod repository;
 mod segment_determinism;
 mod segment_edge_cases;
 mod shards;
+mod ssh;
+mod ssh_deploy;
+mod ssh_failures;
+mod ssh_fleet;
+mod ssh_keys;
+mod sshd;
 mod step;
 mod tidy;
 mod workflows;

@@ -134,6 +134,15 @@ impl Repository {
         repository
     }
 
+    /// A copy, its history and its branches included.
+    pub(crate) fn copy_of(other: &Self) -> Self {
+        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        let from = format!("{}/.", other.folder.path().display());
+        let copied = Command::new("cp").args(["-a", &from]).arg(repository.folder.path()).status();
+        assert!(copied.unwrap().success());
+        repository
+    }
+
     /// A path in it.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)

@@ -105,7 +105,7 @@ fn a_doubled_shard_passes_only_when_it_is_the_same() {
     let repository = edited(HARMLESS);
     let folder = make_shares(&repository, 2);
     copy(&folder.join("shard-1"), &folder.join("twin"));
-    assert!(merge(&request(&repository), Some("a"), &[folder.clone()]).is_ok());
+    assert!(merge(&request(&repository), Some("a"), std::slice::from_ref(&folder)).is_ok());
     let twin = folder.join("twin/shard.json");
     let mut changed: Value = serde_json::from_str(&fs::read_to_string(&twin).unwrap()).unwrap();
     changed["runs"][0]["again"] = Value::Null;
@@ -120,7 +120,7 @@ fn a_doubled_shard_passes_only_when_it_is_the_same() {
 fn shards_of_another_commit_base_or_engine_are_refused() {
     let repository = edited(HARMLESS);
     let folder = make_shares(&repository, 2);
-    let other = merge(&request(&repository), Some("b"), &[folder.clone()]);
+    let other = merge(&request(&repository), Some("b"), std::slice::from_ref(&folder));
     assert!(other.unwrap_err().to_string().contains("another head commit: a, here b"));
     let record = folder.join("shard-1/shard.json");
     let text = fs::read_to_string(&record).unwrap();

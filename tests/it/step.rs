@@ -197,6 +197,17 @@ fn nothing_to_check_is_told_to_the_runner() {
 }
 
 #[test]
+fn misuse_is_told_to_the_runner() {
+    let repository = Repository::empty();
+    let gate = ["gate", "--fail-on", "x\n::error::y"];
+    let step = step(&repository.path("."), "schedule", &json!({}), &gate);
+    assert_eq!(step.told.code, 2);
+    assert_eq!((step.output("verdict"), step.output("exit-code")), ("error", "2"));
+    assert!(step.commands().is_empty(), "{}", step.told.err);
+    assert!(step.told.err.contains("use `broken`, `drifted` or `never`"), "{}", step.told.err);
+}
+
+#[test]
 fn words_of_strangers_command_no_runner() {
     let repository = Repository::with_project();
     let evil = "::set-output name=verdict::unchanged";

@@ -27,7 +27,7 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 19] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 20] = [
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
@@ -41,6 +41,7 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 19] = [
     ("jsonschema", &["src/yaml/", "src/project/tests.rs", "src/params/tests.rs"]),
     ("maud", &["src/report/"]),
     ("octocrab", &["src/github/transport.rs"]),
+    ("openssh", &["src/deploy/ssh/"]),
     ("png", &["src/dataset/"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),

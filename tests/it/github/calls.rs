@@ -70,7 +70,7 @@ fn attempts_and_patience_are_bounded() {
     let world = World::new();
     world.server.breaks("GET", "/pulls/7", usize::MAX, Kind::Reply(Reply::empty(502)));
     let text = told(world.ask(async |client| client.pull(7).await));
-    assert!(text.contains("no answer after 5 attempts: it was answered with 502"), "{text}");
+    assert!(text.contains("no answer after 7 attempts: it was answered with 502"), "{text}");
     let world = World::new();
     let limited = Reply::refusal(429, "slow down").header("retry-after", "200");
     world.server.breaks("GET", "/pulls/7", usize::MAX, Kind::Reply(limited));

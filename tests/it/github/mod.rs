@@ -1,6 +1,7 @@
 //! GitHub, played by a server in this process that keeps state and breaks on demand.
 
 mod appending;
+mod approving;
 mod calls;
 mod commands;
 mod hostile;

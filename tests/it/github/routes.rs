@@ -57,6 +57,10 @@ pub(crate) struct State {
     pub(crate) comments: Vec<Value>,
     pub(crate) checks: Vec<Value>,
     pub(crate) pulls: Vec<Value>,
+    /// Workflow runs, the newest first.
+    pub(crate) runs: Vec<Value>,
+    /// What people may do, by login; all others may read.
+    pub(crate) roles: BTreeMap<String, String>,
     pub(crate) branches: BTreeMap<String, String>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
     pub(crate) trees: BTreeMap<String, BTreeMap<String, String>>,
@@ -81,6 +85,8 @@ impl State {
             comments: Vec::new(),
             checks: Vec::new(),
             pulls: Vec::new(),
+            runs: Vec::new(),
+            roles: BTreeMap::new(),
             branches: BTreeMap::new(),
             blobs: BTreeMap::new(),
             trees: BTreeMap::new(),
@@ -180,6 +186,21 @@ pub(crate) fn answer(state: &mut State, seen: &Seen) -> Reply {
             page(state, seen, query, &runs, Some("check_runs"))
         }
         ("GET", ["check-runs", id]) => found(&state.checks, "id", id),
+        ("GET", ["collaborators", login, "permission"]) => {
+            let role = state.roles.get(*login).map_or("read", String::as_str);
+            // The older key knows fewer words.
+            let old = if role == "maintain" { "write" } else { role };
+            Reply::json(200, &json!({"permission": old, "role_name": role}))
+        }
+        ("GET", ["actions", "runs"]) => {
+            let is_of = |run: &&Value| query.contains(run["head_sha"].as_str().unwrap());
+            let runs: Vec<Value> = state.runs.iter().filter(is_of).cloned().collect();
+            page(state, seen, query, &runs, Some("workflow_runs"))
+        }
+        ("GET", ["actions", "runs", id]) => found(&state.runs, "id", id),
+        ("POST", ["actions", "runs", _, "rerun" | "rerun-failed-jobs"]) => {
+            Reply::json(201, &json!({}))
+        }
         ("GET", ["actions", "runs", _, "artifacts"]) => artifacts(state, query),
         ("GET", ["actions", "artifacts", id, "zip"]) => {
             let store = state.address.replace("127.0.0.1", "localhost");
@@ -198,7 +219,7 @@ fn contains(pull: &Value, sha: &str) -> bool {
 }
 
 fn found(list: &[Value], key: &str, id: &str) -> Reply {
-    let one = list.iter().find(|one| one[key].to_string() == id);
+    let one = list.iter().find(|one| one[key].as_u64() == id.parse().ok());
     one.map_or_else(|| Reply::refusal(404, "Not Found"), |one| Reply::json(200, one))
 }
 
@@ -249,7 +270,7 @@ fn comments(state: &mut State, seen: &Seen, parts: &[&str]) -> Reply {
         }
         ("POST", [.., "reactions"]) => Reply::json(201, &json!({"id": 1})),
         (method, ["issues", "comments", id]) => {
-            let at = state.comments.iter().position(|one| one["id"].to_string() == **id);
+            let at = state.comments.iter().position(|one| one["id"].as_u64() == id.parse().ok());
             match at {
                 None => Reply::refusal(404, "Not Found"),
                 Some(at) if method == "DELETE" => {
@@ -282,7 +303,7 @@ fn check_runs(state: &mut State, seen: &Seen, parts: &[&str]) -> Reply {
             state.checks.len() - 1
         }
         [_, id] => {
-            let found = state.checks.iter().position(|one| one["id"].to_string() == **id);
+            let found = state.checks.iter().position(|one| one["id"].as_u64() == id.parse().ok());
             match found {
                 Some(at) => at,
                 None => return Reply::refusal(404, "Not Found"),

@@ -1,0 +1,402 @@
+//! Conversation: requests of one connection, answered in their order.
+//!
+//! A thread reads frames, so that the end of the other side is noticed while something long is done.
+//! When the other side is gone, what was not switched is given up; what was switched is watched until
+//! it is confirmed over another connection or rolled back.
+
+use super::disk::manifest;
+use super::journal;
+use super::lock;
+use super::prune;
+use super::receive::{self, Chunk};
+use super::refuse::{Refused, failed, refusal};
+use super::state::Event;
+use super::status;
+use super::work::{self, Held, Working};
+use super::world::World;
+use crate::release::Release;
+use crate::wire::{
+    Envelope, Frame, MAX_RAW_BYTES, RefusalCode, Reply, Request, WireError, read_frame, write_frame,
+};
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Between two looks at locks and deadlines.
+const TICK: Duration = Duration::from_millis(100);
+/// Between two signs of life during something long.
+const SIGN: Duration = Duration::from_secs(1);
+/// Frames that are read ahead.
+const N_AHEAD: usize = 4;
+
+type Incoming = Frame<Envelope<Request>>;
+
+/// Answers requests until the other side is gone.
+///
+/// # Errors
+/// [`WireError`] when the other side cannot be understood; its end is no error.
+pub(super) fn converse<R, W>(world: &World, reader: R, writer: W) -> Result<Option<u64>, WireError>
+where
+    R: Read + Send + 'static,
+    W: Write,
+{
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let (sender, receiver) = sync_channel(N_AHEAD);
+    let flag = is_gone.clone();
+    // Ends with its stream or with the process; nobody waits for it.
+    std::thread::spawn(move || listen(reader, &sender, &flag));
+    let mut conversation = Conversation {
+        world,
+        writer,
+        is_gone,
+        held: None,
+        working: None,
+        switched: None,
+        arriving: None,
+        n_chunks: 0,
+        failure: None,
+    };
+    let ended = conversation.answer_all(&receiver);
+    conversation.give_up("the connection to the deploying side ended");
+    ended.map(|()| conversation.switched)
+}
+
+fn listen<R: Read>(
+    mut reader: R,
+    sender: &SyncSender<Result<Incoming, WireError>>,
+    is_gone: &AtomicBool,
+) {
+    loop {
+        let frame = read_frame(&mut reader);
+        let is_last = frame.is_err();
+        if is_last {
+            is_gone.store(true, Ordering::Relaxed);
+        }
+        if sender.send(frame).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+struct Conversation<'w, W> {
+    world: &'w World,
+    writer: W,
+    is_gone: Arc<AtomicBool>,
+    held: Option<Held>,
+    working: Option<Working>,
+    /// Token of what was switched to on this connection.
+    switched: Option<u64>,
+    /// Token and release whose chunks arrive here.
+    arriving: Option<(u64, Release)>,
+    n_chunks: u64,
+    /// Why a chunk was not kept.
+    failure: Option<Refused>,
+}
+
+/// Tells that the agent is alive, and notices that the other side is not.
+struct Sign<'a, W> {
+    writer: &'a mut W,
+    is_gone: &'a AtomicBool,
+    id: u64,
+    step: &'static str,
+    done: u64,
+    last: Instant,
+}
+
+impl<W: Write> Sign<'_, W> {
+    fn give(&mut self, n: u64) -> Result<(), Refused> {
+        self.done += n;
+        if self.is_gone.load(Ordering::Relaxed) {
+            return Err(gone());
+        }
+        if self.last.elapsed() < SIGN {
+            return Ok(());
+        }
+        self.last = Instant::now();
+        let body = Reply::Progress { step: self.step.to_owned(), done: self.done, total: 0 };
+        write_frame(self.writer, &Envelope { id: self.id, body }, &[]).map_err(|_| gone())
+    }
+}
+
+fn gone() -> Refused {
+    refusal(RefusalCode::Cancelled, "the other side is gone", "deploy again").into()
+}
+
+impl<W: Write> Conversation<'_, W> {
+    fn answer_all(
+        &mut self,
+        receiver: &Receiver<Result<Incoming, WireError>>,
+    ) -> Result<(), WireError> {
+        let mut heard = Instant::now();
+        loop {
+            match receiver.recv_timeout(TICK) {
+                Ok(Ok(frame)) => {
+                    self.answer(frame)?;
+                    heard = Instant::now();
+                }
+                Ok(Err(WireError::Ended | WireError::Torn | WireError::Io(_)))
+                | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(Err(error)) => {
+                    let help = "use the same version on both sides, and try again";
+                    let told = refusal(RefusalCode::Protocol, error.to_string(), help);
+                    // The other side may be gone already; the error is told in either case.
+                    let _ = self.say(0, Reply::Refused(told), &[]);
+                    return Err(error);
+                }
+                Err(RecvTimeoutError::Timeout) if self.world.silence < heard.elapsed() => {
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.tick();
+        }
+    }
+
+    /// Renews the lock; a deadline that is over is noticed here, too.
+    fn tick(&mut self) {
+        if let Some(held) = &mut self.held
+            && held.lock.renew_in_time(self.world).is_err()
+        {
+            self.give_up("the lock could not be renewed");
+        }
+        if self.switched.is_some_and(|token| is_over(self.world, token)) {
+            // Whoever comes first does it; the others find it done.
+            let _ = Held::take_briefly(self.world, "the agent that switched");
+        }
+    }
+
+    fn answer(&mut self, frame: Incoming) -> Result<(), WireError> {
+        let Envelope { id, body } = frame.header;
+        if let Request::Chunk { token, sha256, size, offset } = body {
+            let chunk = Chunk { sha256, size, offset, bytes: &frame.raw };
+            return match self.chunk(token, &chunk) {
+                Ok(()) => Ok(()),
+                Err(refused) => self.say(id, Reply::Refused(*refused), &[]),
+            };
+        }
+        let (reply, raw) = match self.reply(id, body, &frame.raw) {
+            Ok(told) => told,
+            Err(refused) => {
+                self.after(&refused);
+                (Reply::Refused(*refused), Vec::new())
+            }
+        };
+        self.say(id, reply, &raw)
+    }
+
+    fn say(&mut self, id: u64, body: Reply, raw: &[u8]) -> Result<(), WireError> {
+        write_frame(&mut self.writer, &Envelope { id, body }, raw)
+    }
+
+    fn reply(
+        &mut self,
+        id: u64,
+        request: Request,
+        raw: &[u8],
+    ) -> Result<(Reply, Vec<u8>), Refused> {
+        let world = self.world;
+        let mut sign = Sign {
+            writer: &mut self.writer,
+            is_gone: &self.is_gone,
+            id,
+            step: "reading back",
+            done: 0,
+            last: Instant::now(),
+        };
+        let reply = match request {
+            Request::Ping => Reply::Pong,
+            Request::Status { verify } => {
+                Reply::Status(Box::new(status::status(world, verify, &mut |n| sign.give(n))?))
+            }
+            Request::Plan => Reply::Plan(work::plan(world, raw, &mut |n| sign.give(n))?),
+            Request::Lock { key, owner, base, intent } => {
+                if self.held.is_some() || self.switched.is_some() {
+                    return Err(out_of_place("this connection has a deploy already"));
+                }
+                let begun = work::begin(world, raw, (&key, &owner), (base, intent))?;
+                let (held, working, missing) = begun;
+                let token = working.token;
+                (self.held, self.working) = (Some(held), Some(working));
+                Reply::Locked { token, missing }
+            }
+            Request::Chunk { .. } => return Err(out_of_place("a chunk has no answer")),
+            Request::Flush => match self.failure.take() {
+                Some(refused) => return Err(refused),
+                None => Reply::Flushed { n_chunks: std::mem::take(&mut self.n_chunks) },
+            },
+            Request::Stage { token } => {
+                let (held, working) = at_work(&mut self.held, &self.working, token)?;
+                let Held { lock, journal } = held;
+                let mut pulse = |n| lock.renew_in_time(world).and_then(|()| sign.give(n));
+                work::stage(world, journal, working, &mut pulse)?
+            }
+            Request::SelfTest { token } => {
+                sign.step = "testing";
+                let (held, working) = at_work(&mut self.held, &self.working, token)?;
+                let Held { lock, journal } = held;
+                let mut pulse = || lock.renew_in_time(world).and_then(|()| sign.give(0));
+                work::test(world, journal, working, &mut pulse)?
+            }
+            Request::Switch { token, window_ms } => self.switch(token, window_ms)?,
+            Request::Confirm { token } => {
+                if self.switched == Some(token) {
+                    return Err(out_of_place("a confirmation comes over another connection"));
+                }
+                Reply::Confirmed { release: work::confirm(world, token)? }
+            }
+            Request::Abort { token, reason } => self.abort(token, &reason)?,
+            Request::Prune { keep } => {
+                let mut held = Held::take_briefly(world, "pruning")?;
+                prune::prune(world, &mut held.journal, keep)?
+            }
+            Request::Scrub => {
+                let state = journal::peek(world)?.state;
+                prune::scrub(world, &state, &mut |n| sign.give(n))?
+            }
+            Request::Log { max } => status::log(world, max)?,
+            Request::Read { path } => return Ok((Reply::Content, read(world, &path)?)),
+        };
+        Ok((reply, Vec::new()))
+    }
+
+    fn switch(&mut self, token: u64, window_ms: u64) -> Result<Reply, Refused> {
+        if self.switched == Some(token) {
+            let pending = journal::peek(self.world)?.state.pending;
+            let pending = pending.filter(|pending| pending.token == token);
+            let left = pending.map(|pending| work::left_ms(self.world, &pending));
+            return left
+                .map(|left_ms| Reply::Pending { left_ms })
+                .ok_or_else(|| out_of_place("what was switched to is not pending any more"));
+        }
+        let (held, working) = at_work(&mut self.held, &self.working, token)?;
+        let pending = work::switch(self.world, &mut held.journal, working, window_ms)?;
+        // From here on whoever has the lock may confirm or roll back.
+        self.switched = Some(token);
+        (self.held, self.working) = (None, None);
+        Ok(Reply::Pending { left_ms: work::left_ms(self.world, &pending) })
+    }
+
+    fn abort(&mut self, token: u64, reason: &str) -> Result<Reply, Refused> {
+        if let (Some(_), Some(working)) = (&self.held, &self.working)
+            && working.token == token
+        {
+            self.give_up(reason);
+        } else {
+            work::revoke(self.world, token, reason)?;
+        }
+        let active = journal::peek(self.world)?.state.active;
+        Ok(Reply::Aborted { active })
+    }
+
+    /// A refusal may be the end of a deploy.
+    fn after(&mut self, refused: &Refused) {
+        match refused.code {
+            RefusalCode::SelfTest | RefusalCode::NotApproved | RefusalCode::Cancelled => {
+                self.give_up(&refused.message);
+            }
+            // What the journal has on disk is to be read again before anything else is done.
+            RefusalCode::Failed | RefusalCode::RolledBack | RefusalCode::Stranded => {
+                (self.held, self.working) = (None, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the lock back; what was switched to stays pending.
+    fn give_up(&mut self, reason: &str) {
+        if let (Some(mut held), Some(working)) = (self.held.take(), self.working.take()) {
+            let reason = reason.chars().filter(|c| !c.is_control()).take(300).collect();
+            // Where it cannot be written, the next deploy finds a begun one, which means the same.
+            let _ =
+                held.journal.append(self.world, Event::Aborted { token: working.token, reason });
+        }
+    }
+
+    fn chunk(&mut self, token: u64, chunk: &Chunk<'_>) -> Result<(), Refused> {
+        if self.failure.is_some() {
+            return Ok(());
+        }
+        let kept = self.release_of(token).and_then(|release| {
+            let is_named = |file: &&crate::release::ReleasedFile| {
+                file.sha256 == chunk.sha256 && file.size == chunk.size
+            };
+            match release.files.iter().find(is_named) {
+                None => Err(out_of_place("a chunk belongs to no file of the release")),
+                Some(_) => receive::write(self.world, chunk),
+            }
+        });
+        match kept {
+            Ok(()) => {
+                self.n_chunks += 1;
+                Ok(())
+            }
+            Err(refused) => {
+                self.failure = Some(refused.clone());
+                Err(refused)
+            }
+        }
+    }
+
+    /// The release whose deploy has the lock with that token.
+    fn release_of(&mut self, token: u64) -> Result<Release, Refused> {
+        let lease = lock::lease(self.world).map(|lease| lease.token);
+        if token == 0 || lease != Some(token) {
+            let help = "this deploy is over; begin another";
+            return Err(refusal(RefusalCode::Fenced, "another deploy has the lock", help).into());
+        }
+        if let Some((_, release)) = self.arriving.as_ref().filter(|(known, _)| *known == token) {
+            return Ok(release.clone());
+        }
+        let deploy = journal::peek(self.world)?.state.deploy.filter(|one| one.token == token);
+        let deploy = deploy.ok_or_else(|| out_of_place("the deploy is over"))?;
+        let release = manifest(self.world, deploy.release)?;
+        self.arriving = Some((token, release.clone()));
+        Ok(release)
+    }
+}
+
+/// The deploy that this connection has the lock for.
+fn at_work<'a>(
+    held: &'a mut Option<Held>,
+    working: &'a Option<Working>,
+    token: u64,
+) -> Result<(&'a mut Held, &'a Working), Refused> {
+    match (held, working) {
+        (Some(held), Some(working)) if working.token == token => Ok((held, working)),
+        _ => {
+            let help = "the deploy is over; begin it again";
+            Err(refusal(RefusalCode::Fenced, "this connection does not have the lock", help).into())
+        }
+    }
+}
+
+/// Whether what was switched to with a token waits beyond its time.
+fn is_over(world: &World, token: u64) -> bool {
+    let pending = journal::peek(world).ok().and_then(|told| told.state.pending);
+    pending.is_some_and(|one| one.token == token && work::left_ms(world, &one) == 0)
+}
+
+/// A small file of the active release.
+fn read(world: &World, path: &str) -> Result<Vec<u8>, Refused> {
+    let state = journal::peek(world)?.state;
+    let active = state.active.ok_or_else(|| out_of_place("nothing is active"))?;
+    let release = manifest(world, active)?;
+    let file = release.file(path).filter(|file| file.size <= MAX_RAW_BYTES as u64);
+    let file = file.ok_or_else(|| {
+        let message =
+            format!("`{}` is no small file of the release", crate::release::path::shown(path));
+        Box::new(refusal(RefusalCode::Unknown, message, "look at its manifest"))
+    })?;
+    let id = active.to_string();
+    let mut names: Vec<&str> = ["releases", &id].into_iter().chain(file.path.split('/')).collect();
+    let name = names.pop().unwrap_or_default();
+    let folder = world.root.walk(names).map_err(failed("the release"))?;
+    let bytes = folder.read(name, MAX_RAW_BYTES as u64).map_err(failed("the release"))?;
+    bytes.ok_or_else(|| failed("the release")(std::io::ErrorKind::NotFound.into()))
+}
+
+fn out_of_place(what: &str) -> Refused {
+    refusal(RefusalCode::Protocol, what, "use the same version on both sides").into()
+}

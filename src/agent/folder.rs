@@ -1,0 +1,451 @@
+//! Folder: files below the agent's root, reached name by name.
+//!
+//! Every step opens one name in an open folder and follows no link, so that nothing planted below
+//! the root leads out of it. Every change passes a fault point first.
+
+use super::fault::{Faults, Point};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Most names in one folder.
+const MAX_NAMES: usize = 200_000;
+/// Deepest tree that is removed.
+const MAX_DEPTH: usize = 16;
+
+/// An open folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    fd: OwnedFd,
+    faults: Arc<Faults>,
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    /// File, folder or link.
+    pub(super) kind: FileType,
+    /// Bytes of a file.
+    pub(super) size: u64,
+    /// Owner.
+    pub(super) uid: u32,
+    /// Names that the file has.
+    pub(super) n_links: u64,
+    /// Permissions.
+    pub(super) mode: u32,
+    /// File system.
+    pub(super) device: u64,
+    /// Last change, in seconds of the wall clock.
+    pub(super) changed_s: i64,
+}
+
+impl Folder {
+    /// Opens the root; a link that leads to it is followed, links below it never are.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn root(path: &Path, faults: Arc<Faults>) -> io::Result<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        Ok(Self { fd: fs::open(path, flags, Mode::empty())?, faults })
+    }
+
+    /// The points that folders of this root pass.
+    #[must_use]
+    pub(super) fn faults(&self) -> &Arc<Faults> {
+        &self.faults
+    }
+
+    /// Opens a folder in this one.
+    ///
+    /// # Errors
+    /// What the system says; a link is `NotADirectory` or `FilesystemLoop`.
+    pub(super) fn folder(&self, name: &str) -> io::Result<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let fd = fs::openat(&self.fd, one(name)?, flags, Mode::empty())?;
+        Ok(Self { fd, faults: self.faults.clone() })
+    }
+
+    /// Opens a folder several names deep.
+    ///
+    /// # Errors
+    /// As [`Folder::folder`].
+    pub(super) fn walk<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> io::Result<Self> {
+        let mut here = Self { fd: self.fd.try_clone()?, faults: self.faults.clone() };
+        for name in names {
+            here = here.folder(name)?;
+        }
+        Ok(here)
+    }
+
+    /// Opens a folder and makes it when it is missing.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn ensure(&self, point: Point, name: &str) -> io::Result<Self> {
+        match self.folder(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.faults.at(point)?;
+                match fs::mkdirat(&self.fd, one(name)?, Mode::from_bits_truncate(0o755)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                fs::fsync(&self.fd)?;
+                self.folder(name)
+            }
+            opened => opened,
+        }
+    }
+
+    /// What stands under a name; `None` when nothing does.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn find(&self, name: &str) -> io::Result<Option<Found>> {
+        match fs::statat(&self.fd, one(name)?, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(found(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What this folder itself is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn own(&self) -> io::Result<Found> {
+        Ok(found(&fs::fstat(&self.fd)?))
+    }
+
+    /// Opens a file for reading; anything but a plain file is refused.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn open(&self, name: &str) -> io::Result<File> {
+        // A pipe that somebody planted must not block.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        plain(fs::openat(&self.fd, one(name)?, flags, Mode::empty())?)
+    }
+
+    /// Opens a file for reading and writing, and makes it when it is missing.
+    ///
+    /// # Errors
+    /// What the system says; a file that has other names or another owner is refused, since
+    /// somebody else would be written to.
+    pub(super) fn open_own(&self, point: Point, name: &str) -> io::Result<File> {
+        self.faults.at(point)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_bits_truncate(0o644);
+        let file = plain(fs::openat(&self.fd, one(name)?, flags | OFlags::NONBLOCK, mode)?)?;
+        let stat = fs::fstat(&file)?;
+        if u64::from(stat.st_nlink as u32) != 1
+            || stat.st_uid != rustix::process::geteuid().as_raw()
+        {
+            let text = format!("`{name}` has other names or another owner");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        Ok(file)
+    }
+
+    /// Reads a file of at most `max` bytes; `None` when it is missing.
+    ///
+    /// # Errors
+    /// What the system says, and `FileTooLarge`.
+    pub(super) fn read(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
+        let file = match self.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut bytes = Vec::new();
+        file.take(max + 1).read_to_end(&mut bytes)?;
+        if max < bytes.len() as u64 {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("`{name}`")));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Writes a file whole: beside its place, to the disk, then into its place.
+    ///
+    /// # Errors
+    /// What the system says; the former file then stands as it was.
+    pub(super) fn write(&self, point: Point, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let beside = format!(".{name}.{}", std::process::id());
+        self.remove_if_there(&beside)?;
+        let written = (|| {
+            self.faults.at(point)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let mode = Mode::from_bits_truncate(0o644);
+            let mut file = File::from(fs::openat(&self.fd, &*beside, flags, mode)?);
+            file.write_all(bytes)?;
+            self.faults.at(point)?;
+            file.sync_all()?;
+            self.faults.at(point)?;
+            fs::renameat(&self.fd, &*beside, &self.fd, one(name)?)?;
+            self.faults.at(point)?;
+            Ok(fs::fsync(&self.fd)?)
+        })();
+        if written.is_err() {
+            // What cannot be removed now is removed by the next attempt.
+            let _ = self.remove_if_there(&beside);
+        }
+        written
+    }
+
+    /// Moves a name into a folder, over what stands there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn rename(
+        &self,
+        point: Point,
+        from: &str,
+        folder: &Self,
+        to: &str,
+    ) -> io::Result<()> {
+        self.faults.at(point)?;
+        Ok(fs::renameat(&self.fd, one(from)?, &folder.fd, one(to)?)?)
+    }
+
+    /// Exchanges two names of this folder at once.
+    ///
+    /// # Errors
+    /// What the system says; some file systems cannot.
+    pub(super) fn exchange(&self, point: Point, from: &str, to: &str) -> io::Result<()> {
+        self.faults.at(point)?;
+        let names = (one(from)?, one(to)?);
+        Ok(fs::renameat_with(&self.fd, names.0, &self.fd, names.1, RenameFlags::EXCHANGE)?)
+    }
+
+    /// Gives a file another name in a folder.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn link(&self, point: Point, from: &str, folder: &Self, to: &str) -> io::Result<()> {
+        self.faults.at(point)?;
+        Ok(fs::linkat(&self.fd, one(from)?, &folder.fd, one(to)?, AtFlags::empty())?)
+    }
+
+    /// Lets a name point to a target, at once and to the disk; `None` takes the name away.
+    ///
+    /// # Errors
+    /// What the system says; the name then points where it did or where it should.
+    pub(super) fn point(
+        &self,
+        points: [Point; 3],
+        name: &str,
+        target: Option<&str>,
+    ) -> io::Result<()> {
+        let beside = format!(".{name}.{}", std::process::id());
+        self.remove_if_there(&beside)?;
+        match target {
+            Some(target) => {
+                self.faults.at(points[0])?;
+                fs::symlinkat(target, &self.fd, &*beside)?;
+                let moved = self.rename(points[1], &beside, self, name);
+                if moved.is_err() {
+                    let _ = self.remove_if_there(&beside);
+                }
+                moved?;
+            }
+            None => {
+                self.faults.at(points[1])?;
+                self.remove_if_there(name)?;
+            }
+        }
+        self.sync(points[2])
+    }
+
+    /// Where a link points to; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the system says; something that is no link is `InvalidInput`.
+    pub(super) fn target(&self, name: &str) -> io::Result<Option<String>> {
+        match fs::readlinkat(&self.fd, one(name)?, Vec::new()) {
+            Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a file, a link, or nothing when it is missing.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn remove(&self, point: Point, name: &str) -> io::Result<()> {
+        self.faults.at(point)?;
+        self.remove_if_there(name)
+    }
+
+    fn remove_if_there(&self, name: &str) -> io::Result<()> {
+        match fs::unlinkat(&self.fd, one(name)?, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes whatever stands under a name, with all that is below it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn remove_tree(&self, point: Point, name: &str) -> io::Result<()> {
+        self.remove_below(point, name, 0)
+    }
+
+    fn remove_below(&self, point: Point, name: &str, depth: usize) -> io::Result<()> {
+        match self.find(name)? {
+            None => return Ok(()),
+            Some(found) if found.kind != FileType::Directory => return self.remove(point, name),
+            Some(_) if MAX_DEPTH <= depth => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "folders are too deep"));
+            }
+            Some(_) => {}
+        }
+        let folder = self.folder(name)?;
+        folder.permit(0o755)?;
+        for (inner, _) in folder.list()? {
+            folder.remove_below(point, &inner, depth + 1)?;
+        }
+        self.faults.at(point)?;
+        Ok(fs::unlinkat(&self.fd, one(name)?, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Sets the permissions of this folder.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn permit(&self, mode: u32) -> io::Result<()> {
+        Ok(fs::fchmod(&self.fd, Mode::from_bits_truncate(mode))?)
+    }
+
+    /// Names in this folder, sorted.
+    ///
+    /// # Errors
+    /// What the system says; also when there are more than anybody put there.
+    pub(super) fn list(&self) -> io::Result<Vec<(String, FileType)>> {
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(&self.fd)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if MAX_NAMES < names.len() {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "there are too many names"));
+            }
+            if name != "." && name != ".." {
+                names.push((name, entry.file_type()));
+            }
+        }
+        names.sort_by(|one, two| one.0.cmp(&two.0));
+        Ok(names)
+    }
+
+    /// Brings the names of this folder to the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn sync(&self, point: Point) -> io::Result<()> {
+        self.faults.at(point)?;
+        Ok(fs::fsync(&self.fd)?)
+    }
+
+    /// Free bytes, all bytes, free and all names of the file system.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn room(&self) -> io::Result<[u64; 4]> {
+        let room = fs::fstatvfs(&self.fd)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);
+        Ok([bytes(room.f_bavail), bytes(room.f_blocks), room.f_favail, room.f_files])
+    }
+}
+
+/// A single name; what has a `/` would be followed.
+fn one(name: &str) -> io::Result<&str> {
+    let is_one = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+    if is_one {
+        Ok(name)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a single name"))
+    }
+}
+
+fn plain(fd: OwnedFd) -> io::Result<File> {
+    let stat = fs::fstat(&fd)?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+        Ok(File::from(fd))
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a plain file"))
+    }
+}
+
+fn found(stat: &fs::Stat) -> Found {
+    Found {
+        kind: FileType::from_raw_mode(stat.st_mode),
+        size: stat.st_size as u64,
+        uid: stat.st_uid,
+        n_links: stat.st_nlink as u64,
+        mode: Mode::from_raw_mode(stat.st_mode).bits(),
+        device: stat.st_dev as u64,
+        changed_s: stat.st_mtime as i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, Folder) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Folder::root(folder.path(), Arc::default()).unwrap();
+        (folder, root)
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let (_keep, root) = root();
+        for name in ["", ".", "..", "a/b", "/etc", "a\0"] {
+            assert!(root.open(name).is_err() && root.folder(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let (keep, root) = root();
+        std::os::unix::fs::symlink("/etc", keep.path().join("folder")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", keep.path().join("file")).unwrap();
+        assert!(root.folder("folder").is_err());
+        assert!(root.open("file").is_err());
+        assert!(root.open_own(Point::IncomingOpen, "file").is_err());
+        root.write(Point::ManifestWrite, "file", b"new").unwrap();
+        assert_eq!(root.read("file", 9).unwrap().unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_with_another_name_is_not_written_to() {
+        let (keep, root) = root();
+        std::fs::write(keep.path().join("other"), "theirs").unwrap();
+        std::fs::hard_link(keep.path().join("other"), keep.path().join("mine")).unwrap();
+        assert!(root.open_own(Point::IncomingOpen, "mine").is_err());
+    }
+
+    #[test]
+    fn a_pipe_is_no_file_and_does_not_block() {
+        let (keep, root) = root();
+        let made = std::process::Command::new("mkfifo").arg(keep.path().join("pipe")).status();
+        assert!(made.unwrap().success());
+        assert!(root.open("pipe").is_err());
+    }
+
+    #[test]
+    fn a_tree_is_removed_without_following_links() {
+        let (keep, root) = root();
+        std::fs::create_dir_all(keep.path().join("a/b/c")).unwrap();
+        std::fs::create_dir_all(keep.path().join("outside")).unwrap();
+        std::fs::write(keep.path().join("outside/file"), "").unwrap();
+        std::os::unix::fs::symlink("../../outside", keep.path().join("a/b/link")).unwrap();
+        root.remove_tree(Point::PruneRemove, "a").unwrap();
+        assert!(root.find("a").unwrap().is_none());
+        assert!(keep.path().join("outside/file").exists());
+    }
+}

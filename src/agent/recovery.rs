@@ -1,0 +1,174 @@
+//! Recovery: what is to be done after any end of an agent, from the journal and the disk alone.
+//!
+//! `next_step` is pure. `recover` does what it says, step by step, under the lock, until nothing is
+//! left to do; each step is in the journal before it is done.
+
+use super::disk::{self, CURRENT, PREVIOUS, Pointed, calm};
+use super::fault::Point;
+use super::journal::Journal;
+use super::quarantine;
+use super::refuse::{Refused, failed};
+use super::state::{Event, Pending, Rollback, State};
+use super::world::World;
+use crate::digest::Digest;
+
+/// Most steps of one recovery; two would do.
+const MAX_STEPS: usize = 8;
+const ROLLBACK: [Point; 3] = [Point::RollbackLink, Point::RollbackMove, Point::RollbackSync];
+const PREVIOUS_POINTS: [Point; 3] = [Point::PreviousMove; 3];
+
+/// What the disk and the clock say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sight {
+    /// Where `current` points.
+    pub(super) current: Pointed,
+    /// Where `previous` points.
+    pub(super) previous: Pointed,
+    /// Name of the machine's start.
+    pub(super) boot: String,
+    /// Milliseconds since the machine's start.
+    pub(super) now_ms: u64,
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A way back was begun and is to be ended.
+    EndRollback(Rollback),
+    /// What is pending is to be rolled back.
+    RollBack(Pending, String),
+    /// `current` points elsewhere than the journal says.
+    Restore(Option<Digest>, String),
+    /// `previous` points elsewhere than the journal says.
+    PointPrevious(Option<Digest>),
+}
+
+/// What is to be done next; `None` when journal and disk agree.
+#[must_use]
+pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
+    if let Some(rollback) = &state.rolling_back {
+        return Some(Step::EndRollback(rollback.clone()));
+    }
+    if let Some(pending) = &state.pending {
+        let reason = if pending.boot != sight.boot {
+            "the server was restarted before the release was confirmed"
+        } else if pending.deadline_ms <= sight.now_ms {
+            "the release was not confirmed in time"
+        } else if sight.current.release() != Some(pending.release) {
+            "the switch was interrupted"
+        } else {
+            return None;
+        };
+        return Some(Step::RollBack(pending.clone(), reason.to_owned()));
+    }
+    let nowhere = |pointed: &Pointed| *pointed == Pointed::Nowhere;
+    let agrees = |pointed: &Pointed, id: Option<Digest>| {
+        pointed.release() == id && (id.is_some() || nowhere(pointed))
+    };
+    if !agrees(&sight.current, state.active) {
+        let found = match &sight.current {
+            Pointed::Nowhere => "nowhere".to_owned(),
+            Pointed::Release(id) => id.to_string(),
+            Pointed::Elsewhere(target) => crate::release::path::shown(target),
+        };
+        return Some(Step::Restore(state.active, found));
+    }
+    (!agrees(&sight.previous, state.previous)).then_some(Step::PointPrevious(state.previous))
+}
+
+/// Brings journal and disk together; by whoever has the lock.
+///
+/// # Errors
+/// `failed`, with the disk and the journal as they were after the last whole step.
+pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refused> {
+    for _ in 0..MAX_STEPS {
+        let Some(step) = next_step(journal.state(), &sight(world)?) else { return Ok(()) };
+        match step {
+            Step::EndRollback(rollback) => end_rollback(world, journal, rollback)?,
+            Step::RollBack(pending, reason) => roll_back(world, journal, &pending, &reason)?,
+            Step::Restore(active, found) => {
+                journal.append(world, Event::Restored { found })?;
+                point(world, CURRENT, active, ROLLBACK)?;
+            }
+            Step::PointPrevious(previous) => point(world, PREVIOUS, previous, PREVIOUS_POINTS)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether anything is left to do, as far as can be seen without the lock.
+///
+/// # Errors
+/// `failed`.
+pub(super) fn is_needed(world: &World) -> Result<bool, Refused> {
+    let state = super::journal::peek(world)?.state;
+    Ok(next_step(&state, &sight(world)?).is_some())
+}
+
+fn sight(world: &World) -> Result<Sight, Refused> {
+    let pointed = |name| disk::pointed(world, name).map_err(failed("a pointer"));
+    Ok(Sight {
+        current: pointed(CURRENT)?,
+        previous: pointed(PREVIOUS)?,
+        boot: world.boot.clone(),
+        now_ms: world.now_ms(),
+    })
+}
+
+/// Rolls back what is pending: to what was active before, or to the latest good release that holds.
+///
+/// # Errors
+/// As [`recover`].
+pub(super) fn roll_back(
+    world: &World,
+    journal: &mut Journal,
+    pending: &Pending,
+    reason: &str,
+) -> Result<(), Refused> {
+    let holds = |id: Digest| {
+        disk::manifest(world, id)
+            .and_then(|release| disk::damages(world, &release, &mut calm))
+            .is_ok_and(|damages| damages.is_empty())
+    };
+    let to = match pending.base {
+        None => None,
+        Some(base) => {
+            let good = journal.state().good.iter().rev().copied();
+            let others = good.filter(|id| *id != base && *id != pending.release);
+            match std::iter::once(base).chain(others).find(|id| holds(*id)) {
+                Some(id) => Some(id),
+                None => {
+                    let reason = format!("{reason}, and no former release is whole any more");
+                    let token = pending.token;
+                    return Ok(journal.append(world, Event::Stranded { token, reason })?);
+                }
+            }
+        }
+    };
+    let (token, from, reason) = (pending.token, pending.release, reason.to_owned());
+    let rollback = Rollback { token, from, to, reason };
+    journal.append(world, Event::RollingBack(rollback.clone()))?;
+    end_rollback(world, journal, rollback)
+}
+
+fn end_rollback(world: &World, journal: &mut Journal, rollback: Rollback) -> Result<(), Refused> {
+    point(world, CURRENT, rollback.to, ROLLBACK)?;
+    journal.append(world, Event::RolledBack(rollback.clone()))?;
+    let is_kept =
+        rollback.to == Some(rollback.from) || journal.state().good.contains(&rollback.from);
+    if !is_kept {
+        // What failed is kept as evidence; where that fails, pruning takes it.
+        let _ = quarantine::release(world, rollback.from, &rollback.reason);
+    }
+    Ok(())
+}
+
+fn point(
+    world: &World,
+    pointer: &str,
+    id: Option<Digest>,
+    points: [Point; 3],
+) -> Result<(), Refused> {
+    let target = id.map(|id| format!("releases/{id}"));
+    world.root.point(points, pointer, target.as_deref()).map_err(failed("a pointer"))
+}

@@ -1,0 +1,198 @@
+//! Self test: a release shows that it gives the numbers that it was approved with.
+//!
+//! `examine` is what the release's own program does: it measures its engine fingerprint and reads
+//! its profiles. `run` starts that program out of the staged release, bounded in time and words, and
+//! compares what it says with the manifest. Nothing of it is believed that the manifest does not say.
+
+use super::fault::Point;
+use super::refuse::{Refused, failed, refusal};
+use super::world::World;
+use crate::digest::Digest;
+use crate::finding::has_errors;
+use crate::params::load_all;
+use crate::release::{PROGRAM, Release};
+use crate::revision::Tree;
+use crate::run::fingerprint;
+use crate::wire::RefusalCode;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// What the `schema` key of a self test says.
+pub const SCHEMA: &str = "cellgate/self-test/v1";
+/// How long a test may take.
+const MAX_TIME: Duration = Duration::from_secs(300);
+/// Most bytes of what a program says.
+const MAX_SAID_BYTES: u64 = 1 << 20;
+/// Most characters of what a program complains of that are told.
+const SHOWN_CHARS: usize = 300;
+/// Between two looks at a program that runs.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a program says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfTest {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Its engine fingerprint as measured there and then.
+    pub engine_fingerprint: Digest,
+    /// Its profiles.
+    pub profiles: Vec<TestedProfile>,
+    /// What is wrong with the profiles; empty when nothing is.
+    pub findings: Vec<String>,
+}
+
+/// A profile as the program reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestedProfile {
+    /// Its name.
+    pub name: String,
+    /// Digest of the validated profile.
+    pub params_digest: Digest,
+}
+
+/// Examines the release in a folder with the program that runs.
+#[must_use]
+pub fn examine(release: &Path) -> SelfTest {
+    let tree = Tree::Folder(release.to_owned());
+    let (profiles, findings) = load_all(&tree, "params", &["params/tolerances.yaml"]);
+    let shown = has_errors(&findings);
+    let findings =
+        findings.iter().filter(|_| shown).map(|one| format!("{}: {}", one.place.path, one.message));
+    SelfTest {
+        schema: SCHEMA.to_owned(),
+        engine_fingerprint: fingerprint::measured(),
+        profiles: profiles
+            .iter()
+            .map(|one| TestedProfile {
+                name: one.params.name.clone(),
+                params_digest: one.params.digest(),
+            })
+            .collect(),
+        findings: findings.take(20).collect(),
+    }
+}
+
+/// Lets a staged release examine itself, and compares what it says with its manifest.
+///
+/// # Errors
+/// `self-test` with what differs; what `pulse` says, after the program was ended.
+pub(super) fn run(
+    world: &World,
+    release: &Release,
+    pulse: &mut dyn FnMut() -> Result<(), Refused>,
+) -> Result<Duration, Refused> {
+    let began = Instant::now();
+    world.root.faults().at(Point::TestStart).map_err(failed("the self test"))?;
+    let folder = world.path.join("releases").join(release.id().to_string());
+    let child = Command::new(folder.join(PROGRAM))
+        .args(["agent", "self-test"])
+        .arg(&folder)
+        .env_clear()
+        .current_dir(&world.path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return Err(refused(format!("its program cannot be started: {error}"))),
+    };
+    let out = gather(child.stdout.take());
+    let err = gather(child.stderr.take());
+    let status = wait(&mut child, pulse)?;
+    let text = |said: std::thread::JoinHandle<Vec<u8>>| said.join().unwrap_or_default();
+    let (out, err) = (text(out), String::from_utf8_lossy(&text(err)).into_owned());
+    let err: String = err.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS).collect();
+    if !status.success() {
+        return Err(refused(format!("its program ended with {status}: {err}")));
+    }
+    let told: SelfTest = serde_json::from_slice(&out)
+        .map_err(|error| refused(format!("its program's answer cannot be read: {error}")))?;
+    match difference(&told, release) {
+        None => Ok(began.elapsed()),
+        Some(difference) => Err(refused(difference)),
+    }
+}
+
+/// What a program says otherwise than the manifest.
+fn difference(told: &SelfTest, release: &Release) -> Option<String> {
+    if let Some(finding) = told.findings.first() {
+        return Some(format!(
+            "its profiles are not valid there: {}",
+            crate::release::path::shown(finding)
+        ));
+    }
+    if told.schema != SCHEMA {
+        return Some("its program follows another schema".to_owned());
+    }
+    if told.engine_fingerprint != release.engine_fingerprint {
+        return Some(format!(
+            "its engine gives other numbers here: fingerprint {} instead of {}",
+            told.engine_fingerprint.short(),
+            release.engine_fingerprint.short()
+        ));
+    }
+    for profile in &release.profiles {
+        let found = told.profiles.iter().find(|one| one.name == profile.name);
+        match found {
+            None => return Some(format!("the profile `{}` is not found there", profile.name)),
+            Some(found) if found.params_digest != profile.params_digest => {
+                return Some(format!(
+                    "the profile `{}` reads as {} instead of {}",
+                    profile.name,
+                    found.params_digest.short(),
+                    profile.params_digest.short()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+fn wait(
+    child: &mut Child,
+    pulse: &mut dyn FnMut() -> Result<(), Refused>,
+) -> Result<ExitStatus, Refused> {
+    let until = Instant::now() + MAX_TIME;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) => {}
+            Err(error) => return Err(failed("the self test")(error)),
+        }
+        let told = if until <= Instant::now() {
+            Err(refused(format!("it took longer than {} s", MAX_TIME.as_secs())))
+        } else {
+            pulse()
+        };
+        if let Err(refused) = told {
+            // It may have ended by itself meanwhile.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(refused);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Reads a stream to its end and keeps what is within the bound, so that nobody waits for a reader.
+fn gather(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        if let Some(mut stream) = stream {
+            let bounded = stream.by_ref().take(MAX_SAID_BYTES).read_to_end(&mut kept);
+            let _ = bounded.and_then(|_| io::copy(&mut stream, &mut io::sink()));
+        }
+        kept
+    })
+}
+
+fn refused(what: String) -> Refused {
+    let message = format!("the release does not pass its own test: {what}");
+    let help = "nothing was switched; the release is kept in `quarantine` on the server";
+    Box::new(refusal(RefusalCode::SelfTest, message, help))
+}

@@ -1,0 +1,244 @@
+//! Connection: one channel to an agent, on which requests are asked and answers are heard.
+//!
+//! Two tasks write and read, so that a sign of life goes out while nothing is asked, and an answer
+//! that nobody waits for is not lost. Every answer is waited for no longer than a bound. Decides
+//! nothing.
+
+use super::transport::{Channel, Said, TransportError};
+use crate::wire::{
+    Envelope, Frame, Opening, Refusal, Reply, Request, WireError, greet_async, read_frame_async,
+    write_frame_async,
+};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long the greeting may take.
+const GREETING: Duration = Duration::from_secs(30);
+/// How long the agent may be silent while something is asked; it gives a sign every second.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Between two signs of life.
+const SIGN: Duration = Duration::from_secs(10);
+/// Messages that wait to be written.
+const N_AHEAD: usize = 2;
+
+/// A conversation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TalkError {
+    /// No channel could be opened.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The channel failed, or the other side cannot be understood.
+    #[error("{error}{}", told(.said))]
+    Wire {
+        /// What failed.
+        error: WireError,
+        /// What the other side says beside the protocol.
+        said: Said,
+    },
+    /// The connection ended before the answer.
+    #[error("the connection ended before the answer{}", told(.0))]
+    Ended(Said),
+    /// The agent was silent for too long.
+    #[error("the agent has been silent for {} s", .0.as_secs())]
+    Silent(Duration),
+    /// The agent refuses.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// The agent answers something else than what was asked.
+    #[error("the agent's answer does not fit what was asked; bring both sides to one version")]
+    Unexpected,
+}
+
+fn told(said: &Said) -> String {
+    let text = said.text();
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!("; the other side says: {text}") }
+}
+
+/// What is asked, and where answers go; none for a chunk.
+struct Asked {
+    envelope: Envelope<Request>,
+    raw: Vec<u8>,
+}
+
+type Answers = mpsc::UnboundedSender<Frame<Reply>>;
+
+/// What both tasks know.
+#[derive(Default)]
+struct Desk {
+    /// Who waits for answers, by the number of the request.
+    waiting: HashMap<u64, Answers>,
+    /// A refusal that nobody waited for: of a chunk, or of the conversation as a whole.
+    refusal: Option<Box<Refusal>>,
+    /// Why the tasks ended.
+    failure: Option<WireError>,
+    is_closed: bool,
+}
+
+/// One channel to an agent.
+pub struct Connection {
+    asked: mpsc::Sender<Asked>,
+    desk: Arc<Mutex<Desk>>,
+    next_id: u64,
+    said: Said,
+    opening: Opening,
+    tasks: [JoinHandle<()>; 2],
+    _keep: Box<dyn Send + Sync>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Connection {
+    /// Greets the agent at the other end of a channel.
+    ///
+    /// # Errors
+    /// [`TalkError::Wire`] and [`TalkError::Silent`].
+    pub async fn start(channel: Channel) -> Result<Self, TalkError> {
+        let Channel { mut reader, mut writer, said, keep } = channel;
+        let greeted = timeout(GREETING, greet_async(&mut reader, &mut writer)).await;
+        let opening = match greeted {
+            Ok(Ok(opening)) => opening,
+            Ok(Err(error)) => return Err(TalkError::Wire { error, said }),
+            Err(_) => return Err(TalkError::Silent(GREETING)),
+        };
+        let desk = Arc::new(Mutex::new(Desk::default()));
+        let (asked, queue) = mpsc::channel(N_AHEAD);
+        let tasks = [
+            tokio::spawn(speak(writer, queue, desk.clone())),
+            tokio::spawn(hear(reader, desk.clone())),
+        ];
+        Ok(Self { asked, desk, next_id: 1, said, opening, tasks, _keep: keep })
+    }
+
+    /// How the conversation began.
+    #[must_use]
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// Asks and waits for the answer, however long the agent shows that it is at it.
+    ///
+    /// # Errors
+    /// [`TalkError`].
+    pub async fn ask(&mut self, request: Request, raw: Vec<u8>) -> Result<Frame<Reply>, TalkError> {
+        let (sender, mut answers) = mpsc::unbounded_channel();
+        let id = self.next_id;
+        self.next_id += 1;
+        if let Ok(mut desk) = self.desk.lock() {
+            if desk.is_closed {
+                return Err(self.ended(desk));
+            }
+            desk.waiting.insert(id, sender);
+        }
+        self.send(Envelope { id, body: request }, raw).await?;
+        loop {
+            match timeout(SILENCE, answers.recv()).await {
+                Err(_) => return Err(TalkError::Silent(SILENCE)),
+                Ok(Some(Frame { header: Reply::Progress { .. }, .. })) => {}
+                Ok(Some(Frame { header: Reply::Refused(refusal), .. })) => {
+                    return Err(TalkError::Refused(Box::new(refusal)));
+                }
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => return Err(self.broken()),
+            }
+        }
+    }
+
+    /// Sends a chunk, which is answered only by the next flush.
+    ///
+    /// # Errors
+    /// [`TalkError`]; a refusal of an earlier chunk, too.
+    pub async fn chunk(&mut self, chunk: Request, raw: Vec<u8>) -> Result<(), TalkError> {
+        if let Ok(mut desk) = self.desk.lock()
+            && let Some(refusal) = desk.refusal.take()
+        {
+            return Err(TalkError::Refused(refusal));
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.send(Envelope { id, body: chunk }, raw).await
+    }
+
+    async fn send(&self, envelope: Envelope<Request>, raw: Vec<u8>) -> Result<(), TalkError> {
+        match timeout(SILENCE, self.asked.send(Asked { envelope, raw })).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.broken()),
+            Err(_) => Err(TalkError::Silent(SILENCE)),
+        }
+    }
+
+    fn broken(&self) -> TalkError {
+        match self.desk.lock() {
+            Ok(desk) => self.ended(desk),
+            Err(_) => TalkError::Ended(self.said.clone()),
+        }
+    }
+
+    fn ended(&self, mut desk: std::sync::MutexGuard<'_, Desk>) -> TalkError {
+        if let Some(refusal) = desk.refusal.take() {
+            return TalkError::Refused(refusal);
+        }
+        match desk.failure.take() {
+            Some(error) => TalkError::Wire { error, said: self.said.clone() },
+            None => TalkError::Ended(self.said.clone()),
+        }
+    }
+}
+
+/// Writes what is asked, and a sign of life when nothing is.
+async fn speak(
+    mut writer: Box<dyn AsyncWrite + Send + Unpin>,
+    mut queue: mpsc::Receiver<Asked>,
+    desk: Arc<Mutex<Desk>>,
+) {
+    loop {
+        let asked = match timeout(SIGN, queue.recv()).await {
+            Ok(None) => return,
+            Ok(Some(asked)) => asked,
+            Err(_) => Asked { envelope: Envelope { id: 0, body: Request::Ping }, raw: Vec::new() },
+        };
+        // What cannot be written is told by the reader, who knows what the agent said last.
+        if write_frame_async(&mut writer, &asked.envelope, &asked.raw).await.is_err() {
+            // The queue is closed with the task; the reader ends with the channel.
+            drop(desk);
+            return;
+        }
+    }
+}
+
+/// Hands answers to those who wait for them.
+async fn hear(mut reader: Box<dyn AsyncRead + Send + Unpin>, desk: Arc<Mutex<Desk>>) {
+    loop {
+        let frame: Result<Frame<Envelope<Reply>>, WireError> = read_frame_async(&mut reader).await;
+        let Ok(mut desk) = desk.lock() else { return };
+        let Frame { header: Envelope { id, body }, raw } = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                desk.failure = Some(error).filter(|error| !matches!(error, WireError::Ended));
+                desk.is_closed = true;
+                desk.waiting.clear();
+                return;
+            }
+        };
+        let is_last = !matches!(body, Reply::Progress { .. });
+        let waiting =
+            if is_last { desk.waiting.remove(&id) } else { desk.waiting.get(&id).cloned() };
+        match (waiting, body) {
+            (Some(answers), body) => {
+                // Whoever asked may have given up.
+                let _ = answers.send(Frame { header: body, raw });
+            }
+            (None, Reply::Refused(refusal)) => desk.refusal = Some(Box::new(refusal)),
+            (None, _) => {}
+        }
+    }
+}

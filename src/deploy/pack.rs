@@ -1,0 +1,281 @@
+//! Pack: a release from a repository.
+//!
+//! Takes the commit that is checked out and a program; gives the package that the commit deserves:
+//! the gated profiles, policy, approvals and references, each at the path that it has in the
+//! repository. Demands that nothing is uncommitted and that every profile is approved for exactly
+//! these digests. Equal inputs give a release of the same name.
+
+use super::platform::{PlatformError, triple_of};
+use super::reference::{ReferenceError, Trial, reference};
+use crate::approval::{Binding, Log, Standing};
+use crate::dataset::Dataset;
+use crate::digest::Digest;
+use crate::finding::{Finding, has_errors};
+use crate::gate::{Approvals, GateError, Unreadable, binding_of};
+use crate::params::{Loaded, load};
+use crate::project::{self, DatasetSource, Project};
+use crate::release::{
+    self, APPROVALS, Content, Entry, Manifest, Mode, PROGRAM, PROJECT, Package, PackageError,
+    ReleasedProfile,
+};
+use crate::revision::{Tree, TreeError, commit_time, head_commit, uncommitted};
+use crate::run::cache::Cache;
+use crate::run::fingerprint;
+use crate::validate::known_measurements;
+use crate::yaml::MAX_HAND_WRITTEN_BYTES;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Uncommitted paths that an error names.
+const MAX_SHOWN: usize = 10;
+
+/// What to pack.
+pub struct Request<'a> {
+    /// Top of the repository.
+    pub repository: &'a Path,
+    /// The program that goes to the server.
+    pub program: PathBuf,
+    /// Where the log of approvals stands, when it is not the usual branch.
+    pub approvals: Option<&'a str>,
+    /// Results that the gate has kept.
+    pub cache: Option<Cache>,
+}
+
+/// A package and who approved it.
+#[derive(Debug)]
+pub struct Packed {
+    /// What is deployed.
+    pub package: Package,
+    /// The project as it stands in the commit.
+    pub project: Project,
+    /// Each profile and how it stands; all are approved.
+    pub standings: Vec<(String, Standing)>,
+}
+
+/// A release cannot be made; nothing was changed anywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The working tree is not the commit.
+    #[error(
+        "the working tree is not what is committed, and only a commit is deployed: {}; commit or \
+         remove {}", shown(.0), if .0.len() == 1 { "it" } else { "them" }
+    )]
+    Uncommitted(Vec<String>),
+    /// git failed.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Inputs of the commit are invalid.
+    #[error("an input of the commit is invalid")]
+    Invalid(Vec<Finding>),
+    /// The gate's binding cannot be made.
+    #[error(transparent)]
+    Gate(GateError),
+    /// A file would stand where releases have none.
+    #[error("`{0}` cannot be released: profiles and tolerances must stand below `params/`")]
+    Outside(String),
+    /// The log of approvals cannot be believed.
+    #[error("the approvals cannot be believed: {0}; see `cellgate approve --verify`")]
+    Approvals(#[from] Unreadable),
+    /// Profiles are not approved as they are.
+    #[error("not approved as it is: {}; approve the gate's report of this commit", .0.join("; "))]
+    NotApproved(Vec<String>),
+    /// The program is none.
+    #[error(transparent)]
+    Program(#[from] PlatformError),
+    /// A reference cannot be made.
+    #[error("the reference of profile `{profile}` cannot be made")]
+    Reference {
+        /// The profile.
+        profile: String,
+        /// Why.
+        source: ReferenceError,
+    },
+    /// The files make no release.
+    #[error("the release cannot be made")]
+    Package(#[from] PackageError),
+}
+
+impl From<GateError> for PackError {
+    fn from(error: GateError) -> Self {
+        match error {
+            GateError::Invalid(findings) => Self::Invalid(findings),
+            other => Self::Gate(other),
+        }
+    }
+}
+
+fn shown(paths: &[String]) -> String {
+    let named: Vec<String> = paths
+        .iter()
+        .take(MAX_SHOWN)
+        .map(|path| format!("`{}`", release::path::shown(path)))
+        .collect();
+    let more = paths.len().saturating_sub(MAX_SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    named.join(", ") + &more
+}
+
+/// Packs the commit that is checked out.
+///
+/// # Errors
+/// [`PackError`], everything that is not approved at once.
+pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
+    let dirty = uncommitted(request.repository)?;
+    if !dirty.is_empty() {
+        return Err(PackError::Uncommitted(dirty));
+    }
+    let commit = head_commit(request.repository)?;
+    let tree = Tree::of_revision(request.repository, &commit)?;
+    let project = Project::load(&tree, &known_measurements()).map_err(PackError::Invalid)?;
+    let engine = engine()?;
+    let binding = binding_of(&tree, engine)?;
+    let log = Approvals::read(request.repository, request.approvals)?.log?;
+    let profiles = gated(&tree, &project)?;
+    let standings = standings(&log, &binding, &project, &profiles)?;
+    let mut entries = texts(&tree, &project, &profiles)?;
+    entries.extend(references(&tree, &project, &profiles, engine, request.cache.as_ref())?);
+    entries.push(data(APPROVALS, log.as_bytes().to_vec()));
+    let target_triple = triple_of(&request.program)?;
+    entries.push(Entry {
+        path: PROGRAM.to_owned(),
+        mode: Mode::Program,
+        content: Content::File(request.program.clone()),
+    });
+    let released = profiles.iter().map(|(path, loaded)| ReleasedProfile {
+        name: loaded.params.name.clone(),
+        path: path.clone(),
+        params_digest: loaded.params.digest(),
+        dataset_digest: binding.subject(&loaded.params.name).dataset,
+    });
+    let manifest = Manifest {
+        schema: release::SCHEMA.to_owned(),
+        target_triple,
+        sequence: commit_time(request.repository, &commit)?,
+        commit,
+        engine_fingerprint: engine,
+        policy_digest: binding.policy_digest,
+        profiles: released.collect(),
+        files: Vec::new(),
+    };
+    Ok(Packed { package: Package::build(manifest, entries)?, project, standings })
+}
+
+/// What this version of the engine gives; the server measures what it gives there.
+fn engine() -> Result<Digest, PackError> {
+    let declared = fingerprint::declared();
+    declared.parse().map_err(|_| PackError::Outside(declared.to_owned()))
+}
+
+/// The profiles that the project gates, each once, with their paths.
+fn gated(tree: &Tree, project: &Project) -> Result<Vec<(String, Loaded)>, PackError> {
+    let names: BTreeSet<&str> = project.gate.iter().map(|entry| &*entry.profile).collect();
+    let mut profiles = Vec::new();
+    for name in names {
+        let path = ["yaml", "yml"].map(|ending| format!("{}/{name}.{ending}", project.params));
+        let path = if tree.has_file(&path[0])? { &path[0] } else { &path[1] };
+        let loaded = load(tree, path).map_err(PackError::Invalid)?;
+        if has_errors(&loaded.warnings) {
+            return Err(PackError::Invalid(loaded.warnings));
+        }
+        profiles.push((path.clone(), loaded));
+    }
+    Ok(profiles)
+}
+
+/// How each profile stands, when all are approved.
+fn standings(
+    log: &Log,
+    binding: &Binding,
+    project: &Project,
+    profiles: &[(String, Loaded)],
+) -> Result<Vec<(String, Standing)>, PackError> {
+    let policy = &project.policy().approval;
+    let standing = |(_, loaded): &(String, Loaded)| {
+        let name = loaded.params.name.clone();
+        let standing = log.verdict_for(&binding.subject(&name), policy, None);
+        (name, standing)
+    };
+    let standings: Vec<(String, Standing)> = profiles.iter().map(standing).collect();
+    let missing = standings.iter().filter(|(_, standing)| !standing.is_approved());
+    let missing: Vec<String> =
+        missing.map(|(name, standing)| format!("profile `{name}` {}", lacking(standing))).collect();
+    if missing.is_empty() { Ok(standings) } else { Err(PackError::NotApproved(missing)) }
+}
+
+/// What a profile lacks, as the end of a sentence about it.
+fn lacking(standing: &Standing) -> String {
+    match standing {
+        Standing::Approved { .. } => "is approved".to_owned(),
+        Standing::Missing => "was never approved".to_owned(),
+        Standing::Stale { nearest, differences } => {
+            let parts: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            format!("differs from what {} approved: {}", nearest.who, parts.join(", "))
+        }
+        Standing::Revoked { by } => format!("had its approval taken back by {}", by.who),
+        Standing::TooFew { by, needed } => {
+            format!("has {} of {needed} approvals", by.len())
+        }
+        Standing::ByAuthor { .. } => "is approved by its author alone".to_owned(),
+        Standing::PermissionTooLow { by, needed } => {
+            format!("is approved by {}, whose permission is below {}", by.who, needed.as_str())
+        }
+    }
+}
+
+fn data(path: &str, bytes: Vec<u8>) -> Entry {
+    Entry { path: path.to_owned(), mode: Mode::Data, content: Content::Bytes(bytes) }
+}
+
+/// Project file, tolerances and profiles as they stand in the commit.
+fn texts(
+    tree: &Tree,
+    project: &Project,
+    profiles: &[(String, Loaded)],
+) -> Result<Vec<Entry>, PackError> {
+    let read = |path: &str| -> Result<Entry, PackError> {
+        Ok(data(path, tree.read(path, MAX_HAND_WRITTEN_BYTES)?))
+    };
+    let mut entries = vec![Entry { path: PROJECT.to_owned(), ..read(project::FILE)? }];
+    let paths = profiles.iter().map(|(path, _)| path);
+    for path in paths.chain(&project.tolerances) {
+        if !path.starts_with("params/") {
+            return Err(PackError::Outside(path.clone()));
+        }
+        entries.push(read(path)?);
+    }
+    Ok(entries)
+}
+
+/// What each profile measures on what it is tried on.
+fn references(
+    tree: &Tree,
+    project: &Project,
+    profiles: &[(String, Loaded)],
+    engine: Digest,
+    cache: Option<&Cache>,
+) -> Result<Vec<Entry>, PackError> {
+    let mut datasets = BTreeMap::new();
+    for (name, source) in &project.datasets {
+        let dataset = match source {
+            DatasetSource::Phantoms => Dataset::phantoms(),
+            DatasetSource::Folder(folder) => {
+                Dataset::load(tree, folder).map_err(PackError::Invalid)?
+            }
+        };
+        datasets.insert(name.as_str(), dataset);
+    }
+    let mut entries = Vec::new();
+    for (_, Loaded { params, .. }) in profiles {
+        let tried = project.gate.iter().filter(|entry| entry.profile == params.name);
+        let trials: Vec<Trial<'_>> = tried
+            .filter_map(|entry| {
+                let dataset = datasets.get(entry.dataset.as_str())?;
+                Some(Trial { dataset, image_type: entry.image_type.as_deref() })
+            })
+            .collect();
+        let bytes = reference(tree, params, &trials, engine, cache)
+            .map_err(|source| PackError::Reference { profile: params.name.clone(), source })?;
+        entries.push(data(&format!("reference/{}.json", params.name), bytes));
+    }
+    Ok(entries)
+}

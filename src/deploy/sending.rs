@@ -1,0 +1,117 @@
+//! Sending: chunks of blobs, over one channel or several.
+//!
+//! A channel of SSH has a window of 2 MiB, so that several of them are faster over a long way. What
+//! is small goes over the control channel; where no further channel can be opened, all of it does.
+
+use super::connection::{Connection, TalkError};
+use super::session::{Options, Progress, connect};
+use super::transport::{Purpose, Transport};
+use crate::digest::Digest;
+use crate::release::Package;
+use crate::wire::{CHUNK_BYTES, Missing, Reply, Request};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::task::JoinSet;
+
+/// Less than this is not worth a further channel.
+const MIN_SPREAD_BYTES: u64 = 8 << 20;
+
+/// A chunk to be sent.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    sha256: Digest,
+    size: u64,
+    offset: u64,
+}
+
+/// What all channels share.
+struct Queue {
+    package: Arc<Package>,
+    token: u64,
+    pieces: Mutex<VecDeque<Piece>>,
+    n_bytes: u64,
+    n_sent: AtomicU64,
+    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+/// Sends what is missing; gives how many bytes that were.
+pub(super) async fn send<T: Transport>(
+    transport: &T,
+    options: &Options,
+    control: &mut Connection,
+    package: &Arc<Package>,
+    token: u64,
+    missing: Vec<Missing>,
+) -> Result<u64, TalkError> {
+    let pieces: VecDeque<Piece> = missing.iter().flat_map(pieces).collect();
+    let n_bytes = pieces.iter().map(Piece::n_bytes).sum();
+    if pieces.is_empty() {
+        return Ok(0);
+    }
+    let queue = Arc::new(Queue {
+        package: package.clone(),
+        token,
+        pieces: Mutex::new(pieces),
+        n_bytes,
+        n_sent: AtomicU64::new(0),
+        progress: options.progress.clone(),
+    });
+    let mut channels = Vec::new();
+    if MIN_SPREAD_BYTES <= n_bytes {
+        for _ in 0..options.n_channels {
+            match connect(transport, Purpose::Data).await {
+                Ok(connection) => channels.push(connection),
+                // A server may allow fewer sessions than that.
+                Err(_) => break,
+            }
+        }
+    }
+    if channels.is_empty() {
+        drain(control, &queue).await?;
+        return Ok(n_bytes);
+    }
+    let mut tasks = JoinSet::new();
+    for mut connection in channels {
+        let queue = queue.clone();
+        tasks.spawn(async move { drain(&mut connection, &queue).await });
+    }
+    while let Some(told) = tasks.join_next().await {
+        told.unwrap_or(Err(TalkError::Unexpected))?;
+    }
+    Ok(n_bytes)
+}
+
+fn pieces(missing: &Missing) -> impl Iterator<Item = Piece> {
+    let Missing { sha256, size, .. } = *missing;
+    let piece = move |&index: &u32| Piece { sha256, size, offset: u64::from(index) * CHUNK_BYTES };
+    missing.chunks.iter().map(piece)
+}
+
+impl Piece {
+    fn n_bytes(&self) -> u64 {
+        self.size.saturating_sub(self.offset).min(CHUNK_BYTES)
+    }
+}
+
+/// Sends pieces until there are none, and asks whether all were kept.
+async fn drain(connection: &mut Connection, queue: &Queue) -> Result<(), TalkError> {
+    let next = || queue.pieces.lock().ok().and_then(|mut pieces| pieces.pop_front());
+    let mut n_chunks = 0;
+    while let Some(piece) = next() {
+        let Piece { sha256, size, offset } = piece;
+        let content = queue.package.content(sha256);
+        let bytes = content.map(|content| content.read_at(offset, CHUNK_BYTES as usize));
+        // A file that cannot be read, or has changed since, is noticed by the server.
+        let bytes = bytes.and_then(Result::ok).unwrap_or_default();
+        let chunk = Request::Chunk { token: queue.token, sha256, size, offset };
+        connection.chunk(chunk, bytes).await?;
+        n_chunks += 1;
+        let n_bytes = queue.n_sent.fetch_add(piece.n_bytes(), Ordering::Relaxed) + piece.n_bytes();
+        (queue.progress)(Progress::Sending { n_bytes, of: queue.n_bytes });
+    }
+    match connection.ask(Request::Flush, Vec::new()).await?.header {
+        Reply::Flushed { n_chunks: kept } if kept == n_chunks => Ok(()),
+        _ => Err(TalkError::Unexpected),
+    }
+}

@@ -1,0 +1,501 @@
+//! Session: a deploy on one host, step by step over any transport.
+//!
+//! Plan, lock, send what is missing, stage, test, switch, confirm over a new connection. Each step is
+//! a method, so that several hosts can be prepared before the first is switched; `deploy` and
+//! `rollback` go through all of them. The answer is what the server says, or "unknown": never a guess.
+
+use super::connection::{Connection, TalkError};
+use super::ending::{Ended, Failure, Phase};
+use super::sending;
+use super::transport::{Purpose, Transport};
+use crate::digest::Digest;
+use crate::release::{Package, Release};
+use crate::wire::{Frame, Intent, Missing, Owner, Plan, RefusalCode, Reply, Request, ServerStatus};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// How often a deploy is begun again after its connection broke, before the switch.
+const MAX_ATTEMPTS: u32 = 3;
+/// Between two attempts to reach the server.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How a deploy is done.
+#[derive(Clone)]
+pub struct Options {
+    /// Name of the deploy, the same for each attempt: a second one takes the place of the first.
+    pub key: String,
+    /// Who deploys.
+    pub owner: Owner,
+    /// How long the confirmation may take before the server rolls back.
+    pub window: Duration,
+    /// How much longer than the window the server is asked what became of a switch.
+    pub grace: Duration,
+    /// How long to wait for another deploy to end.
+    pub lock_wait: Duration,
+    /// Most channels for large blobs beside the control channel; 0 sends everything there.
+    pub n_channels: usize,
+    /// How many confirmed releases stay on the server beside the active and the previous one.
+    pub keep: u32,
+    /// Hears what is being done.
+    pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+impl Options {
+    /// Options of a deploy with that name, by somebody, with nobody listening.
+    #[must_use]
+    pub fn new(key: impl Into<String>, owner: Owner) -> Self {
+        Self {
+            key: key.into(),
+            owner,
+            window: Duration::from_secs(60),
+            grace: Duration::from_secs(10),
+            lock_wait: Duration::ZERO,
+            n_channels: 4,
+            keep: 5,
+            progress: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Another deploy has the lock.
+    Waiting,
+    /// Bytes are sent.
+    Sending {
+        /// How many.
+        n_bytes: u64,
+        /// Of how many.
+        of: u64,
+    },
+    /// The server reads the blobs back and builds the release.
+    Staging,
+    /// The release tests itself.
+    Testing,
+    /// The release becomes the active one.
+    Switching,
+    /// The server is asked over a new connection.
+    Confirming,
+}
+
+/// How a deploy ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// The active release.
+    pub release: Digest,
+    /// What was active before.
+    pub base: Option<Digest>,
+    /// Whether it was active already and nothing was done.
+    pub is_unchanged: bool,
+    /// Bytes that were sent.
+    pub n_sent: u64,
+    /// What did not work and does not matter for what is active.
+    pub warnings: Vec<String>,
+}
+
+/// A host that is ready to be switched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// Token of the lock.
+    pub token: u64,
+    /// The release.
+    pub release: Digest,
+    /// What is active.
+    pub base: Option<Digest>,
+    /// Bytes that were sent.
+    pub n_sent: u64,
+}
+
+/// A conversation with the agent of one host.
+pub struct Session<'t, T> {
+    transport: &'t T,
+    options: Options,
+    control: Connection,
+}
+
+impl<'t, T: Transport> Session<'t, T> {
+    /// Opens the control channel.
+    ///
+    /// # Errors
+    /// [`Failure`]: refused, since nothing was asked yet.
+    pub async fn open(transport: &'t T, options: Options) -> Result<Self, Failure> {
+        let opened = connect(transport, Purpose::Control).await;
+        let control = opened.map_err(|error| Failure::of(Phase::Before, error))?;
+        Ok(Self { transport, options, control })
+    }
+
+    /// What is active; with every byte compared when `verify` is set.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn status(&mut self, verify: bool) -> Result<ServerStatus, Failure> {
+        let told = status(&mut self.control, verify).await;
+        told.map_err(|error| Failure::of(Phase::Before, error))
+    }
+
+    /// What a deploy would send, and why it would be refused.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn plan(&mut self, release: &Release) -> Result<Plan, Failure> {
+        match self.ask(Phase::Before, Request::Plan, release.bytes().to_vec()).await? {
+            Reply::Plan(plan) => Ok(plan),
+            _ => Err(Failure::of(Phase::Before, TalkError::Unexpected)),
+        }
+    }
+
+    /// Asks for anything that changes nothing: log, scrub, a file; or for pruning.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn request(&mut self, request: Request) -> Result<Frame<Reply>, Failure> {
+        let told = self.control.ask(request, Vec::new()).await;
+        told.map_err(|error| Failure::of(Phase::Before, error))
+    }
+
+    /// Brings a release onto the server and lets it test itself; what is active stays so.
+    ///
+    /// `base` is what a plan saw active; the server refuses when that has changed.
+    ///
+    /// # Errors
+    /// [`Failure`]; what is active is untouched.
+    pub async fn prepare(
+        &mut self,
+        package: &Arc<Package>,
+        base: Option<Digest>,
+    ) -> Result<Prepared, Failure> {
+        let release = package.release();
+        let (token, missing) = self.lock(release.bytes().to_vec(), base, Intent::Deploy).await?;
+        let mut n_sent = self.send(package, token, missing).await?;
+        if let Some(damaged) = self.stage(token).await? {
+            n_sent += self.send(package, token, damaged).await?;
+            if self.stage(token).await?.is_some() {
+                return Err(Failure::new(Ended::Failed, "blobs were damaged on their way twice"));
+            }
+        }
+        self.test(token).await?;
+        Ok(Prepared { token, release: release.id(), base, n_sent })
+    }
+
+    /// Makes a former release ready to be switched back to.
+    ///
+    /// # Errors
+    /// [`Failure`]; what is active is untouched.
+    pub async fn prepare_rollback(
+        &mut self,
+        to: Digest,
+        base: Option<Digest>,
+    ) -> Result<Prepared, Failure> {
+        let (token, missing) = self.lock(to.to_string().into(), base, Intent::Rollback).await?;
+        let is_whole = missing.is_empty() && self.stage(token).await?.is_none();
+        if !is_whole {
+            let text = format!("release {} is damaged on the server; deploy it again", to.short());
+            return Err(Failure::new(Ended::Refused, text));
+        }
+        self.test(token).await?;
+        Ok(Prepared { token, release: to, base, n_sent: 0 })
+    }
+
+    /// Makes a prepared release the active one, until it is confirmed or the window is over.
+    ///
+    /// # Errors
+    /// [`Failure`]: the former release is active, or what is active is not known.
+    pub async fn switch(&mut self, prepared: &Prepared) -> Result<(), Failure> {
+        (self.options.progress)(Progress::Switching);
+        let window_ms = self.options.window.as_millis() as u64;
+        let request = Request::Switch { token: prepared.token, window_ms };
+        let error = match self.control.ask(request, Vec::new()).await {
+            Ok(Frame { header: Reply::Pending { .. }, .. }) => return Ok(()),
+            Ok(_) => TalkError::Unexpected,
+            Err(error) => error,
+        };
+        // The answer may be lost and the switch done: the server is asked.
+        match self.settle(prepared, error).await {
+            Ok(Settled::Pending | Settled::Confirmed) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Confirms over a connection that is new from the ground up, and prunes.
+    ///
+    /// # Errors
+    /// [`Failure`]: the former release is active, or what is active is not known.
+    pub async fn confirm(&mut self, prepared: &Prepared) -> Result<Vec<String>, Failure> {
+        (self.options.progress)(Progress::Confirming);
+        let until = Instant::now() + self.options.window + self.options.grace;
+        let mut last;
+        loop {
+            match self.confirm_once(prepared.token).await {
+                Ok(warnings) => return Ok(warnings),
+                Err(error) => last = error,
+            }
+            if let TalkError::Refused(refusal) = &last
+                && matches!(refusal.code, RefusalCode::RolledBack | RefusalCode::Stranded)
+            {
+                return Err(Failure::of(Phase::After, last));
+            }
+            if until <= Instant::now() {
+                break;
+            }
+            sleep(PAUSE).await;
+            if let TalkError::Refused(refusal) = &last
+                && refusal.code == RefusalCode::Fenced
+            {
+                break;
+            }
+        }
+        match self.settle(prepared, last).await? {
+            Settled::Confirmed => Ok(Vec::new()),
+            Settled::Pending => {
+                let text = "the release could not be confirmed and is about to be rolled back";
+                Err(Failure::new(Ended::Unknown, text))
+            }
+        }
+    }
+
+    /// Rolls back what was switched to, or gives the lock back.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn abort(&mut self, prepared: &Prepared, reason: &str) -> Result<(), Failure> {
+        let request = Request::Abort { token: prepared.token, reason: reason.to_owned() };
+        match self.control.ask(request.clone(), Vec::new()).await {
+            Ok(_) => Ok(()),
+            Err(TalkError::Refused(refusal)) => {
+                Err(Failure::of(Phase::After, TalkError::Refused(refusal)))
+            }
+            Err(_) => {
+                let again = connect(self.transport, Purpose::Confirm).await;
+                let told = match again {
+                    Ok(mut connection) => connection.ask(request, Vec::new()).await.map(drop),
+                    Err(error) => Err(error),
+                };
+                told.map_err(|error| Failure::of(Phase::After, error))
+            }
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        phase: Phase,
+        request: Request,
+        raw: Vec<u8>,
+    ) -> Result<Reply, Failure> {
+        let told = self.control.ask(request, raw).await;
+        told.map(|frame| frame.header).map_err(|error| Failure::of(phase, error))
+    }
+
+    async fn lock(
+        &mut self,
+        raw: Vec<u8>,
+        base: Option<Digest>,
+        intent: Intent,
+    ) -> Result<(u64, Vec<Missing>), Failure> {
+        let until = Instant::now() + self.options.lock_wait;
+        loop {
+            let Options { key, owner, .. } = self.options.clone();
+            let request = Request::Lock { key, owner, base, intent };
+            let error = match self.control.ask(request, raw.clone()).await {
+                Ok(Frame { header: Reply::Locked { token, missing }, .. }) => {
+                    return Ok((token, missing));
+                }
+                Ok(_) => TalkError::Unexpected,
+                Err(error) => error,
+            };
+            let retry = match &error {
+                TalkError::Refused(refusal) => refusal.retry_ms.map(Duration::from_millis),
+                _ => None,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let Some(pause) = retry.filter(|_| !left.is_zero()) else {
+                return Err(Failure::of(Phase::Before, error));
+            };
+            (self.options.progress)(Progress::Waiting);
+            sleep(pause.min(left)).await;
+        }
+    }
+
+    async fn send(
+        &mut self,
+        package: &Arc<Package>,
+        token: u64,
+        missing: Vec<Missing>,
+    ) -> Result<u64, Failure> {
+        let (transport, options) = (self.transport, &self.options);
+        let told = sending::send(transport, options, &mut self.control, package, token, missing);
+        told.await.map_err(|error| Failure::of(Phase::Prepared, error))
+    }
+
+    /// Gives what was damaged on its way.
+    async fn stage(&mut self, token: u64) -> Result<Option<Vec<Missing>>, Failure> {
+        (self.options.progress)(Progress::Staging);
+        match self.ask(Phase::Prepared, Request::Stage { token }, Vec::new()).await? {
+            Reply::Staged => Ok(None),
+            Reply::Damaged { missing } => Ok(Some(missing)),
+            _ => Err(Failure::of(Phase::Prepared, TalkError::Unexpected)),
+        }
+    }
+
+    async fn test(&mut self, token: u64) -> Result<(), Failure> {
+        (self.options.progress)(Progress::Testing);
+        match self.ask(Phase::Prepared, Request::SelfTest { token }, Vec::new()).await? {
+            Reply::SelfTested { .. } => Ok(()),
+            _ => Err(Failure::of(Phase::Prepared, TalkError::Unexpected)),
+        }
+    }
+
+    async fn confirm_once(&self, token: u64) -> Result<Vec<String>, TalkError> {
+        let mut connection = connect(self.transport, Purpose::Confirm).await?;
+        match connection.ask(Request::Confirm { token }, Vec::new()).await?.header {
+            Reply::Confirmed { .. } => {}
+            _ => return Err(TalkError::Unexpected),
+        }
+        let keep = self.options.keep;
+        let pruned = connection.ask(Request::Prune { keep }, Vec::new()).await;
+        let warning = pruned.err().map(|error| format!("old releases were not removed: {error}"));
+        Ok(warning.into_iter().collect())
+    }
+
+    /// Asks what became of a switch whose answer is not known.
+    async fn settle(&self, prepared: &Prepared, error: TalkError) -> Result<Settled, Failure> {
+        let until = Instant::now() + self.options.window + self.options.grace;
+        loop {
+            let told = match connect(self.transport, Purpose::Confirm).await {
+                Ok(mut connection) => status(&mut connection, false).await,
+                Err(error) => Err(error),
+            };
+            match told {
+                Ok(status) => return settled(&status, prepared, error),
+                Err(_) if Instant::now() < until => sleep(PAUSE).await,
+                Err(_) => return Err(Failure::of(Phase::After, error)),
+            }
+        }
+    }
+}
+
+/// What became of a switch.
+enum Settled {
+    Pending,
+    Confirmed,
+}
+
+fn settled(
+    status: &ServerStatus,
+    prepared: &Prepared,
+    error: TalkError,
+) -> Result<Settled, Failure> {
+    if status.pending.as_ref().is_some_and(|pending| pending.token == prepared.token) {
+        return Ok(Settled::Pending);
+    }
+    if let Some(reason) = &status.stranded {
+        return Err(Failure::new(Ended::Stranded, reason.clone()));
+    }
+    let is_base = status.active == prepared.base;
+    if !is_base && status.active == Some(prepared.release) {
+        return Ok(Settled::Confirmed);
+    }
+    let why = status.last_failure.clone().unwrap_or_else(|| error.to_string());
+    if is_base {
+        return Err(Failure::new(Ended::Failed, why));
+    }
+    let active = status.active.map_or_else(|| "nothing".to_owned(), |id| id.short());
+    Err(Failure::new(Ended::Failed, format!("{active} is active by another deploy; {why}")))
+}
+
+pub(super) async fn connect<T: Transport>(
+    transport: &T,
+    purpose: Purpose,
+) -> Result<Connection, TalkError> {
+    Connection::start(transport.open(purpose).await?).await
+}
+
+async fn status(connection: &mut Connection, verify: bool) -> Result<ServerStatus, TalkError> {
+    match connection.ask(Request::Status { verify }, Vec::new()).await?.header {
+        Reply::Status(status) => Ok(*status),
+        _ => Err(TalkError::Unexpected),
+    }
+}
+
+/// Deploys a package on one host.
+///
+/// A connection that breaks before the switch is opened again; only what is missing is sent then.
+///
+/// # Errors
+/// [`Failure`], whose exit code says what is active.
+pub async fn deploy<T: Transport>(
+    transport: &T,
+    package: &Arc<Package>,
+    options: &Options,
+) -> Result<Deployed, Failure> {
+    let mut attempt = 1;
+    let (mut session, prepared) = loop {
+        match prepare(transport, package, options).await {
+            Ok(Preparation::Unchanged(deployed)) => return Ok(deployed),
+            Ok(Preparation::Ready(session, prepared)) => break (session, prepared),
+            Err(failure) if failure.is_transient() && attempt < MAX_ATTEMPTS => attempt += 1,
+            Err(failure) => return Err(failure),
+        }
+        sleep(PAUSE).await;
+    };
+    finish(&mut session, &prepared).await
+}
+
+enum Preparation<'t, T> {
+    Unchanged(Deployed),
+    Ready(Session<'t, T>, Prepared),
+}
+
+async fn prepare<'t, T: Transport>(
+    transport: &'t T,
+    package: &Arc<Package>,
+    options: &Options,
+) -> Result<Preparation<'t, T>, Failure> {
+    let mut session = Session::open(transport, options.clone()).await?;
+    let plan = session.plan(package.release()).await?;
+    let release = package.release().id();
+    if plan.is_active {
+        let (base, n_sent, warnings) = (plan.active, 0, Vec::new());
+        let deployed = Deployed { release, base, is_unchanged: true, n_sent, warnings };
+        return Ok(Preparation::Unchanged(deployed));
+    }
+    if let Some(refusal) = plan.refusals.into_iter().next() {
+        return Err(Failure::of(Phase::Before, TalkError::Refused(Box::new(refusal))));
+    }
+    let prepared = session.prepare(package, plan.active).await?;
+    Ok(Preparation::Ready(session, prepared))
+}
+
+/// Goes back to a release that was confirmed before; to the previous one when none is named.
+///
+/// # Errors
+/// [`Failure`], whose exit code says what is active.
+pub async fn rollback<T: Transport>(
+    transport: &T,
+    to: Option<Digest>,
+    options: &Options,
+) -> Result<Deployed, Failure> {
+    let mut session = Session::open(transport, options.clone()).await?;
+    let status = session.status(false).await?;
+    let Some(release) = to.or(status.previous) else {
+        return Err(Failure::new(Ended::Refused, "there is no release to go back to"));
+    };
+    let prepared = session.prepare_rollback(release, status.active).await?;
+    finish(&mut session, &prepared).await
+}
+
+async fn finish<T: Transport>(
+    session: &mut Session<'_, T>,
+    prepared: &Prepared,
+) -> Result<Deployed, Failure> {
+    session.switch(prepared).await?;
+    let warnings = session.confirm(prepared).await?;
+    Ok(Deployed {
+        release: prepared.release,
+        base: prepared.base,
+        is_unchanged: false,
+        n_sent: prepared.n_sent,
+        warnings,
+    })
+}

@@ -1,0 +1,89 @@
+//! A new project: what is written, what is left, and that it passes its own gate.
+
+use crate::desk::Desk;
+use crate::repository::{Repository, cache};
+
+const CALLERS: [&str; 5] = ["approve", "comment", "deploy", "gate", "monitor"];
+
+#[test]
+fn a_new_project_is_valid_and_passes_its_gate() {
+    let repository = Repository::empty();
+    let told = repository.run(&["init"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    for name in CALLERS {
+        assert!(repository.path(&format!(".github/workflows/{name}.yml")).is_file());
+    }
+    let told = repository.run(&["validate"]);
+    assert_eq!(told.code, 0, "{}", told.out);
+    assert!(told.out.contains("no findings"), "{}", told.out);
+    repository.commit("a new project");
+    let cache = cache().to_str().unwrap();
+    let told = repository.run(&["gate", "--quiet", "--cache", cache]);
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    for profile in ["bbbc039", "dapi-culture", "dapi-tissue", "he-tissue", "ihc-hdab"] {
+        assert!(told.out.contains(&format!("{profile}: unchanged")), "{}", told.out);
+    }
+}
+
+#[test]
+fn files_that_are_there_are_left_and_told() {
+    let desk = Desk::new();
+    desk.write("cellgate.yaml", b"mine");
+    desk.write(".github/workflows/gate.yml", b"mine, too");
+    let told = desk.check(&["init"], 0, "left cellgate.yaml, which is there already");
+    assert!(told.out.contains("left .github/workflows/gate.yml"), "{}", told.out);
+    assert!(told.out.contains("a workflow of that name was there"), "{}", told.out);
+    assert!(told.out.contains("wrote params/ihc-hdab.yaml"), "{}", told.out);
+    assert_eq!(desk.text("cellgate.yaml"), "mine");
+    assert_eq!(desk.text(".github/workflows/gate.yml"), "mine, too");
+    let again = desk.check(&["init"], 0, "left params/ihc-hdab.yaml");
+    assert!(!again.out.contains("wrote"), "{}", again.out);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let desk = Desk::new();
+    desk.check(&["init", "--dry-run"], 0, "would write params/tolerances.yaml");
+    assert_eq!(desk.files(), [] as [&str; 0]);
+}
+
+#[test]
+fn only_the_profiles_that_are_wanted_come() {
+    let profiles = |arguments: &[&str]| {
+        let desk = Desk::new();
+        desk.check(&[&["init", "--no-deploy"], arguments].concat(), 0, "wrote cellgate.yaml");
+        desk.check(&["validate"], 0, "no findings");
+        let files = desk.files();
+        let of_project = ["README.md", "profile.schema.json", "tolerances.yaml"];
+        let names = files.iter().filter_map(|path| path.strip_prefix("params/"));
+        names.filter(|name| !of_project.contains(name)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(profiles(&["--profile", "ihc-hdab,bbbc039"]), ["bbbc039.yaml", "ihc-hdab.yaml"]);
+    assert_eq!(profiles(&["--modality", "he"]), ["he-tissue.yaml"]);
+    assert_eq!(profiles(&["--modality", ""]).len(), 5);
+    let desk = Desk::new();
+    desk.check(&["init", "--profile", "ihc-hdap"], 2, "did you mean `ihc-hdab`?");
+    desk.check(&["init", "--modality", "he", "--profile", "x"], 2, "cannot be used with");
+    desk.check(&["init", "--root", "nowhere"], 2, "is no folder");
+    assert_eq!(desk.files(), [] as [&str; 0]);
+}
+
+#[test]
+fn without_a_server_nothing_deploys() {
+    let desk = Desk::new();
+    let told = desk.check(&["init", "--no-deploy"], 0, "gate.yml");
+    assert!(!told.out.contains("deploy.yml") && !told.out.contains("monitor.yml"), "{}", told.out);
+    assert!(!desk.text("cellgate.yaml").contains("targets:"));
+}
+
+#[test]
+fn workflows_of_a_project_in_a_folder_go_to_the_top() {
+    let repository = Repository::empty();
+    repository.write("labs/cells/notes", "");
+    let told = repository.run(&["init", "--root", "labs/cells", "--modality", "he"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.out.contains("with: {root: labs/cells}"), "{}", told.out);
+    assert!(repository.path("labs/cells/params/he-tissue.yaml").is_file());
+    assert!(repository.path(".github/workflows/gate.yml").is_file());
+    assert!(!repository.path("labs/cells/.github").exists());
+}
