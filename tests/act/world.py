@@ -1,8 +1,8 @@
 """What a workflow run stands in: a repository, an event, releases, GitHub's API, and act.
 
-Takes the bench's folder and a built cellgate. Callers run as they are shipped; of the reusable
-workflows and the action a copy runs in which `$/`, which act does not know, is written out as the
-repository and the tag that callers name. Nothing else is changed. Nothing leaves the machine.
+Takes the bench's folder and a built cellgate. Workflows run as they are shipped, but for what
+act does not know: `cache-mode` and `deployment: false` are left out, and `$/` is written out as the
+repository and the tag that callers name. Nothing leaves the machine.
 """
 import contextlib
 import hashlib
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,8 @@ class Repository:
         head_tree = git(folder, "rev-parse", "HEAD^{tree}")
         git(folder, "reset", "-q", "--hard", "HEAD~1")
         shutil.copytree(OWN / "workflows", folder / ".github/workflows")
+        for file in (folder / ".github/workflows").iterdir():
+            file.write_text(OLDER.sub("", file.read_text()))
         git(folder, "add", "-A")
         git(folder, "commit", "-qm", "Gate changes of parameters")
         made.shas["base"] = git(folder, "rev-parse", "HEAD")
@@ -72,6 +75,22 @@ class Repository:
         if is_fork:
             git(bare, "branch", "-D", "change")
         return made
+
+    def seed(self, permissions: dict, artifacts: dict, **more: object) -> dict:
+        """What GitHub knows: the repository, the pull request, the gate's run and what it left."""
+        pull = {"number": NUMBER, "title": "A change", "head": "change", "base": "main", "user": "alice"}
+        if self.is_fork:
+            pull |= {"user": "mallory", "head_repo": "mallory/lab"}
+        run = {
+            "id": RUN_ID, "name": "cellgate", "event": "pull_request", "path": ".github/workflows/gate.yml",
+            "head_sha": self.shas["head"], "head_branch": "change", "status": "completed", "conclusion": "failure",
+        }  # fmt: skip
+        left = [{"name": name, "run_id": RUN_ID, "files": files} for name, files in artifacts.items()]
+        people = {"octo": "admin", "alice": "write", "mallory": "read"}
+        known = {"git": str(self.bare), "default_branch": "main", "collaborators": people, "pulls": [pull]}
+        known |= {"runs": [run], "artifacts": left, **more}
+        token = {"kind": "installation", "permissions": permissions}
+        return {"repos": {REPOSITORY: known}, "tokens": {"ghs_job": token}}
 
     def description(self) -> dict:
         owner, name = REPOSITORY.split("/")
@@ -118,6 +137,41 @@ class Repository:
             issue = {"number": NUMBER, "state": "open", "user": sender, "pull_request": {"url": url}}
             event |= {"action": "created", "issue": issue, "comment": {"id": 1, **details["comment"]}}
         return event
+
+
+# The one operation that cellgate needs and the bench's API does not know.
+RERUN = """
+
+@op("actions/re-run-workflow-failed-jobs")
+def rerun_failed_jobs(c):
+    run = get(c.repo.runs, c.p["run_id"])
+    run.update(status="queued", conclusion=None, run_attempt=run.get("run_attempt", 1) + 1)
+    return 201, {}
+"""
+
+
+@dataclass
+class Api:
+    """GitHub's API while it runs."""
+
+    address: str
+    folder: Path
+
+    def get(self, path: str) -> object:
+        request = urllib.request.Request(self.address + path)
+        request.add_header("Authorization", "Bearer ghs_full")
+        request.add_header("User-Agent", "test")
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def of(self, path: str) -> object:
+        return self.get(f"/repos/{REPOSITORY}{path}")
+
+    def misuse(self) -> str:
+        """What the requests so far broke of the contract; empty when nothing."""
+        command = [sys.executable, self.folder / "server.py", "report", self.folder / "requests.jsonl"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.stdout + done.stderr if done.returncode else ""
 
 
 @dataclass
@@ -186,19 +240,27 @@ class World:
             server.terminate()
             server.wait()
 
+    def permissions(self, workflow: str) -> dict:
+        """What the one job of a reusable workflow that has rights may do, as its file says."""
+        text = (self.action / ".github/workflows" / workflow).read_text()
+        granted = re.findall(r"^      ([a-z-]+): (read|write)(?: #.*)?$", text, re.M)
+        return {name.replace("-", "_"): level for name, level in granted}
+
     @contextlib.contextmanager
     def api(self, seed: dict):
-        """GitHub's API over the repository; gives its address and the log of requests."""
+        """GitHub's API over a repository, strict in what it takes; nothing of it may be misused."""
         folder = self.fresh("api")
-        folder.mkdir()
+        shutil.copytree(self.bench / "fake_github", folder)
+        with open(folder / "api.py", "a") as api:
+            api.write(RERUN)
         (folder / "seed.json").write_text(json.dumps(seed))
-        command = [sys.executable, self.bench / "fake_github/server.py", "--port", "0", "--port-file", folder / "port"]
+        command = [sys.executable, folder / "server.py", "--port", "0", "--port-file", folder / "port"]
         command += ["--seed", folder / "seed.json", "--log", folder / "requests.jsonl"]
         with open(folder / "said", "w") as said:
             server = subprocess.Popen(command, stdout=said, stderr=said)
         try:
             wait_for(folder / "port")
-            yield f"http://127.0.0.1:{(folder / 'port').read_text().strip()}", folder / "requests.jsonl"
+            yield Api(f"http://127.0.0.1:{(folder / 'port').read_text().strip()}", folder)
         finally:
             server.terminate()
             server.wait()
@@ -222,7 +284,10 @@ class World:
         done = subprocess.run([*command, *flags], env=environment, capture_output=True, text=True)
         seconds = time.monotonic() - started
         jobs = dict(re.findall(r"^(.*\S)\s*: Job (\w+)$", done.stdout, re.M))
-        return Outcome(done.returncode, jobs, (self.work / "act.log").read_text(errors="replace"), seconds)
+        log = (self.work / "act.log").read_text(errors="replace")
+        if "Error: workflow is not valid" in log:
+            raise ValueError(log[-2000:])
+        return Outcome(done.returncode, jobs, log, seconds)
 
     def artifacts(self) -> dict:
         """Artifacts of the last run: by name, their files' texts."""
