@@ -251,8 +251,9 @@ mod tests {
     fn check(levels: &[u16], standing: Standing, expected: &[u32]) {
         let mut patch = Patch::default();
         patch.lay(&[Run { y: 0, start: 0, end: levels.len() as u32 }]);
-        let mut relief = Relief { levels_per_unit: 1.0, ..Relief::default() };
+        let mut relief = Relief::default();
         relief.levels.resize(patch.cells.len(), 0);
+        relief.levels_per_unit = 1.0;
         let span = patch.spans[0].clone();
         relief.levels[span.clone()].copy_from_slice(levels);
         let squares: Vec<u32> =
