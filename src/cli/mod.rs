@@ -93,8 +93,10 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return ExitCode::from(misused(&error)),
     };
     if let Some(threads) = cli.threads {
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).use_current_thread();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
+        // What only computes does so on this thread, too, which then never hands its data over.
+        let is_alone = matches!(cli.command, Command::Segment(_) | Command::Measure(_));
+        let pool = if is_alone { pool.use_current_thread() } else { pool };
         if let Err(error) = pool.build_global() {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }

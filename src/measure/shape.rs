@@ -169,7 +169,7 @@ pub fn configurations(object: &ObjectBits) -> [u64; 16] {
 
 /// How often one configuration occurs.
 fn n_of_configuration(object: &ObjectBits, code: usize) -> u64 {
-    // All ones where the configuration has a pixel: what is then flipped must be all ones, too.
+    // Flips what the configuration leaves empty: where it occurs, all four are then one.
     let wanted = [0, 1, 2, 3].map(|bit| if code >> bit & 1 == 1 { 0 } else { u64::MAX });
     let mut count = 0;
     for row in 1..object.n_rows() {

@@ -27,7 +27,7 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 20] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 21] = [
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
@@ -43,6 +43,7 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 20] = [
     ("octocrab", &["src/github/transport.rs"]),
     ("openssh", &["src/deploy/ssh/"]),
     ("png", &["src/dataset/"]),
+    ("pulp", &["src/vectors.rs"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),
     ("serde_yaml", &["src/yaml/"]),
@@ -260,4 +261,61 @@ fn names_machine(line: &str, start: &str) -> bool {
         let before = line[..at].chars().next_back();
         !before.is_some_and(|letter| letter.is_alphanumeric() || "._-/$}~".contains(letter))
     })
+}
+
+/// Words of JSON Schema that mean the same in draft 7, by which files are checked since that is
+/// ready sooner, and in draft 2020-12, which editors are given.
+const SCHEMA_WORDS: [&str; 23] = [
+    "$schema",
+    "additionalProperties",
+    "default",
+    "description",
+    "enum",
+    "enumDescriptions",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "pattern",
+    "properties",
+    "propertyNames",
+    "required",
+    "title",
+    "type",
+    "uniqueItems",
+];
+
+#[test]
+fn schemas_say_the_same_in_both_drafts() {
+    let schemas = [
+        cellgate::params::schema(),
+        cellgate::project::schema(),
+        cellgate::project::tolerances_schema(),
+        cellgate::dataset::manifest::manifest_schema(),
+    ];
+    for schema in &schemas {
+        check_words(schema);
+    }
+}
+
+fn check_words(schema: &serde_json::Value) {
+    let Some(words) = schema.as_object() else {
+        assert!(schema.is_boolean(), "{schema} is no schema");
+        return;
+    };
+    for (word, value) in words {
+        let is_known = SCHEMA_WORDS.contains(&word.as_str()) || word.starts_with("x-");
+        assert!(is_known, "`{word}` may mean something else in another draft");
+        match word.as_str() {
+            "properties" => value.as_object().unwrap().values().for_each(check_words),
+            "items" | "additionalProperties" | "propertyNames" => check_words(value),
+            _ => {}
+        }
+    }
 }
