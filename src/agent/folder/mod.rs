@@ -142,9 +142,7 @@ impl Folder {
         let mode = Mode::from_bits_truncate(0o644);
         let file = plain(fs::openat(&self.fd, one(name)?, flags | OFlags::NONBLOCK, mode)?)?;
         let stat = fs::fstat(&file)?;
-        if u64::from(stat.st_nlink as u32) != 1
-            || stat.st_uid != rustix::process::geteuid().as_raw()
-        {
+        if stat.st_nlink != 1 || stat.st_uid != rustix::process::geteuid().as_raw() {
             let text = format!("`{name}` has other names or another owner");
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
