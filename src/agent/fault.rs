@@ -25,6 +25,12 @@ macro_rules! points {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
+
+            /// What is about to be done there, in one sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($meaning),+)),+ }
+            }
         }
     };
 }

@@ -54,7 +54,7 @@ pub async fn deploy<T: Transport>(
 
 enum Preparation<'t, T> {
     Unchanged(Deployed),
-    Ready(Session<'t, T>, Prepared),
+    Ready(Box<Session<'t, T>>, Prepared),
 }
 
 async fn prepare<'t, T: Transport>(
@@ -74,7 +74,7 @@ async fn prepare<'t, T: Transport>(
         return Err(Failure::of(Phase::Before, TalkError::Refused(Box::new(refusal))));
     }
     let prepared = session.prepare(package, plan.active).await?;
-    Ok(Preparation::Ready(session, prepared))
+    Ok(Preparation::Ready(Box::new(session), prepared))
 }
 
 /// Goes back to a release that was confirmed before; to the previous one when none is named.

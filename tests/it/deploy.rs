@@ -64,7 +64,7 @@ fn what_is_not_to_be_sent_is_not_sent() {
     let with = |studio: &mut Studio, number| {
         let program =
             Content::Bytes(b"#!/bin/sh\nexec /bin/cat \"$3/reference/self-test.json\"\n".to_vec());
-        let files = [("weights/w.bin", weights.clone())];
+        let files = [("weights/w.bin", weights.clone()), ("weights/none", Vec::new())];
         studio.package_with(number, program, Digest::of_bytes(b"engine"), &files)
     };
     let first = with(&mut studio, 1);
@@ -315,6 +315,23 @@ fn a_stalled_holder_of_the_lock_is_ended_and_writes_nothing_late() {
         assert!(told.unwrap_err().is_transient(), "the stalled agent goes on");
     });
     assert_eq!(server.pointed("current"), Some(id(&third)));
+}
+
+#[test]
+fn a_client_that_is_silent_loses_the_lock() {
+    let mut studio = Studio::new();
+    let server = Server::new();
+    let (first, second) = (studio.package(1), studio.package(2));
+    let agent = server.agent(&["--silence-ms", "200"]);
+    block_on(async {
+        let mut session = Session::open(&agent, options("silent")).await.unwrap();
+        session.prepare(&first, None).await.unwrap();
+        let told = deploy(&server.agent(&[]), &second, &options("other")).await;
+        assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Locked));
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        let told = deploy(&server.agent(&[]), &second, &options("other")).await;
+        assert_eq!(told.unwrap().release, id(&second));
+    });
 }
 
 #[test]

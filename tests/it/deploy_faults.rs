@@ -276,23 +276,41 @@ fn after_any_fault_the_former_release_or_the_new_one_is_active() {
             });
         }
     });
-    print(&told.into_inner().unwrap(), n_trials);
+    compare(&told.into_inner().unwrap(), n_trials);
 }
 
-/// Prints the table of outcomes, for `--nocapture`.
-fn print(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
-    println!("\n{n_trials} trials; exit codes of the first attempt, -1 for a killed guard");
-    println!("| step | {} |\n|---|---|---|---|", ACTIONS.join(" | "));
-    for point in Point::ALL {
-        let cell = |action: &str| {
+/// Prints the table of outcomes, for `--nocapture`, and compares it with the page: every step stands
+/// there with its meaning, and nothing happened that the page does not name.
+#[expect(clippy::print_stdout, reason = "the table is for who asks by `--nocapture`")]
+fn compare(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/deploy-faults.md"));
+    let page = page.unwrap_or_default();
+    println!("{n_trials} trials");
+    let mut wrong = Vec::new();
+    for point in Point::ALL.iter().filter(|point| !ELSEWHERE.contains(point)) {
+        let head = format!("| `{}` | {} |", point.as_str(), point.meaning().trim());
+        let row = page.lines().find_map(|line| line.strip_prefix(&head)).unwrap_or_default();
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let mut seen = Vec::new();
+        for (column, action) in ACTIONS.iter().enumerate() {
             let codes =
-                told.iter().find(|((name, known), _)| name == point.as_str() && *known == action);
-            let codes =
-                codes.map(|(_, codes)| codes.iter().map(ToString::to_string).collect::<Vec<_>>());
-            codes.unwrap_or_default().join(", ")
-        };
-        println!("| {} | {} |", point.as_str(), ACTIONS.map(cell).join(" | "));
+                told.get(&(point.as_str().to_owned(), *action)).cloned().unwrap_or_default();
+            let words: Vec<String> = codes.iter().map(|code| word(*code)).collect();
+            let known: Vec<&str> =
+                cells.get(column).map_or(Vec::new(), |cell| cell.split(", ").collect());
+            let is_known = !words.is_empty() && words.iter().all(|word| known.contains(&&**word));
+            if !is_known {
+                wrong.push(format!("{} by {action}: {}", point.as_str(), words.join(", ")));
+            }
+            seen.push(words.join(", "));
+        }
+        println!("{head} {} |", seen.join(" | "));
     }
+    assert!(wrong.is_empty(), "docs/deploy-faults.md does not name:\n{}", wrong.join("\n"));
+}
+
+fn word(code: i32) -> String {
+    if code == -1 { "guard killed".to_owned() } else { code.to_string() }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use cellgate::release::{Content, Package};
 use cellgate::wire::{RefusalCode, Request};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 use std::sync::Arc;
 
 #[test]
@@ -48,9 +49,24 @@ fn what_was_revoked_is_not_gone_back_to() {
 fn where_signers_are_named_an_approval_must_be_signed() {
     let mut studio = Studio::new();
     let (server, _) = with_releases(&mut studio, &[1]);
-    fs::write(server.root().join("allowed_signers"), "").unwrap();
+    let keys = tempfile::tempdir().unwrap();
+    let key = |name: &str| {
+        let path = keys.path().join(name);
+        let mut command = Command::new("ssh-keygen");
+        command.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&path);
+        assert!(command.status().unwrap().success());
+        path
+    };
+    let (known, other) = (key("known"), key("other"));
+    let public = fs::read_to_string(known.with_extension("pub")).unwrap();
+    let line = format!("ada namespaces=\"cellgate-approval\" {public}");
+    fs::write(server.root().join("allowed_signers"), line).unwrap();
     let message = refused(put(&server, &studio.package(2)), RefusalCode::NotApproved, 20);
     assert!(message.contains("is not signed"), "{message}");
+    studio.key = Some(other);
+    refused(put(&server, &studio.package(3)), RefusalCode::NotApproved, 20);
+    studio.key = Some(known);
+    put(&server, &studio.package(4)).unwrap();
 }
 
 #[test]

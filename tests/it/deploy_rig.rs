@@ -1,6 +1,7 @@
 //! A rig for deploys: a server in a folder, releases that are approved, and connections that fail.
 
 use cellgate::agent::{SELF_TEST_SCHEMA, SelfTest, TestedProfile};
+use cellgate::approval::signature::sign;
 use cellgate::approval::{
     Action, Binding, Entry as Approval, Log, Permission, ProfileBinding, Timestamp,
 };
@@ -146,11 +147,13 @@ fn copy_tree(from: &Path, to: &Path) {
 pub(crate) struct Studio {
     pub(crate) log: Log,
     is_approving: bool,
+    /// Signs approvals, where there is one.
+    pub(crate) key: Option<PathBuf>,
 }
 
 impl Studio {
     pub(crate) fn new() -> Self {
-        Self { log: Log::parse(b"").unwrap(), is_approving: true }
+        Self { log: Log::parse(b"").unwrap(), is_approving: true, key: None }
     }
 
     /// Stops approving.
@@ -249,7 +252,10 @@ impl Studio {
             why: "numbers agree".to_owned(),
             when: Timestamp::of_unix(self.log.records().len() as u64),
         };
-        self.log.append(entry).unwrap();
+        match self.key.clone() {
+            None => self.log.append(entry).unwrap(),
+            Some(key) => self.log.append_signed(entry, |text| sign(text, &key)).unwrap(),
+        };
     }
 }
 

@@ -33,8 +33,6 @@ pub(in crate::agent) struct Found {
     pub(in crate::agent) size: u64,
     /// Owner.
     pub(in crate::agent) uid: u32,
-    /// Names that the file has.
-    pub(in crate::agent) n_links: u64,
     /// Permissions.
     pub(in crate::agent) mode: u32,
     /// File system.
@@ -144,9 +142,7 @@ impl Folder {
         let mode = Mode::from_bits_truncate(0o644);
         let file = plain(fs::openat(&self.fd, one(name)?, flags | OFlags::NONBLOCK, mode)?)?;
         let stat = fs::fstat(&file)?;
-        if u64::from(stat.st_nlink as u32) != 1
-            || stat.st_uid != rustix::process::geteuid().as_raw()
-        {
+        if stat.st_nlink != 1 || stat.st_uid != rustix::process::geteuid().as_raw() {
             let text = format!("`{name}` has other names or another owner");
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
@@ -388,12 +384,12 @@ fn plain(fd: OwnedFd) -> io::Result<File> {
     }
 }
 
+#[allow(clippy::unnecessary_cast, reason = "the system's types differ between platforms")]
 fn found(stat: &fs::Stat) -> Found {
     Found {
         kind: FileType::from_raw_mode(stat.st_mode),
         size: stat.st_size as u64,
         uid: stat.st_uid,
-        n_links: stat.st_nlink as u64,
         mode: Mode::from_raw_mode(stat.st_mode).bits(),
         device: stat.st_dev as u64,
         changed_s: stat.st_mtime as i64,
