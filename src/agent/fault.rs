@@ -154,20 +154,21 @@ impl FromStr for Fault {
 #[derive(Debug, Default)]
 pub struct Faults {
     armed: Option<Fault>,
+    is_traced: bool,
     n_passed: AtomicU32,
 }
 
 impl Faults {
-    /// Arms a point, or none.
+    /// Arms a point, or none; traced, every passage is told on standard error.
     #[must_use]
-    pub fn new(armed: Option<Fault>) -> Self {
-        Self { armed, n_passed: AtomicU32::new(0) }
+    pub fn new(armed: Option<Fault>, is_traced: bool) -> Self {
+        Self { armed, is_traced, n_passed: AtomicU32::new(0) }
     }
 
-    /// Whether a point is the armed one.
+    /// Whether a point is the armed one, or all are watched.
     #[must_use]
     pub fn is_armed(&self, point: Point) -> bool {
-        self.armed.is_some_and(|fault| fault.point == point)
+        self.is_traced || self.armed.is_some_and(|fault| fault.point == point)
     }
 
     /// Passes a point.
@@ -175,6 +176,9 @@ impl Faults {
     /// # Errors
     /// What the armed fault says.
     pub fn at(&self, point: Point) -> io::Result<()> {
+        if self.is_traced {
+            tell(&format!("passed {}\n", point.as_str()));
+        }
         let Some(fault) = self.armed.filter(|fault| fault.point == point) else { return Ok(()) };
         if self.n_passed.fetch_add(1, Ordering::Relaxed) + 1 != fault.nth {
             return Ok(());
@@ -207,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_fault_fires_once_at_its_passage() {
-        let faults = Faults::new(Some("stage-link:eio:2".parse().unwrap()));
+        let faults = Faults::new(Some("stage-link:eio:2".parse().unwrap()), false);
         let told = [0, 1, 2].map(|_| faults.at(Point::StageLink).is_err());
         assert_eq!(told, [false, true, false]);
         assert!(faults.at(Point::StageMove).is_ok());

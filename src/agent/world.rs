@@ -20,6 +20,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// A step that fails.
     pub fault: Option<Fault>,
+    /// Whether every step is told on standard error.
+    pub is_traced: bool,
     /// Name of the machine's start.
     pub boot: Option<String>,
     /// After how many milliseconds a lock's holder counts as stalled.
@@ -50,7 +52,7 @@ impl World {
     /// What the system says.
     pub fn open(root: &Path, settings: &Settings) -> io::Result<Self> {
         let path = root.canonicalize()?;
-        let faults = Arc::new(Faults::new(settings.fault));
+        let faults = Arc::new(Faults::new(settings.fault, settings.is_traced));
         let folder = Folder::root(&path, faults)?;
         for name in ["state", "blobs", "manifests", "releases", "incoming", "quarantine"] {
             folder.ensure(Point::FolderMake, name)?;

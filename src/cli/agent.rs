@@ -38,6 +38,9 @@ struct Trial {
     /// Let a step fail
     #[arg(long, global = true, hide = true, value_name = "POINT:ACTION[:N]")]
     fault: Option<Fault>,
+    /// Tell every step on standard error
+    #[arg(long, global = true, hide = true)]
+    trace: bool,
     /// Name of the machine's start
     #[arg(long, global = true, hide = true)]
     boot: Option<String>,
@@ -77,6 +80,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     };
     let settings = Settings {
         fault: args.trial.fault,
+        is_traced: args.trial.trace,
         boot: args.trial.boot.clone(),
         lease_ms: args.trial.lease_ms,
         silence_ms: args.trial.silence_ms,

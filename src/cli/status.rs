@@ -13,9 +13,11 @@ const UNHEALTHY: u8 = 24;
 
 /// Tell what is active on a target, and whether it is what was deployed
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 all is well, 20 a host cannot be asked, 24 files differ or a \
+#[command(
+    after_help = "Exit codes: 0 all is well, 20 a host cannot be asked, 24 files differ or a \
     person is needed.\n\nExamples:\n  cellgate status --target production\n  \
-    cellgate status --target production --verify")]
+    cellgate status --target production --verify"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
@@ -109,7 +111,11 @@ fn lines(
     if let Some(lock) = &status.lock {
         let seconds = lock.age_ms / 1000;
         let owner = &lock.owner;
-        writeln!(out, "  {} deploys for {seconds} s {} {}", owner.who, owner.machine, owner.run_url)?;
+        writeln!(
+            out,
+            "  {} deploys for {seconds} s {} {}",
+            owner.who, owner.machine, owner.run_url
+        )?;
     }
     if let Some(failure) = &status.last_failure {
         writeln!(out, "  the last deploy that failed: {failure}")?;

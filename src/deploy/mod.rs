@@ -1,8 +1,10 @@
 //! Deploy: brings a release onto the hosts of a target, or leaves them as they were.
 //!
 //! `transport` opens channels, `connection` asks and hears on one of them, `session` goes through a
-//! deploy step by step. Everything that decides what is active happens in the agent.
+//! deploy step by step, `whole` through all steps on one host. Everything that decides what is active
+//! happens in the agent.
 
+pub mod bootstrap;
 pub mod cancel;
 pub mod connection;
 mod ending;
@@ -15,11 +17,13 @@ pub mod platform;
 pub mod preview;
 pub mod record;
 pub mod reference;
+mod options;
 mod sending;
 pub mod session;
 pub mod settings;
 pub mod ssh;
 pub mod target;
 pub mod transport;
+mod whole;
 
 pub use ending::{Ended, Failure};

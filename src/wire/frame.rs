@@ -1,7 +1,8 @@
 //! Frame: one message as bytes, with its lengths bounded and its content checked.
 //!
-//! Layout, integers little-endian: header length `u32`, raw length `u32`, the first eight bytes of
-//! the sha256 of both lengths, header and raw bytes; then the header as JSON, then the raw bytes.
+//! Layout, integers little-endian: header length `u32`, raw length `u32`, four bytes of the sha256 of
+//! both, eight bytes of the sha256 of both, header and raw bytes; then the header as JSON, then the
+//! raw bytes. A damaged length is so noticed before anybody waits for bytes that never come.
 
 use crate::digest::Hasher;
 use serde::Serialize;
@@ -14,7 +15,9 @@ pub const MAX_HEADER_BYTES: usize = 2 << 20;
 /// Most raw bytes of a frame.
 pub const MAX_RAW_BYTES: usize = 4 << 20;
 
-const PRELUDE_BYTES: usize = 16;
+const LENGTHS_BYTES: usize = 8;
+const LENGTHS_CHECK_BYTES: usize = 4;
+const PRELUDE_BYTES: usize = 20;
 
 /// A message: a header and bytes that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +151,11 @@ struct Lengths {
 
 impl Lengths {
     fn of(prelude: &[u8; PRELUDE_BYTES]) -> Result<Self, WireError> {
-        let [a, b, c, d, e, f, g, h, ..] = *prelude;
+        let [a, b, c, d, e, f, g, h, check @ ..] = *prelude;
+        let lengths = checksum(&prelude[..LENGTHS_BYTES], &[], &[]);
+        if lengths[..LENGTHS_CHECK_BYTES] != check[..LENGTHS_CHECK_BYTES] {
+            return Err(WireError::Damaged);
+        }
         let header = u32::from_le_bytes([a, b, c, d]) as usize;
         let raw = u32::from_le_bytes([e, f, g, h]) as usize;
         if MAX_HEADER_BYTES < header || MAX_RAW_BYTES < raw {
@@ -163,7 +170,8 @@ impl Lengths {
         mut body: Vec<u8>,
     ) -> Result<Frame<T>, WireError> {
         let raw = body.split_off(self.header);
-        if checksum(&prelude[..8], &body, &raw) != prelude[8..] {
+        let check = checksum(&prelude[..LENGTHS_BYTES], &body, &raw);
+        if check != prelude[LENGTHS_BYTES + LENGTHS_CHECK_BYTES..] {
             return Err(WireError::Damaged);
         }
         let header = serde_json::from_slice(&body);
@@ -181,8 +189,9 @@ fn head_of<T: Serialize>(header: &T, raw: &[u8]) -> Result<Vec<u8>, WireError> {
     let mut head = Vec::with_capacity(PRELUDE_BYTES + header.len());
     head.extend((header.len() as u32).to_le_bytes());
     head.extend((raw.len() as u32).to_le_bytes());
-    let check = checksum(&head, &header, raw);
-    head.extend(check);
+    let (lengths, all) = (checksum(&head, &[], &[]), checksum(&head, &header, raw));
+    head.extend(&lengths[..LENGTHS_CHECK_BYTES]);
+    head.extend(all);
     head.extend(header);
     Ok(head)
 }
@@ -234,9 +243,13 @@ mod tests {
 
     #[test]
     fn lengths_are_bounded_before_anything_is_allocated() {
-        let mut bytes = vec![0xff; PRELUDE_BYTES];
-        bytes[4..8].fill(0);
+        let lengths = (MAX_HEADER_BYTES as u64 + 1).to_le_bytes();
+        let mut bytes = lengths.to_vec();
+        bytes.extend(&checksum(&lengths, &[], &[])[..LENGTHS_CHECK_BYTES]);
+        bytes.extend([0; 8]);
         assert!(matches!(read(&bytes), Err(WireError::TooLong(_))));
+        bytes[0] ^= 1;
+        assert!(matches!(read(&bytes), Err(WireError::Damaged)));
         let long = "x".repeat(MAX_HEADER_BYTES);
         let told = write_frame(&mut Vec::new(), &long, b"");
         assert!(matches!(told, Err(WireError::TooLong(_))));

@@ -58,15 +58,16 @@ pub struct Opening {
     pub banner: String,
 }
 
-/// Greets and waits for the greeting of the other side.
+/// Greets and waits for the greeting of the other side, as an agent: whoever asks for one says
+/// nothing before the greeting.
 ///
 /// # Errors
-/// [`WireError::NoAgent`] when there is no greeting within [`MAX_NOISE_BYTES`],
-/// [`WireError::Version`] when there is no common version, and the others.
+/// [`WireError::NoAgent`] when there is no greeting, [`WireError::Version`] when there is no common
+/// version, and the others.
 pub fn greet(reader: &mut impl Read, writer: &mut impl Write) -> Result<Opening, WireError> {
     writer.write_all(&MAGIC)?;
     write_frame(writer, &Greeting::own(), &[])?;
-    let mut search = Search::default();
+    let mut search = Search::within(0);
     let mut byte = [0; 1];
     while !search.is_found() {
         match reader.read(&mut byte) {
@@ -79,7 +80,7 @@ pub fn greet(reader: &mut impl Read, writer: &mut impl Write) -> Result<Opening,
     agree(read_frame(reader)?.header, &search)
 }
 
-/// Greets and waits for the greeting of the other side.
+/// Greets and waits for the greeting of an agent, behind at most [`MAX_NOISE_BYTES`] of a banner.
 ///
 /// # Errors
 /// As [`greet`].
@@ -94,7 +95,7 @@ pub async fn greet_async(
         write_frame_async(writer, &Greeting::own(), &[]).await
     };
     let sent = said.await;
-    let mut search = Search::default();
+    let mut search = Search::within(MAX_NOISE_BYTES);
     let mut byte = [0; 1];
     while !search.is_found() {
         match reader.read(&mut byte).await? {
@@ -115,18 +116,23 @@ fn agree(other: Greeting, search: &Search) -> Result<Opening, WireError> {
 }
 
 /// Looks for the magic, byte by byte.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Search {
     seen: Vec<u8>,
+    max_noise: usize,
 }
 
 impl Search {
+    fn within(max_noise: usize) -> Self {
+        Self { seen: Vec::new(), max_noise }
+    }
+
     fn is_found(&self) -> bool {
         self.seen.ends_with(&MAGIC)
     }
 
     fn take(&mut self, byte: u8) -> Result<(), WireError> {
-        if MAX_NOISE_BYTES + MAGIC.len() <= self.seen.len() {
+        if self.max_noise + MAGIC.len() <= self.seen.len() {
             return Err(self.failed());
         }
         self.seen.push(byte);
@@ -157,7 +163,16 @@ mod tests {
     }
 
     fn opened(bytes: &[u8]) -> Result<Opening, WireError> {
-        greet(&mut &*bytes, &mut Vec::new())
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(greet_async(&mut &*bytes, &mut Vec::new()))
+    }
+
+    #[test]
+    fn an_agent_hears_nothing_before_the_greeting() {
+        let quiet = said(b"", &Greeting::own());
+        assert!(greet(&mut &*quiet, &mut Vec::new()).is_ok());
+        let noisy = said(b"GET / HTTP/1.1\r\n", &Greeting::own());
+        assert!(matches!(greet(&mut &*noisy, &mut Vec::new()), Err(WireError::NoAgent(_))));
     }
 
     #[test]

@@ -236,6 +236,28 @@ fn a_server_without_an_agent_says_how_to_get_one() {
 }
 
 #[test]
+fn a_bare_server_is_bootstrapped_and_its_key_then_opens_no_shell() {
+    let server = Server::start();
+    let root = tempfile::tempdir().unwrap();
+    let site = Site::of(&server);
+    let path = root.path().join("srv");
+    site.repository.edit("cellgate.yaml", "path: /srv/cellgate", &format!("path: {}", path.display()));
+    site.repository.commit("path");
+    let told = site.check(&["deploy", "--bootstrap"], 0, "installed as");
+    let line = told.out.lines().find(|line| line.starts_with("restrict,command=")).unwrap();
+    assert!(line.contains(Pair::usual().public().split(' ').nth(1).unwrap()), "{line}");
+    let program = path.join("bin/cellgate");
+    assert_eq!(std::fs::read(&program).unwrap(), std::fs::read(&PROGRAM.1).unwrap());
+    assert_eq!(std::fs::read_dir(path.join("bin")).unwrap().count(), 1, "parts stay");
+    site.check(&["status"], 0, "active nothing");
+    let keys = server.folder.path().join("authorized_keys");
+    std::fs::write(keys, format!("{line}\n")).unwrap();
+    site.check(&["status"], 0, "active nothing");
+    site.check(&["deploy", "--bootstrap"], 20, "an agent answers already");
+    assert_eq!(site.deploy()["outcome"], "done");
+}
+
+#[test]
 fn settings_that_are_missing_are_told_at_once() {
     let (server, _root) = server_with_agent();
     let site = Site::of(&server);

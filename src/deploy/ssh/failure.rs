@@ -138,7 +138,7 @@ pub enum SshError {
         host: String,
     },
     /// The server has no such command.
-    #[error("{host} has no command `{command}`")]
+    #[error("{host} cannot run `{command}`: there is no such program")]
     CommandMissing {
         /// The host.
         host: String,

@@ -170,6 +170,19 @@ impl Host {
         &self.client.settings.hosts[self.index]
     }
 
+    /// Folder on the server.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.client.settings.path
+    }
+
+    /// The public half of the key, as a line of `authorized_keys`; `None` when the machine's agent
+    /// is asked.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&str> {
+        self.client.public_key()
+    }
+
     /// Runs a command of one's own on the server, with these bytes as its input.
     ///
     /// # Errors

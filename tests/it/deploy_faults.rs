@@ -1,0 +1,328 @@
+//! Every fault at every step of a deploy: what is told, what is active, and that the same deploy
+//! then ends well.
+//!
+//! The steps are those that the agent itself names; how often each is passed is counted first, so
+//! that a step without a trial fails the test. The table of outcomes is the source of
+//! `docs/deploy-faults.md`; the test compares and never writes there.
+
+use crate::deploy::{id, put, with_releases};
+use crate::deploy_mishaps::{Mishap, Mishapped};
+use crate::deploy_rig::{Recording, Server, Studio, block_on, options};
+use cellgate::agent::fault::Point;
+use cellgate::deploy::Failure;
+use cellgate::deploy::session::{Deployed, Options, Session, deploy, rollback};
+use cellgate::digest::Digest;
+use cellgate::release::Package;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+const ACTIONS: [&str; 3] = ["kill", "eio", "enospc"];
+/// Cases that run at a time.
+const N_WORKERS: usize = 4;
+/// Steps that only a journal of megabytes passes; tests of the journal itself try them.
+const ELSEWHERE: [Point; 1] = [Point::JournalTurn];
+
+/// What a deploy goes through while a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Story {
+    /// The first deploy of a server.
+    First,
+    /// A deploy over another, with pruning.
+    Next,
+    /// A deploy of the active release, which is damaged.
+    Heal,
+    /// A deploy after one that tore a record and left half a release.
+    Torn,
+    /// A way back.
+    Back,
+    /// The guard, after a restart in the window.
+    Guard,
+}
+
+/// A server as a story begins, and what it deploys.
+struct Scene {
+    server: Server,
+    package: Arc<Package>,
+    base: Option<Digest>,
+}
+
+pub(crate) fn hasty(key: &str) -> Options {
+    let ms = Duration::from_millis;
+    Options { window: ms(600), grace: ms(600), ..options(key) }
+}
+
+fn scene(story: Story) -> Scene {
+    let mut studio = Studio::new();
+    if story == Story::First {
+        let server = Server::new();
+        fs::create_dir(server.root()).unwrap();
+        return Scene { server, package: studio.package(1), base: None };
+    }
+    let (server, packages) = with_releases(&mut studio, &[1, 2]);
+    let base = Some(id(&packages[1]));
+    let next = studio.package(3);
+    match story {
+        Story::First | Story::Next => Scene { server, package: next, base },
+        Story::Heal => {
+            let release = server.root().join("releases").join(id(&packages[1]).to_string());
+            let path = release.join("params/p.yaml");
+            let mode = fs::metadata(&path).unwrap().permissions();
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+                .unwrap();
+            fs::write(&path, "rot").unwrap();
+            fs::set_permissions(&path, mode).unwrap();
+            Scene { server, package: packages[1].clone(), base }
+        }
+        Story::Torn => {
+            let path = server.root().join("state/journal.jsonl");
+            let mut bytes = fs::read(&path).unwrap();
+            bytes.extend(b"0123456789abcdef {\"n\":9");
+            fs::write(&path, bytes).unwrap();
+            let left = server.root().join(format!("releases/.{}.tmp/params", id(&next)));
+            fs::create_dir_all(&left).unwrap();
+            fs::write(left.join("p.yaml"), "half").unwrap();
+            Scene { server, package: next, base }
+        }
+        Story::Back => Scene { server, package: packages[0].clone(), base },
+        Story::Guard => {
+            let agent = server.agent(&["--boot", "first"]);
+            let long = Options { window: Duration::from_secs(600), ..hasty("before") };
+            let copy = block_on(async {
+                let mut session = Session::open(&agent, long).await.unwrap();
+                let prepared = session.prepare(&next, base).await.unwrap();
+                session.switch(&prepared).await.unwrap();
+                // The server goes down here: its disk is all that is left of it.
+                let copy = Server::copy(&server);
+                session.abort(&prepared, "the end of the scene").await.unwrap();
+                copy
+            });
+            Scene { server: copy, package: next, base }
+        }
+    }
+}
+
+/// Tells a story once, with options for its agents; gives the exit code and what agents said.
+fn tell(
+    story: Story,
+    scene: &Scene,
+    options: &[&str],
+) -> (i32, Vec<String>, BTreeMap<String, u32>) {
+    if story == Story::Guard {
+        let options: Vec<&str> = options.iter().copied().chain(["--boot", "second"]).collect();
+        let output = scene.server.guard(&options);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let mut passages: BTreeMap<String, u32> = BTreeMap::new();
+        for point in said.lines().filter_map(|line| line.strip_prefix("passed ")) {
+            *passages.entry(point.to_owned()).or_default() += 1;
+        }
+        let code = output.status.code().unwrap_or(-1);
+        return (code, vec![said], passages);
+    }
+    let transport = Recording::new(scene.server.agent(options));
+    let told = match story {
+        Story::Back => block_on(rollback(&transport, Some(id(&scene.package)), &hasty("k"))),
+        _ => block_on(deploy(&transport, &scene.package, &hasty("k"))),
+    };
+    (code(&told), transport.said(), transport.passages())
+}
+
+fn code(told: &Result<Deployed, Failure>) -> i32 {
+    told.as_ref().map_or_else(|failure| i32::from(failure.ended.exit_code()), |_| 0)
+}
+
+/// Whether what is told, what is active and what is on the disk agree.
+#[track_caller]
+fn assert_kept(story: Story, scene: &Scene, code: i32, case: &str) {
+    let (server, release) = (&scene.server, id(&scene.package));
+    let current = server.pointed("current");
+    assert!(current == scene.base || current == Some(release), "{case}: a stranger is active");
+    if story != Story::Heal {
+        let is_whole = current.is_none_or(|id| server.is_whole(id));
+        assert!(is_whole, "{case}: what is active is not whole");
+        let is_base_whole = scene.base.is_none_or(|base| server.is_whole(base));
+        assert!(is_base_whole, "{case}: what was good is damaged");
+    }
+    match code {
+        0 if story == Story::Guard => assert_eq!(current, scene.base, "{case}"),
+        0 => assert_eq!(current, Some(release), "{case}: told as done"),
+        20 | 21 if story != Story::Guard => {
+            assert_eq!(current, scene.base, "{case}: told as undone")
+        }
+        _ => {}
+    }
+}
+
+/// The same deploy again, without a fault, ends well and leaves nothing behind.
+#[track_caller]
+fn assert_converges(story: Story, scene: &Scene, case: &str) {
+    let (server, release) = (&scene.server, id(&scene.package));
+    if story == Story::Guard {
+        let told = server.guard(&["--boot", "second"]);
+        assert!(told.status.success(), "{case}: {told:?}");
+        assert_eq!(server.pointed("current"), scene.base, "{case}");
+    }
+    let waiting = Options { lock_wait: Duration::from_secs(5), ..hasty("again") };
+    let agent = server.agent(&[]);
+    let told = match story {
+        // A way back that is done already has nowhere to go.
+        Story::Back if server.pointed("current") == Some(release) && is_settled(server) => Ok(()),
+        Story::Back => block_on(rollback(&agent, Some(release), &waiting)).map(drop),
+        _ => put(server, &scene.package).map(drop),
+    };
+    if let Err(failure) = told {
+        panic!("{case}: the same deploy again fails: {failure}");
+    }
+    assert_eq!(server.pointed("current"), Some(release), "{case}");
+    assert!(server.is_whole(release), "{case}");
+    assert!(scene.base.is_none_or(|base| server.is_whole(base)), "{case}: the base is gone");
+    let left: Vec<String> = server
+        .files()
+        .into_iter()
+        .filter(|file| file.starts_with("incoming/") || file.starts_with("releases/."))
+        .collect();
+    assert!(left.is_empty(), "{case}: left behind: {left:?}");
+}
+
+fn is_settled(server: &Server) -> bool {
+    let agent = server.agent(&[]);
+    block_on(async {
+        let mut session = Session::open(&agent, options("status")).await.unwrap();
+        let pending = session.status(false).await.unwrap().pending;
+        tokio::time::sleep(Duration::from_millis(pending.map_or(0, |one| one.left_ms + 200))).await;
+    });
+    server.guard(&[]).status.success() && server.pointed("current").is_some()
+}
+
+/// One trial: a story in which one passage of one step fails.
+#[derive(Debug, Clone)]
+struct Trial {
+    story: Story,
+    point: String,
+    action: &'static str,
+    nth: u32,
+}
+
+/// Every passage of every step is killed; errors strike the first and the last passage.
+fn trials(story: Story, passages: &BTreeMap<String, u32>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (point, &n) in passages {
+        for action in ACTIONS {
+            let passages = (1..=n).filter(|&nth| action == "kill" || nth == 1 || nth == n);
+            let trial = |nth| Trial { story, point: point.clone(), action, nth };
+            trials.extend(passages.map(trial));
+        }
+    }
+    trials
+}
+
+fn run(trial: &Trial, template: &Scene) -> i32 {
+    let Trial { story, point, action, nth } = trial;
+    let case = format!("{story:?}: {point}:{action}:{nth}");
+    let server = Server::copy(&template.server);
+    let scene = Scene { server, package: template.package.clone(), base: template.base };
+    let fault = format!("{point}:{action}:{nth}");
+    let (code, said, _) = tell(*story, &scene, &["--fault", &fault]);
+    let fired = said.iter().any(|text| text.contains("fired"));
+    assert!(fired, "{case}: the fault did not fire, code {code}");
+    assert_kept(*story, &scene, code, &case);
+    assert_converges(*story, &scene, &case);
+    code
+}
+
+#[test]
+fn after_any_fault_the_former_release_or_the_new_one_is_active() {
+    use Story::{Back, First, Guard, Heal, Next, Torn};
+    let mut all = Vec::new();
+    let mut scenes = BTreeMap::new();
+    let mut passed = BTreeSet::new();
+    for story in [First, Next, Heal, Torn, Back, Guard] {
+        let template = scene(story);
+        let copy = Server::copy(&template.server);
+        let watched =
+            Scene { server: copy, package: template.package.clone(), base: template.base };
+        let (code, _, passages) = tell(story, &watched, &["--trace"]);
+        assert_eq!(code, 0, "{story:?} without a fault");
+        let known = passed.clone();
+        passed.extend(passages.keys().cloned());
+        // A story other than the first two is told for the steps that it adds.
+        let is_new =
+            |point: &String| [First, Next, Guard].contains(&story) || !known.contains(point);
+        all.extend(trials(
+            story,
+            &passages.into_iter().filter(|(point, _)| is_new(point)).collect(),
+        ));
+        scenes.insert(story, template);
+    }
+    let untried: Vec<&str> = Point::ALL
+        .iter()
+        .filter(|point| !ELSEWHERE.contains(point) && !passed.contains(point.as_str()))
+        .map(|point| point.as_str())
+        .collect();
+    assert_eq!(untried, [""; 0], "steps that no story passes");
+    let n_trials = all.len();
+    let queue = Mutex::new(all);
+    let told: Mutex<BTreeMap<(String, &str), BTreeSet<i32>>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..N_WORKERS {
+            scope.spawn(|| {
+                while let Some(trial) = { queue.lock().unwrap().pop() } {
+                    let code = run(&trial, &scenes[&trial.story]);
+                    let key = (trial.point.clone(), trial.action);
+                    told.lock().unwrap().entry(key).or_default().insert(code);
+                }
+            });
+        }
+    });
+    print(&told.into_inner().unwrap(), n_trials);
+}
+
+/// Prints the table of outcomes, for `--nocapture`.
+fn print(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
+    println!("\n{n_trials} trials; exit codes of the first attempt, -1 for a killed guard");
+    println!("| step | {} |\n|---|---|---|---|", ACTIONS.join(" | "));
+    for point in Point::ALL {
+        let cell = |action: &str| {
+            let codes =
+                told.iter().find(|((name, known), _)| name == point.as_str() && *known == action);
+            let codes =
+                codes.map(|(_, codes)| codes.iter().map(ToString::to_string).collect::<Vec<_>>());
+            codes.unwrap_or_default().join(", ")
+        };
+        println!("| {} | {} |", point.as_str(), ACTIONS.map(cell).join(" | "));
+    }
+}
+
+#[test]
+fn a_client_that_dies_at_any_byte_leaves_the_former_release_or_the_new_one() {
+    let template = scene(Story::Next);
+    let whole =
+        Mishapped::new(Server::copy(&template.server).agent(&[]), Mishap::CutSent(u64::MAX));
+    drop(whole);
+    let copy = Server::copy(&template.server);
+    let counting = Mishapped::new(copy.agent(&[]), Mishap::CutSent(u64::MAX));
+    block_on(deploy(&counting, &template.package, &hasty("k"))).unwrap();
+    let (n_sent, n_heard) = counting.n_bytes();
+    let sent = (0..24).map(|part| Mishap::CutSent(n_sent * part / 24));
+    let heard = (0..16).map(|part| Mishap::CutHeard(n_heard * part / 16));
+    let queue: Mutex<Vec<Mishap>> = Mutex::new(sent.chain(heard).collect());
+    std::thread::scope(|scope| {
+        for _ in 0..N_WORKERS {
+            scope.spawn(|| {
+                while let Some(mishap) = { queue.lock().unwrap().pop() } {
+                    let case = format!("{mishap:?} of {n_sent} and {n_heard}");
+                    let server = Server::copy(&template.server);
+                    let scene =
+                        Scene { server, package: template.package.clone(), base: template.base };
+                    let transport = Mishapped::new(scene.server.agent(&[]), mishap);
+                    let told = block_on(deploy(&transport, &scene.package, &hasty("k")));
+                    // What was told as unknown may still be rolled back; the rest holds at once.
+                    assert_kept(Story::Next, &scene, code(&told), &case);
+                    assert_converges(Story::Next, &scene, &case);
+                }
+            });
+        }
+    });
+}
