@@ -93,9 +93,9 @@ pub async fn bootstrap(host: &Host, program: &Path) -> Result<Installed, Bootstr
         return Err(BootstrapError::Server { said, root });
     }
     let path = format!("{root}/bin/cellgate");
-    let line = host.public_key().map(|key| {
-        format!("restrict,command=\"{path} agent --root {root}\" {}", key.trim())
-    });
+    let line = host
+        .public_key()
+        .map(|key| format!("restrict,command=\"{path} agent --root {root}\" {}", key.trim()));
     Ok(Installed { path, line })
 }
 

@@ -231,11 +231,15 @@ async fn leave<T: Transport>(
             }
             Some(base) => match rollback(&host.way, Some(base), options).await {
                 Ok(_) => {
-                    let text = format!("gone back to {}, since host `{failed}` failed", base.short());
+                    let text =
+                        format!("gone back to {}, since host `{failed}` failed", base.short());
                     Failure::new(Ended::Failed, text)
                 }
                 Err(error) => {
-                    let text = format!("going back to {}, since host `{failed}` failed: {error}", base.short());
+                    let text = format!(
+                        "going back to {}, since host `{failed}` failed: {error}",
+                        base.short()
+                    );
                     let ended = match error.ended {
                         Ended::Unknown => Ended::Unknown,
                         Ended::Refused | Ended::Failed | Ended::Stranded => Ended::Stranded,

@@ -105,8 +105,11 @@ impl From<GateError> for PackError {
 }
 
 fn shown(paths: &[String]) -> String {
-    let named: Vec<String> =
-        paths.iter().take(MAX_SHOWN).map(|path| format!("`{}`", release::path::shown(path))).collect();
+    let named: Vec<String> = paths
+        .iter()
+        .take(MAX_SHOWN)
+        .map(|path| format!("`{}`", release::path::shown(path)))
+        .collect();
     let more = paths.len().saturating_sub(MAX_SHOWN);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     named.join(", ") + &more

@@ -39,7 +39,9 @@ pub enum PlatformError {
 pub fn triple_of(path: &Path) -> Result<String, PlatformError> {
     let failed = |source| PlatformError::Unreadable { path: path.to_owned(), source };
     let mut head = Vec::new();
-    File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head)).map_err(failed)?;
+    File::open(path)
+        .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
+        .map_err(failed)?;
     let triple = elf(&head).or_else(|| mach(&head));
     triple.ok_or_else(|| PlatformError::NoProgram(path.to_owned()))
 }
@@ -65,7 +67,8 @@ fn elf(head: &[u8]) -> Option<String> {
         let at = usize::try_from(table.checked_add(index * size)?).ok()?;
         let kind = u32::try_from(number::<4>(head, at)?).ok()?;
         let (offset, n_bytes) = (number::<8>(head, at + 8)?, number::<8>(head, at + 32)?);
-        (kind == PT_INTERP).then_some((usize::try_from(offset).ok()?, usize::try_from(n_bytes).ok()?))
+        (kind == PT_INTERP)
+            .then_some((usize::try_from(offset).ok()?, usize::try_from(n_bytes).ok()?))
     });
     let loader = segments.take(1).find_map(|(offset, n_bytes)| head.get(offset..)?.get(..n_bytes));
     // A static program has no loader, and runs wherever its machine does.

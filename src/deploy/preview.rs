@@ -145,9 +145,10 @@ async fn changes<T: Transport>(
         _ => String::new(),
     };
     let file = package.release().file(&head_path);
-    let head = match file.and_then(|file| package.content(file.sha256)).map(|content: &Content| {
-        content.read_at(0, MAX_PROFILE_BYTES).map(String::from_utf8)
-    }) {
+    let head = match file
+        .and_then(|file| package.content(file.sha256))
+        .map(|content: &Content| content.read_at(0, MAX_PROFILE_BYTES).map(String::from_utf8))
+    {
         Some(Ok(Ok(text))) => text,
         _ => String::new(),
     };
@@ -206,9 +207,7 @@ impl KeptPlan {
 /// Previews as a JSON document: what is kept, and what would change on each host.
 #[must_use]
 pub fn json(kept: &KeptPlan, previews: &[Preview]) -> serde_json::Value {
-    let change = |one: &ParameterChange| {
-        serde_json::json!({"key": one.key, "base": one.base, "head": one.head})
-    };
+    let change = |one: &ParameterChange| serde_json::json!({"key": one.key, "base": one.base, "head": one.head});
     let parameters = |(name, changes): &(String, Vec<ParameterChange>)| {
         let changes: Vec<serde_json::Value> = changes.iter().map(change).collect();
         serde_json::json!({"profile": name, "changes": changes})

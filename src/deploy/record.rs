@@ -76,7 +76,8 @@ impl DeployRecord {
     /// The record for a job's summary.
     #[must_use]
     pub fn to_markdown(&self) -> String {
-        let release = self.release.map_or_else(|| "the previous release".to_owned(), |id| id.short());
+        let release =
+            self.release.map_or_else(|| "the previous release".to_owned(), |id| id.short());
         let mut text = format!(
             "### {} of {} to {}: exit code {}\n\n| host | outcome | active | before | sent | remark |\n\
              |---|---|---|---|---|---|\n",

@@ -93,8 +93,7 @@ pub(super) fn reference(
             if has_errors(&findings) {
                 return Err(ReferenceError::Field(findings));
             }
-            let key =
-                Key { params: params.digest(), field: field.digest, pixel_size, engine };
+            let key = Key { params: params.digest(), field: field.digest, pixel_size, engine };
             if let Some(run) = cache.and_then(|cache| cache.load(&key)) {
                 return Ok(run);
             }
@@ -153,9 +152,9 @@ fn over_fields(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {
 }
 
 fn distributions(values: BTreeMap<&str, Vec<f64>>) -> BTreeMap<String, Distribution> {
-    let summed = values.into_iter().filter_map(|(name, values)| {
-        Some((name.to_owned(), distribution(values)?))
-    });
+    let summed = values
+        .into_iter()
+        .filter_map(|(name, values)| Some((name.to_owned(), distribution(values)?)));
     summed.collect()
 }
 

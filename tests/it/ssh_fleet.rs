@@ -1,7 +1,7 @@
 //! Several hosts: all get the release, or all keep what they had.
 
-use crate::sshd::{Server, free_port};
 use crate::ssh_deploy::{Site, active, forced};
+use crate::sshd::{Server, free_port};
 use serde_json::Value;
 use std::path::Path;
 use tempfile::TempDir;

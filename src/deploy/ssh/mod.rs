@@ -5,6 +5,7 @@
 //! and everything that is started ends with the deploy: also when it is killed, then within half a
 //! minute. Knows nothing of frames.
 
+mod classify;
 mod config;
 mod connection;
 mod failure;
