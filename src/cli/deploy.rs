@@ -3,11 +3,12 @@
 use super::failure::Failure;
 use super::hosts::{Format, REFUSED, TargetArgs, on_hosts, options, report, root};
 use cellgate::approval::Standing;
+use cellgate::deploy::bootstrap::bootstrap;
 use cellgate::deploy::fleet::{Wanted, bring};
 use cellgate::deploy::pack::{self, PackError, Packed, pack};
 use cellgate::deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview, preview};
 use cellgate::deploy::record::DeployRecord;
-use cellgate::deploy::target::Hosts;
+use cellgate::deploy::target::{Hosts, Way};
 use cellgate::revision::{Tree, git_folder};
 use cellgate::run::cache::Cache;
 use cellgate::run::write::replace;
@@ -39,6 +40,10 @@ pub(crate) struct Args {
     /// Show what would change, and keep it in a file for a later deploy
     #[arg(long, value_name = "FILE")]
     plan_out: Option<PathBuf>,
+    /// Install the program on bare servers, where the key still opens a shell, and print the line for
+    /// `authorized_keys` that leaves it nothing but deploys; deploys nothing
+    #[arg(long, conflicts_with_all = ["plan", "plan_out", "kept"])]
+    bootstrap: bool,
     /// The program for the server, when it is not this one
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -64,6 +69,9 @@ pub(crate) struct Args {
 /// Packs, asks or brings, prints; gives the exit code.
 pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
     let root = root();
+    if args.bootstrap {
+        return install(args, &root, out);
+    }
     let kept = args.kept.as_deref().map(read_plan).transpose()?;
     if let Some(kept) = kept.as_ref().filter(|kept| kept.target != args.target.target) {
         let text = format!("the plan is about target `{}`", kept.target);
@@ -106,12 +114,43 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     code
 }
 
-fn packed(args: &Args, root: &Path) -> Result<Packed, Failure> {
-    let program = match &args.binary {
-        Some(path) => path.clone(),
+/// Installs the program on every host of a target.
+fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<u8, Failure> {
+    let program = program(args)?;
+    let mut told = Vec::new();
+    let done = on_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
+        for host in &hosts.hosts {
+            let Way::Ssh(way) = &host.way else {
+                let text = "a local target needs no bootstrap: deploy to it".to_owned();
+                return Err(Failure::Deploy(REFUSED, text));
+            };
+            let installed = bootstrap(way, &program).await;
+            let installed = installed
+                .map_err(|error| Failure::Deploy(REFUSED, format!("{}: {error}", host.name)))?;
+            writeln!(told, "{}: installed as {}", host.name, installed.path)?;
+            if let Some(line) = installed.line {
+                writeln!(
+                    told,
+                    "put this line in place of the key's line in `~/.ssh/authorized_keys` there:\n{line}"
+                )?;
+            }
+        }
+        Ok(0)
+    });
+    out.write_all(&told)?;
+    done
+}
+
+fn program(args: &Args) -> Result<PathBuf, Failure> {
+    match &args.binary {
+        Some(path) => Ok(path.clone()),
         None => std::env::current_exe()
-            .map_err(|error| Failure::tool("this program's own path is not known", &error))?,
-    };
+            .map_err(|error| Failure::tool("this program's own path is not known", &error)),
+    }
+}
+
+fn packed(args: &Args, root: &Path) -> Result<Packed, Failure> {
+    let program = program(args)?;
     let folder = args.cache.clone().or_else(|| Some(git_folder(root).ok()?.join("cellgate-cache")));
     let request = pack::Request {
         repository: root,

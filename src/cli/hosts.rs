@@ -5,6 +5,7 @@ use cellgate::deploy::cancel::unless_cancelled;
 use cellgate::deploy::record::DeployRecord;
 use cellgate::deploy::session::{Options, Progress};
 use cellgate::deploy::target::{self, Hosts};
+use cellgate::digest::Digest;
 use cellgate::finding::has_errors;
 use cellgate::project::{FILE, Project};
 use cellgate::revision::{Tree, repository_root};
@@ -126,7 +127,8 @@ fn owner() -> Owner {
 pub(crate) fn options(name: &str, switching: &Arc<AtomicBool>, is_quiet: bool) -> Options {
     let owner = owner();
     let by = if owner.run_url.is_empty() { &owner.machine } else { &owner.run_url };
-    let key = format!("{name} {} {by}", owner.who);
+    // One name for each attempt of the same run; the server wants a plain word.
+    let key = Digest::of_bytes(format!("{name} {} {by}", owner.who).as_bytes()).to_string();
     let switching = Arc::clone(switching);
     let mut options = Options::new(key, owner);
     options.progress = Arc::new(move |progress| {
@@ -178,9 +180,7 @@ pub(crate) fn report(
 
 fn lines(record: &DeployRecord, out: &mut dyn Write) -> Result<(), Failure> {
     for host in &record.hosts {
-        let short = |id: Option<cellgate::digest::Digest>| {
-            id.map_or_else(|| "nothing".to_owned(), |id| id.short())
-        };
+        let short = |id: Option<Digest>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
         match host.outcome {
             "done" => writeln!(
                 out,

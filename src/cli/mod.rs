@@ -46,7 +46,9 @@ use std::process::ExitCode;
 #[command(version, arg_required_else_help = true, propagate_version = true)]
 #[command(
     after_help = "Exit codes: 0 passed, 1 the tool failed, 2 usage, 3 nothing to check, 10 findings,\n  \
-    11 drift, 12 accuracy below its floor, 13 not approved.\n\nExample:\n  cellgate demo"
+    11 drift, 12 accuracy below its floor, 13 not approved, 20 deploy refused, 21 deploy failed,\n  \
+    22 a person is needed, 23 what is active is not known, 24 the target is unhealthy.\n\n\
+    Example:\n  cellgate demo"
 )]
 struct Cli {
     #[command(subcommand)]

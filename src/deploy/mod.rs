@@ -4,6 +4,7 @@
 //! deploy step by step, `whole` through all steps on one host. Everything that decides what is active
 //! happens in the agent.
 
+pub mod bootstrap;
 pub mod cancel;
 pub mod connection;
 mod ending;

@@ -132,10 +132,14 @@ pub async fn open(
     })
 }
 
-/// What a server without a forced command is asked to run.
+/// What a server without a forced command is asked to run: the program that a bootstrap installed,
+/// or else the system's.
 fn agent_command(path: &str) -> String {
     // The form of the path was checked: it holds nothing that a shell would read.
-    format!("cellgate agent --root {path}")
+    format!(
+        "exec sh -c 'if [ -x {path}/bin/cellgate ]; then exec {path}/bin/cellgate agent --root \
+         {path}; else exec cellgate agent --root {path}; fi'"
+    )
 }
 
 impl Hosts {

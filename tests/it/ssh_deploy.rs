@@ -4,6 +4,7 @@ use crate::cutting_proxy::Proxy;
 use crate::gate::{CULTURE, HARMLESS};
 use crate::repository::{Repository, Told, cellgate};
 use crate::sshd::{Pair, Server, USER, processes_naming};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -236,6 +237,32 @@ fn a_server_without_an_agent_says_how_to_get_one() {
 }
 
 #[test]
+fn a_bare_server_is_bootstrapped_and_its_key_then_opens_no_shell() {
+    let server = Server::start();
+    let root = tempfile::tempdir().unwrap();
+    let site = Site::of(&server);
+    let path = root.path().join("srv");
+    site.repository.edit(
+        "cellgate.yaml",
+        "path: /srv/cellgate",
+        &format!("path: {}", path.display()),
+    );
+    site.repository.commit("path");
+    let told = site.check(&["deploy", "--bootstrap"], 0, "installed as");
+    let line = told.out.lines().find(|line| line.starts_with("restrict,command=")).unwrap();
+    assert!(line.contains(Pair::usual().public().split(' ').nth(1).unwrap()), "{line}");
+    let program = path.join("bin/cellgate");
+    assert_eq!(std::fs::read(&program).unwrap(), std::fs::read(&PROGRAM.1).unwrap());
+    assert_eq!(std::fs::read_dir(path.join("bin")).unwrap().count(), 1, "parts stay");
+    site.check(&["status"], 0, "active nothing");
+    let keys = server.folder.path().join("authorized_keys");
+    std::fs::write(keys, format!("{line}\n")).unwrap();
+    site.check(&["status"], 0, "active nothing");
+    site.check(&["deploy", "--bootstrap"], 20, "an agent answers already");
+    assert_eq!(site.deploy()["outcome"], "done");
+}
+
+#[test]
 fn settings_that_are_missing_are_told_at_once() {
     let (server, _root) = server_with_agent();
     let site = Site::of(&server);
@@ -300,9 +327,9 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
-    assert!(sent.unwrap().success());
+fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 #[test]
@@ -310,7 +337,7 @@ fn a_deploy_that_is_cancelled_ends_at_once_and_leaves_nothing() {
     let (server, root) = server_with_agent();
     let proxy = Proxy::before(server.port);
     let site = Site::new(&["127.0.0.1"], proxy.port, server.pin_at(proxy.port));
-    for name in ["INT", "TERM", "KILL"] {
+    for name in [Signal::INT, Signal::TERM, Signal::KILL] {
         proxy.rules.delay_ms.store(20, Ordering::Relaxed);
         let n_sent = || proxy.rules.n_sent.load(Ordering::Relaxed);
         let before = n_sent();
@@ -319,12 +346,12 @@ fn a_deploy_that_is_cancelled_ends_at_once_and_leaves_nothing() {
         command.env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         wait_until("the upload", || before + 500_000 < n_sent());
-        signal(&child, name);
+        send(&child, name);
         let start = Instant::now();
         let told = Told::of(child.wait_with_output().unwrap());
-        assert!(start.elapsed() < Duration::from_secs(5), "{name}: {:?}", start.elapsed());
-        if name != "KILL" {
-            assert_eq!(told.code, 21, "{name}: {}", told.err);
+        assert!(start.elapsed() < Duration::from_secs(5), "{name:?}: {:?}", start.elapsed());
+        if name != Signal::KILL {
+            assert_eq!(told.code, 21, "{name:?}: {}", told.err);
             assert!(told.err.contains("cancelled by SIG"), "{}", told.err);
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files stay");
             assert_eq!(processes_naming(folder.path()), Vec::<String>::new());

@@ -197,7 +197,7 @@ fn a_command_that_the_server_lacks_is_told() {
         let client = Client::open(server.settings(), askpass(), SHORT).await.unwrap();
         let host = client.host(0, "no-such-cellgate agent --root /srv/x".to_owned());
         let Err(error) = host.open(Purpose::Control).await else { panic!("a channel") };
-        assert!(error.to_string().contains("has no command `no-such-cellgate agent"), "{error}");
+        assert!(error.to_string().contains("cannot run `no-such-cellgate agent"), "{error}");
         assert!(error.to_string().contains("--bootstrap"), "{error}");
     });
 }

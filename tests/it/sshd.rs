@@ -186,6 +186,7 @@ fn spawn(folder: &Path, (address, port): (&str, u16), lines: &str) -> Option<Chi
         std::thread::sleep(Duration::from_millis(20));
     }
     let _ = child.kill();
+    let _ = child.wait();
     None
 }
 
@@ -200,10 +201,19 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     builder.enable_all().build().unwrap().block_on(future)
 }
 
-/// Command lines of processes that name a path, this one's own left out.
+/// Command lines of processes that name a path.
 pub(crate) fn processes_naming(path: &Path) -> Vec<String> {
-    let output = Command::new("ps").args(["-e", "-o", "args="]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let path = path.to_str().unwrap();
-    text.lines().filter(|line| line.contains(path)).map(str::to_owned).collect()
+    let lines: Vec<String> = match std::fs::read_dir("/proc") {
+        Ok(processes) => processes
+            .flatten()
+            .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+            .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+            .collect(),
+        Err(_) => {
+            let output = Command::new("ps").args(["-e", "-o", "args="]).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+        }
+    };
+    lines.into_iter().filter(|line| line.contains(path)).collect()
 }

@@ -6,7 +6,8 @@
 use super::super::known_hosts::Pin;
 use super::super::settings::Endpoint;
 use super::super::transport::{Channel, Said};
-use super::failure::{Attempt, SshError, Unverified, classify, classify_channel, quoted};
+use super::classify::{Attempt, classify, classify_channel, quoted};
+use super::failure::{SshError, Unverified};
 use super::{Answer, Client, config, program};
 use openssh::{ChildStderr, ChildStdout, Session, Stdio};
 use rustix::process::{Pid, Signal, kill_process};

@@ -1,16 +1,12 @@
-//! Failure: what went wrong between here and the server, from what ssh says.
+//! Failure: what went wrong between here and the server, and what to do about it.
 //!
-//! ssh reports everything in English words on one stream and with exit code 255. This is the one
-//! place that reads these words; each class has a test against a real server. The words are asked
-//! for in English (`LC_ALL=C`).
+//! One kind for each thing that a person would do something else about, with that remedy. Which
+//! words of ssh mean which kind stands in `classify`.
 
 use super::super::key::KeyError;
 use super::super::known_hosts::KnownHostsError;
 use std::error::Error as _;
 use std::path::PathBuf;
-
-/// Characters of ssh's own words that a message repeats at most.
-const MAX_QUOTED: usize = 600;
 
 /// The connection to a server could not be made or was lost; the text says what is wrong,
 /// [`SshError::remedy`] what to do. Hosts are named as `known_hosts` names them.
@@ -138,7 +134,7 @@ pub enum SshError {
         host: String,
     },
     /// The server has no such command.
-    #[error("{host} has no command `{command}`")]
+    #[error("{host} cannot run `{command}`: there is no such program")]
     CommandMissing {
         /// The host.
         host: String,
@@ -289,116 +285,5 @@ fn listed(pins: &[String]) -> String {
         "pinned is another".to_owned()
     } else {
         format!("pinned is {}", pins.join(", "))
-    }
-}
-
-/// What the classes are told apart by.
-pub(super) struct Attempt<'a> {
-    /// The host as `known_hosts` names it.
-    pub(super) host: &'a str,
-    /// User and host.
-    pub(super) login: &'a str,
-    /// Fingerprint of the key that was offered.
-    pub(super) offered: &'a str,
-}
-
-/// The class of what ssh said while it connected.
-///
-/// Host keys come first: everything after a key that does not fit is a consequence of it.
-pub(super) fn classify(said: &str, attempt: &Attempt<'_>) -> SshError {
-    let host = named_host(said).unwrap_or_else(|| attempt.host.to_owned());
-    let has = |words: &str| said.contains(words);
-    if has("REVOKED HOST KEY DETECTED") {
-        SshError::HostKeyRevoked { host }
-    } else if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("host certificate") {
-        SshError::HostKeyDiffers { host, sent: sent_key(said), pinned: Vec::new() }
-    } else if has("you have requested strict checking") || has("Host key verification failed") {
-        SshError::HostUnknown { host, offered: None }
-    } else if has("Permission denied (") || has("Too many authentication failures") {
-        let login = refused_login(said).unwrap_or_else(|| attempt.login.to_owned());
-        SshError::LoginRefused { login, offered: attempt.offered.to_owned() }
-    } else if has("Could not resolve hostname") {
-        SshError::NameUnknown { host }
-    } else if has("Connection refused") {
-        SshError::ConnectionRefused { host }
-    } else if has("timed out") || has("Timeout, server") {
-        SshError::NoAnswer { host }
-    } else if has("No route to host") || has("Network is unreachable") {
-        SshError::Unreachable { host }
-    } else if has("banner line contains invalid characters")
-        || has("Bad remote protocol version")
-        || has("ssh_dispatch_run_fatal")
-    {
-        SshError::NotSsh { host }
-    } else if has("no matching ") || has("Unable to negotiate") {
-        SshError::NoCommonAlgorithm { host, said: quoted(said) }
-    } else if has("kex_exchange_identification") || has("Connection closed by") || has("reset by") {
-        SshError::HungUp { host }
-    } else {
-        SshError::Other { host, said: quoted(said) }
-    }
-}
-
-/// The class of what ssh and the command said after the login.
-pub(super) fn classify_channel(said: &str, log: &str, host: &str, command: &str) -> SshError {
-    let host = host.to_owned();
-    let has = |words: &str| said.contains(words);
-    if has("Session open refused by peer") || has("open failed: administratively prohibited") {
-        return SshError::TooFewSessions { host };
-    }
-    if has("command not found") || has(": not found") || has("No such file or directory") {
-        return SshError::CommandMissing { host, command: command.to_owned() };
-    }
-    let words = [log, said].into_iter().map(quoted).find(|words| !words.is_empty());
-    let said = words.unwrap_or_else(|| "nothing was said about why".to_owned());
-    SshError::Lost { host, said }
-}
-
-/// ssh's words for a message: one line, printable, bounded.
-pub(super) fn quoted(said: &str) -> String {
-    let is_noise = |line: &&str| line.is_empty() || line.bytes().all(|byte| byte == b'@');
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !is_noise(line)).collect();
-    let text = lines.join("; ");
-    let printable =
-        text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter });
-    printable.take(MAX_QUOTED).collect()
-}
-
-/// The host whose key was looked at, which may be one on the way.
-fn named_host(said: &str) -> Option<String> {
-    let after = |start: &str, end: &str| {
-        let (_, rest) = said.split_once(start)?;
-        let (name, _) = rest.split_once(end)?;
-        (!name.is_empty() && !name.contains(char::is_whitespace)).then(|| name.to_owned())
-    };
-    after("Host key for ", " has changed")
-        .or_else(|| after("host key is known for ", " and you have"))
-        .or_else(|| after("Could not resolve hostname ", ":"))
-        .or_else(|| {
-            let (_, rest) = said.split_once("connect to host ")?;
-            let mut words = rest.split_whitespace();
-            let (host, _, port) = (words.next()?, words.next()?, words.next()?);
-            let port = port.trim_end_matches(':');
-            Some(if port == "22" { host.to_owned() } else { format!("[{host}]:{port}") })
-        })
-}
-
-/// `user@host` of a refused login, which may be one on the way.
-fn refused_login(said: &str) -> Option<String> {
-    let (before, _) = said.split_once(": Permission denied (")?;
-    let login = before.lines().last()?.trim();
-    (login.contains('@') && !login.contains(char::is_whitespace)).then(|| login.to_owned())
-}
-
-/// Type and fingerprint of the key that the server sent.
-fn sent_key(said: &str) -> String {
-    let kind = said.split_once("fingerprint for the ").and_then(|(_, rest)| rest.split_once(' '));
-    let digest = said.split_once("SHA256:").map(|(_, rest)| {
-        let is_digit = |letter: &char| letter.is_ascii_alphanumeric() || "+/".contains(*letter);
-        rest.chars().take_while(is_digit).take(64).collect::<String>()
-    });
-    match (kind, digest) {
-        (Some((kind, _)), Some(digest)) => format!("{kind} SHA256:{digest}"),
-        _ => "another one".to_owned(),
     }
 }

@@ -6,7 +6,8 @@
 //! has an end of its own besides.
 
 use super::super::key::{KeyError, PrivateKey};
-use super::failure::{SshError, quoted};
+use super::classify::quoted;
+use super::failure::SshError;
 use super::program;
 use crate::secret::Secret;
 use rustix::process::{Pid, Signal, kill_process};

@@ -5,6 +5,7 @@
 //! and everything that is started ends with the deploy: also when it is killed, then within half a
 //! minute. Knows nothing of frames.
 
+mod classify;
 mod config;
 mod connection;
 mod failure;
@@ -168,6 +169,19 @@ impl Host {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.client.settings.hosts[self.index]
+    }
+
+    /// Folder on the server.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.client.settings.path
+    }
+
+    /// The public half of the key, as a line of `authorized_keys`; `None` when the machine's agent
+    /// is asked.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&str> {
+        self.client.public_key()
     }
 
     /// Runs a command of one's own on the server, with these bytes as its input.
