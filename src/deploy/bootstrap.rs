@@ -19,7 +19,7 @@ const DONE: &str = "cellgate-bootstrap: done";
 /// What the server runs; `ROOT` and `DIGEST` are replaced. It holds no single quotation mark, so that
 /// it can stand between two.
 const SCRIPT: &str = "set -eu; umask 022; mkdir -p ROOT/bin; \
-    part=$(mktemp ROOT/bin/.cellgate.XXXXXX); trap \"rm -f $part\" EXIT; cat > \"$part\"; \
+    part=ROOT/bin/.cellgate.$$; trap \"rm -f $part\" EXIT; cat > \"$part\"; \
     if command -v sha256sum >/dev/null; then got=$(sha256sum < \"$part\"); \
     else got=$(shasum -a 256 < \"$part\"); fi; \
     if [ \"${got%% *}\" != DIGEST ]; then echo damaged on its way >&2; exit 65; fi; \

@@ -97,10 +97,14 @@ pub(super) fn reference(
             if let Some(run) = cache.and_then(|cache| cache.load(&key)) {
                 return Ok(run);
             }
-            run_field(&field.image, params, pixel_size).map_err(|error| ReferenceError::Run {
-                field: field.name.clone(),
-                why: error.to_string(),
-            })
+            let run = run_field(&field.image, params, pixel_size).map_err(|error| {
+                ReferenceError::Run { field: field.name.clone(), why: error.to_string() }
+            })?;
+            if let Some(cache) = cache {
+                // A result that cannot be kept is computed again next time; nothing is wrong with it.
+                let _ = cache.store(&key, &run);
+            }
+            Ok(run)
         };
         meant.map(run).collect()
     };
