@@ -6,12 +6,20 @@
 
 /// Runs a loop with AVX2 where the processor has it, otherwise as it is.
 macro_rules! wide {
-    ($work:expr) => {
+    ($work:expr) => {{
+        let ticket = $crate::vectors::Ticket;
         pulp::Arch::new().dispatch(
             #[inline(always)]
-            || $work,
+            || {
+                let _ticket = ticket;
+                $work
+            },
         )
-    };
+    }};
 }
 
 pub(crate) use wide;
+
+/// Makes a closure that can be called once only, by giving itself away: others are called by a
+/// detour that is not inlined.
+pub(crate) struct Ticket;

@@ -5,16 +5,16 @@
 //! it is confirmed over another connection or rolled back.
 
 use super::disk::manifest;
+use super::intake::Intake;
 use super::journal;
-use super::lock;
 use super::prune;
-use super::receive::{self, Chunk};
-use super::refuse::{Refused, failed, refusal};
+use super::receive::Chunk;
+use super::refuse::{Refused, failed, out_of_place, refusal};
+use super::sign::Sign;
 use super::state::Event;
 use super::status;
 use super::work::{self, Held, Working};
 use super::world::World;
-use crate::release::Release;
 use crate::wire::{
     Envelope, Frame, MAX_RAW_BYTES, RefusalCode, Reply, Request, WireError, read_frame, write_frame,
 };
@@ -26,8 +26,6 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at locks and deadlines.
 const TICK: Duration = Duration::from_millis(100);
-/// Between two signs of life during something long.
-const SIGN: Duration = Duration::from_secs(1);
 /// Frames that are read ahead.
 const N_AHEAD: usize = 4;
 
@@ -54,9 +52,7 @@ where
         held: None,
         working: None,
         switched: None,
-        arriving: None,
-        n_chunks: 0,
-        failure: None,
+        intake: Intake::default(),
     };
     let ended = conversation.answer_all(&receiver);
     conversation.give_up("the connection to the deploying side ended");
@@ -88,40 +84,8 @@ struct Conversation<'w, W> {
     working: Option<Working>,
     /// Token of what was switched to on this connection.
     switched: Option<u64>,
-    /// Token and release whose chunks arrive here.
-    arriving: Option<(u64, Release)>,
-    n_chunks: u64,
-    /// Why a chunk was not kept.
-    failure: Option<Refused>,
-}
-
-/// Tells that the agent is alive, and notices that the other side is not.
-struct Sign<'a, W> {
-    writer: &'a mut W,
-    is_gone: &'a AtomicBool,
-    id: u64,
-    step: &'static str,
-    done: u64,
-    last: Instant,
-}
-
-impl<W: Write> Sign<'_, W> {
-    fn give(&mut self, n: u64) -> Result<(), Refused> {
-        self.done += n;
-        if self.is_gone.load(Ordering::Relaxed) {
-            return Err(gone());
-        }
-        if self.last.elapsed() < SIGN {
-            return Ok(());
-        }
-        self.last = Instant::now();
-        let body = Reply::Progress { step: self.step.to_owned(), done: self.done, total: 0 };
-        write_frame(self.writer, &Envelope { id: self.id, body }, &[]).map_err(|_| gone())
-    }
-}
-
-fn gone() -> Refused {
-    refusal(RefusalCode::Cancelled, "the other side is gone", "deploy again").into()
+    /// Chunks that arrive here.
+    intake: Intake,
 }
 
 impl<W: Write> Conversation<'_, W> {
@@ -171,7 +135,7 @@ impl<W: Write> Conversation<'_, W> {
         let Envelope { id, body } = frame.header;
         if let Request::Chunk { token, sha256, size, offset } = body {
             let chunk = Chunk { sha256, size, offset, bytes: &frame.raw };
-            return match self.chunk(token, &chunk) {
+            return match self.intake.chunk(self.world, token, &chunk) {
                 Ok(()) => Ok(()),
                 Err(refused) => self.say(id, Reply::Refused(*refused), &[]),
             };
@@ -190,6 +154,7 @@ impl<W: Write> Conversation<'_, W> {
         write_frame(&mut self.writer, &Envelope { id, body }, raw)
     }
 
+    /// Answers what changes nothing; what does is done by [`Conversation::act`].
     fn reply(
         &mut self,
         id: u64,
@@ -197,20 +162,36 @@ impl<W: Write> Conversation<'_, W> {
         raw: &[u8],
     ) -> Result<(Reply, Vec<u8>), Refused> {
         let world = self.world;
-        let mut sign = Sign {
-            writer: &mut self.writer,
-            is_gone: &self.is_gone,
-            id,
-            step: "reading back",
-            done: 0,
-            last: Instant::now(),
-        };
+        let mut sign = Sign::new(&mut self.writer, &self.is_gone, id);
         let reply = match request {
             Request::Ping => Reply::Pong,
             Request::Status { verify } => {
                 Reply::Status(Box::new(status::status(world, verify, &mut |n| sign.give(n))?))
             }
             Request::Plan => Reply::Plan(work::plan(world, raw, &mut |n| sign.give(n))?),
+            Request::Flush => self.intake.flush()?,
+            Request::Scrub => {
+                let state = journal::peek(world)?.state;
+                prune::scrub(world, &state, &mut |n| sign.give(n))?
+            }
+            Request::Log { max } => status::log(world, max)?,
+            Request::Read { path } => return Ok((Reply::Content, read(world, &path)?)),
+            act @ (Request::Lock { .. }
+            | Request::Chunk { .. }
+            | Request::Stage { .. }
+            | Request::SelfTest { .. }
+            | Request::Switch { .. }
+            | Request::Confirm { .. }
+            | Request::Abort { .. }
+            | Request::Prune { .. }) => self.act(id, act, raw)?,
+        };
+        Ok((reply, Vec::new()))
+    }
+
+    fn act(&mut self, id: u64, request: Request, raw: &[u8]) -> Result<Reply, Refused> {
+        let world = self.world;
+        let mut sign = Sign::new(&mut self.writer, &self.is_gone, id);
+        Ok(match request {
             Request::Lock { key, owner, base, intent } => {
                 if self.held.is_some() || self.switched.is_some() {
                     return Err(out_of_place("this connection has a deploy already"));
@@ -221,11 +202,6 @@ impl<W: Write> Conversation<'_, W> {
                 (self.held, self.working) = (Some(held), Some(working));
                 Reply::Locked { token, missing }
             }
-            Request::Chunk { .. } => return Err(out_of_place("a chunk has no answer")),
-            Request::Flush => match self.failure.take() {
-                Some(refused) => return Err(refused),
-                None => Reply::Flushed { n_chunks: std::mem::take(&mut self.n_chunks) },
-            },
             Request::Stage { token } => {
                 let (held, working) = at_work(&mut self.held, &self.working, token)?;
                 let Held { lock, journal } = held;
@@ -251,14 +227,15 @@ impl<W: Write> Conversation<'_, W> {
                 let mut held = Held::take_briefly(world, "pruning")?;
                 prune::prune(world, &mut held.journal, keep)?
             }
-            Request::Scrub => {
-                let state = journal::peek(world)?.state;
-                prune::scrub(world, &state, &mut |n| sign.give(n))?
-            }
-            Request::Log { max } => status::log(world, max)?,
-            Request::Read { path } => return Ok((Reply::Content, read(world, &path)?)),
-        };
-        Ok((reply, Vec::new()))
+            Request::Ping
+            | Request::Status { .. }
+            | Request::Plan
+            | Request::Chunk { .. }
+            | Request::Flush
+            | Request::Scrub
+            | Request::Log { .. }
+            | Request::Read { .. } => return Err(out_of_place("this request changes nothing")),
+        })
     }
 
     fn switch(&mut self, token: u64, window_ms: u64) -> Result<Reply, Refused> {
@@ -313,48 +290,6 @@ impl<W: Write> Conversation<'_, W> {
                 held.journal.append(self.world, Event::Aborted { token: working.token, reason });
         }
     }
-
-    fn chunk(&mut self, token: u64, chunk: &Chunk<'_>) -> Result<(), Refused> {
-        if self.failure.is_some() {
-            return Ok(());
-        }
-        let kept = self.release_of(token).and_then(|release| {
-            let is_named = |file: &&crate::release::ReleasedFile| {
-                file.sha256 == chunk.sha256 && file.size == chunk.size
-            };
-            match release.files.iter().find(is_named) {
-                None => Err(out_of_place("a chunk belongs to no file of the release")),
-                Some(_) => receive::write(self.world, chunk),
-            }
-        });
-        match kept {
-            Ok(()) => {
-                self.n_chunks += 1;
-                Ok(())
-            }
-            Err(refused) => {
-                self.failure = Some(refused.clone());
-                Err(refused)
-            }
-        }
-    }
-
-    /// The release whose deploy has the lock with that token.
-    fn release_of(&mut self, token: u64) -> Result<Release, Refused> {
-        let lease = lock::lease(self.world).map(|lease| lease.token);
-        if token == 0 || lease != Some(token) {
-            let help = "this deploy is over; begin another";
-            return Err(refusal(RefusalCode::Fenced, "another deploy has the lock", help).into());
-        }
-        if let Some((_, release)) = self.arriving.as_ref().filter(|(known, _)| *known == token) {
-            return Ok(release.clone());
-        }
-        let deploy = journal::peek(self.world)?.state.deploy.filter(|one| one.token == token);
-        let deploy = deploy.ok_or_else(|| out_of_place("the deploy is over"))?;
-        let release = manifest(self.world, deploy.release)?;
-        self.arriving = Some((token, release.clone()));
-        Ok(release)
-    }
 }
 
 /// The deploy that this connection has the lock for.
@@ -395,8 +330,4 @@ fn read(world: &World, path: &str) -> Result<Vec<u8>, Refused> {
     let folder = world.root.walk(names).map_err(failed("the release"))?;
     let bytes = folder.read(name, MAX_RAW_BYTES as u64).map_err(failed("the release"))?;
     bytes.ok_or_else(|| failed("the release")(std::io::ErrorKind::NotFound.into()))
-}
-
-fn out_of_place(what: &str) -> Refused {
-    refusal(RefusalCode::Protocol, what, "use the same version on both sides").into()
 }

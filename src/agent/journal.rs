@@ -304,4 +304,20 @@ mod tests {
         assert_eq!(Some(told.records[0].previous), read(&kept).unwrap().head);
         assert_eq!(read(&kept).unwrap().state, before);
     }
+    #[test]
+    fn a_turn_that_fails_at_any_step_loses_nothing() {
+        for nth in 1..=7 {
+            let (folder, _) = written();
+            let fault = format!("journal-turn:eio:{nth}").parse().unwrap();
+            let settings = Settings { fault: Some(fault), ..Settings::default() };
+            let faulty = World::open(folder.path(), &settings).unwrap();
+            let mut journal = Journal::open(&faulty).unwrap();
+            let before = journal.state().clone();
+            let is_last = journal.turn(&faulty).is_ok();
+            assert_eq!(read(&bytes(&folder)).unwrap().state, before, "{nth}");
+            let mut again = Journal::open(&faulty).unwrap();
+            again.append(&faulty, aborted(9)).unwrap();
+            assert_eq!(is_last, nth == 7, "{nth}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod conversation;
 mod disk;
 pub mod fault;
 mod folder;
+mod intake;
 mod journal;
 mod lock;
 mod preflight;
@@ -20,6 +21,7 @@ mod receive;
 mod recovery;
 mod refuse;
 mod self_test;
+mod sign;
 mod stage;
 mod state;
 mod status;
@@ -48,10 +50,11 @@ where
     R: Read + Send + 'static,
     W: Write,
 {
-    // What a former agent left is brought to an end, whatever is asked; another may be at it, and
-    // what fails here is told to the first who asks for something.
+    // What a former agent left is brought to an end, whatever is asked. Who has the lock has done so,
+    // and what fails here is told to the first who asks for something.
     if recovery::is_needed(world).unwrap_or(false) {
-        let _ = work::Held::take_briefly(world, "recovery");
+        let nobody = crate::wire::Owner::default();
+        let _ = work::Held::take(world, "recovery", &nobody, Duration::ZERO);
     }
     greet(&mut reader, &mut writer)?;
     conversation::converse(world, reader, writer)

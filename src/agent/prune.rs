@@ -87,7 +87,12 @@ fn sweep_incoming(world: &World) -> io::Result<()> {
     let now = i64::try_from(world.wall_s()).unwrap_or(i64::MAX);
     for (name, _) in incoming.list()? {
         let age = incoming.find(&name)?.map_or(0, |found| now.saturating_sub(found.changed_s));
-        if INCOMING_S < age {
+        // A list of chunks whose blob was moved on is of no use.
+        let is_idle = match name.strip_suffix(".have") {
+            Some(blob) => incoming.find(blob)?.is_none(),
+            None => false,
+        };
+        if is_idle || INCOMING_S < age {
             incoming.remove_tree(Point::PruneRemove, &name)?;
         }
     }

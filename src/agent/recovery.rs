@@ -8,6 +8,7 @@ use super::fault::Point;
 use super::journal::Journal;
 use super::quarantine;
 use super::refuse::{Refused, failed};
+use super::stage;
 use super::state::{Event, Pending, Rollback, State};
 use super::world::World;
 use crate::digest::Digest;
@@ -82,7 +83,7 @@ pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
 /// `failed`, with the disk and the journal as they were after the last whole step.
 pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refused> {
     for _ in 0..MAX_STEPS {
-        let Some(step) = next_step(journal.state(), &sight(world)?) else { return Ok(()) };
+        let Some(step) = next_step(journal.state(), &sight(world)?) else { break };
         match step {
             Step::EndRollback(rollback) => end_rollback(world, journal, rollback)?,
             Step::RollBack(pending, reason) => roll_back(world, journal, &pending, &reason)?,
@@ -93,6 +94,9 @@ pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refuse
             Step::PointPrevious(previous) => point(world, PREVIOUS, previous, PREVIOUS_POINTS)?,
         }
     }
+    // Whoever has the lock stages nothing yet: what looks half built was left. It is in nobody's way
+    // until the next deploy, which asks for its removal.
+    let _ = stage::clean(world);
     Ok(())
 }
 
@@ -102,7 +106,7 @@ pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refuse
 /// `failed`.
 pub(super) fn is_needed(world: &World) -> Result<bool, Refused> {
     let state = super::journal::peek(world)?.state;
-    Ok(next_step(&state, &sight(world)?).is_some())
+    Ok(next_step(&state, &sight(world)?).is_some() || stage::has_left(world))
 }
 
 fn sight(world: &World) -> Result<Sight, Refused> {
@@ -171,4 +175,77 @@ fn point(
 ) -> Result<(), Refused> {
     let target = id.map(|id| format!("releases/{id}"));
     world.root.point(points, pointer, target.as_deref()).map_err(failed("a pointer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(name: &str) -> Digest {
+        Digest::of_bytes(name.as_bytes())
+    }
+
+    fn state() -> State {
+        State {
+            active: Some(release("b")),
+            previous: Some(release("a")),
+            pending: Some(Pending {
+                token: 1,
+                key: "k".to_owned(),
+                release: release("c"),
+                base: Some(release("b")),
+                boot: "boot".to_owned(),
+                deadline_ms: 100,
+            }),
+            ..State::default()
+        }
+    }
+
+    fn sight(current: &str, boot: &str, now_ms: u64) -> Sight {
+        Sight {
+            current: Pointed::Release(release(current)),
+            previous: Pointed::Release(release("a")),
+            boot: boot.to_owned(),
+            now_ms,
+        }
+    }
+
+    #[track_caller]
+    fn rolls_back(sight: &Sight, says: &str) {
+        match next_step(&state(), sight) {
+            Some(Step::RollBack(_, reason)) => assert!(reason.contains(says), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_pending_waits_until_its_time_and_no_longer() {
+        assert_eq!(next_step(&state(), &sight("c", "boot", 99)), None);
+        rolls_back(&sight("c", "boot", 100), "in time");
+        rolls_back(&sight("c", "another", 1), "restarted");
+        rolls_back(&sight("b", "boot", 1), "interrupted");
+    }
+
+    #[test]
+    fn a_way_back_that_was_begun_comes_before_everything_else() {
+        let (from, to) = (release("c"), Some(release("b")));
+        let rollback = Rollback { token: 1, from, to, reason: "why".to_owned() };
+        let state = State { rolling_back: Some(rollback.clone()), ..state() };
+        assert_eq!(next_step(&state, &sight("c", "boot", 1)), Some(Step::EndRollback(rollback)));
+    }
+
+    #[test]
+    fn pointers_that_disagree_with_the_journal_are_set_right() {
+        let state = State { pending: None, ..state() };
+        assert_eq!(next_step(&state, &sight("b", "boot", 1)), None);
+        let step = next_step(&state, &sight("x", "boot", 1));
+        assert_eq!(step, Some(Step::Restore(state.active, release("x").to_string())));
+        let elsewhere = Pointed::Elsewhere("/etc/\u{202e}".to_owned());
+        let sight = Sight { current: elsewhere, ..sight("b", "boot", 1) };
+        let step = next_step(&state, &sight);
+        assert_eq!(step, Some(Step::Restore(state.active, "/etc/\\u{202e}".to_owned())));
+        let sight = Sight { current: Pointed::Nowhere, previous: Pointed::Nowhere, ..sight };
+        let fresh = State::default();
+        assert_eq!(next_step(&fresh, &sight), None);
+    }
 }

@@ -41,6 +41,11 @@ pub(super) fn failed(what: &str) -> impl FnOnce(io::Error) -> Refused + '_ {
     }
 }
 
+/// Tells that a request does not fit here.
+pub(super) fn out_of_place(what: &str) -> Refused {
+    refusal(RefusalCode::Protocol, what, "use the same version on both sides").into()
+}
+
 impl From<JournalError> for Refused {
     fn from(error: JournalError) -> Self {
         match error {

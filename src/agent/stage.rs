@@ -161,6 +161,12 @@ pub(super) fn clean(world: &World) -> Result<(), Refused> {
     cleaned().map_err(failed("what an earlier deploy left"))
 }
 
+/// Whether there is something half built, by a deploy that is at work or by one that was.
+pub(super) fn has_left(world: &World) -> bool {
+    let listed = world.folder("releases").and_then(|releases| releases.list());
+    listed.is_ok_and(|names| names.iter().any(|(name, _)| name.starts_with('.')))
+}
+
 fn beside(id: Digest) -> String {
     format!(".{id}.tmp")
 }

@@ -111,6 +111,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         if args.list {
             return list(args, out, &log);
         }
+        check_signatures(args, &log)?;
         if let Some(revision) = &approvals.revision {
             verify_history(&top, revision).map_err(|error| Failure::Refused(error.to_string()))?;
         }
@@ -264,13 +265,17 @@ fn line(record: &Record) -> String {
     )
 }
 
-fn verified(args: &Args, out: &mut dyn Write, log: &Log) -> Result<u8, Failure> {
-    if let Some(signers) = &args.allowed_signers {
-        for (index, record) in log.records().iter().enumerate() {
-            verify(record, signers)
-                .map_err(|error| Failure::Refused(format!("line {}: {error}", index + 1)))?;
-        }
+/// Where signers are named, every record must be signed by its own.
+fn check_signatures(args: &Args, log: &Log) -> Result<(), Failure> {
+    let Some(signers) = &args.allowed_signers else { return Ok(()) };
+    for (index, record) in log.records().iter().enumerate() {
+        verify(record, signers)
+            .map_err(|error| Failure::Refused(format!("line {}: {error}", index + 1)))?;
     }
+    Ok(())
+}
+
+fn verified(args: &Args, out: &mut dyn Write, log: &Log) -> Result<u8, Failure> {
     let n_records = log.records().len();
     if args.format == Format::Json {
         let told = serde_json::json!({"records": n_records, "head": log.head().to_string()});

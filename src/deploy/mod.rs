@@ -1,7 +1,8 @@
 //! Deploy: brings a release onto the hosts of a target, or leaves them as they were.
 //!
 //! `transport` opens channels, `connection` asks and hears on one of them, `session` goes through a
-//! deploy step by step. Everything that decides what is active happens in the agent.
+//! deploy step by step, `whole` through all steps on one host. Everything that decides what is active
+//! happens in the agent.
 
 pub mod cancel;
 pub mod connection;
@@ -10,6 +11,7 @@ pub mod fleet;
 pub mod key;
 pub mod known_hosts;
 pub mod local;
+mod options;
 pub mod pack;
 pub mod platform;
 pub mod preview;
@@ -21,5 +23,6 @@ pub mod settings;
 pub mod ssh;
 pub mod target;
 pub mod transport;
+mod whole;
 
 pub use ending::{Ended, Failure};

@@ -4,7 +4,8 @@
 //! is small goes over the control channel; where no further channel can be opened, all of it does.
 
 use super::connection::{Connection, TalkError};
-use super::session::{Options, Progress, connect};
+use super::options::{Options, Progress};
+use super::session::connect;
 use super::transport::{Purpose, Transport};
 use crate::digest::Digest;
 use crate::release::Package;

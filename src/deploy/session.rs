@@ -1,8 +1,10 @@
 //! Session: a deploy on one host, step by step over any transport.
 //!
 //! Plan, lock, send what is missing, stage, test, switch, confirm over a new connection. Each step is
-//! a method, so that several hosts can be prepared before the first is switched; `deploy` and
-//! `rollback` go through all of them. The answer is what the server says, or "unknown": never a guess.
+//! a method, so that several hosts can be prepared before the first is switched. The answer is what the server says, or "unknown": never a guess.
+
+pub use super::options::{Options, Progress};
+pub use super::whole::{Deployed, deploy, rollback};
 
 use super::connection::{Connection, TalkError};
 use super::ending::{Ended, Failure, Phase};
@@ -10,90 +12,13 @@ use super::sending;
 use super::transport::{Purpose, Transport};
 use crate::digest::Digest;
 use crate::release::{Package, Release};
-use crate::wire::{Frame, Intent, Missing, Owner, Plan, RefusalCode, Reply, Request, ServerStatus};
+use crate::wire::{Frame, Intent, Missing, Plan, RefusalCode, Reply, Request, ServerStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// How often a deploy is begun again after its connection broke, before the switch.
-const MAX_ATTEMPTS: u32 = 3;
 /// Between two attempts to reach the server.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// How a deploy is done.
-#[derive(Clone)]
-pub struct Options {
-    /// Name of the deploy, the same for each attempt: a second one takes the place of the first.
-    pub key: String,
-    /// Who deploys.
-    pub owner: Owner,
-    /// How long the confirmation may take before the server rolls back.
-    pub window: Duration,
-    /// How much longer than the window the server is asked what became of a switch.
-    pub grace: Duration,
-    /// How long to wait for another deploy to end.
-    pub lock_wait: Duration,
-    /// Most channels for large blobs beside the control channel; 0 sends everything there.
-    pub n_channels: usize,
-    /// How many confirmed releases stay on the server beside the active and the previous one.
-    pub keep: u32,
-    /// Hears what is being done.
-    pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
-}
-
-impl Options {
-    /// Options of a deploy with that name, by somebody, with nobody listening.
-    #[must_use]
-    pub fn new(key: impl Into<String>, owner: Owner) -> Self {
-        Self {
-            key: key.into(),
-            owner,
-            window: Duration::from_secs(60),
-            grace: Duration::from_secs(10),
-            lock_wait: Duration::ZERO,
-            n_channels: 4,
-            keep: 5,
-            progress: Arc::new(|_| {}),
-        }
-    }
-}
-
-/// What is being done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Another deploy has the lock.
-    Waiting,
-    /// Bytes are sent.
-    Sending {
-        /// How many.
-        n_bytes: u64,
-        /// Of how many.
-        of: u64,
-    },
-    /// The server reads the blobs back and builds the release.
-    Staging,
-    /// The release tests itself.
-    Testing,
-    /// The release becomes the active one.
-    Switching,
-    /// The server is asked over a new connection.
-    Confirming,
-}
-
-/// How a deploy ended well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deployed {
-    /// The active release.
-    pub release: Digest,
-    /// What was active before.
-    pub base: Option<Digest>,
-    /// Whether it was active already and nothing was done.
-    pub is_unchanged: bool,
-    /// Bytes that were sent.
-    pub n_sent: u64,
-    /// What did not work and does not matter for what is active.
-    pub warnings: Vec<String>,
-}
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// A host that is ready to be switched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -416,86 +341,4 @@ async fn status(connection: &mut Connection, verify: bool) -> Result<ServerStatu
         Reply::Status(status) => Ok(*status),
         _ => Err(TalkError::Unexpected),
     }
-}
-
-/// Deploys a package on one host.
-///
-/// A connection that breaks before the switch is opened again; only what is missing is sent then.
-///
-/// # Errors
-/// [`Failure`], whose exit code says what is active.
-pub async fn deploy<T: Transport>(
-    transport: &T,
-    package: &Arc<Package>,
-    options: &Options,
-) -> Result<Deployed, Failure> {
-    let mut attempt = 1;
-    let (mut session, prepared) = loop {
-        match prepare(transport, package, options).await {
-            Ok(Preparation::Unchanged(deployed)) => return Ok(deployed),
-            Ok(Preparation::Ready(session, prepared)) => break (session, prepared),
-            Err(failure) if failure.is_transient() && attempt < MAX_ATTEMPTS => attempt += 1,
-            Err(failure) => return Err(failure),
-        }
-        sleep(PAUSE).await;
-    };
-    finish(&mut session, &prepared).await
-}
-
-enum Preparation<'t, T> {
-    Unchanged(Deployed),
-    Ready(Session<'t, T>, Prepared),
-}
-
-async fn prepare<'t, T: Transport>(
-    transport: &'t T,
-    package: &Arc<Package>,
-    options: &Options,
-) -> Result<Preparation<'t, T>, Failure> {
-    let mut session = Session::open(transport, options.clone()).await?;
-    let plan = session.plan(package.release()).await?;
-    let release = package.release().id();
-    if plan.is_active {
-        let (base, n_sent, warnings) = (plan.active, 0, Vec::new());
-        let deployed = Deployed { release, base, is_unchanged: true, n_sent, warnings };
-        return Ok(Preparation::Unchanged(deployed));
-    }
-    if let Some(refusal) = plan.refusals.into_iter().next() {
-        return Err(Failure::of(Phase::Before, TalkError::Refused(Box::new(refusal))));
-    }
-    let prepared = session.prepare(package, plan.active).await?;
-    Ok(Preparation::Ready(session, prepared))
-}
-
-/// Goes back to a release that was confirmed before; to the previous one when none is named.
-///
-/// # Errors
-/// [`Failure`], whose exit code says what is active.
-pub async fn rollback<T: Transport>(
-    transport: &T,
-    to: Option<Digest>,
-    options: &Options,
-) -> Result<Deployed, Failure> {
-    let mut session = Session::open(transport, options.clone()).await?;
-    let status = session.status(false).await?;
-    let Some(release) = to.or(status.previous) else {
-        return Err(Failure::new(Ended::Refused, "there is no release to go back to"));
-    };
-    let prepared = session.prepare_rollback(release, status.active).await?;
-    finish(&mut session, &prepared).await
-}
-
-async fn finish<T: Transport>(
-    session: &mut Session<'_, T>,
-    prepared: &Prepared,
-) -> Result<Deployed, Failure> {
-    session.switch(prepared).await?;
-    let warnings = session.confirm(prepared).await?;
-    Ok(Deployed {
-        release: prepared.release,
-        base: prepared.base,
-        is_unchanged: false,
-        n_sent: prepared.n_sent,
-        warnings,
-    })
 }

@@ -116,7 +116,7 @@ impl Step {
 
 /// The outputs of a gate whose report stands in a folder.
 ///
-/// `report-digest` is what an approval names, see [`Report::digest`]; for `params-digest` see
+/// `report-digest` is what people approve, [`Report::digest`]; for `params-digest` see
 /// [`Report::params_digest`].
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 mod frame;
 mod greeting;
 mod message;
+mod status;
 
 pub use frame::{
     Frame, MAX_HEADER_BYTES, MAX_RAW_BYTES, WireError, read_frame, read_frame_async, write_frame,
@@ -15,6 +16,7 @@ pub use frame::{
 };
 pub use greeting::{Greeting, MAGIC, MAX_NOISE_BYTES, NEWEST, OLDEST, Opening, greet, greet_async};
 pub use message::{
-    CHUNK_BYTES, Damage, Envelope, Intent, LockStatus, MAX_OWNER_CHARS, Missing, Owner,
-    PendingStatus, Plan, Refusal, RefusalCode, Reply, Request, ServerStatus, n_chunks,
+    CHUNK_BYTES, Envelope, Intent, MAX_OWNER_CHARS, Missing, Owner, Plan, Refusal, RefusalCode,
+    Reply, Request, n_chunks,
 };
+pub use status::{Damage, LockStatus, PendingStatus, ServerStatus};

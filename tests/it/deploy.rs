@@ -1,7 +1,7 @@
 //! Deploys on a local target: the way of a release, and everything that a server refuses.
 
-use crate::deploy_rig::{CELLGATE, Mishap, Mishapped, Server, Studio, block_on, options};
-use cellgate::approval::Action;
+use crate::deploy_mishaps::{Mishap, Mishapped};
+use crate::deploy_rig::{CELLGATE, Server, Studio, block_on, options};
 use cellgate::deploy::session::{Deployed, Options, Session, deploy, rollback};
 use cellgate::deploy::{Ended, Failure};
 use cellgate::digest::Digest;
@@ -28,12 +28,12 @@ pub(crate) fn with_releases(studio: &mut Studio, sequences: &[u64]) -> (Server, 
     (server, packages)
 }
 
-fn id(package: &Arc<Package>) -> Digest {
+pub(crate) fn id(package: &Arc<Package>) -> Digest {
     package.release().id()
 }
 
 #[track_caller]
-fn refused(told: Result<Deployed, Failure>, code: RefusalCode, exit_code: u8) -> String {
+pub(crate) fn refused(told: Result<Deployed, Failure>, code: RefusalCode, exit_code: u8) -> String {
     let failure = told.unwrap_err();
     assert_eq!(failure.refusal, Some(code), "{failure}");
     assert_eq!(failure.ended.exit_code(), exit_code, "{failure}");
@@ -257,114 +257,6 @@ fn rot_on_the_disk_is_told_and_healed_by_the_same_deploy() {
 }
 
 #[test]
-fn what_nobody_approved_is_never_active() {
-    let mut studio = Studio::new();
-    let (server, packages) = with_releases(&mut studio, &[1]);
-    let told = put(&server, &studio.unapproved().package(2));
-    let message = refused(told, RefusalCode::NotApproved, 20);
-    assert!(message.contains("profile `p` is not approved: stale"), "{message}");
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
-}
-
-#[test]
-fn a_log_of_approvals_that_was_rewritten_is_refused() {
-    let mut studio = Studio::new();
-    let (server, _) = with_releases(&mut studio, &[1]);
-    let told = put(&server, &Studio::new().package(2));
-    let message = refused(told, RefusalCode::NotApproved, 20);
-    assert!(message.contains("does not go on from"), "{message}");
-}
-
-#[test]
-fn what_was_revoked_is_not_gone_back_to() {
-    let mut studio = Studio::new();
-    let (server, packages) = with_releases(&mut studio, &[1]);
-    let first = packages[0].release();
-    let params = first.profiles[0].params_digest;
-    studio.approve(Action::Revoke, params, first.policy_digest, first.engine_fingerprint);
-    put(&server, &studio.package(2)).unwrap();
-    let told = block_on(rollback(&server.agent(&[]), Some(id(&packages[0])), &options("back")));
-    let message = refused(told, RefusalCode::NotApproved, 20);
-    assert!(message.contains("revoked"), "{message}");
-}
-
-#[test]
-fn where_signers_are_named_an_approval_must_be_signed() {
-    let mut studio = Studio::new();
-    let (server, _) = with_releases(&mut studio, &[1]);
-    fs::write(server.root().join("allowed_signers"), "").unwrap();
-    let message = refused(put(&server, &studio.package(2)), RefusalCode::NotApproved, 20);
-    assert!(message.contains("is not signed"), "{message}");
-}
-
-#[test]
-fn an_older_release_is_refused_unless_it_is_a_rollback() {
-    let mut studio = Studio::new();
-    let old = studio.package(1);
-    let (server, _) = with_releases(&mut studio, &[5]);
-    let message = refused(put(&server, &old), RefusalCode::Replayed, 20);
-    assert!(message.contains("number 1 in the order, and 5"), "{message}");
-}
-
-#[test]
-fn a_release_that_fails_its_own_test_is_put_aside() {
-    let mut studio = Studio::new();
-    let (server, packages) = with_releases(&mut studio, &[1]);
-    let programs = [
-        ("#!/bin/sh\necho broken >&2; exit 3\n", "broken"),
-        ("#!/bin/sh\necho nonsense\n", "cannot be read"),
-        ("no program\n", "cannot be started"),
-        (
-            "#!/bin/sh\nexec /bin/sed s/profiles/profiled/ \"$3/reference/self-test.json\"\n",
-            "cannot be read",
-        ),
-        (
-            "#!/bin/sh\nexec /bin/sed 's/\"p\"/\"q\"/' \"$3/reference/self-test.json\"\n",
-            "`p` is not found",
-        ),
-    ];
-    for (number, (program, says)) in (2..).zip(programs) {
-        let program = Content::Bytes(program.as_bytes().to_vec());
-        let engine = Digest::of_bytes(b"engine");
-        let package = studio.package_with(number, program, engine, &[]);
-        let message = refused(put(&server, &package), RefusalCode::SelfTest, 21);
-        assert!(message.contains(says), "{message}");
-        assert_eq!(server.pointed("current"), Some(id(&packages[0])));
-    }
-}
-
-#[test]
-fn a_release_for_another_platform_is_refused() {
-    let mut studio = Studio::new();
-    let server = Server::new();
-    let package = studio.package(1);
-    let mut manifest = (**package.release()).clone();
-    manifest.target_triple = "riscv64gc-unknown-linux-musl".to_owned();
-    let entries = manifest.files.iter().map(|file| cellgate::release::Entry {
-        path: file.path.clone(),
-        mode: file.mode,
-        content: package.content(file.sha256).unwrap().clone(),
-    });
-    let entries = entries.collect();
-    let package = Arc::new(Package::build(manifest, entries).unwrap());
-    let message = refused(put(&server, &package), RefusalCode::Preflight, 20);
-    assert!(message.contains("riscv64gc"), "{message}");
-}
-
-#[test]
-fn a_server_that_moved_since_the_plan_refuses() {
-    let mut studio = Studio::new();
-    let (server, packages) = with_releases(&mut studio, &[1, 2]);
-    let third = studio.package(3);
-    let agent = server.agent(&[]);
-    block_on(async {
-        let mut session = Session::open(&agent, options("k")).await.unwrap();
-        let failure = session.prepare(&third, Some(id(&packages[0]))).await.unwrap_err();
-        assert_eq!((failure.refusal, failure.ended), (Some(RefusalCode::Moved), Ended::Refused));
-    });
-}
-
-#[test]
 fn of_eight_deploys_at_once_one_wins_and_the_others_are_told_who() {
     let mut studio = Studio::new();
     let (server, _) = with_releases(&mut studio, &[1]);
@@ -374,7 +266,7 @@ fn of_eight_deploys_at_once_one_wins_and_the_others_are_told_who() {
             let server = &server;
             scope.spawn(move || {
                 let key = format!("deploy-{}", package.release().sequence);
-                block_on(deploy(&server.agent(&[]), package, &options(&key)))
+                block_on(deploy(&server.agent(&[]), package, &Options { keep: 9, ..options(&key) }))
             })
         });
         let deploys: Vec<_> = deploys.collect();
@@ -391,11 +283,11 @@ fn of_eight_deploys_at_once_one_wins_and_the_others_are_told_who() {
         assert_eq!(failure.ended, Ended::Refused, "{failure}");
         assert!([Locked, Moved, Pending].map(Some).contains(&failure.refusal), "{failure}");
     }
-    let status = cellgate_status(&server);
+    let status = status_of(&server);
     assert!(status.pending.is_none() && status.good.len() == 1 + winners.len());
 }
 
-fn cellgate_status(server: &Server) -> cellgate::wire::ServerStatus {
+pub(crate) fn status_of(server: &Server) -> cellgate::wire::ServerStatus {
     let agent = server.agent(&[]);
     block_on(async {
         let mut session = Session::open(&agent, options("status")).await.unwrap();
@@ -444,59 +336,6 @@ fn the_same_deploy_takes_the_place_of_its_own_stalled_attempt() {
 }
 
 #[test]
-fn planted_links_lead_nowhere() {
-    let mut studio = Studio::new();
-    let package = studio.package(1);
-    let blob = package.release().file("params/p.yaml").unwrap().sha256.to_string();
-    let outside = tempfile::tempdir().unwrap();
-    fs::write(outside.path().join("precious"), "precious").unwrap();
-    let planted: [&dyn Fn(&Server); 4] = [
-        &|server| {
-            symlink(outside.path().join("precious"), server.root().join("incoming").join(&blob))
-                .unwrap()
-        },
-        &|server| {
-            let target = server.root().join("incoming").join(&blob);
-            // Another file system has no such links; there nothing is planted.
-            let _ = fs::hard_link(outside.path().join("precious"), target);
-        },
-        &|server| {
-            let folder = server.root().join("blobs/sha256").join(&blob[..2]);
-            fs::create_dir_all(&folder).unwrap();
-            symlink(outside.path().join("precious"), folder.join(&blob)).unwrap();
-        },
-        &|server| symlink(outside.path(), server.root().join("current")).unwrap(),
-    ];
-    for plant in planted {
-        let server = Server::new();
-        assert!(server.guard(&[]).status.code() == Some(1), "there is no root yet");
-        fs::create_dir_all(server.root()).unwrap();
-        assert!(server.guard(&[]).status.success());
-        plant(&server);
-        put(&server, &package).unwrap();
-        assert!(server.is_whole(id(&package)));
-        assert_eq!(fs::read(outside.path().join("precious")).unwrap(), b"precious");
-        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
-    }
-    // A folder of the layout that is a link is not entered at all.
-    let server = Server::new();
-    fs::create_dir_all(server.root()).unwrap();
-    symlink(outside.path(), server.root().join("releases")).unwrap();
-    assert!(put(&server, &package).is_err());
-    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
-}
-
-#[test]
-fn a_server_that_others_may_write_to_is_refused() {
-    let mut studio = Studio::new();
-    let (server, _) = with_releases(&mut studio, &[1]);
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-    fs::set_permissions(server.root().join("releases"), mode).unwrap();
-    let message = refused(put(&server, &studio.package(2)), RefusalCode::Preflight, 20);
-    assert!(message.contains("can be written to by others"), "{message}");
-}
-
-#[test]
 fn a_hand_that_moved_the_pointer_is_undone() {
     let mut studio = Studio::new();
     let (server, packages) = with_releases(&mut studio, &[1, 2]);
@@ -526,20 +365,6 @@ fn old_releases_go_and_pinned_ones_stay() {
 }
 
 #[test]
-fn a_damaged_journal_stops_the_agent_and_is_told() {
-    let mut studio = Studio::new();
-    let (server, packages) = with_releases(&mut studio, &[1]);
-    let path = server.root().join("state/journal.jsonl");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[40] ^= 1;
-    fs::write(&path, bytes).unwrap();
-    let failure = put(&server, &studio.package(2)).unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 22, "{failure}");
-    assert!(cellgate_status(&server).stranded.unwrap().contains("record 1"));
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
-}
-
-#[test]
 fn the_journal_tells_who_did_what() {
     let mut studio = Studio::new();
     let (server, _) = with_releases(&mut studio, &[1]);
@@ -553,24 +378,6 @@ fn the_journal_tells_who_did_what() {
     for word in ["began", "staged", "tested", "switching", "confirmed", "again's owner"] {
         assert!(all.contains(word), "no {word}: {all}");
     }
-}
-
-#[test]
-fn a_file_of_the_active_release_can_be_read() {
-    let mut studio = Studio::new();
-    let (server, packages) = with_releases(&mut studio, &[1]);
-    let agent = server.agent(&[]);
-    block_on(async {
-        let mut session = Session::open(&agent, options("k")).await.unwrap();
-        let read = |path: &str| Request::Read { path: path.to_owned() };
-        let told = session.request(read("params/p.yaml")).await.unwrap();
-        let sha256 = packages[0].release().file("params/p.yaml").unwrap().sha256;
-        assert_eq!(Digest::of_bytes(&told.raw), sha256);
-        for path in ["../../state/journal.jsonl", "/etc/passwd", "state/journal.jsonl"] {
-            let told = session.request(read(path)).await.map(drop);
-            assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Unknown));
-        }
-    });
 }
 
 #[test]

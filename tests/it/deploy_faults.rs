@@ -5,8 +5,9 @@
 //! that a step without a trial fails the test. The table of outcomes is the source of
 //! `docs/deploy-faults.md`; the test compares and never writes there.
 
-use crate::deploy::{put, with_releases};
-use crate::deploy_rig::{Mishap, Mishapped, Recording, Server, Studio, block_on, options};
+use crate::deploy::{id, put, with_releases};
+use crate::deploy_mishaps::{Mishap, Mishapped};
+use crate::deploy_rig::{Recording, Server, Studio, block_on, options};
 use cellgate::agent::fault::Point;
 use cellgate::deploy::Failure;
 use cellgate::deploy::session::{Deployed, Options, Session, deploy, rollback};
@@ -14,7 +15,6 @@ use cellgate::digest::Digest;
 use cellgate::release::Package;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -34,7 +34,7 @@ enum Story {
     Next,
     /// A deploy of the active release, which is damaged.
     Heal,
-    /// A deploy after a record was torn.
+    /// A deploy after one that tore a record and left half a release.
     Torn,
     /// A way back.
     Back,
@@ -49,11 +49,7 @@ struct Scene {
     base: Option<Digest>,
 }
 
-fn id(package: &Arc<Package>) -> Digest {
-    package.release().id()
-}
-
-fn hasty(key: &str) -> Options {
+pub(crate) fn hasty(key: &str) -> Options {
     let ms = Duration::from_millis;
     Options { window: ms(600), grace: ms(600), ..options(key) }
 }
@@ -85,6 +81,9 @@ fn scene(story: Story) -> Scene {
             let mut bytes = fs::read(&path).unwrap();
             bytes.extend(b"0123456789abcdef {\"n\":9");
             fs::write(&path, bytes).unwrap();
+            let left = server.root().join(format!("releases/.{}.tmp/params", id(&next)));
+            fs::create_dir_all(&left).unwrap();
+            fs::write(left.join("p.yaml"), "half").unwrap();
             Scene { server, package: next, base }
         }
         Story::Back => Scene { server, package: packages[0].clone(), base },
@@ -326,81 +325,4 @@ fn a_client_that_dies_at_any_byte_leaves_the_former_release_or_the_new_one() {
             });
         }
     });
-}
-
-/// A small disk of its own, where this user may mount one.
-struct Disk {
-    folder: tempfile::TempDir,
-}
-
-impl Disk {
-    fn mount(options: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", options, "cellgate-test"]).arg(folder.path());
-        let is_mounted = command.output().is_ok_and(|output| output.status.success());
-        if !is_mounted {
-            println!("skipped: this user may not mount a small disk ({options})");
-        }
-        is_mounted.then_some(Self { folder })
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.folder.path()).output();
-    }
-}
-
-fn agent_of(disk: &Disk) -> cellgate::deploy::local::Local {
-    cellgate::deploy::local::Local::new(
-        crate::deploy_rig::CELLGATE,
-        disk.folder.path().join("root"),
-    )
-}
-
-fn heavy(studio: &mut Studio, number: u64) -> Arc<Package> {
-    let program = "#!/bin/sh\nexec /bin/cat \"$3/reference/self-test.json\"\n";
-    let program = cellgate::release::Content::Bytes(program.into());
-    let weights = [("weights/w.bin", vec![number as u8; 3 << 20])];
-    studio.package_with(number, program, Digest::of_bytes(b"engine"), &weights)
-}
-
-#[test]
-fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
-    let Some(disk) = Disk::mount("size=3m,mode=755") else { return };
-    let told = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
-    let failure = told.unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 20, "{failure}");
-    assert!(failure.to_string().contains("bytes free, and"), "{failure}");
-    let Some(disk) = Disk::mount("size=9m,nr_inodes=60,mode=755") else { return };
-    let told = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
-    let failure = told.unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 20, "{failure}");
-    assert!(failure.to_string().contains("names free, and"), "{failure}");
-}
-
-#[test]
-fn a_disk_that_fills_up_while_bytes_arrive_leaves_what_is_active() {
-    let Some(disk) = Disk::mount("size=9m,mode=755") else { return };
-    let mut studio = Studio::new();
-    let (first, second) = (heavy(&mut studio, 1), heavy(&mut studio, 2));
-    let agent = agent_of(&disk);
-    block_on(deploy(&agent, &first, &hasty("k"))).unwrap();
-    let filler = disk.folder.path().join("filler");
-    let fill = filler.clone();
-    let filling = Options {
-        progress: Arc::new(move |_| {
-            // As much as there is room for.
-            let _ = fs::write(&fill, vec![0; 8 << 20]);
-        }),
-        ..hasty("k")
-    };
-    let failure = block_on(deploy(&agent, &second, &filling)).unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 21, "{failure}");
-    assert!(failure.to_string().contains("free some space on the server"), "{failure}");
-    let current = fs::read_link(disk.folder.path().join("root/current")).unwrap();
-    assert!(current.ends_with(id(&first).to_string()));
-    fs::remove_file(filler).unwrap();
-    assert_eq!(block_on(deploy(&agent, &second, &hasty("k"))).unwrap().release, id(&second));
 }

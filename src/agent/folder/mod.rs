@@ -3,7 +3,7 @@
 //! Every step opens one name in an open folder and follows no link, so that nothing planted below
 //! the root leads out of it. Every change passes a fault point first.
 
-use super::fault::{Faults, Point};
+use crate::agent::fault::{Faults, Point};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -19,28 +19,28 @@ const MAX_DEPTH: usize = 16;
 
 /// An open folder.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::agent) struct Folder {
     fd: OwnedFd,
     faults: Arc<Faults>,
 }
 
 /// What stands under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
+pub(in crate::agent) struct Found {
     /// File, folder or link.
-    pub(super) kind: FileType,
+    pub(in crate::agent) kind: FileType,
     /// Bytes of a file.
-    pub(super) size: u64,
+    pub(in crate::agent) size: u64,
     /// Owner.
-    pub(super) uid: u32,
+    pub(in crate::agent) uid: u32,
     /// Names that the file has.
-    pub(super) n_links: u64,
+    pub(in crate::agent) n_links: u64,
     /// Permissions.
-    pub(super) mode: u32,
+    pub(in crate::agent) mode: u32,
     /// File system.
-    pub(super) device: u64,
+    pub(in crate::agent) device: u64,
     /// Last change, in seconds of the wall clock.
-    pub(super) changed_s: i64,
+    pub(in crate::agent) changed_s: i64,
 }
 
 impl Folder {
@@ -48,14 +48,14 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn root(path: &Path, faults: Arc<Faults>) -> io::Result<Self> {
+    pub(in crate::agent) fn root(path: &Path, faults: Arc<Faults>) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         Ok(Self { fd: fs::open(path, flags, Mode::empty())?, faults })
     }
 
     /// The points that folders of this root pass.
     #[must_use]
-    pub(super) fn faults(&self) -> &Arc<Faults> {
+    pub(in crate::agent) fn faults(&self) -> &Arc<Faults> {
         &self.faults
     }
 
@@ -63,7 +63,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says; a link is `NotADirectory` or `FilesystemLoop`.
-    pub(super) fn folder(&self, name: &str) -> io::Result<Self> {
+    pub(in crate::agent) fn folder(&self, name: &str) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let fd = fs::openat(&self.fd, one(name)?, flags, Mode::empty())?;
         Ok(Self { fd, faults: self.faults.clone() })
@@ -73,7 +73,10 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Folder::folder`].
-    pub(super) fn walk<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> io::Result<Self> {
+    pub(in crate::agent) fn walk<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> io::Result<Self> {
         let mut here = Self { fd: self.fd.try_clone()?, faults: self.faults.clone() };
         for name in names {
             here = here.folder(name)?;
@@ -85,7 +88,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn ensure(&self, point: Point, name: &str) -> io::Result<Self> {
+    pub(in crate::agent) fn ensure(&self, point: Point, name: &str) -> io::Result<Self> {
         match self.folder(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.faults.at(point)?;
@@ -104,7 +107,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn find(&self, name: &str) -> io::Result<Option<Found>> {
+    pub(in crate::agent) fn find(&self, name: &str) -> io::Result<Option<Found>> {
         match fs::statat(&self.fd, one(name)?, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(found(&stat))),
             Err(Errno::NOENT) => Ok(None),
@@ -116,7 +119,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn own(&self) -> io::Result<Found> {
+    pub(in crate::agent) fn own(&self) -> io::Result<Found> {
         Ok(found(&fs::fstat(&self.fd)?))
     }
 
@@ -124,7 +127,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn open(&self, name: &str) -> io::Result<File> {
+    pub(in crate::agent) fn open(&self, name: &str) -> io::Result<File> {
         // A pipe that somebody planted must not block.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         plain(fs::openat(&self.fd, one(name)?, flags, Mode::empty())?)
@@ -135,7 +138,7 @@ impl Folder {
     /// # Errors
     /// What the system says; a file that has other names or another owner is refused, since
     /// somebody else would be written to.
-    pub(super) fn open_own(&self, point: Point, name: &str) -> io::Result<File> {
+    pub(in crate::agent) fn open_own(&self, point: Point, name: &str) -> io::Result<File> {
         self.faults.at(point)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_bits_truncate(0o644);
@@ -154,7 +157,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says, and `FileTooLarge`.
-    pub(super) fn read(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
+    pub(in crate::agent) fn read(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -171,7 +174,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says; the former file then stands as it was.
-    pub(super) fn write(&self, point: Point, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::agent) fn write(&self, point: Point, name: &str, bytes: &[u8]) -> io::Result<()> {
         let beside = format!(".{name}.{}", std::process::id());
         self.remove_if_there(&beside)?;
         let written = (|| {
@@ -198,7 +201,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn rename(
+    pub(in crate::agent) fn rename(
         &self,
         point: Point,
         from: &str,
@@ -213,7 +216,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says; some file systems cannot.
-    pub(super) fn exchange(&self, point: Point, from: &str, to: &str) -> io::Result<()> {
+    pub(in crate::agent) fn exchange(&self, point: Point, from: &str, to: &str) -> io::Result<()> {
         self.faults.at(point)?;
         let names = (one(from)?, one(to)?);
         Ok(fs::renameat_with(&self.fd, names.0, &self.fd, names.1, RenameFlags::EXCHANGE)?)
@@ -223,7 +226,13 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn link(&self, point: Point, from: &str, folder: &Self, to: &str) -> io::Result<()> {
+    pub(in crate::agent) fn link(
+        &self,
+        point: Point,
+        from: &str,
+        folder: &Self,
+        to: &str,
+    ) -> io::Result<()> {
         self.faults.at(point)?;
         Ok(fs::linkat(&self.fd, one(from)?, &folder.fd, one(to)?, AtFlags::empty())?)
     }
@@ -232,7 +241,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says; the name then points where it did or where it should.
-    pub(super) fn point(
+    pub(in crate::agent) fn point(
         &self,
         points: [Point; 3],
         name: &str,
@@ -262,7 +271,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says; something that is no link is `InvalidInput`.
-    pub(super) fn target(&self, name: &str) -> io::Result<Option<String>> {
+    pub(in crate::agent) fn target(&self, name: &str) -> io::Result<Option<String>> {
         match fs::readlinkat(&self.fd, one(name)?, Vec::new()) {
             Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
             Err(Errno::NOENT) => Ok(None),
@@ -274,7 +283,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn remove(&self, point: Point, name: &str) -> io::Result<()> {
+    pub(in crate::agent) fn remove(&self, point: Point, name: &str) -> io::Result<()> {
         self.faults.at(point)?;
         self.remove_if_there(name)
     }
@@ -290,7 +299,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn remove_tree(&self, point: Point, name: &str) -> io::Result<()> {
+    pub(in crate::agent) fn remove_tree(&self, point: Point, name: &str) -> io::Result<()> {
         self.remove_below(point, name, 0)
     }
 
@@ -316,7 +325,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn permit(&self, mode: u32) -> io::Result<()> {
+    pub(in crate::agent) fn permit(&self, mode: u32) -> io::Result<()> {
         Ok(fs::fchmod(&self.fd, Mode::from_bits_truncate(mode))?)
     }
 
@@ -324,7 +333,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says; also when there are more than anybody put there.
-    pub(super) fn list(&self) -> io::Result<Vec<(String, FileType)>> {
+    pub(in crate::agent) fn list(&self) -> io::Result<Vec<(String, FileType)>> {
         let mut names = Vec::new();
         for entry in fs::Dir::read_from(&self.fd)? {
             let entry = entry?;
@@ -344,7 +353,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn sync(&self, point: Point) -> io::Result<()> {
+    pub(in crate::agent) fn sync(&self, point: Point) -> io::Result<()> {
         self.faults.at(point)?;
         Ok(fs::fsync(&self.fd)?)
     }
@@ -353,7 +362,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn room(&self) -> io::Result<[u64; 4]> {
+    pub(in crate::agent) fn room(&self) -> io::Result<[u64; 4]> {
         let room = fs::fstatvfs(&self.fd)?;
         let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);
         Ok([bytes(room.f_bavail), bytes(room.f_blocks), room.f_favail, room.f_files])
@@ -392,60 +401,4 @@ fn found(stat: &fs::Stat) -> Found {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn root() -> (tempfile::TempDir, Folder) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Folder::root(folder.path(), Arc::default()).unwrap();
-        (folder, root)
-    }
-
-    #[test]
-    fn names_that_lead_elsewhere_are_refused() {
-        let (_keep, root) = root();
-        for name in ["", ".", "..", "a/b", "/etc", "a\0"] {
-            assert!(root.open(name).is_err() && root.folder(name).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn links_are_not_followed() {
-        let (keep, root) = root();
-        std::os::unix::fs::symlink("/etc", keep.path().join("folder")).unwrap();
-        std::os::unix::fs::symlink("/etc/hostname", keep.path().join("file")).unwrap();
-        assert!(root.folder("folder").is_err());
-        assert!(root.open("file").is_err());
-        assert!(root.open_own(Point::IncomingOpen, "file").is_err());
-        root.write(Point::ManifestWrite, "file", b"new").unwrap();
-        assert_eq!(root.read("file", 9).unwrap().unwrap(), b"new");
-    }
-
-    #[test]
-    fn a_file_with_another_name_is_not_written_to() {
-        let (keep, root) = root();
-        std::fs::write(keep.path().join("other"), "theirs").unwrap();
-        std::fs::hard_link(keep.path().join("other"), keep.path().join("mine")).unwrap();
-        assert!(root.open_own(Point::IncomingOpen, "mine").is_err());
-    }
-
-    #[test]
-    fn a_pipe_is_no_file_and_does_not_block() {
-        let (keep, root) = root();
-        let made = std::process::Command::new("mkfifo").arg(keep.path().join("pipe")).status();
-        assert!(made.unwrap().success());
-        assert!(root.open("pipe").is_err());
-    }
-
-    #[test]
-    fn a_tree_is_removed_without_following_links() {
-        let (keep, root) = root();
-        std::fs::create_dir_all(keep.path().join("a/b/c")).unwrap();
-        std::fs::create_dir_all(keep.path().join("outside")).unwrap();
-        std::fs::write(keep.path().join("outside/file"), "").unwrap();
-        std::os::unix::fs::symlink("../../outside", keep.path().join("a/b/link")).unwrap();
-        root.remove_tree(Point::PruneRemove, "a").unwrap();
-        assert!(root.find("a").unwrap().is_none());
-        assert!(keep.path().join("outside/file").exists());
-    }
-}
+mod tests;
