@@ -123,7 +123,8 @@ fn next(args: &Args, below: &str, is_crowded: bool, out: &mut dyn Write) -> Resu
         )?;
     }
     if !below.is_empty() {
-        writeln!(out, "  add `with: {{root: {below}}}` to the jobs in .github/workflows/")?;
+        writeln!(out, "  add `with: {{root: {below}}}` to the jobs in .github/workflows/,")?;
+        writeln!(out, "  but for comment.yml, which needs none")?;
     }
     if !args.no_deploy {
         writeln!(
