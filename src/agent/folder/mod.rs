@@ -95,7 +95,10 @@ impl Folder {
                     Err(error) => return Err(error.into()),
                 }
                 fs::fsync(&self.fd)?;
-                self.folder(name)
+                let made = self.folder(name)?;
+                // Whatever the login's mask: those who use the release may read it.
+                made.permit(0o755)?;
+                Ok(made)
             }
             opened => opened,
         }
