@@ -7,6 +7,7 @@ mod commands;
 mod deploy;
 mod deploy_disks;
 mod deploy_faults;
+mod deploy_locks;
 mod deploy_mishaps;
 mod deploy_refusals;
 mod deploy_rig;
