@@ -256,99 +256,12 @@ fn rot_on_the_disk_is_told_and_healed_by_the_same_deploy() {
     assert!(put(&server, &packages[0]).unwrap().is_unchanged);
 }
 
-#[test]
-fn of_eight_deploys_at_once_one_wins_and_the_others_are_told_who() {
-    let mut studio = Studio::new();
-    let (server, _) = with_releases(&mut studio, &[1]);
-    let packages: Vec<_> = (2..10).map(|number| studio.package(number)).collect();
-    let told: Vec<_> = std::thread::scope(|scope| {
-        let deploys = packages.iter().map(|package| {
-            let server = &server;
-            scope.spawn(move || {
-                let key = format!("deploy-{}", package.release().sequence);
-                block_on(deploy(&server.agent(&[]), package, &Options { keep: 9, ..options(&key) }))
-            })
-        });
-        let deploys: Vec<_> = deploys.collect();
-        deploys.into_iter().map(|deploy| deploy.join().unwrap()).collect()
-    });
-    let winners: Vec<_> = told.iter().filter_map(|told| told.as_ref().ok()).collect();
-    assert_eq!(
-        server.pointed("current"),
-        winners.last().map(|told| told.release).or(server.pointed("current"))
-    );
-    assert!(!winners.is_empty(), "nobody won");
-    for failure in told.iter().filter_map(|told| told.as_ref().err()) {
-        use RefusalCode::{Locked, Moved, Pending};
-        assert_eq!(failure.ended, Ended::Refused, "{failure}");
-        assert!([Locked, Moved, Pending].map(Some).contains(&failure.refusal), "{failure}");
-    }
-    let status = status_of(&server);
-    assert!(status.pending.is_none() && status.good.len() == 1 + winners.len());
-}
-
 pub(crate) fn status_of(server: &Server) -> cellgate::wire::ServerStatus {
     let agent = server.agent(&[]);
     block_on(async {
         let mut session = Session::open(&agent, options("status")).await.unwrap();
         session.status(true).await.unwrap()
     })
-}
-
-#[test]
-fn a_stalled_holder_of_the_lock_is_ended_and_writes_nothing_late() {
-    let mut studio = Studio::new();
-    let (server, packages) = with_releases(&mut studio, &[1]);
-    let (second, third) = (studio.package(2), studio.package(3));
-    let stalled = server.agent(&["--fault", "stage-link:stop"]);
-    let agent = server.agent(&["--lease-ms", "300"]);
-    block_on(async {
-        let mut first = Session::open(&stalled, options("first")).await.unwrap();
-        let base = Some(id(&packages[0]));
-        let staging = first.prepare(&second, base);
-        let waiting = Options { lock_wait: Duration::from_secs(5), ..options("second") };
-        let (told, won) = tokio::join!(staging, async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            deploy(&agent, &third, &waiting).await
-        });
-        assert_eq!(won.unwrap().release, id(&third));
-        assert!(told.unwrap_err().is_transient(), "the stalled agent goes on");
-    });
-    assert_eq!(server.pointed("current"), Some(id(&third)));
-}
-
-#[test]
-fn a_client_that_is_silent_loses_the_lock() {
-    let mut studio = Studio::new();
-    let server = Server::new();
-    let (first, second) = (studio.package(1), studio.package(2));
-    let agent = server.agent(&["--silence-ms", "200"]);
-    block_on(async {
-        let mut session = Session::open(&agent, options("silent")).await.unwrap();
-        session.prepare(&first, None).await.unwrap();
-        // The session holds its connection, and says nothing for ten seconds.
-        let waiting = Options { lock_wait: Duration::from_secs(5), ..options("other") };
-        let told = deploy(&server.agent(&[]), &second, &waiting).await;
-        assert_eq!(told.unwrap().release, id(&second));
-    });
-}
-
-#[test]
-fn the_same_deploy_takes_the_place_of_its_own_stalled_attempt() {
-    let mut studio = Studio::new();
-    let server = Server::new();
-    let package = studio.package(1);
-    let stalled = server.agent(&["--fault", "stage-link:stop"]);
-    let agent = server.agent(&[]);
-    block_on(async {
-        let mut first = Session::open(&stalled, options("same")).await.unwrap();
-        let (told, won) = tokio::join!(first.prepare(&package, None), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            deploy(&agent, &package, &options("same")).await
-        });
-        assert_eq!(won.unwrap().release, id(&package));
-        assert!(told.is_err());
-    });
 }
 
 #[test]

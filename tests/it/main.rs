@@ -11,6 +11,7 @@ mod cutting_proxy;
 mod deploy;
 mod deploy_disks;
 mod deploy_faults;
+mod deploy_locks;
 mod deploy_mishaps;
 mod deploy_refusals;
 mod deploy_rig;

@@ -3,7 +3,12 @@
 //! Every step opens one name in an open folder and follows no link, so that nothing planted below
 //! the root leads out of it. Every change passes a fault point first.
 
+mod found;
+
+pub(in crate::agent) use found::Found;
+
 use crate::agent::fault::{Faults, Point};
+use found::found;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -22,23 +27,6 @@ const MAX_DEPTH: usize = 16;
 pub(in crate::agent) struct Folder {
     fd: OwnedFd,
     faults: Arc<Faults>,
-}
-
-/// What stands under a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::agent) struct Found {
-    /// File, folder or link.
-    pub(in crate::agent) kind: FileType,
-    /// Bytes of a file.
-    pub(in crate::agent) size: u64,
-    /// Owner.
-    pub(in crate::agent) uid: u32,
-    /// Permissions.
-    pub(in crate::agent) mode: u32,
-    /// File system.
-    pub(in crate::agent) device: u64,
-    /// Last change, in seconds of the wall clock.
-    pub(in crate::agent) changed_s: i64,
 }
 
 impl Folder {
@@ -95,7 +83,10 @@ impl Folder {
                     Err(error) => return Err(error.into()),
                 }
                 fs::fsync(&self.fd)?;
-                self.folder(name)
+                let made = self.folder(name)?;
+                // Whatever the login's mask: those who use the release may read it.
+                made.permit(0o755)?;
+                Ok(made)
             }
             opened => opened,
         }
@@ -381,18 +372,6 @@ fn plain(fd: OwnedFd) -> io::Result<File> {
         Ok(File::from(fd))
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a plain file"))
-    }
-}
-
-#[allow(clippy::unnecessary_cast, reason = "the system's types differ between platforms")]
-fn found(stat: &fs::Stat) -> Found {
-    Found {
-        kind: FileType::from_raw_mode(stat.st_mode),
-        size: stat.st_size as u64,
-        uid: stat.st_uid,
-        mode: Mode::from_raw_mode(stat.st_mode).bits(),
-        device: stat.st_dev as u64,
-        changed_s: stat.st_mtime as i64,
     }
 }
 
