@@ -146,7 +146,7 @@ fn misused(error: &clap::Error) -> u8 {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
     let failure = report::told(Err(Failure::Usage(text.to_owned())));
-    failure.map_or_else(|failure| failure.print(), |code| code)
+    failure.unwrap_or_else(|failure| failure.print())
 }
 
 fn dataset_command(
