@@ -1,6 +1,7 @@
 //! `cellgate comment`: the report as a check run and a comment of the pull request.
 
 use super::failure::Failure;
+use super::output::command;
 use cellgate::github::comment::{GateName, GateNameError, Policy};
 use cellgate::github::event::Event;
 use cellgate::github::publish::{Outcome, Page, Request, Source, State, publish};
@@ -145,11 +146,12 @@ fn print(outcome: &Outcome, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "{}", inert(line))?;
     }
     for warning in &outcome.warnings {
-        // The one line that is meant for the runner: nothing in it can start another.
-        let command = if is_read_by_runner() { "::warning title=cellgate::" } else { "warning: " };
-        let escaped = warning.replace('%', "%25").replace(['\r', '\n'], " ");
-        let shown = if is_read_by_runner() { escaped } else { warning.clone() };
-        writeln!(out, "{command}{}", inert(&shown))?;
+        if is_read_by_runner() {
+            let escaped = warning.replace('%', "%25").replace(['\r', '\n'], " ");
+            command(out, &format!("::warning title=cellgate::{escaped}\n"))?;
+        } else {
+            writeln!(out, "warning: {}", inert(warning))?;
+        }
     }
     if let Some(text) = &outcome.unposted {
         writeln!(out, "\n{}", inert(text))?;

@@ -132,7 +132,7 @@ impl Report {
         let is_beyond = |code: &str| BEYOND.iter().any(|beyond| beyond.as_str() == code);
         match reasons.find(|reason| is_beyond(&reason.code)) {
             Some(reason) => Err(NotApprovable::Beyond(reason.text.clone())),
-            None if self.binding.profiles.is_empty() => {
+            None if self.profiles.is_empty() || self.binding.profiles.is_empty() => {
                 Err(NotApprovable::Beyond("no profile was compared".to_owned()))
             }
             None => Ok(()),

@@ -35,7 +35,7 @@ fn the_privileged_stage_posts_check_and_comment() {
     assert_eq!(document["requests"], 5);
     assert_eq!(world.bodies().len(), 1);
     assert_eq!(world.check()["conclusion"], "failure");
-    let told = step(&world, &desk, "workflow_run", &["--artifact", "none", "--artifact", ""]);
+    let told = step(&world, &desk, "workflow_run", &["--artifact", "one", "--artifact", "other"]);
     assert_eq!(told.code, 2, "an option stands once: {}", told.err);
 }
 
