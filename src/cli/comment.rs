@@ -147,7 +147,7 @@ fn print(outcome: &Outcome, out: &mut dyn Write) -> Result<(), Failure> {
     }
     for warning in &outcome.warnings {
         if is_read_by_runner() {
-            let escaped = warning.replace('%', "%25").replace(['\r', '\n'], " ");
+            let escaped = inert(&warning.replace('%', "%25").replace(['\r', '\n'], " "));
             command(out, &format!("::warning title=cellgate::{escaped}\n"))?;
         } else {
             writeln!(out, "warning: {}", inert(warning))?;

@@ -103,7 +103,10 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }
     }
-    let mut out = io::BufWriter::new(Output::new(io::stdout().lock()));
+    let out = io::stdout().lock();
+    let is_frames = matches!(cli.command, Command::Agent(_));
+    let out = if is_frames { Output::verbatim(out) } else { Output::new(out) };
+    let mut out = io::BufWriter::new(out);
     let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let code = match &cli.command {
         Command::Init(args) => init::run(args, &mut out),

@@ -19,6 +19,11 @@ impl<W: Write> Output<W> {
     pub(crate) fn new(inner: W) -> Self {
         Self { inner, line: is_read_by_runner().then(Vec::new) }
     }
+
+    /// Wraps a writer whose reader is another cellgate, which waits for every byte as it is.
+    pub(crate) fn verbatim(inner: W) -> Self {
+        Self { inner, line: None }
+    }
 }
 
 impl<W: Write> Write for Output<W> {

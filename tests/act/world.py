@@ -188,6 +188,7 @@ class World:
     """Everything around a run, in one folder."""
 
     def __init__(self, bench: Path, binary: Path, work: Path) -> None:
+        self.binary = binary
         self.bench, self.work = bench, work
         self.action, self.n_fresh, self.maps = work / "action", 0, []
         (work / "home").mkdir()

@@ -22,6 +22,7 @@ mod gate;
 mod gate_results;
 mod github;
 mod init;
+mod local_target;
 mod measure_reference;
 mod phantom_accuracy;
 mod profiles;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The program that is deployed: the built one, without what only debuggers read.
-static PROGRAM: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+pub(crate) static PROGRAM: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cellgate");
     std::fs::copy(env!("CARGO_BIN_EXE_cellgate"), &path).unwrap();
@@ -24,7 +24,7 @@ static PROGRAM: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 });
 
 /// A repository whose commit is approved.
-static APPROVED: LazyLock<Repository> = LazyLock::new(|| {
+pub(crate) static APPROVED: LazyLock<Repository> = LazyLock::new(|| {
     let repository = Repository::with_project();
     repository.gate();
     let told = repository.approve_as("ada@example.org", &[]);
