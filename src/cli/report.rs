@@ -11,6 +11,7 @@ use cellgate::report::consent;
 use cellgate::report::findings::{annotations, human, summary_line};
 use cellgate::report::markdown;
 use cellgate::report::model::Report;
+use cellgate::run::write::replace;
 use cellgate::verdict::FailOn;
 use clap::ValueEnum;
 use std::io::Write;
@@ -86,6 +87,10 @@ impl ReportArgs {
     ) -> Result<u8, Failure> {
         let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("cellgate-report"));
         write(outcome, &folder)?;
+        if self.out.is_none() {
+            // Only a clean working tree is deployed, and a report is no change.
+            replace(&folder.join(".gitignore"), b"*\n")?;
+        }
         let report = &outcome.report;
         match self.format() {
             Format::Human => print(outcome, out, has_color)?,

@@ -23,6 +23,8 @@ fn a_local_target_takes_what_is_approved_and_knows_what_was_changed() {
     let repository = Repository::copy_of(&APPROVED);
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("server");
+    // A report is made beside the files that are deployed, and is no change of them.
+    assert_eq!(repository.run(&["gate", "--quiet", "--base", "HEAD"]).code, 0);
     check(&repository, &root, &["deploy", "--plan"], 0, "approved by");
     assert!(!root.join("current").exists(), "a plan changes nothing");
     check(&repository, &root, &["deploy"], 0, "release");
