@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# `cellgate comment` against a stateful api.github.com on this machine, which checks every request
-# and answer against GitHub's own description. Takes the bench's folder in CELLGATE_BENCH and the
-# binary in CELLGATE (default: target/debug/cellgate). Ends with 1 on any broken contract.
+# `cellgate comment`, and every request that the client can make, against a stateful api.github.com on
+# this machine, which checks every request and answer against GitHub's own description. Takes the
+# bench's folder in CELLGATE_BENCH and the binary in CELLGATE (default: target/debug/cellgate). Ends
+# with 1 on any broken contract.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${CELLGATE_BENCH:?set it to the folder of the bench}"
@@ -150,6 +151,10 @@ mkdir "$work/pictures"
 printf '\211PNG\r\n\032\nfield' >"$work/pictures/A01.png"
 comment pull_request 0 --name pictures --asset-branch cellgate-pictures --pictures "$work/pictures" "$drifting"
 git --git-dir "$work/toy.git" rev-parse --quiet --verify cellgate-pictures >/dev/null || check "branch of pictures" yes no
+
+echo "== every request"
+CELLGATE_GITHUB=$url cargo test --release --locked --test it -- github::contract ||
+  check "every request" done failed
 
 echo "== contract"
 "$python" "$fake" report "$work/requests.jsonl" || n_failed=$((n_failed + 1))

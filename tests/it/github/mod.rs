@@ -4,6 +4,7 @@ mod appending;
 mod approving;
 mod calls;
 mod commands;
+mod contract;
 mod hostile;
 mod publishing;
 mod routes;
