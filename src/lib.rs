@@ -22,6 +22,7 @@ pub mod dataset;
 // Floor 2, pixels: from image to labels to numbers.
 pub mod stain;
 pub mod segment;
+pub mod unet;
 pub mod measure;
 pub mod score;
 

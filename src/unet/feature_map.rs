@@ -1,0 +1,55 @@
+//! Feature maps: batches of grids with several numbers at each pixel.
+
+/// The shape of a batch of feature maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// How many maps.
+    pub batch: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Numbers at each pixel.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Numbers in all.
+    #[must_use]
+    pub fn n_values(&self) -> usize {
+        self.n_px() * self.channels
+    }
+
+    /// Pixels in all.
+    #[must_use]
+    pub fn n_px(&self) -> usize {
+        self.batch * self.height * self.width
+    }
+
+    /// The same maps with other channels.
+    #[must_use]
+    pub fn with_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+}
+
+/// A batch of feature maps.
+///
+/// # Shapes
+/// `values[((map * height + row) * width + column) * channels + channel]`, the order that other
+/// programs call NHWC or channels-last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureMap {
+    /// The shape.
+    pub shape: Shape,
+    /// As many numbers as the shape has.
+    pub values: Vec<f32>,
+}
+
+impl FeatureMap {
+    /// Maps of zeros.
+    #[must_use]
+    pub fn zeros(shape: Shape) -> Self {
+        Self { shape, values: vec![0.0; shape.n_values()] }
+    }
+}

@@ -1,0 +1,8 @@
+//! U-Net: from an image to labels, by a trained network.
+//!
+//! Takes a decoded image, a profile and the network's weights; gives instance labels, through the
+//! same seeds, watershed and cleaning as the classical path. Knows neither files nor training.
+
+pub mod architecture;
+pub mod conv;
+pub mod feature_map;
