@@ -2,9 +2,10 @@
 
 use super::failure::Failure;
 use super::hosts::{REFUSED, TargetArgs, on_hosts, options, report, root};
-use cellgate::deploy::fleet::{Wanted, bring};
+use cellgate::deploy::fleet::bring;
 use cellgate::deploy::record::DeployRecord;
 use cellgate::deploy::target::Hosts;
+use cellgate::deploy::whole::Wanted;
 use cellgate::digest::Digest;
 use std::io::Write;
 use std::path::PathBuf;

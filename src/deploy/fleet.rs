@@ -2,22 +2,15 @@
 //!
 //! Every host is prepared before the first one is switched. The first host is the canary: it is
 //! switched and confirmed alone, then the others at once. When one fails, those that were confirmed
-//! go back to what they had. Gives the outcome of each host.
+//! go back to what they had. What is done on one host is done by `whole`. Gives the outcome of each
+//! host.
 
 use super::ending::{Ended, Failure};
-use super::session::{Deployed, Options, Prepared, Session, rollback};
+use super::options::Options;
 use super::transport::Transport;
+use super::whole::{Deployed, Stage, Wanted, finish, prepare, rollback};
 use crate::digest::Digest;
-use crate::release::Package;
 use futures_util::future::join_all;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// How often a host is prepared anew after its connection broke.
-const MAX_ATTEMPTS: u32 = 3;
-
-/// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// A host and the way to it.
 pub struct Host<T> {
@@ -27,15 +20,6 @@ pub struct Host<T> {
     pub way: T,
     /// What a plan saw active; the deploy is refused where that has changed. `None` takes it as it is.
     pub planned: Option<Option<Digest>>,
-}
-
-/// What shall be active.
-#[derive(Clone, Copy)]
-pub enum Wanted<'a> {
-    /// A release that is sent.
-    Package(&'a Arc<Package>),
-    /// A release that was confirmed there before; the previous one when none is named.
-    Former(Option<Digest>),
 }
 
 /// What became of one host.
@@ -54,12 +38,8 @@ pub fn exit_code(outcomes: &[HostOutcome]) -> u8 {
     outcomes.iter().map(code).max().unwrap_or(0)
 }
 
-/// How far a host is.
-enum Stage<'t, T> {
-    Done(Deployed),
-    Ready(Box<Session<'t, T>>, Prepared),
-    Failed(Failure),
-}
+/// How far a host is, or why it got no further.
+type Reached<'t, T> = Result<Stage<'t, T>, Failure>;
 
 /// Makes the same release active on all hosts, or leaves them as they were.
 pub async fn bring<T: Transport>(
@@ -67,12 +47,13 @@ pub async fn bring<T: Transport>(
     wanted: Wanted<'_>,
     options: &Options,
 ) -> Vec<HostOutcome> {
-    let mut stages = join_all(hosts.iter().map(|host| prepare(host, wanted, options))).await;
+    let prepare = |host| prepare_host(host, wanted, options);
+    let mut stages: Vec<Reached<'_, T>> = join_all(hosts.iter().map(prepare)).await;
     if let Some(name) = first_failed(hosts, &stages) {
         take_back(hosts, &mut stages, options, &name).await;
         return outcomes(hosts, stages);
     }
-    let canary = stages.iter().position(|stage| matches!(stage, Stage::Ready(..)));
+    let canary = stages.iter().position(|stage| matches!(stage, Ok(Stage::Ready(..))));
     if let Some(canary) = canary {
         switch(&mut stages[canary]).await;
         if first_failed(hosts, &stages).is_none() {
@@ -85,113 +66,40 @@ pub async fn bring<T: Transport>(
     outcomes(hosts, stages)
 }
 
-fn first_failed<T>(hosts: &[Host<T>], stages: &[Stage<'_, T>]) -> Option<String> {
-    let failed = stages.iter().position(|stage| matches!(stage, Stage::Failed(_)));
+fn first_failed<T>(hosts: &[Host<T>], stages: &[Reached<'_, T>]) -> Option<String> {
+    let failed = stages.iter().position(Result::is_err);
     failed.and_then(|index| hosts.get(index)).map(|host| host.name.clone())
 }
 
-fn outcomes<T>(hosts: &[Host<T>], stages: Vec<Stage<'_, T>>) -> Vec<HostOutcome> {
-    let outcome = |(host, stage): (&Host<T>, Stage<'_, T>)| HostOutcome {
+fn outcomes<T>(hosts: &[Host<T>], stages: Vec<Reached<'_, T>>) -> Vec<HostOutcome> {
+    let outcome = |(host, stage): (&Host<T>, Reached<'_, T>)| HostOutcome {
         host: host.name.clone(),
-        outcome: match stage {
+        outcome: stage.and_then(|stage| match stage {
             Stage::Done(deployed) => Ok(deployed),
-            Stage::Failed(failure) => Err(failure),
             Stage::Ready(..) => Err(Failure::new(Ended::Refused, "it was not switched")),
-        },
+        }),
     };
     hosts.iter().zip(stages).map(outcome).collect()
 }
 
-/// Prepares a host; begins anew when the connection breaks, and sends only what is missing then.
-async fn prepare<'t, T: Transport>(
+async fn prepare_host<'t, T: Transport>(
     host: &'t Host<T>,
     wanted: Wanted<'_>,
     options: &Options,
-) -> Stage<'t, T> {
-    let mut attempt = 1;
-    loop {
-        match prepare_once(host, wanted, options).await {
-            Ok(stage) => return stage,
-            Err(failure) if failure.is_transient() && attempt < MAX_ATTEMPTS => attempt += 1,
-            Err(failure) => return Stage::Failed(failure),
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-async fn prepare_once<'t, T: Transport>(
-    host: &'t Host<T>,
-    wanted: Wanted<'_>,
-    options: &Options,
-) -> Result<Stage<'t, T>, Failure> {
-    let mut session = Session::open(&host.way, options.clone()).await?;
-    let prepared = match wanted {
-        Wanted::Package(package) => {
-            let plan = session.plan(package.release()).await?;
-            let release = package.release().id();
-            if plan.is_active {
-                let (base, n_sent, warnings) = (plan.active, 0, Vec::new());
-                let is_unchanged = true;
-                return Ok(Stage::Done(Deployed { release, base, is_unchanged, n_sent, warnings }));
-            }
-            moved(host, plan.active)?;
-            if !plan.refusals.is_empty() {
-                let refusals: Vec<String> = plan.refusals.iter().map(ToString::to_string).collect();
-                return Err(Failure::new(Ended::Refused, refusals.join("; ")));
-            }
-            session.prepare(package, plan.active).await?
-        }
-        Wanted::Former(to) => {
-            let status = session.status(false).await?;
-            let Some(release) = to.or(status.previous) else {
-                let text = "there is no release to go back to: none was active before this one";
-                return Err(Failure::new(Ended::Refused, text));
-            };
-            if status.active == Some(release) && status.pending.is_none() {
-                let (base, n_sent, warnings) = (status.active, 0, Vec::new());
-                let is_unchanged = true;
-                return Ok(Stage::Done(Deployed { release, base, is_unchanged, n_sent, warnings }));
-            }
-            session.prepare_rollback(release, status.active).await?
-        }
-    };
-    Ok(Stage::Ready(Box::new(session), prepared))
-}
-
-fn moved<T>(host: &Host<T>, active: Option<Digest>) -> Result<(), Failure> {
-    let Some(planned) = host.planned.filter(|planned| *planned != active) else { return Ok(()) };
-    let shown = |id: Option<Digest>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
-    let text = format!(
-        "the plan was made while {} was active, and now {} is; make the plan anew",
-        shown(planned),
-        shown(active)
-    );
-    Err(Failure::new(Ended::Refused, text))
+) -> Reached<'t, T> {
+    prepare(&host.way, wanted, host.planned, options).await
 }
 
 /// Switches a host that is ready, and confirms it.
-async fn switch<T: Transport>(stage: &mut Stage<'_, T>) {
-    let Stage::Ready(session, prepared) = stage else { return };
-    let confirmed = match session.switch(prepared).await {
-        Ok(()) => session.confirm(prepared).await,
-        Err(failure) => Err(failure),
-    };
-    *stage = match confirmed {
-        Err(failure) => Stage::Failed(failure),
-        Ok(warnings) => Stage::Done(Deployed {
-            release: prepared.release,
-            base: prepared.base,
-            is_unchanged: false,
-            n_sent: prepared.n_sent,
-            warnings,
-        }),
-    };
+async fn switch<T: Transport>(stage: &mut Reached<'_, T>) {
+    let Ok(Stage::Ready(session, prepared)) = stage else { return };
+    *stage = finish(session, prepared).await.map(Stage::Done);
 }
 
 /// Leaves every other host as it was, since one failed.
 async fn take_back<T: Transport>(
     hosts: &[Host<T>],
-    stages: &mut [Stage<'_, T>],
+    stages: &mut [Reached<'_, T>],
     options: &Options,
     failed: &str,
 ) {
@@ -202,14 +110,14 @@ async fn take_back<T: Transport>(
 /// Leaves one host as it was: gives its lock back, or goes back to what it had.
 async fn leave<T: Transport>(
     host: &Host<T>,
-    stage: &mut Stage<'_, T>,
+    stage: &mut Reached<'_, T>,
     options: &Options,
     failed: &str,
 ) {
     let failure = match stage {
-        Stage::Failed(_) => return,
-        Stage::Done(deployed) if deployed.is_unchanged => return,
-        Stage::Ready(session, prepared) => {
+        Err(_) => return,
+        Ok(Stage::Done(deployed)) if deployed.is_unchanged => return,
+        Ok(Stage::Ready(session, prepared)) => {
             let reason = format!("host `{failed}` failed");
             match session.abort(prepared, &reason).await {
                 Ok(()) => Failure::new(Ended::Refused, format!("not switched, since {reason}")),
@@ -220,7 +128,7 @@ async fn leave<T: Transport>(
                 ),
             }
         }
-        Stage::Done(deployed) => match deployed.base {
+        Ok(Stage::Done(deployed)) => match deployed.base {
             None => {
                 let text = format!(
                     "host `{failed}` failed, and there is no former release to go back to: {} \
@@ -249,5 +157,5 @@ async fn leave<T: Transport>(
             },
         },
     };
-    *stage = Stage::Failed(failure);
+    *stage = Err(failure);
 }

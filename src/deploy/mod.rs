@@ -1,8 +1,8 @@
 //! Deploy: brings a release onto the hosts of a target, or leaves them as they were.
 //!
 //! `transport` opens channels, `connection` asks and hears on one of them, `session` goes through a
-//! deploy step by step, `whole` through all steps on one host. Everything that decides what is active
-//! happens in the agent.
+//! deploy step by step, `whole` through all steps on one host, `fleet` on all of them. Everything that
+//! decides what is active happens in the agent.
 
 pub mod bootstrap;
 pub mod cancel;
@@ -24,6 +24,6 @@ pub mod settings;
 pub mod ssh;
 pub mod target;
 pub mod transport;
-mod whole;
+pub mod whole;
 
 pub use ending::{Ended, Failure};

@@ -1,10 +1,10 @@
 //! Session: a deploy on one host, step by step over any transport.
 //!
 //! Plan, lock, send what is missing, stage, test, switch, confirm over a new connection. Each step is
-//! a method, so that several hosts can be prepared before the first is switched. The answer is what the server says, or "unknown": never a guess.
+//! a method, so that several hosts can be prepared before the first is switched. The answer is what
+//! the server says, or "unknown": never a guess.
 
 pub use super::options::{Options, Progress};
-pub use super::whole::{Deployed, deploy, rollback};
 
 use super::connection::{Connection, TalkError};
 use super::ending::{Ended, Failure, Phase};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Between two attempts to reach the server.
-pub(super) const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A host that is ready to be switched.
 #[derive(Debug, Clone, PartialEq, Eq)]

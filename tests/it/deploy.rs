@@ -2,7 +2,8 @@
 
 use crate::deploy_mishaps::{Mishap, Mishapped};
 use crate::deploy_rig::{CELLGATE, Server, Studio, block_on, options};
-use cellgate::deploy::session::{Deployed, Options, Session, deploy, rollback};
+use cellgate::deploy::session::{Options, Session};
+use cellgate::deploy::whole::{Deployed, deploy, rollback};
 use cellgate::deploy::{Ended, Failure};
 use cellgate::digest::Digest;
 use cellgate::release::{Content, Package};

@@ -3,7 +3,8 @@
 use crate::deploy::{id, status_of, with_releases};
 use crate::deploy_rig::{Server, Studio, block_on, options};
 use cellgate::deploy::Ended;
-use cellgate::deploy::session::{Options, Session, deploy};
+use cellgate::deploy::session::{Options, Session};
+use cellgate::deploy::whole::deploy;
 use cellgate::wire::RefusalCode;
 use std::time::Duration;
 
