@@ -170,7 +170,8 @@ fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn now() -> Result<Timestamp, Failure> {
+/// Seconds of the clock, as a record has them.
+pub(crate) fn now() -> Result<Timestamp, Failure> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let since = since.map_err(|error| Failure::tool("the clock is before 1970", &error))?;
     Ok(Timestamp::of_unix(since.as_secs()))

@@ -1,9 +1,13 @@
 //! Demo: the whole path on the embedded phantoms, in a folder that the user may look into.
 //!
 //! Writes a small project, makes a harmless and a harmful change of its parameters and gates both,
-//! as `cellgate gate` does it in a repository.
+//! as `cellgate gate` does it in a repository; `delivery` brings the harmless one to a server.
 
-use crate::gate::{Approvals, GateError, Outcome, Request, gate, write};
+pub mod delivery;
+
+use crate::deploy::Failure;
+use crate::deploy::pack::PackError;
+use crate::gate::{Approvals, ApproveError, GateError, Outcome, Request, gate, write};
 use crate::revision::Tree;
 use crate::run::write::{WriteError, replace};
 use crate::verdict::{FailOn, Verdict};
@@ -44,6 +48,21 @@ pub enum DemoError {
     /// The gate failed.
     #[error(transparent)]
     Gate(#[from] GateError),
+    /// A change could not be approved.
+    #[error(transparent)]
+    Approve(#[from] Box<ApproveError>),
+    /// A release could not be made.
+    #[error(transparent)]
+    Pack(#[from] Box<PackError>),
+    /// A deploy, or the way back, did not end well.
+    #[error(transparent)]
+    Deploy(Failure),
+    /// The repository cannot be made.
+    #[error("git failed: {0}")]
+    Git(String),
+    /// What nobody approved was not refused.
+    #[error("a change that nobody approved was not refused")]
+    NotRefused,
 }
 
 /// A change of one line of one profile.
@@ -83,38 +102,27 @@ pub fn new_folder() -> Result<PathBuf, DemoError> {
     Ok(tempfile::Builder::new().prefix("cellgate-demo-").tempdir()?.keep())
 }
 
-/// Runs the demo in a folder.
+/// Gates the good change and the drifting one, in a folder.
 ///
 /// # Errors
 /// [`DemoError`].
 pub fn tell(
     folder: &Path,
     progress: &(dyn Fn(usize, usize, &str) + Sync),
-) -> Result<Vec<Story>, DemoError> {
-    let base = folder.join("base");
-    write_project(&base, None)?;
-    EDITS.iter().map(|edit| story(folder, &base, edit, progress)).collect()
+) -> Result<[Story; 2], DemoError> {
+    write_project(&folder.join("base"), &[])?;
+    let [good, drifting] = &EDITS;
+    Ok([story(folder, good, progress)?, story(folder, drifting, progress)?])
 }
 
 fn story(
     folder: &Path,
-    base: &Path,
     edit: &Edit,
     progress: &(dyn Fn(usize, usize, &str) + Sync),
 ) -> Result<Story, DemoError> {
     let head = folder.join(edit.folder);
-    write_project(&head, Some(edit))?;
-    let outcome = gate(&Request {
-        base: Tree::Folder(base.to_owned()),
-        base_name: "base".to_owned(),
-        head: Tree::Folder(head.clone()),
-        head_name: edit.folder.to_owned(),
-        below: String::new(),
-        cache: Some(crate::run::cache::Cache::new(folder.join("cache"))),
-        approvals: Approvals::none(),
-        fail_on: FailOn::Drifted,
-        progress,
-    })?;
+    write_project(&head, &[edit])?;
+    let outcome = gated(folder, &head, edit.folder, progress)?;
     let report = head.join("cellgate-report");
     write(&outcome, &report)?;
     Ok(Story {
@@ -126,12 +134,32 @@ fn story(
     })
 }
 
-fn write_project(folder: &Path, edit: Option<&Edit>) -> Result<(), WriteError> {
+/// Gates a head against the demo's base.
+fn gated(
+    folder: &Path,
+    head: &Path,
+    name: &str,
+    progress: &(dyn Fn(usize, usize, &str) + Sync),
+) -> Result<Outcome, GateError> {
+    gate(&Request {
+        base: Tree::Folder(folder.join("base")),
+        base_name: "base".to_owned(),
+        head: Tree::Folder(head.to_owned()),
+        head_name: name.to_owned(),
+        below: String::new(),
+        cache: Some(crate::run::cache::Cache::new(folder.join("cache"))),
+        approvals: Approvals::none(),
+        fail_on: FailOn::Drifted,
+        progress,
+    })
+}
+
+fn write_project(folder: &Path, edits: &[&Edit]) -> Result<(), WriteError> {
     replace(&folder.join("cellgate.yaml"), PROJECT.as_bytes())?;
     replace(&folder.join("params/tolerances.yaml"), TOLERANCES.as_bytes())?;
     for (name, text) in PROFILES {
-        let edit = edit.filter(|edit| edit.profile == name);
-        let text = edit.map_or_else(|| text.to_owned(), |edit| text.replace(edit.from, edit.to));
+        let edits = edits.iter().filter(|edit| edit.profile == name);
+        let text = edits.fold(text.to_owned(), |text, edit| text.replace(edit.from, edit.to));
         replace(&folder.join(format!("params/{name}.yaml")), text.as_bytes())?;
     }
     Ok(())

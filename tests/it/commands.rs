@@ -172,6 +172,30 @@ fn the_demo_passes_a_good_change_and_stops_a_drifting_one() {
     }
     let drifting = desk.text("demo/drifting/cellgate-report/report.md");
     assert!(drifting.contains("away from truth"), "{drifting}");
+    for says in [
+        "the good change, approved:",
+        "refused (exit code 20)",
+        "profile `ihc-hdab` differs from what ada@example.org approved",
+        "is active again, nothing sent",
+        "every deployed byte is what was deployed",
+    ] {
+        assert!(told.out.contains(says), "no `{says}`: {}", told.out);
+    }
+    let deployed = desk.text("demo/server/current/params/fluorescence.yaml");
+    assert!(deployed.contains("sigma_um: 0.50"), "the way back was not taken: {deployed}");
+    let kept = desk.text("demo/server/previous/params/fluorescence.yaml");
+    assert!(kept.contains("sigma_um: 0.52"), "the good change was not deployed: {kept}");
+}
+
+#[test]
+fn the_demo_leaves_a_repository_alone_that_git_is_pointed_to() {
+    let desk = Desk::new();
+    let mut demo = crate::repository::cellgate(desk.folder.path());
+    demo.args(["demo", "--quiet", "--out", "demo"]).env("GIT_DIR", desk.path("mine.git"));
+    let told = crate::repository::Told::of(demo.output().unwrap());
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.out.contains("`GIT_DIR` points git to another repository"), "{}", told.out);
+    assert!(!desk.path("mine.git").exists() && !desk.path("demo/repository").exists());
 }
 
 const LENGTHS_IN_UM: &str = "schema: cellgate/profile/v1\nname: p\nimage: {modality: fluorescence}\nsmoothing: {sigma_um: 1}\n";
