@@ -68,6 +68,10 @@ struct Asked {
 
 type Answers = mpsc::UnboundedSender<Frame<Reply>>;
 
+/// A request on its way, and where its answers will come. Dropped, nobody waits for them.
+#[derive(Debug)]
+pub struct Posted(mpsc::UnboundedReceiver<Frame<Reply>>);
+
 /// What both tasks know.
 #[derive(Default)]
 struct Desk {
@@ -130,7 +134,17 @@ impl Connection {
     /// # Errors
     /// [`TalkError`].
     pub async fn ask(&mut self, request: Request, raw: Vec<u8>) -> Result<Frame<Reply>, TalkError> {
-        let (sender, mut answers) = mpsc::unbounded_channel();
+        let asked = self.post(request, raw).await?;
+        self.answer(asked).await
+    }
+
+    /// Asks without waiting: the agent answers one request after the other, so that several can be on
+    /// their way at once.
+    ///
+    /// # Errors
+    /// [`TalkError`].
+    pub async fn post(&mut self, request: Request, raw: Vec<u8>) -> Result<Posted, TalkError> {
+        let (sender, answers) = mpsc::unbounded_channel();
         let id = self.next_id;
         self.next_id += 1;
         if let Ok(mut desk) = self.desk.lock() {
@@ -140,8 +154,16 @@ impl Connection {
             desk.waiting.insert(id, sender);
         }
         self.send(Envelope { id, body: request }, raw).await?;
+        Ok(Posted(answers))
+    }
+
+    /// Waits for the answer to what was asked.
+    ///
+    /// # Errors
+    /// [`TalkError`].
+    pub async fn answer(&self, mut posted: Posted) -> Result<Frame<Reply>, TalkError> {
         loop {
-            match timeout(SILENCE, answers.recv()).await {
+            match timeout(SILENCE, posted.0.recv()).await {
                 Err(_) => return Err(TalkError::Silent(SILENCE)),
                 Ok(Some(Frame { header: Reply::Progress { .. }, .. })) => {}
                 Ok(Some(Frame { header: Reply::Refused(refusal), .. })) => {

@@ -21,6 +21,7 @@ pub mod reference;
 mod sending;
 pub mod session;
 pub mod settings;
+mod settle;
 pub mod ssh;
 pub mod target;
 pub mod transport;

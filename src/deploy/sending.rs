@@ -3,13 +3,14 @@
 //! A channel of SSH has a window of 2 MiB, so that several of them are faster over a long way. What
 //! is small goes over the control channel; where no further channel can be opened, all of it does.
 
-use super::connection::{Connection, TalkError};
+use super::connection::{Connection, Posted, TalkError};
 use super::options::{Options, Progress};
 use super::session::connect;
 use super::transport::{Purpose, Transport};
 use crate::digest::Digest;
 use crate::release::Package;
 use crate::wire::{CHUNK_BYTES, Missing, Reply, Request};
+use futures_util::future::join_all;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,7 +37,24 @@ struct Queue {
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
-/// Sends what is missing; gives how many bytes that were.
+/// What was sent.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// How many bytes.
+    pub(super) n_bytes: u64,
+    /// What asks whether all of it was kept, where that is still open.
+    pub(super) flushing: Option<Flushing>,
+}
+
+/// A question on its way: whether so many chunks were kept.
+#[derive(Debug)]
+pub(super) struct Flushing {
+    posted: Posted,
+    n_chunks: u64,
+}
+
+/// Sends what is missing. What goes over the control channel is followed by the question whether it
+/// was kept, whose answer is for [`kept`] to wait for: meanwhile more can be asked there.
 pub(super) async fn send<T: Transport>(
     transport: &T,
     options: &Options,
@@ -44,11 +62,11 @@ pub(super) async fn send<T: Transport>(
     package: &Arc<Package>,
     token: u64,
     missing: Vec<Missing>,
-) -> Result<u64, TalkError> {
+) -> Result<Sent, TalkError> {
     let pieces: VecDeque<Piece> = missing.iter().flat_map(pieces).collect();
     let n_bytes = pieces.iter().map(Piece::n_bytes).sum();
     if pieces.is_empty() {
-        return Ok(0);
+        return Ok(Sent::default());
     }
     let queue = Arc::new(Queue {
         package: package.clone(),
@@ -58,29 +76,26 @@ pub(super) async fn send<T: Transport>(
         n_sent: AtomicU64::new(0),
         progress: options.progress.clone(),
     });
-    let mut channels = Vec::new();
-    if MIN_SPREAD_BYTES <= n_bytes {
-        for _ in 0..options.n_channels {
-            match connect(transport, Purpose::Data).await {
-                Ok(connection) => channels.push(connection),
-                // A server may allow fewer sessions than that.
-                Err(_) => break,
-            }
-        }
-    }
+    let n_channels = if MIN_SPREAD_BYTES <= n_bytes { options.n_channels } else { 0 };
+    let opening = (0..n_channels).map(|_| connect(transport, Purpose::Data));
+    // A server may allow fewer sessions than that.
+    let channels: Vec<Connection> = join_all(opening).await.into_iter().flatten().collect();
     if channels.is_empty() {
-        drain(control, &queue).await?;
-        return Ok(n_bytes);
+        let flushing = Some(push(control, &queue).await?);
+        return Ok(Sent { n_bytes, flushing });
     }
     let mut tasks = JoinSet::new();
     for mut connection in channels {
         let queue = queue.clone();
-        tasks.spawn(async move { drain(&mut connection, &queue).await });
+        tasks.spawn(async move {
+            let flushing = push(&mut connection, &queue).await?;
+            kept(&connection, flushing).await
+        });
     }
     while let Some(told) = tasks.join_next().await {
         told.unwrap_or(Err(TalkError::Unexpected))?;
     }
-    Ok(n_bytes)
+    Ok(Sent { n_bytes, flushing: None })
 }
 
 fn pieces(missing: &Missing) -> impl Iterator<Item = Piece> {
@@ -96,7 +111,7 @@ impl Piece {
 }
 
 /// Sends pieces until there are none, and asks whether all were kept.
-async fn drain(connection: &mut Connection, queue: &Queue) -> Result<(), TalkError> {
+async fn push(connection: &mut Connection, queue: &Queue) -> Result<Flushing, TalkError> {
     let next = || queue.pieces.lock().ok().and_then(|mut pieces| pieces.pop_front());
     let mut n_chunks = 0;
     while let Some(piece) = next() {
@@ -111,7 +126,13 @@ async fn drain(connection: &mut Connection, queue: &Queue) -> Result<(), TalkErr
         let n_bytes = queue.n_sent.fetch_add(piece.n_bytes(), Ordering::Relaxed) + piece.n_bytes();
         (queue.progress)(Progress::Sending { n_bytes, of: queue.n_bytes });
     }
-    match connection.ask(Request::Flush, Vec::new()).await?.header {
+    Ok(Flushing { posted: connection.post(Request::Flush, Vec::new()).await?, n_chunks })
+}
+
+/// Waits until everything that was sent is kept.
+pub(super) async fn kept(connection: &Connection, flushing: Flushing) -> Result<(), TalkError> {
+    let Flushing { posted, n_chunks } = flushing;
+    match connection.answer(posted).await?.header {
         Reply::Flushed { n_chunks: kept } if kept == n_chunks => Ok(()),
         _ => Err(TalkError::Unexpected),
     }

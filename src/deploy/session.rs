@@ -1,14 +1,16 @@
 //! Session: a deploy on one host, step by step over any transport.
 //!
 //! Plan, lock, send what is missing, stage, test, switch, confirm over a new connection. Each step is
-//! a method, so that several hosts can be prepared before the first is switched. The answer is what
+//! a method, so that several hosts can be prepared before the first is switched. Over a long way the
+//! round trips are what takes time: what needs no decision here is asked at once. The answer is what
 //! the server says, or "unknown": never a guess.
 
 pub use super::options::{Options, Progress};
 
 use super::connection::{Connection, TalkError};
 use super::ending::{Ended, Failure, Phase};
-use super::sending;
+use super::sending::{self, Flushing, Sent};
+use super::settle::{Settled, settle};
 use super::transport::{Purpose, Transport};
 use crate::digest::Digest;
 use crate::release::{Package, Release};
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Between two attempts to reach the server.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// A host that is ready to be switched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,14 +95,15 @@ impl<'t, T: Transport> Session<'t, T> {
     ) -> Result<Prepared, Failure> {
         let release = package.release();
         let (token, missing) = self.lock(release.bytes().to_vec(), base, Intent::Deploy).await?;
-        let mut n_sent = self.send(package, token, missing).await?;
-        if let Some(damaged) = self.stage(token).await? {
-            n_sent += self.send(package, token, damaged).await?;
-            if self.stage(token).await?.is_some() {
+        let sent = self.send(package, token, missing).await?;
+        let mut n_sent = sent.n_bytes;
+        if let Some(damaged) = self.stage_and_test(token, sent.flushing).await? {
+            let again = self.send(package, token, damaged).await?;
+            n_sent += again.n_bytes;
+            if self.stage_and_test(token, again.flushing).await?.is_some() {
                 return Err(Failure::new(Ended::Failed, "blobs were damaged on their way twice"));
             }
         }
-        self.test(token).await?;
         Ok(Prepared { token, release: release.id(), base, n_sent })
     }
 
@@ -114,12 +117,11 @@ impl<'t, T: Transport> Session<'t, T> {
         base: Option<Digest>,
     ) -> Result<Prepared, Failure> {
         let (token, missing) = self.lock(to.to_string().into(), base, Intent::Rollback).await?;
-        let is_whole = missing.is_empty() && self.stage(token).await?.is_none();
+        let is_whole = missing.is_empty() && self.stage_and_test(token, None).await?.is_none();
         if !is_whole {
             let text = format!("release {} is damaged on the server; deploy it again", to.short());
             return Err(Failure::new(Ended::Refused, text));
         }
-        self.test(token).await?;
         Ok(Prepared { token, release: to, base, n_sent: 0 })
     }
 
@@ -137,10 +139,38 @@ impl<'t, T: Transport> Session<'t, T> {
             Err(error) => error,
         };
         // The answer may be lost and the switch done: the server is asked.
-        match self.settle(prepared, error).await {
+        match settle(self.transport, &self.options, prepared, error).await {
             Ok(Settled::Pending | Settled::Confirmed) => Ok(()),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Switches and confirms; the login for the confirmation begins when the switch was asked for, and
+    /// is complete only after it.
+    ///
+    /// # Errors
+    /// [`Failure`]: the former release is active, or what is active is not known.
+    pub async fn switch_and_confirm(
+        &mut self,
+        prepared: &Prepared,
+    ) -> Result<Vec<String>, Failure> {
+        let mut login = std::pin::pin!(connect(self.transport, Purpose::Confirm));
+        let mut opened = None;
+        {
+            let mut switching = std::pin::pin!(self.switch(prepared));
+            loop {
+                tokio::select! {
+                    biased;
+                    told = &mut switching => break told?,
+                    told = &mut login, if opened.is_none() => opened = Some(told),
+                }
+            }
+        }
+        let opened = match opened {
+            Some(opened) => opened,
+            None => login.await,
+        };
+        self.confirm_over(prepared, Some(opened)).await
     }
 
     /// Confirms over a connection that is new from the ground up, and prunes.
@@ -148,11 +178,24 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`]: the former release is active, or what is active is not known.
     pub async fn confirm(&mut self, prepared: &Prepared) -> Result<Vec<String>, Failure> {
+        self.confirm_over(prepared, None).await
+    }
+
+    /// Confirms, at first over a connection that may be there already.
+    async fn confirm_over(
+        &mut self,
+        prepared: &Prepared,
+        mut opened: Option<Result<Connection, TalkError>>,
+    ) -> Result<Vec<String>, Failure> {
         (self.options.progress)(Progress::Confirming);
         let until = Instant::now() + self.options.window + self.options.grace;
         let mut last;
         loop {
-            match self.confirm_once(prepared.token).await {
+            let connection = match opened.take() {
+                Some(opened) => opened,
+                None => connect(self.transport, Purpose::Confirm).await,
+            };
+            match self.confirm_once(prepared.token, connection).await {
                 Ok(warnings) => return Ok(warnings),
                 Err(error) => last = error,
             }
@@ -171,7 +214,7 @@ impl<'t, T: Transport> Session<'t, T> {
                 break;
             }
         }
-        match self.settle(prepared, last).await? {
+        match settle(self.transport, &self.options, prepared, last).await? {
             Settled::Confirmed => Ok(Vec::new()),
             Settled::Pending => {
                 let text = "the release could not be confirmed and is about to be rolled back";
@@ -247,86 +290,67 @@ impl<'t, T: Transport> Session<'t, T> {
         package: &Arc<Package>,
         token: u64,
         missing: Vec<Missing>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Sent, Failure> {
         let (transport, options) = (self.transport, &self.options);
         let told = sending::send(transport, options, &mut self.control, package, token, missing);
         told.await.map_err(|error| Failure::of(Phase::Prepared, error))
     }
 
-    /// Gives what was damaged on its way.
-    async fn stage(&mut self, token: u64) -> Result<Option<Vec<Missing>>, Failure> {
+    /// Lets the server build the release and the release test itself, both asked at once: what is not
+    /// staged is not tested. Gives what was damaged on its way.
+    async fn stage_and_test(
+        &mut self,
+        token: u64,
+        flushing: Option<Flushing>,
+    ) -> Result<Option<Vec<Missing>>, Failure> {
+        let told = self.stage_and_test_unphased(token, flushing).await;
+        told.map_err(|error| Failure::of(Phase::Prepared, error))
+    }
+
+    async fn stage_and_test_unphased(
+        &mut self,
+        token: u64,
+        flushing: Option<Flushing>,
+    ) -> Result<Option<Vec<Missing>>, TalkError> {
+        let staging = self.control.post(Request::Stage { token }, Vec::new()).await?;
+        let testing = self.control.post(Request::SelfTest { token }, Vec::new()).await?;
+        if let Some(flushing) = flushing {
+            sending::kept(&self.control, flushing).await?;
+        }
         (self.options.progress)(Progress::Staging);
-        match self.ask(Phase::Prepared, Request::Stage { token }, Vec::new()).await? {
-            Reply::Staged => Ok(None),
-            Reply::Damaged { missing } => Ok(Some(missing)),
-            _ => Err(Failure::of(Phase::Prepared, TalkError::Unexpected)),
+        match self.control.answer(staging).await?.header {
+            Reply::Staged => {}
+            Reply::Damaged { missing } => return Ok(Some(missing)),
+            _ => return Err(TalkError::Unexpected),
         }
-    }
-
-    async fn test(&mut self, token: u64) -> Result<(), Failure> {
         (self.options.progress)(Progress::Testing);
-        match self.ask(Phase::Prepared, Request::SelfTest { token }, Vec::new()).await? {
-            Reply::SelfTested { .. } => Ok(()),
-            _ => Err(Failure::of(Phase::Prepared, TalkError::Unexpected)),
+        match self.control.answer(testing).await?.header {
+            Reply::SelfTested { .. } => Ok(None),
+            _ => Err(TalkError::Unexpected),
         }
     }
 
-    async fn confirm_once(&self, token: u64) -> Result<Vec<String>, TalkError> {
-        let mut connection = connect(self.transport, Purpose::Confirm).await?;
-        match connection.ask(Request::Confirm { token }, Vec::new()).await?.header {
+    async fn confirm_once(
+        &self,
+        token: u64,
+        connection: Result<Connection, TalkError>,
+    ) -> Result<Vec<String>, TalkError> {
+        let mut connection = connection?;
+        let confirming = connection.post(Request::Confirm { token }, Vec::new()).await?;
+        // What is not confirmed is needed, and is not pruned.
+        let keep = self.options.keep;
+        let pruning = connection.post(Request::Prune { keep }, Vec::new()).await;
+        match connection.answer(confirming).await?.header {
             Reply::Confirmed { .. } => {}
             _ => return Err(TalkError::Unexpected),
         }
-        let keep = self.options.keep;
-        let pruned = connection.ask(Request::Prune { keep }, Vec::new()).await;
+        let pruned = match pruning {
+            Ok(pruning) => connection.answer(pruning).await.map(drop),
+            Err(error) => Err(error),
+        };
         let warning = pruned.err().map(|error| format!("old releases were not removed: {error}"));
         Ok(warning.into_iter().collect())
     }
-
-    /// Asks what became of a switch whose answer is not known.
-    async fn settle(&self, prepared: &Prepared, error: TalkError) -> Result<Settled, Failure> {
-        let until = Instant::now() + self.options.window + self.options.grace;
-        loop {
-            let told = match connect(self.transport, Purpose::Confirm).await {
-                Ok(mut connection) => status(&mut connection, false).await,
-                Err(error) => Err(error),
-            };
-            match told {
-                Ok(status) => return settled(&status, prepared, error),
-                Err(_) if Instant::now() < until => sleep(PAUSE).await,
-                Err(_) => return Err(Failure::of(Phase::After, error)),
-            }
-        }
-    }
-}
-
-/// What became of a switch.
-enum Settled {
-    Pending,
-    Confirmed,
-}
-
-fn settled(
-    status: &ServerStatus,
-    prepared: &Prepared,
-    error: TalkError,
-) -> Result<Settled, Failure> {
-    if status.pending.as_ref().is_some_and(|pending| pending.token == prepared.token) {
-        return Ok(Settled::Pending);
-    }
-    if let Some(reason) = &status.stranded {
-        return Err(Failure::new(Ended::Stranded, reason.clone()));
-    }
-    let is_base = status.active == prepared.base;
-    if !is_base && status.active == Some(prepared.release) {
-        return Ok(Settled::Confirmed);
-    }
-    let why = status.last_failure.clone().unwrap_or_else(|| error.to_string());
-    if is_base {
-        return Err(Failure::new(Ended::Failed, why));
-    }
-    let active = status.active.map_or_else(|| "nothing".to_owned(), |id| id.short());
-    Err(Failure::new(Ended::Failed, format!("{active} is active by another deploy; {why}")))
 }
 
 pub(super) async fn connect<T: Transport>(
@@ -336,7 +360,10 @@ pub(super) async fn connect<T: Transport>(
     Connection::start(transport.open(purpose).await?).await
 }
 
-async fn status(connection: &mut Connection, verify: bool) -> Result<ServerStatus, TalkError> {
+pub(super) async fn status(
+    connection: &mut Connection,
+    verify: bool,
+) -> Result<ServerStatus, TalkError> {
     match connection.ask(Request::Status { verify }, Vec::new()).await?.header {
         Reply::Status(status) => Ok(*status),
         _ => Err(TalkError::Unexpected),

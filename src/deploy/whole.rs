@@ -177,8 +177,7 @@ pub async fn finish<T: Transport>(
     session: &mut Session<'_, T>,
     prepared: &Prepared,
 ) -> Result<Deployed, Failure> {
-    session.switch(prepared).await?;
-    let warnings = session.confirm(prepared).await?;
+    let warnings = session.switch_and_confirm(prepared).await?;
     Ok(Deployed {
         release: prepared.release,
         base: prepared.base,

@@ -1,0 +1,65 @@
+//! Settle: what became of a switch whose answer was lost, as the server tells it.
+//!
+//! Asks until the window is over. What the server does not say is not known.
+
+use super::connection::TalkError;
+use super::ending::{Ended, Failure, Phase};
+use super::options::Options;
+use super::session::{PAUSE, Prepared, connect, status};
+use super::transport::{Purpose, Transport};
+use crate::wire::ServerStatus;
+use std::time::Instant;
+use tokio::time::sleep;
+
+/// What became of a switch.
+pub(super) enum Settled {
+    /// The release waits for its confirmation.
+    Pending,
+    /// The release was confirmed.
+    Confirmed,
+}
+
+/// What a server's status says about a switch.
+fn settled(
+    status: &ServerStatus,
+    prepared: &Prepared,
+    error: TalkError,
+) -> Result<Settled, Failure> {
+    if status.pending.as_ref().is_some_and(|pending| pending.token == prepared.token) {
+        return Ok(Settled::Pending);
+    }
+    if let Some(reason) = &status.stranded {
+        return Err(Failure::new(Ended::Stranded, reason.clone()));
+    }
+    let is_base = status.active == prepared.base;
+    if !is_base && status.active == Some(prepared.release) {
+        return Ok(Settled::Confirmed);
+    }
+    let why = status.last_failure.clone().unwrap_or_else(|| error.to_string());
+    if is_base {
+        return Err(Failure::new(Ended::Failed, why));
+    }
+    let active = status.active.map_or_else(|| "nothing".to_owned(), |id| id.short());
+    Err(Failure::new(Ended::Failed, format!("{active} is active by another deploy; {why}")))
+}
+
+/// Asks what became of a switch whose answer is not known.
+pub(super) async fn settle<T: Transport>(
+    transport: &T,
+    options: &Options,
+    prepared: &Prepared,
+    error: TalkError,
+) -> Result<Settled, Failure> {
+    let until = Instant::now() + options.window + options.grace;
+    loop {
+        let told = match connect(transport, Purpose::Confirm).await {
+            Ok(mut connection) => status(&mut connection, false).await,
+            Err(error) => Err(error),
+        };
+        match told {
+            Ok(status) => return settled(&status, prepared, error),
+            Err(_) if Instant::now() < until => sleep(PAUSE).await,
+            Err(_) => return Err(Failure::of(Phase::After, error)),
+        }
+    }
+}
