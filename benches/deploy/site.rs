@@ -80,7 +80,7 @@ impl Site {
         let user = output(Command::new("id").arg("-un"))?;
         let project = format!(
             "schema: cellgate/project/v1\ntolerances: params/tolerances.yaml\n\
-             datasets: {{nuclei: {{builtin: phantoms}}}}\n\
+             datasets: {{nuclei: datasets/nuclei}}\n\
              gate: [{{profile: culture, dataset: nuclei, image_type: fluorescence}}]\n\
              targets:\n  server:\n    hosts: [127.0.0.1]\n    port: {port}\n    user: {user}\n    \
              key: {{env: BENCH_KEY}}\n    known_hosts: {{env: BENCH_PINS}}\n    path: /srv/cellgate\n"
@@ -89,6 +89,8 @@ impl Site {
         fs::write(repository.join("params/tolerances.yaml"), TOLERANCES)?;
         fs::write(repository.join("params/culture.yaml"), PROFILE)?;
         fs::write(repository.join(".gitignore"), "/cellgate-report\n")?;
+        let draw = ["dataset", "phantom", "--out", "datasets/nuclei", "--modality", "fluorescence"];
+        run(&mut self.cellgate(&draw))?;
         self.git(&["init", "--quiet", "--template=", "--initial-branch=main"])?;
         for (key, value) in
             [("user.name", "a"), ("user.email", "a@example.org"), ("commit.gpgsign", "false")]

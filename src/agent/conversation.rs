@@ -9,6 +9,7 @@ use super::intake::Intake;
 use super::journal;
 use super::prune;
 use super::receive::Chunk;
+use super::record::Change;
 use super::refuse::{Refused, failed, out_of_place, refusal};
 use super::sign::Sign;
 use super::state::Event;
@@ -151,6 +152,11 @@ impl<W: Write> Conversation<'_, W> {
     }
 
     fn say(&mut self, id: u64, body: Reply, raw: &[u8]) -> Result<(), WireError> {
+        if let Reply::Confirmed { release } = &body {
+            // From here on nothing may take it back, the loss of power included.
+            let told = || Change::Told(release.to_string());
+            self.world.root.faults().recorder.tell(told);
+        }
         write_frame(&mut self.writer, &Envelope { id, body }, raw)
     }
 

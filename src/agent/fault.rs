@@ -4,6 +4,7 @@
 //! of the agent's command line, never by the environment: a server's forced command is the only one
 //! that could arm it. Unarmed, a point is one comparison.
 
+use super::record::Recorder;
 use std::io;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -162,13 +163,21 @@ pub struct Faults {
     armed: Option<Fault>,
     is_traced: bool,
     n_passed: AtomicU32,
+    /// Hears of every change.
+    pub(super) recorder: Recorder,
 }
 
 impl Faults {
     /// Arms a point, or none; traced, every passage is told on standard error.
     #[must_use]
     pub fn new(armed: Option<Fault>, is_traced: bool) -> Self {
-        Self { armed, is_traced, n_passed: AtomicU32::new(0) }
+        Self { armed, is_traced, ..Self::default() }
+    }
+
+    /// Lets somebody hear of every change.
+    #[must_use]
+    pub(super) fn recorded_by(self, recorder: Recorder) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Whether a point is the armed one, or all are watched.

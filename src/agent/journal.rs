@@ -6,6 +6,7 @@
 
 use super::fault::Point;
 use super::folder::Folder;
+use super::record::{Change, path_of};
 use super::state::{Event, State};
 use super::world::World;
 use crate::digest::Digest;
@@ -156,7 +157,10 @@ impl Journal {
         if told.n_bytes < bytes.len() as u64 {
             faults.at(Point::JournalCut)?;
             file.set_len(told.n_bytes)?;
+            let size = told.n_bytes;
+            faults.recorder.tell(|| Change::Size { path: path_of(&file), size });
             file.sync_all()?;
+            faults.recorder.synced(&file);
         }
         let n = told.records.last().map_or(0, |record| record.n);
         let head = told.head.unwrap_or(Digest::of_bytes(b""));
@@ -215,8 +219,10 @@ impl Journal {
             faults.at(Point::JournalTorn)?;
         }
         self.file.write_all_at(line, self.n_bytes)?;
+        faults.recorder.written(&self.file, Some(self.n_bytes), line);
         faults.at(Point::JournalSync)?;
         self.file.sync_all()?;
+        faults.recorder.synced(&self.file);
         // A journal that was just made is found again only when its folder is on the disk, too.
         if self.n == 0 { self.folder.sync(Point::JournalSync) } else { Ok(()) }
     }

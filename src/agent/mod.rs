@@ -18,6 +18,7 @@ mod preflight;
 mod prune;
 mod quarantine;
 mod receive;
+mod record;
 mod recovery;
 mod refuse;
 mod self_test;

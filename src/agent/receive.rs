@@ -6,6 +6,7 @@
 
 use super::disk::{blob_folder, blob_name};
 use super::fault::Point;
+use super::record::{Change, path_of};
 use super::refuse::{Refused, failed, refusal};
 use super::world::World;
 use crate::digest::Digest;
@@ -103,12 +104,15 @@ fn write_unchecked(world: &World, chunk: &Chunk<'_>) -> io::Result<()> {
     };
     faults.at(Point::IncomingWrite)?;
     file.write_all_at(chunk.bytes, chunk.offset)?;
+    faults.recorder.written(&file, Some(chunk.offset), chunk.bytes);
     faults.at(Point::IncomingNote)?;
     let index = u32::try_from(chunk.offset / CHUNK_BYTES).unwrap_or(u32::MAX);
     let note = incoming.open_own(Point::IncomingNote, &list)?;
     // Short writes at the end of a file do not mix, whichever connection they come from.
     rustix::fs::fcntl_setfl(&note, rustix::fs::OFlags::APPEND)?;
-    (&note).write_all(&index.to_le_bytes())
+    (&note).write_all(&index.to_le_bytes())?;
+    faults.recorder.written(&note, None, &index.to_le_bytes());
+    Ok(())
 }
 
 /// Whether something else stands where a plain file of the agent's own should.
@@ -144,6 +148,7 @@ pub(super) fn keep(
                 .at(Point::BlobSync)
                 .and_then(|()| file.sync_all())
                 .map_err(failed("an arrived blob"))?;
+            faults.recorder.synced(file);
             // A second handle begins at the beginning and reads what others will read.
             let again = incoming.open(&name).map_err(failed("an arrived blob"))?;
             let told = super::disk::digest(&again, pulse)?;
@@ -155,6 +160,8 @@ pub(super) fn keep(
         if let (true, Ok(file)) = (holds, &opened) {
             let bits = rustix::fs::Mode::from_bits_truncate(mode.bits());
             rustix::fs::fchmod(file, bits)?;
+            let told = || Change::Mode { path: path_of(file), mode: mode.bits() };
+            faults.recorder.tell(told);
             let folder = blob_folder(world, sha256)?;
             incoming.rename(Point::BlobMove, &name, &folder, &blob_name(sha256, mode))?;
             folder.sync(Point::BlobFolderSync)?;

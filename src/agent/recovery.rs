@@ -53,7 +53,7 @@ pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
     if let Some(pending) = &state.pending {
         let reason = if pending.boot != sight.boot {
             "the server was restarted before the release was confirmed"
-        } else if pending.deadline_ms <= sight.now_ms {
+        } else if pending.is_over(sight.now_ms) {
             "the release was not confirmed in time"
         } else if sight.current.release() != Some(pending.release) {
             "the switch was interrupted"
@@ -179,6 +179,7 @@ fn point(
 
 #[cfg(test)]
 mod tests {
+    use super::super::state::MAX_WINDOW_MS;
     use super::*;
 
     fn release(name: &str) -> Digest {
@@ -222,6 +223,11 @@ mod tests {
     fn what_is_pending_waits_until_its_time_and_no_longer() {
         assert_eq!(next_step(&state(), &sight("c", "boot", 99)), None);
         rolls_back(&sight("c", "boot", 100), "in time");
+        let set_back = Pending { deadline_ms: 99 + MAX_WINDOW_MS + 1, ..state().pending.unwrap() };
+        let far = State { pending: Some(set_back.clone()), ..state() };
+        let told = next_step(&far, &sight("c", "boot", 99));
+        assert!(matches!(told, Some(Step::RollBack(..))), "a clock that was set back: {told:?}");
+        assert_eq!(next_step(&far, &sight("c", "boot", 100)), None);
         rolls_back(&sight("c", "another", 1), "restarted");
         rolls_back(&sight("b", "boot", 1), "interrupted");
     }

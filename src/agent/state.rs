@@ -7,6 +7,9 @@ use crate::digest::Digest;
 use crate::wire::{Intent, Owner};
 use serde::{Deserialize, Serialize};
 
+/// Longest time for a confirmation, in milliseconds.
+pub(super) const MAX_WINDOW_MS: u64 = 3_600_000;
+
 /// Most confirmed releases that are remembered.
 const MAX_GOOD: usize = 256;
 
@@ -103,6 +106,15 @@ pub struct Pending {
     pub boot: String,
     /// Until when it may be confirmed, in milliseconds since the machine's start.
     pub deadline_ms: u64,
+}
+
+impl Pending {
+    /// Whether its time is over; also when it is farther away than any window is long, for then the
+    /// clock was set back and would never come there.
+    #[must_use]
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.deadline_ms <= now_ms || MAX_WINDOW_MS < self.deadline_ms - now_ms
+    }
 }
 
 /// A way back.

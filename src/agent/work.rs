@@ -15,7 +15,7 @@ use super::recovery::{recover, roll_back};
 use super::refuse::{Refused, failed, refusal};
 use super::self_test;
 use super::stage;
-use super::state::{Deploy, Event, Pending};
+use super::state::{Deploy, Event, MAX_WINDOW_MS, Pending};
 use super::world::World;
 use crate::digest::Digest;
 use crate::release::Release;
@@ -23,7 +23,7 @@ use crate::wire::{Intent, Missing, Owner, Plan, RefusalCode, Reply};
 use std::time::Duration;
 
 /// Shortest and longest time for a confirmation, in milliseconds.
-const WINDOW_MS: std::ops::RangeInclusive<u64> = 100..=3_600_000;
+const WINDOW_MS: std::ops::RangeInclusive<u64> = 100..=MAX_WINDOW_MS;
 /// How long a step that takes a moment waits for the lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a deploy waits for those who have the lock for a moment.
@@ -316,7 +316,9 @@ pub(super) fn revoke(world: &World, token: u64, reason: &str) -> Result<Option<D
 /// How long what is pending may still be confirmed, in milliseconds.
 #[must_use]
 pub(super) fn left_ms(world: &World, pending: &Pending) -> u64 {
-    if pending.boot == world.boot { pending.deadline_ms.saturating_sub(world.now_ms()) } else { 0 }
+    let now_ms = world.now_ms();
+    let is_open = pending.boot == world.boot && !pending.is_over(now_ms);
+    if is_open { pending.deadline_ms - now_ms } else { 0 }
 }
 
 fn waits(world: &World, pending: &Pending) -> Refused {

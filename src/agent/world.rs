@@ -5,6 +5,7 @@
 
 use super::fault::{Fault, Faults, Point};
 use super::folder::Folder;
+use super::record::Recorder;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,10 @@ pub struct Settings {
     pub lease_ms: Option<u64>,
     /// After how many milliseconds the other side counts as gone.
     pub silence_ms: Option<u64>,
+    /// Milliseconds that the clock is ahead, or behind.
+    pub ahead_ms: i64,
+    /// File that every change of the disk is told to.
+    pub record: Option<PathBuf>,
 }
 
 /// Root, clock and limits.
@@ -43,6 +48,8 @@ pub struct World {
     pub lease: Duration,
     /// After how long the other side counts as gone.
     pub silence: Duration,
+    /// Milliseconds that the clock is ahead of the system's.
+    ahead_ms: i64,
 }
 
 impl World {
@@ -52,7 +59,9 @@ impl World {
     /// What the system says.
     pub fn open(root: &Path, settings: &Settings) -> io::Result<Self> {
         let path = root.canonicalize()?;
-        let faults = Arc::new(Faults::new(settings.fault, settings.is_traced));
+        let recorder = settings.record.as_deref().map(Recorder::to).transpose()?;
+        let faults = Faults::new(settings.fault, settings.is_traced);
+        let faults = Arc::new(faults.recorded_by(recorder.unwrap_or_default()));
         let folder = Folder::root(&path, faults)?;
         for name in ["state", "blobs", "manifests", "releases", "incoming", "quarantine"] {
             folder.ensure(Point::FolderMake, name)?;
@@ -65,6 +74,7 @@ impl World {
             boot: settings.boot.clone().unwrap_or_else(boot),
             lease: duration(settings.lease_ms, LEASE),
             silence: duration(settings.silence_ms, SILENCE),
+            ahead_ms: settings.ahead_ms,
         })
     }
 
@@ -84,7 +94,8 @@ impl World {
         #[cfg(not(target_os = "linux"))]
         let id = rustix::time::ClockId::Monotonic;
         let now = rustix::time::clock_gettime(id);
-        now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+        let now_ms = now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000;
+        now_ms.saturating_add_signed(self.ahead_ms)
     }
 
     /// Seconds of the wall clock: for people, never for decisions.

@@ -50,6 +50,12 @@ struct Trial {
     /// After how long the other side counts as gone
     #[arg(long, global = true, hide = true)]
     silence_ms: Option<u64>,
+    /// Milliseconds that the clock is ahead, or behind
+    #[arg(long, global = true, hide = true, default_value_t = 0)]
+    ahead_ms: i64,
+    /// Tell every change of the disk to a file
+    #[arg(long, global = true, hide = true, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,6 +90,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         boot: args.trial.boot.clone(),
         lease_ms: args.trial.lease_ms,
         silence_ms: args.trial.silence_ms,
+        ahead_ms: args.trial.ahead_ms,
+        record: args.trial.record.clone(),
     };
     let world = World::open(root, &settings)
         .map_err(|error| Failure::tool(&format!("`{}`", root.display()), &error))?;

@@ -1,16 +1,18 @@
-//! Deploys on disks that are too small or fill up, where this user may mount one.
+//! Deploys on disks that are too small, fill up or may not be written to, where this user may mount
+//! one; and releases as large as they may be.
 
 use crate::deploy::id;
 use crate::deploy_faults::hasty;
-use crate::deploy_rig::{CELLGATE, Studio, block_on};
+use crate::deploy_rig::{CELLGATE, STUB, Server, Studio, block_on};
 use cellgate::deploy::local::Local;
-use cellgate::deploy::session::Options;
+use cellgate::deploy::session::{Options, Session};
 use cellgate::deploy::whole::deploy;
 use cellgate::digest::Digest;
-use cellgate::release::{Content, Package};
+use cellgate::release::{Content, MAX_FILES, MAX_RELEASE_BYTES, Manifest, Package, Release};
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A small disk of its own, where this user may mount one.
 struct Disk {
@@ -31,6 +33,21 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// Mounts it anew: `ro`, `rw`.
+    #[track_caller]
+    fn remount(&self, how: &str) {
+        let mut command = Command::new("mount");
+        command.args(["-o", &format!("remount,{how}")]).arg(self.folder.path());
+        let told = command.output().unwrap();
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    }
+
+    fn current(&self) -> std::path::PathBuf {
+        fs::read_link(self.folder.path().join("root/current")).unwrap()
+    }
+}
+
 impl Drop for Disk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.folder.path()).output();
@@ -42,8 +59,7 @@ fn agent_of(disk: &Disk) -> Local {
 }
 
 fn heavy(studio: &mut Studio, number: u64) -> Arc<Package> {
-    let program = "#!/bin/sh\nexec /bin/cat \"$3/reference/self-test.json\"\n";
-    let program = Content::Bytes(program.into());
+    let program = Content::Bytes(STUB.into());
     let weights = [("weights/w.bin", vec![number as u8; 3 << 20])];
     studio.package_with(number, program, Digest::of_bytes(b"engine"), &weights)
 }
@@ -81,8 +97,64 @@ fn a_disk_that_fills_up_while_bytes_arrive_leaves_what_is_active() {
     let failure = block_on(deploy(&agent, &second, &filling)).unwrap_err();
     assert_eq!(failure.ended.exit_code(), 21, "{failure}");
     assert!(failure.to_string().contains("free some space on the server"), "{failure}");
-    let current = fs::read_link(disk.folder.path().join("root/current")).unwrap();
-    assert!(current.ends_with(id(&first).to_string()));
+    assert!(disk.current().ends_with(id(&first).to_string()));
     fs::remove_file(filler).unwrap();
     assert_eq!(block_on(deploy(&agent, &second, &hasty("k"))).unwrap().release, id(&second));
+}
+
+#[test]
+fn a_disk_that_may_not_be_written_to_is_told_and_what_is_active_can_be_asked_for() {
+    let Some(disk) = Disk::mount("size=9m,mode=755") else { return };
+    let mut studio = Studio::new();
+    let (first, second) = (heavy(&mut studio, 1), heavy(&mut studio, 2));
+    let agent = agent_of(&disk);
+    block_on(deploy(&agent, &first, &hasty("k"))).unwrap();
+    disk.remount("ro");
+    let failure = block_on(deploy(&agent, &second, &hasty("k"))).unwrap_err();
+    assert_eq!(failure.ended.exit_code(), 20, "{failure}");
+    assert!(failure.to_string().contains("Read-only file system"), "{failure}");
+    let status = block_on(async {
+        let mut session = Session::open(&agent, hasty("status")).await.unwrap();
+        session.status(true).await.unwrap()
+    });
+    assert_eq!((status.active, status.damages.len()), (Some(id(&first)), 0));
+    assert!(block_on(deploy(&agent, &first, &hasty("k"))).unwrap().is_unchanged);
+    disk.remount("rw");
+    assert_eq!(block_on(deploy(&agent, &second, &hasty("k"))).unwrap().release, id(&second));
+}
+
+#[test]
+fn a_release_larger_than_the_disk_is_refused_before_the_first_byte() {
+    let Some(disk) = Disk::mount("size=9m,mode=755") else { return };
+    let package = heavy(&mut Studio::new(), 1);
+    let mut manifest: Manifest = (**package.release()).clone();
+    let weights = manifest.files.iter_mut().find(|file| file.path == "weights/w.bin").unwrap();
+    (weights.size, weights.sha256) = (15 << 30, Digest::of_bytes(b"never sent"));
+    let release = Release::new(manifest.clone()).unwrap();
+    let agent = agent_of(&disk);
+    let began = std::time::Instant::now();
+    let plan = block_on(async {
+        let mut session = Session::open(&agent, hasty("k")).await.unwrap();
+        session.plan(&release).await.unwrap()
+    });
+    assert_eq!(plan.missing.iter().map(|one| one.size).max(), Some(15 << 30));
+    let refused = plan.refusals.iter().any(|one| one.message.contains("bytes free, and"));
+    assert!(refused, "{:?}", plan.refusals);
+    assert!(began.elapsed() < Duration::from_secs(5), "a plan of what is not there takes no time");
+    manifest.files[0].size = MAX_RELEASE_BYTES;
+    assert!(Release::new(manifest).is_err(), "more than any release may have");
+}
+
+#[test]
+fn a_release_of_as_many_files_as_there_may_be_is_deployed() {
+    let server = Server::new();
+    let names: Vec<String> = (0..MAX_FILES - 5).map(|n| format!("weights/{n}")).collect();
+    let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (&**name, vec![1])).collect();
+    let program = Content::Bytes(STUB.into());
+    let engine = Digest::of_bytes(b"engine");
+    let package = Studio::new().package_with(1, program, engine, &files);
+    let options = Options { window: Duration::from_secs(60), ..hasty("k") };
+    let told = block_on(deploy(&server.agent(&[]), &package, &options)).unwrap();
+    assert!(told.n_sent < 10_000, "the same bytes are sent once");
+    assert!(server.is_whole(id(&package)));
 }

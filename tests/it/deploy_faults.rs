@@ -11,7 +11,7 @@ use crate::deploy_rig::{Recording, Server, Studio, block_on, options};
 use cellgate::agent::fault::Point;
 use cellgate::deploy::Failure;
 use cellgate::deploy::session::{Options, Session};
-use cellgate::deploy::whole::{Deployed, deploy, rollback};
+use cellgate::deploy::whole::{deploy, rollback};
 use cellgate::digest::Digest;
 use cellgate::release::Package;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ const ELSEWHERE: [Point; 1] = [Point::JournalTurn];
 
 /// What a deploy goes through while a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Story {
+pub(crate) enum Story {
     /// The first deploy of a server.
     First,
     /// A deploy over another, with pruning.
@@ -44,10 +44,10 @@ enum Story {
 }
 
 /// A server as a story begins, and what it deploys.
-struct Scene {
-    server: Server,
-    package: Arc<Package>,
-    base: Option<Digest>,
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) package: Arc<Package>,
+    pub(crate) base: Option<Digest>,
 }
 
 pub(crate) fn hasty(key: &str) -> Options {
@@ -55,7 +55,7 @@ pub(crate) fn hasty(key: &str) -> Options {
     Options { window: ms(600), grace: ms(600), ..options(key) }
 }
 
-fn scene(story: Story) -> Scene {
+pub(crate) fn scene(story: Story) -> Scene {
     let mut studio = Studio::new();
     if story == Story::First {
         let server = Server::new();
@@ -106,7 +106,7 @@ fn scene(story: Story) -> Scene {
 }
 
 /// Tells a story once, with options for its agents; gives the exit code and what agents said.
-fn tell(
+pub(crate) fn tell(
     story: Story,
     scene: &Scene,
     options: &[&str],
@@ -127,11 +127,11 @@ fn tell(
         Story::Back => block_on(rollback(&transport, Some(id(&scene.package)), &hasty("k"))),
         _ => block_on(deploy(&transport, &scene.package, &hasty("k"))),
     };
-    (code(&told), transport.said(), transport.passages())
+    (code_of(told), transport.said(), transport.passages())
 }
 
-fn code(told: &Result<Deployed, Failure>) -> i32 {
-    told.as_ref().map_or_else(|failure| i32::from(failure.ended.exit_code()), |_| 0)
+pub(crate) fn code_of<T>(told: Result<T, Failure>) -> i32 {
+    told.map_or_else(|failure| i32::from(failure.ended.exit_code()), |_| 0)
 }
 
 /// Whether what is told, what is active and what is on the disk agree.
@@ -158,7 +158,7 @@ fn assert_kept(story: Story, scene: &Scene, code: i32, case: &str) {
 
 /// The same deploy again, without a fault, ends well and leaves nothing behind.
 #[track_caller]
-fn assert_converges(story: Story, scene: &Scene, case: &str) {
+pub(crate) fn assert_converges(story: Story, scene: &Scene, case: &str) {
     let (server, release) = (&scene.server, id(&scene.package));
     if story == Story::Guard {
         let told = server.guard(&["--boot", "second"]);
@@ -338,7 +338,7 @@ fn a_client_that_dies_at_any_byte_leaves_the_former_release_or_the_new_one() {
                     let transport = Mishapped::new(scene.server.agent(&[]), mishap);
                     let told = block_on(deploy(&transport, &scene.package, &hasty("k")));
                     // What was told as unknown may still be rolled back; the rest holds at once.
-                    assert_kept(Story::Next, &scene, code(&told), &case);
+                    assert_kept(Story::Next, &scene, code_of(told), &case);
                     assert_converges(Story::Next, &scene, &case);
                 }
             });

@@ -32,7 +32,7 @@ pub(crate) const CELLGATE: &str = env!("CARGO_BIN_EXE_cellgate");
 const YAML: &str = "schema: cellgate/project/v1\ndatasets: {nuclei: {builtin: phantoms}}\n\
                     gate: [{profile: p, dataset: nuclei}]\n";
 /// A program that says what the release says of itself.
-const STUB: &str = "#!/bin/sh\nexec /bin/cat \"$3/reference/self-test.json\"\n";
+pub(crate) const STUB: &str = "#!/bin/sh\nexec /bin/cat \"$3/reference/self-test.json\"\n";
 
 /// Runs a future as the binary does.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -95,6 +95,21 @@ impl Server {
                 let bytes = fs::read(folder.join(&file.path)).unwrap_or_default();
                 Digest::of_bytes(&bytes) == file.sha256 && bytes.len() as u64 == file.size
             })
+    }
+
+    /// The digest of every name, byte and permission below the root.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut text = Vec::new();
+        for file in self.files() {
+            let path = self.root().join(&file);
+            let found = fs::symlink_metadata(&path).unwrap();
+            let target = fs::read_link(&path).unwrap_or_default();
+            text.extend(format!("{file} {:o} {target:?}\n", found.permissions().mode()).bytes());
+            if found.is_file() {
+                text.extend(Digest::of_bytes(&fs::read(&path).unwrap()).to_string().bytes());
+            }
+        }
+        Digest::of_bytes(&text)
     }
 
     /// Every file below the root, links not followed.

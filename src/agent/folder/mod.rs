@@ -4,10 +4,12 @@
 //! the root leads out of it. Every change passes a fault point first.
 
 mod found;
+mod removal;
 
 pub(in crate::agent) use found::Found;
 
 use crate::agent::fault::{Faults, Point};
+use crate::agent::record::{Change, path_of};
 use found::found;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -79,10 +81,11 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.faults.at(point)?;
                 match fs::mkdirat(&self.fd, one(name)?, Mode::from_bits_truncate(0o755)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    Ok(()) => self.tell(name, Change::Folder),
+                    Err(Errno::EXIST) => {}
                     Err(error) => return Err(error.into()),
                 }
-                fs::fsync(&self.fd)?;
+                self.sync_unpassed()?;
                 let made = self.folder(name)?;
                 // Whatever the login's mask: those who use the release may read it.
                 made.permit(0o755)?;
@@ -131,7 +134,11 @@ impl Folder {
         self.faults.at(point)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_bits_truncate(0o644);
+        let is_made = self.faults.recorder.is_on() && self.find(name)?.is_none();
         let file = plain(fs::openat(&self.fd, one(name)?, flags | OFlags::NONBLOCK, mode)?)?;
+        if is_made {
+            self.tell(name, Change::File);
+        }
         let stat = fs::fstat(&file)?;
         if stat.st_nlink != 1 || stat.st_uid != rustix::process::geteuid().as_raw() {
             let text = format!("`{name}` has other names or another owner");
@@ -169,13 +176,14 @@ impl Folder {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let mode = Mode::from_bits_truncate(0o644);
             let mut file = File::from(fs::openat(&self.fd, &*beside, flags, mode)?);
+            self.tell(&beside, Change::File);
             file.write_all(bytes)?;
+            self.faults.recorder.written(&file, None, bytes);
             self.faults.at(point)?;
             file.sync_all()?;
-            self.faults.at(point)?;
-            fs::renameat(&self.fd, &*beside, &self.fd, one(name)?)?;
-            self.faults.at(point)?;
-            Ok(fs::fsync(&self.fd)?)
+            self.faults.recorder.synced(&file);
+            self.rename(point, &beside, self, name)?;
+            self.sync(point)
         })();
         if written.is_err() {
             // What cannot be removed now is removed by the next attempt.
@@ -196,7 +204,10 @@ impl Folder {
         to: &str,
     ) -> io::Result<()> {
         self.faults.at(point)?;
-        Ok(fs::renameat(&self.fd, one(from)?, &folder.fd, one(to)?)?)
+        fs::renameat(&self.fd, one(from)?, &folder.fd, one(to)?)?;
+        let paths = || Change::Rename { from: self.path(from), to: folder.path(to) };
+        self.faults.recorder.tell(paths);
+        Ok(())
     }
 
     /// Exchanges two names of this folder at once.
@@ -206,7 +217,10 @@ impl Folder {
     pub(in crate::agent) fn exchange(&self, point: Point, from: &str, to: &str) -> io::Result<()> {
         self.faults.at(point)?;
         let names = (one(from)?, one(to)?);
-        Ok(fs::renameat_with(&self.fd, names.0, &self.fd, names.1, RenameFlags::EXCHANGE)?)
+        fs::renameat_with(&self.fd, names.0, &self.fd, names.1, RenameFlags::EXCHANGE)?;
+        let paths = || Change::Exchange { from: self.path(from), to: self.path(to) };
+        self.faults.recorder.tell(paths);
+        Ok(())
     }
 
     /// Gives a file another name in a folder.
@@ -221,7 +235,10 @@ impl Folder {
         to: &str,
     ) -> io::Result<()> {
         self.faults.at(point)?;
-        Ok(fs::linkat(&self.fd, one(from)?, &folder.fd, one(to)?, AtFlags::empty())?)
+        fs::linkat(&self.fd, one(from)?, &folder.fd, one(to)?, AtFlags::empty())?;
+        let paths = || Change::Link { from: self.path(from), to: folder.path(to) };
+        self.faults.recorder.tell(paths);
+        Ok(())
     }
 
     /// Lets a name point to a target, at once and to the disk; `None` takes the name away.
@@ -240,6 +257,8 @@ impl Folder {
             Some(target) => {
                 self.faults.at(points[0])?;
                 fs::symlinkat(target, &self.fd, &*beside)?;
+                let made = |path| Change::Symlink { path, target: target.to_owned() };
+                self.tell(&beside, made);
                 let moved = self.rename(points[1], &beside, self, name);
                 if moved.is_err() {
                     let _ = self.remove_if_there(&beside);
@@ -266,54 +285,14 @@ impl Folder {
         }
     }
 
-    /// Removes a file, a link, or nothing when it is missing.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(in crate::agent) fn remove(&self, point: Point, name: &str) -> io::Result<()> {
-        self.faults.at(point)?;
-        self.remove_if_there(name)
-    }
-
-    fn remove_if_there(&self, name: &str) -> io::Result<()> {
-        match fs::unlinkat(&self.fd, one(name)?, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Removes whatever stands under a name, with all that is below it.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(in crate::agent) fn remove_tree(&self, point: Point, name: &str) -> io::Result<()> {
-        self.remove_below(point, name, 0)
-    }
-
-    fn remove_below(&self, point: Point, name: &str, depth: usize) -> io::Result<()> {
-        match self.find(name)? {
-            None => return Ok(()),
-            Some(found) if found.kind != FileType::Directory => return self.remove(point, name),
-            Some(_) if MAX_DEPTH <= depth => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "folders are too deep"));
-            }
-            Some(_) => {}
-        }
-        let folder = self.folder(name)?;
-        folder.permit(0o755)?;
-        for (inner, _) in folder.list()? {
-            folder.remove_below(point, &inner, depth + 1)?;
-        }
-        self.faults.at(point)?;
-        Ok(fs::unlinkat(&self.fd, one(name)?, AtFlags::REMOVEDIR)?)
-    }
-
     /// Sets the permissions of this folder.
     ///
     /// # Errors
     /// What the system says.
     pub(in crate::agent) fn permit(&self, mode: u32) -> io::Result<()> {
-        Ok(fs::fchmod(&self.fd, Mode::from_bits_truncate(mode))?)
+        fs::fchmod(&self.fd, Mode::from_bits_truncate(mode))?;
+        self.faults.recorder.tell(|| Change::Mode { path: path_of(&self.fd), mode });
+        Ok(())
     }
 
     /// Names in this folder, sorted.
@@ -342,7 +321,22 @@ impl Folder {
     /// What the system says.
     pub(in crate::agent) fn sync(&self, point: Point) -> io::Result<()> {
         self.faults.at(point)?;
-        Ok(fs::fsync(&self.fd)?)
+        self.sync_unpassed()
+    }
+
+    fn sync_unpassed(&self) -> io::Result<()> {
+        fs::fsync(&self.fd)?;
+        self.faults.recorder.synced(&self.fd);
+        Ok(())
+    }
+
+    /// Tells what became of a name.
+    fn tell(&self, name: &str, change: impl FnOnce(String) -> Change) {
+        self.faults.recorder.tell(|| change(self.path(name)));
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", path_of(&self.fd))
     }
 
     /// Free bytes, all bytes, free and all names of the file system.

@@ -1,0 +1,141 @@
+//! The power goes at any moment of a deploy: after every change of the disk, with what was not synced
+//! lost in several ways, the server starts again, and the same deploy ends well.
+
+use crate::deploy::{id, with_releases};
+use crate::deploy_faults::{Story, assert_converges, code_of, hasty, scene, tell};
+use crate::deploy_rig::{Server, Studio, block_on};
+use crate::forgetful_disk::{Disk, Kept};
+use cellgate::deploy::session::{Options, Session};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Cases that run at a time.
+const N_WORKERS: usize = 4;
+
+/// A disk as the power left it.
+struct Cut {
+    story: Story,
+    n_changes: usize,
+    kept: Kept,
+    server: Server,
+    /// Whether the deploying side had been told that the release is confirmed.
+    is_told: bool,
+}
+
+/// Every changed state of the disk that a story passes through.
+fn cuts(story: Story) -> Vec<Cut> {
+    let scene = scene(story);
+    let mut disk = Disk::of(&scene.server.root());
+    let record = tempfile::NamedTempFile::new().unwrap();
+    let path = record.path().to_str().unwrap();
+    let (code, ..) = tell(story, &scene, &["--record", path, "--boot", "first"]);
+    assert_eq!(code, 0, "{story:?}");
+    let mut seen = BTreeSet::new();
+    let (mut cuts, mut is_told) = (Vec::new(), false);
+    let changes = fs::read_to_string(path).unwrap();
+    assert!(40 < changes.lines().count(), "{story:?}: not every change is told");
+    for (n_changes, line) in (1..).zip(changes.lines()) {
+        let change: Value = serde_json::from_str(line).unwrap();
+        is_told |= change.get("told").is_some();
+        disk.take(&change);
+        for kept in Kept::ALL {
+            let server = Server::new();
+            disk.write(kept, &server.root());
+            // Most changes differ only in what is lost.
+            if seen.insert((server.digest(), is_told)) {
+                cuts.push(Cut { story, n_changes, kept, server, is_told });
+            }
+        }
+    }
+    cuts
+}
+
+/// The server starts again: what is active is whole, what was told holds, the same deploy ends well.
+fn check(cut: Cut, scenes: &[(Story, crate::deploy_faults::Scene)]) -> Option<String> {
+    let Cut { story, n_changes, kept, server, is_told } = cut;
+    let case = format!("{story:?}, {n_changes} changes, kept: {kept:?}");
+    let (_, template) = scenes.iter().find(|(one, _)| *one == story)?;
+    let scene = crate::deploy_faults::Scene {
+        server,
+        package: template.package.clone(),
+        base: template.base,
+    };
+    let release = id(&scene.package);
+    let guarded = scene.server.guard(&["--boot", "second"]);
+    if !guarded.status.success() {
+        return Some(format!("{case}: the guard fails: {guarded:?}"));
+    }
+    let current = scene.server.pointed("current");
+    if current != scene.base && current != Some(release) {
+        return Some(format!("{case}: a stranger is active: {current:?}"));
+    }
+    if !current.is_none_or(|id| scene.server.is_whole(id)) {
+        return Some(format!("{case}: what is active is not whole"));
+    }
+    if is_told && current != Some(release) {
+        return Some(format!("{case}: what was told as confirmed is lost"));
+    }
+    assert_converges(story, &scene, &case);
+    None
+}
+
+#[test]
+fn after_the_power_goes_at_any_moment_the_former_release_or_the_new_one_is_active() {
+    let stories = [Story::First, Story::Next, Story::Back];
+    let all: Vec<Cut> = stories.into_iter().flat_map(cuts).collect();
+    let n_cuts = all.len();
+    let scenes: Vec<_> = stories.into_iter().map(|story| (story, scene(story))).collect();
+    let (queue, wrong) = (Mutex::new(all), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..N_WORKERS {
+            scope.spawn(|| {
+                while let Some(cut) = { queue.lock().unwrap().pop() } {
+                    wrong.lock().unwrap().extend(check(cut, &scenes));
+                }
+            });
+        }
+    });
+    told(n_cuts);
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {n_cuts}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[expect(clippy::print_stdout, reason = "the number is for who asks by `--nocapture`")]
+fn told(n_cuts: usize) {
+    println!("{n_cuts} states of the disk after a loss of power");
+}
+
+/// A release that waits for its confirmation, and a guard whose clock jumps.
+#[track_caller]
+fn guarded(ahead_ms: &str, is_rolled_back: bool) {
+    let mut studio = Studio::new();
+    let (server, packages) = with_releases(&mut studio, &[1]);
+    let second = studio.package(2);
+    let long = Options { window: Duration::from_secs(600), ..hasty("k") };
+    let agent = server.agent(&["--boot", "first"]);
+    block_on(async {
+        let mut session = Session::open(&agent, long).await.unwrap();
+        let prepared = session.prepare(&second, Some(id(&packages[0]))).await.unwrap();
+        session.switch(&prepared).await.unwrap();
+        let told = server.guard(&["--boot", "first", &format!("--ahead-ms={ahead_ms}")]);
+        assert!(told.status.success(), "{told:?}");
+        let expected = if is_rolled_back { &packages[0] } else { &second };
+        assert_eq!(server.pointed("current"), Some(id(expected)), "{ahead_ms} ms");
+        let told = session.confirm(&prepared).await.map(drop);
+        assert_eq!(code_of(told), if is_rolled_back { 21 } else { 0 }, "{ahead_ms} ms");
+    });
+}
+
+#[test]
+fn a_clock_that_jumps_rolls_back_or_waits_and_never_for_ever() {
+    guarded("0", false);
+    guarded("500000", false);
+    guarded("700000", true);
+    guarded("864000000", true);
+    // A little back, the window is longer; far back, its end would never come.
+    guarded("-60000", false);
+    guarded("-3600000", true);
+}
