@@ -25,15 +25,15 @@ struct Rules {
 }
 
 /// A port that leads to another.
-pub struct Line {
+pub(crate) struct Line {
     /// The port.
-    pub port: u16,
+    pub(crate) port: u16,
     rules: Arc<Rules>,
 }
 
 impl Line {
     /// A line that leads nowhere yet.
-    pub fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let rules = Arc::new(Rules::default());
@@ -48,22 +48,22 @@ impl Line {
     }
 
     /// Where it leads to.
-    pub fn lead_to(&self, server: u16) {
+    pub(crate) fn lead_to(&self, server: u16) {
         self.rules.server.store(server, Ordering::Relaxed);
     }
 
     /// How long a byte takes, one way.
-    pub fn set_delay(&self, delay: Duration) {
+    pub(crate) fn set_delay(&self, delay: Duration) {
         self.rules.delay_us.store(delay.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// How fast bytes follow each other, each way and connection; 0 is as fast as they come.
-    pub fn set_rate_mbit(&self, rate_mbit: u64) {
+    pub(crate) fn set_rate_mbit(&self, rate_mbit: u64) {
         self.rules.rate_mbit.store(rate_mbit, Ordering::Relaxed);
     }
 
     /// Bytes that went towards the server.
-    pub fn n_sent(&self) -> u64 {
+    pub(crate) fn n_sent(&self) -> u64 {
         self.rules.n_sent.load(Ordering::Relaxed)
     }
 }

@@ -1,9 +1,10 @@
 //! Times deploys beside `rsync` and `tar | ssh`, over a real sshd on loopback with and without delay.
 //!
-//! `cargo bench --bench deploy -- [--runs N] [--program FILE] [--rate-mbit N]`. All tools take turns on
-//! the same bytes, the same sshd and the same line, from the same state of the server; a ratio is the
-//! median of those of each turn. Needs sshd, ssh, rsync, tar and git. Peers neither verify nor test
-//! nor sync to the disk what they bring; what cellgate does beyond them is part of its time.
+//! `cargo bench --bench deploy -- [--runs N] [--program FILE] [--client FILE] [--rate-mbit N]`. All
+//! tools take turns on the same bytes, the same sshd and the same line, from the same state of the
+//! server; a ratio is the median of those of each turn. Needs sshd, ssh, rsync, tar and git. Peers
+//! neither verify nor test nor bring to the disk what they send; what cellgate does beyond them is
+//! part of its time.
 #![expect(clippy::print_stdout, reason = "a bench reports on the terminal")]
 
 mod line;
@@ -23,7 +24,7 @@ const DELAYS_MS: [u64; 2] = [0, 90];
 
 /// What a deploy finds and brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Case {
+pub(crate) enum Case {
     /// A bare server, and the release.
     First,
     /// A bare server, and a release of 100 MB.
@@ -53,7 +54,7 @@ impl Case {
 
 /// Who brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
+pub(crate) enum Tool {
     /// This program.
     Cellgate,
     /// `rsync -a --checksum` into the folder that is in use: what is read meanwhile is of both.
@@ -85,9 +86,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let n_runs = after("--runs").map_or(Ok(N_RUNS), |text| text.parse())?;
     let program = after("--program").map_or(env!("CARGO_BIN_EXE_cellgate"), String::as_str);
+    let client = after("--client").map_or(program, String::as_str);
     let rate_mbit = after("--rate-mbit").map_or(Ok(0), |text| text.parse())?;
     let line = Line::new()?;
-    let site = Site::new(&PathBuf::from(program), &line)?;
+    let site = Site::new(&PathBuf::from(program), &PathBuf::from(client), &line)?;
     line.set_rate_mbit(rate_mbit);
     let rate = if rate_mbit == 0 { String::new() } else { format!(", {rate_mbit} Mbit/s") };
     for delay_ms in DELAYS_MS {

@@ -28,7 +28,7 @@ const END_BYTES: usize = 64 << 10;
 const LARGE_BYTES: u64 = 100_000_000;
 
 /// A repository and a server.
-pub struct Site {
+pub(crate) struct Site {
     folder: TempDir,
     sshd: Child,
 }
@@ -44,10 +44,13 @@ impl Drop for Site {
 
 impl Site {
     /// Makes both, and the releases of all cases.
-    pub fn new(program: &Path, line: &Line) -> Result<Self, Box<dyn Error>> {
+    ///
+    /// `program` is deployed and runs on the server, `client` deploys.
+    pub(crate) fn new(program: &Path, client: &Path, line: &Line) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::Builder::new().prefix("cellgate-bench-").tempdir()?;
         let at = folder.path();
         fs::copy(program, at.join("cellgate"))?;
+        fs::copy(client, at.join("client"))?;
         longer(&at.join("cellgate"), &at.join("other"), END_BYTES)?;
         let n_bytes = fs::metadata(program)?.len();
         let more = LARGE_BYTES.saturating_sub(n_bytes);
@@ -149,7 +152,7 @@ impl Site {
     }
 
     /// Puts the server into the state that a tool finds in a case.
-    pub fn prepare(&self, tool: Tool, case: Case) -> Told {
+    pub(crate) fn prepare(&self, tool: Tool, case: Case) -> Told {
         let is_bare = matches!(case, Case::First | Case::FirstLarge);
         for name in ["root", "peer"] {
             if self.path(name).exists() {
@@ -180,7 +183,7 @@ impl Site {
     }
 
     /// Brings what a case brings.
-    pub fn bring(&self, tool: Tool, case: Case) -> Told {
+    pub(crate) fn bring(&self, tool: Tool, case: Case) -> Told {
         let (tree, peer) = (self.tree(case), self.path("peer"));
         let (from, to) = (format!("{}/", tree.display()), peer.display());
         let ssh = format!("ssh -F {}", self.path("config").display());
@@ -229,7 +232,7 @@ impl Site {
     }
 
     fn cellgate(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.path("cellgate"));
+        let mut command = Command::new(self.path("client"));
         command.args(arguments).current_dir(self.path("repository"));
         for (name, file) in [("BENCH_KEY", "deploy"), ("BENCH_PINS", "known_hosts")] {
             command.env(name, fs::read_to_string(self.path(file)).unwrap_or_default());
