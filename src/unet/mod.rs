@@ -6,3 +6,5 @@
 pub mod architecture;
 pub mod conv;
 pub mod feature_map;
+pub mod input;
+pub mod weights;
