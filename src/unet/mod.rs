@@ -16,6 +16,8 @@ pub mod mirror;
 pub mod plan;
 pub mod tiles;
 pub mod decode;
+#[cfg(test)]
+mod tests;
 
 use crate::params::{Profile, Unet};
 use crate::raster::{Image, Labels};
