@@ -98,8 +98,9 @@ pub(super) fn reference(
             if let Some(run) = cache.and_then(|cache| cache.load(&key)) {
                 return Ok(run);
             }
-            let run = ready.run(&field.image, pixel_size).map_err(|error| {
-                ReferenceError::Run { field: field.name.clone(), why: error.to_string() }
+            let run = ready.run(&field.image, pixel_size).map_err(|error| ReferenceError::Run {
+                field: field.name.clone(),
+                why: error.to_string(),
             })?;
             if let Some(cache) = cache {
                 // A result that cannot be kept is computed again next time; nothing is wrong with it.
