@@ -6,6 +6,8 @@
 pub mod architecture;
 pub mod feature_map;
 pub mod batch_norm;
+mod gemm;
+mod winograd;
 pub mod conv;
 pub mod head;
 pub mod pooling;
@@ -16,6 +18,8 @@ pub mod mirror;
 pub mod plan;
 pub mod tiles;
 pub mod decode;
+#[cfg(test)]
+mod tests;
 
 use crate::params::{Profile, Unet};
 use crate::raster::{Image, Labels};
