@@ -44,6 +44,7 @@ pub mod compare;
 pub mod init;
 
 // Floor 6, world: other machines and people.
+pub mod fetch;
 pub mod github;
 pub mod release;
 pub mod wire;

@@ -3,6 +3,8 @@
 //! Takes the arguments, calls the library, prints what was done. Findings are given back: the
 //! caller renders them and chooses the exit code.
 
+use super::failure::Failure;
+use super::pull;
 use cellgate::dataset::manifest::{load_records, render_manifest};
 use cellgate::dataset::prepare::Preparation;
 use cellgate::dataset::split::assign_splits;
@@ -28,6 +30,7 @@ enum Command {
     Check(CheckArgs),
     Phantom(PhantomArgs),
     Prepare(PrepareArgs),
+    Pull(pull::Args),
     Split(SplitArgs),
 }
 
@@ -151,17 +154,28 @@ pub(crate) enum DatasetError {
     /// Files could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Files could not be fetched.
+    #[error("{}", .0.text())]
+    Pull(Failure),
     /// Standard output could not be written.
     #[error("the output cannot be written")]
     Output(#[from] std::io::Error),
 }
 
 /// Runs the command; gives the findings about its input.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Vec<Finding>, DatasetError> {
+pub(crate) fn run(
+    args: &Args,
+    out: &mut dyn Write,
+    is_quiet: bool,
+) -> Result<Vec<Finding>, DatasetError> {
     match &args.command {
         Command::Check(args) => check(args, out),
         Command::Phantom(args) => phantom(args, out),
         Command::Prepare(args) => prepare(args, out),
+        Command::Pull(args) => {
+            pull::run(args, out, is_quiet).map_err(DatasetError::Pull)?;
+            Ok(Vec::new())
+        }
         Command::Split(args) => split(args, out),
     }
 }
@@ -269,7 +283,7 @@ mod tests {
     fn dataset(line: &[&str]) -> (String, Vec<Finding>) {
         let door = Door::try_parse_from([&["dataset"], line].concat()).unwrap();
         let mut out = Vec::new();
-        let findings = run(&door.args, &mut out).unwrap();
+        let findings = run(&door.args, &mut out, true).unwrap();
         (String::from_utf8(out).unwrap(), findings)
     }
 
@@ -311,7 +325,7 @@ mod tests {
         );
         let door = Door::try_parse_from(["dataset", "phantom", "--out", &drawn]).unwrap();
         assert!(matches!(
-            run(&door.args, &mut Vec::new()),
+            run(&door.args, &mut Vec::new(), true),
             Err(DatasetError::Store(StoreError::Exists(_)))
         ));
     }
