@@ -17,6 +17,7 @@ pub mod vectors;
 pub mod revision;
 pub mod params;
 pub mod project;
+pub mod preparation;
 pub mod dataset;
 
 // Floor 2, pixels: from image to labels to numbers.

@@ -3,6 +3,7 @@
 use crate::file_server::{Answer, FileServer};
 use crate::network::with_network;
 use crate::repository::Repository;
+use crate::tiny_network::{Model, brighter_than, card};
 use cellgate::digest::Digest;
 use cellgate::fetch::{FetchError, Fetched, Fetcher, Limits, Wanted};
 use std::path::Path;
@@ -195,4 +196,29 @@ fn weights_without_an_address_are_told() {
     let told = repository.run(&["dataset", "pull"]);
     assert_eq!(told.code, 1, "{}", told.out);
     assert!(told.err.contains("model tiny") && told.err.contains("no `url`"), "{}", told.err);
+}
+
+#[test]
+fn weights_are_pulled_by_their_card_for_head_and_for_base() {
+    let models = [0.4, 0.401].map(brighter_than);
+    let served = models.each_ref().map(|model| model.bytes.clone());
+    let server = FileServer::start(move |asked, _| match asked.path.as_str() {
+        "/base" => Answer::file(&served[0]),
+        "/head" => Answer::file(&served[1]),
+        _ => Answer::status(404),
+    });
+    let repository = with_network();
+    repository.git(&["rm", "--quiet", "--cached", "models/tiny.safetensors"]);
+    repository.remove("models/tiny.safetensors");
+    let card_of = |model: &Model, path: &str| card(model, Some(server.url(path)), 0.9);
+    repository.write("models/tiny.card.json", &card_of(&models[0], "base"));
+    repository.commit("weights stay outside");
+    let (base, head) = (models[0].sha256.to_string(), models[1].sha256.to_string());
+    repository.edit("params/culture.yaml", &base, &head);
+    repository.write("models/tiny.card.json", &card_of(&models[1], "head"));
+    let told = repository.run(&["dataset", "pull", "--base", "HEAD"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.out.starts_with("2 files fetched"), "{}", told.out);
+    assert_eq!(repository.run(&["validate"]).code, 0);
+    repository.gate_in_full(&["--base", "HEAD"]).expect(0, "equivalent", &["accuracy-moved"]);
 }
