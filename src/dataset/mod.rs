@@ -15,7 +15,7 @@ pub mod manifest;
 mod open;
 pub mod phantom;
 pub mod prepare;
-mod random;
+pub(crate) mod random;
 mod size;
 pub mod split;
 pub mod store;
