@@ -6,7 +6,9 @@
 //! half the channels, the encoder's map of that level put before it, and two convolutions again; a
 //! 1x1 convolution at the end. Level `i` has `base_width << i` channels.
 
-use schemars::JsonSchema;
+pub use crate::params::{Normalization, UpSampling};
+
+use crate::params::Unet;
 use serde::{Deserialize, Serialize};
 
 /// Channels that every network gives: see [`Output`].
@@ -43,24 +45,18 @@ pub struct Architecture {
     pub up_sampling: UpSampling,
 }
 
-/// What follows a 3x3 convolution, before ReLU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Normalization {
-    /// Batch normalization.
-    Batch,
-    /// The convolution's own bias.
-    None,
-}
-
-/// How resolution is doubled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UpSampling {
-    /// 2x2 transposed convolution with stride 2.
-    Transposed,
-    /// Each pixel four times, then a 1x1 convolution.
-    Nearest,
+impl From<&Unet> for Architecture {
+    /// The form that a profile says its network has.
+    fn from(unet: &Unet) -> Self {
+        Self {
+            // A profile names at most eight channels.
+            in_channels: unet.channels.len() as u32,
+            base_width: unet.base_width,
+            depth: unet.depth,
+            normalization: unet.normalization,
+            up_sampling: unet.up_sampling,
+        }
+    }
 }
 
 /// Name and shape of one tensor of a network, in PyTorch's names and order of axes.

@@ -1,44 +1,53 @@
 //! Conv: 3x3 convolution with zero padding, and its two gradients.
 //!
-//! Weights are `[3][3][in][out]`: `weights[((row * 3 + column) * inputs + input) * outputs + output]`.
+//! Takes one or more inputs, which count as one whose channels follow each other, and weights
+//! `[3][3][in][out]`: `weights[((row * 3 + column) * inputs + input) * outputs + output]`.
 
-use super::feature_map::{FeatureMap, Shape};
+use super::feature_map::{FeatureMap, Shape, View};
 
 /// Convolves: `y[r, c, o] = sum over dr, dc, i of x[r + dr - 1, c + dc - 1, i] * w[dr, dc, i, o]`.
 ///
 /// # Shapes
-/// The result has the height and width of `input` and `outputs` channels.
+/// `inputs`: at least one, alike but for their channels. The result has their height and width and
+/// `outputs` channels.
 #[must_use]
-pub fn forward(input: &FeatureMap, weights: &[f32], outputs: usize) -> FeatureMap {
-    let mut output = FeatureMap::zeros(input.shape.with_channels(outputs));
-    visit(input.shape, |tap, from, to| {
-        let x = &input.values[from * input.shape.channels..][..input.shape.channels];
+pub fn forward(inputs: &[View<'_>], weights: &[f32], outputs: usize) -> FeatureMap {
+    let shape = inputs[0].shape;
+    let n_inputs = channels(inputs);
+    let mut output = FeatureMap::zeros(shape.with_channels(outputs));
+    visit(shape, |tap, from, to| {
         let y = &mut output.values[to * outputs..][..outputs];
-        for (i, x) in x.iter().enumerate() {
-            let w = &weights[(tap * input.shape.channels + i) * outputs..][..outputs];
+        for (i, x) in at(inputs, from).enumerate() {
+            let w = &weights[(tap * n_inputs + i) * outputs..][..outputs];
             y.iter_mut().zip(w).for_each(|(y, w)| *y += x * w);
         }
     });
     output
 }
 
-/// The gradient of a loss by the input, from its gradient by the output.
+/// The gradients of a loss by the inputs, from its gradient by the output.
 ///
 /// # Shapes
-/// The result has the height and width of `gradient` and `inputs` channels.
+/// `inputs`: the channels of each input. The results have the height and width of `gradient`.
 #[must_use]
-pub fn input_gradient(gradient: &FeatureMap, weights: &[f32], inputs: usize) -> FeatureMap {
+pub fn input_gradients(gradient: View<'_>, weights: &[f32], inputs: &[usize]) -> Vec<FeatureMap> {
     let outputs = gradient.shape.channels;
-    let mut result = FeatureMap::zeros(gradient.shape.with_channels(inputs));
+    let n_inputs = inputs.iter().sum::<usize>();
+    let zeros = |channels: &usize| FeatureMap::zeros(gradient.shape.with_channels(*channels));
+    let mut results: Vec<_> = inputs.iter().map(zeros).collect();
     visit(gradient.shape, |tap, from, to| {
         let dy = &gradient.values[to * outputs..][..outputs];
-        for i in 0..inputs {
-            let w = &weights[(tap * inputs + i) * outputs..][..outputs];
-            let sum: f32 = dy.iter().zip(w).map(|(dy, w)| dy * w).sum();
-            result.values[from * inputs + i] += sum;
+        let mut first = 0;
+        for result in &mut results {
+            let n = result.shape.channels;
+            for (i, dx) in result.values[from * n..][..n].iter_mut().enumerate() {
+                let w = &weights[(tap * n_inputs + first + i) * outputs..][..outputs];
+                *dx += dy.iter().zip(w).map(|(dy, w)| dy * w).sum::<f32>();
+            }
+            first += n;
         }
     });
-    result
+    results
 }
 
 /// The gradient of a loss by the weights, from its gradient by the output.
@@ -46,18 +55,30 @@ pub fn input_gradient(gradient: &FeatureMap, weights: &[f32], inputs: usize) -> 
 /// # Shapes
 /// `[3][3][in][out]`, like the weights.
 #[must_use]
-pub fn weight_gradient(input: &FeatureMap, gradient: &FeatureMap) -> Vec<f32> {
-    let (inputs, outputs) = (input.shape.channels, gradient.shape.channels);
-    let mut result = vec![0.0; 9 * inputs * outputs];
-    visit(input.shape, |tap, from, to| {
+pub fn weight_gradient(inputs: &[View<'_>], gradient: View<'_>) -> Vec<f32> {
+    let (n_inputs, outputs) = (channels(inputs), gradient.shape.channels);
+    let mut result = vec![0.0; 9 * n_inputs * outputs];
+    visit(gradient.shape, |tap, from, to| {
         let dy = &gradient.values[to * outputs..][..outputs];
-        for i in 0..inputs {
-            let x = input.values[from * inputs + i];
-            let w = &mut result[(tap * inputs + i) * outputs..][..outputs];
+        for (i, x) in at(inputs, from).enumerate() {
+            let w = &mut result[(tap * n_inputs + i) * outputs..][..outputs];
             w.iter_mut().zip(dy).for_each(|(w, dy)| *w += x * dy);
         }
     });
     result
+}
+
+/// Channels of all inputs together.
+fn channels(inputs: &[View<'_>]) -> usize {
+    inputs.iter().map(|input| input.shape.channels).sum()
+}
+
+/// The numbers of all inputs at a pixel.
+fn at(inputs: &[View<'_>], pixel: usize) -> impl Iterator<Item = f32> {
+    inputs.iter().flat_map(move |input| {
+        let n = input.shape.channels;
+        input.values[pixel * n..][..n].iter().copied()
+    })
 }
 
 /// Calls with each tap, the input pixel that it reads and the output pixel that it adds to.

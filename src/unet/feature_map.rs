@@ -52,4 +52,22 @@ impl FeatureMap {
     pub fn zeros(shape: Shape) -> Self {
         Self { shape, values: vec![0.0; shape.n_values()] }
     }
+
+    /// The same maps, borrowed.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View { shape: self.shape, values: &self.values }
+    }
+}
+
+/// A batch of feature maps whose numbers lie elsewhere.
+///
+/// # Shapes
+/// As [`FeatureMap`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View<'a> {
+    /// The shape.
+    pub shape: Shape,
+    /// As many numbers as the shape has.
+    pub values: &'a [f32],
 }

@@ -199,8 +199,12 @@ fn percentile(counts: &[u64], percent: f64) -> u16 {
 mod tests {
     use super::*;
 
-    const SCALING: InputScaling =
-        InputScaling { low_percentile: 10.0, high_percentile: 90.0, clip_low: -0.05, clip_high: 1.1 };
+    const SCALING: InputScaling = InputScaling {
+        low_percentile: 10.0,
+        high_percentile: 90.0,
+        clip_low: -0.05,
+        clip_high: 1.1,
+    };
 
     /// Brightness in steps of the sixteen-bit scale.
     fn planes(samples: Vec<u16>, channels: &[Channel]) -> Planes {
@@ -228,7 +232,7 @@ mod tests {
 
     #[test]
     fn exposure_does_not_change_what_a_network_sees() {
-        let samples: Vec<u16> = (0..500).map(|value| value * 7919 % 1009).collect();
+        let samples: Vec<u16> = (0..500).map(|value| (value * 79) % 1009).collect();
         let brighter = samples.iter().map(|value| 3 * value + 200).collect();
         let one = planes(samples, &[Channel::Gray]).scaled(&SCALING);
         let two = planes(brighter, &[Channel::Gray]).scaled(&SCALING);
@@ -239,7 +243,7 @@ mod tests {
     #[test]
     fn a_constant_image_is_zero() {
         assert_eq!(planes(vec![700; 9], &[Channel::Gray]).scaled(&SCALING).values, [0.0; 9]);
-        assert_eq!(planes(vec![], &[Channel::Gray]).scaled(&SCALING).values, []);
+        assert!(planes(vec![], &[Channel::Gray]).scaled(&SCALING).values.is_empty());
     }
 
     #[test]

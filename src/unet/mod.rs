@@ -4,7 +4,11 @@
 //! same seeds, watershed and cleaning as the classical path. Knows neither files nor training.
 
 pub mod architecture;
-pub mod conv;
 pub mod feature_map;
+pub mod batch_norm;
+pub mod conv;
+pub mod head;
+pub mod pooling;
+pub mod up_sampling;
 pub mod input;
 pub mod weights;

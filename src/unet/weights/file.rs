@@ -29,7 +29,8 @@ pub(super) fn open(bytes: &[u8]) -> Result<File<'_>, WeightsError> {
     if header.is_some_and(|bytes| MAX_HEADER_BYTES < bytes) {
         return Err(WeightsError::NotSafetensors { reason: "the header is too long".to_owned() });
     }
-    let damaged = |error: SafeTensorError| WeightsError::NotSafetensors { reason: error.to_string() };
+    let damaged =
+        |error: SafeTensorError| WeightsError::NotSafetensors { reason: error.to_string() };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     Ok(File { metadata: header.metadata().clone(), tensors: file.tensors().into_iter().collect() })

@@ -54,7 +54,8 @@ pub(super) fn read(
     let format = value.get("format").and_then(serde_json::Value::as_str).unwrap_or_default();
     if format != FORMAT {
         let format = format.to_owned();
-        let version = format.strip_prefix(FORMAT_FAMILY).and_then(|digits| digits.parse::<u32>().ok());
+        let version =
+            format.strip_prefix(FORMAT_FAMILY).and_then(|digits| digits.parse::<u32>().ok());
         let is_newer = version.is_some_and(|version| version > 1);
         return Err(if is_newer {
             MetadataProblem::TooNew { format }

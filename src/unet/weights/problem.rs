@@ -25,7 +25,9 @@ pub enum WeightsError {
     #[error("metadata of the file: {0}")]
     Metadata(#[from] MetadataProblem),
     /// The file's digest is another.
-    #[error("the file has sha256 {found}, expected {expected}; fetch it again or name the new digest")]
+    #[error(
+        "the file has sha256 {found}, expected {expected}; fetch it again or name the new digest"
+    )]
     Digest {
         /// What it must have.
         expected: Digest,
@@ -41,7 +43,9 @@ pub enum WeightsError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataProblem {
     /// They are not there.
-    #[error("there is no key `cellgate`; bring weights of other programs in with `cellgate model import`")]
+    #[error(
+        "there is no key `cellgate`; bring weights of other programs in with `cellgate model import`"
+    )]
     Missing,
     /// The key is not the only one, or too long.
     #[error("`cellgate` must be the only key, with at most {} bytes", super::metadata::MAX_BYTES)]
@@ -66,12 +70,16 @@ pub enum MetadataProblem {
         format: String,
     },
     /// A network like this cannot be built.
-    #[error("the architecture is out of bounds: 1 to 8 input channels, a base width of 8 to 64 in \
-        steps of 8, a depth of 1 to 5")]
+    #[error(
+        "the architecture is out of bounds: 1 to 8 input channels, a base width of 8 to 64 in \
+        steps of 8, a depth of 1 to 5"
+    )]
     Architecture,
     /// Images cannot be scaled like this.
-    #[error("the scaling of the input is out of bounds: percentiles rise within 0 to 100, the \
-        clipping leaves 0 to 1 alone")]
+    #[error(
+        "the scaling of the input is out of bounds: percentiles rise within 0 to 100, the \
+        clipping leaves 0 to 1 alone"
+    )]
     Scaling,
 }
 
@@ -138,8 +146,7 @@ pub enum TensorProblem {
 const MAX_LISTED: usize = 6;
 
 fn listed(problems: &[TensorProblem]) -> String {
-    let mut text: Vec<String> =
-        problems.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    let mut text: Vec<String> = problems.iter().take(MAX_LISTED).map(ToString::to_string).collect();
     if problems.len() > MAX_LISTED {
         text.push(format!("and {} more", problems.len() - MAX_LISTED));
     }
