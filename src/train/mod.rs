@@ -7,6 +7,7 @@ pub mod batch;
 pub mod choice;
 pub mod division;
 pub mod intensity;
+pub mod preview;
 pub mod recipe;
 pub mod sample;
 pub mod targets;
