@@ -7,7 +7,12 @@ pub mod architecture;
 pub mod feature_map;
 pub mod batch_norm;
 mod gemm;
+mod linear;
 pub mod conv;
 pub mod head;
+mod periods;
 pub mod pooling;
 pub mod up_sampling;
+
+#[cfg(test)]
+mod noise;
