@@ -13,7 +13,7 @@ use rayon::prelude::*;
 /// The results have half the height and width, rounded down.
 #[must_use]
 pub fn forward(input: View<'_>) -> (FeatureMap, Vec<u8>) {
-    let shape = pooled(input.shape);
+    let shape = input.shape.halved();
     let mut output = FeatureMap::zeros(shape);
     let mut places = vec![0; shape.n_values()];
     let (from, to) = (input.shape.width * shape.channels, shape.width * shape.channels);
@@ -107,11 +107,6 @@ fn choose<const FIRST: u8>(gradient: &[f32], places: &[u8], left: &mut [f32], ri
         *left = gradient * share(FIRST);
         *right = gradient * share(FIRST + 1);
     }
-}
-
-/// The shape after pooling.
-fn pooled(input: Shape) -> Shape {
-    Shape { height: input.height / 2, width: input.width / 2, ..input }
 }
 
 #[cfg(test)]
