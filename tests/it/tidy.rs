@@ -27,11 +27,12 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 21] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 23] = [
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
     ("flate2", &["src/github/archive.rs"]),
+    ("half", &["src/unet/weights/"]),
     ("http", &["src/github/"]),
     ("hyper_rustls", &["src/github/transport.rs"]),
     ("hyper_util", &["src/github/transport.rs"]),
@@ -44,6 +45,7 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 21] = [
     ("openssh", &["src/deploy/ssh/"]),
     ("png", &["src/dataset/"]),
     ("pulp", &["src/vectors.rs"]),
+    ("safetensors", &["src/unet/weights/"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),
     ("serde_yaml", &["src/yaml/"]),
