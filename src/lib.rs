@@ -40,6 +40,7 @@ pub mod report;
 // Floor 5, stories: the floors below, in order.
 pub mod run;
 pub mod validate;
+pub mod train;
 pub mod gate;
 pub mod compare;
 pub mod init;

@@ -285,6 +285,7 @@ fn preparation(images: &Path, masks: &Path) -> Preparation {
         histogram: Histogram::Kept,
         size: Size::Kept,
         split: Split::Test,
+        groups: None,
         source: None,
         license: None,
     }
@@ -347,6 +348,28 @@ fn histograms_and_sizes_are_prepared_with_the_masks() {
     assert_eq!((fine.image.width(), fine.pixel_size), (8, PixelSize::from_um(0.25)));
     let bent = prepared("bent", Histogram::Kept, Size::Px { width: 4, height: 8 });
     assert_eq!(bent.pixel_size, None, "it is another one across than down");
+}
+
+#[test]
+fn groups_of_a_table_come_into_the_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("in");
+    std::fs::create_dir(&images).unwrap();
+    for (value, name) in [(1, "a.png"), (2, "b c.png"), (3, "d.png")] {
+        let image = Image::Gray8(Raster::filled(5, 3, value));
+        std::fs::write(images.join(name), encode_image(&image, None).unwrap()).unwrap();
+    }
+    let table = folder.path().join("groups.csv");
+    std::fs::write(&table, "name,group\na,slide 1\nb_c,slide 1\nz,slide 2\n").unwrap();
+    let plain = Preparation { masks: None, ..preparation(&images, &images) };
+    let out = folder.path().join("out");
+    let grouped = Preparation { groups: Some(table), ..plain };
+    let (manifest, findings) = grouped.write(&out, "mine").unwrap();
+    assert!(manifest.is_some());
+    assert_eq!(codes(&findings), [Code::NothingMatched]);
+    let dataset = Dataset::load(&Tree::Folder(out), ".").unwrap();
+    let groups: Vec<_> = dataset.fields().iter().map(|field| field.group.as_deref()).collect();
+    assert_eq!(groups, [Some("slide 1"), Some("slide 1"), None]);
 }
 
 /// A gray TIFF of 2 by 2 pixels.

@@ -43,5 +43,6 @@ mod ssh_keys;
 mod sshd;
 mod step;
 mod tidy;
+mod unet;
 mod tiny_network;
 mod workflows;
