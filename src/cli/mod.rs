@@ -21,9 +21,12 @@ mod init;
 mod inputs;
 mod measure;
 mod merge;
+mod model;
 mod output;
 mod plan;
+mod predict;
 mod progress;
+mod pull;
 mod report;
 mod rollback;
 mod schema;
@@ -70,6 +73,8 @@ enum Command {
     Schema(schema::Args),
     Dataset(dataset::Args),
     Segment(segment::Args),
+    Predict(predict::Args),
+    Model(model::Args),
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Gate(gate::Args),
@@ -113,8 +118,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
         Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
         Command::Schema(args) => schema::run(args, &mut out),
-        Command::Dataset(args) => dataset_command(args, &mut out, has_color),
+        Command::Dataset(args) => dataset_command(args, &mut out, (has_color, cli.quiet)),
         Command::Segment(args) => segment::run(args, &mut out, cli.quiet),
+        Command::Predict(args) => predict::run(args, &mut out, cli.quiet),
+        Command::Model(args) => model::run(args, &mut out),
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
@@ -155,9 +162,12 @@ fn misused(error: &clap::Error) -> u8 {
 fn dataset_command(
     args: &dataset::Args,
     out: &mut dyn io::Write,
-    has_color: bool,
+    (has_color, is_quiet): (bool, bool),
 ) -> Result<u8, Failure> {
-    let found = dataset::run(args, out).map_err(|error| Failure::tool("the dataset", &error))?;
+    let found = dataset::run(args, out, is_quiet).map_err(|error| match error {
+        dataset::DatasetError::Pull(failure) => failure,
+        error => Failure::tool("the dataset", &error),
+    })?;
     if !found.is_empty() {
         findings::print(out, findings::Format::Human, (&found, &[], &[]), has_color)?;
     }

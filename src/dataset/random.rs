@@ -9,38 +9,38 @@
 /// Steele, Lea, Flood 2014, Fast splittable pseudorandom number generators,
 /// doi:10.1145/2660193.2660195.
 #[derive(Debug, Clone)]
-pub(super) struct Random {
+pub(crate) struct Random {
     state: u64,
 }
 
 impl Random {
     /// A generator of its own for each purpose, so that more draws for one do not shift another.
-    pub(super) fn new(seed: u64, purpose: u64) -> Self {
+    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
         Self { state: mix(seed ^ mix(purpose)) }
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.state)
     }
 
     /// Evenly spread in `[low, high)`.
-    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * unit(self.next())
     }
 
     /// True with a probability.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         unit(self.next()) < probability
     }
 
     /// A whole number below `n`; 0 when `n` is 0.
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (unit(self.next()) * n as f64) as usize
     }
 
     /// A direction: cosine and sine of an angle evenly spread over the circle.
-    pub(super) fn direction(&mut self) -> (f64, f64) {
+    pub(crate) fn direction(&mut self) -> (f64, f64) {
         let angle = self.between(0.0, std::f64::consts::TAU);
         (libm::cos(angle), libm::sin(angle))
     }
@@ -50,7 +50,7 @@ impl Random {
     /// # Sources
     /// Box, Muller 1958, A note on the generation of random normal deviates,
     /// doi:10.1214/aoms/1177706645.
-    pub(super) fn normals(&mut self) -> [f64; 2] {
+    pub(crate) fn normals(&mut self) -> [f64; 2] {
         // From (0, 1], so that the logarithm is finite.
         let radius = (-2.0 * libm::log(1.0 - unit(self.next()))).sqrt();
         let (cos, sin) = self.direction();
@@ -58,7 +58,7 @@ impl Random {
     }
 
     /// Puts items in random order.
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for end in (1..items.len()).rev() {
             items.swap(end, self.below(end + 1));
         }
@@ -67,17 +67,17 @@ impl Random {
 
 /// Smooth noise over the plane, 0 to 1, with bumps of about `cell` pixels.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Noise {
+pub(crate) struct Noise {
     seed: u64,
 }
 
 impl Noise {
-    pub(super) fn new(seed: u64, purpose: u64) -> Self {
+    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
         Self { seed: mix(seed ^ mix(purpose)) }
     }
 
     /// The noise at a point.
-    pub(super) fn at(self, x: f64, y: f64, cell: f64) -> f64 {
+    pub(crate) fn at(self, x: f64, y: f64, cell: f64) -> f64 {
         let (x, y) = (x / cell, y / cell);
         let (column, row) = (x.floor(), y.floor());
         let (right, down) = (smooth(x - column), smooth(y - row));
@@ -92,7 +92,7 @@ impl Noise {
 }
 
 /// Rises from 0 to 1 without corners while `t` goes from 0 to 1.
-pub(super) fn smooth(t: f64) -> f64 {
+pub(crate) fn smooth(t: f64) -> f64 {
     let t = t.clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// At 0 and 1 all fields are in one split; in between both splits have a field as soon as there are
 /// two groups.
 pub fn assign_splits(fields: &mut [FieldRecord], test_fraction: f64, seed: u64) {
-    let group_of = groups(fields);
+    let group_of = groups_of(fields);
     let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, group) in group_of.iter().enumerate() {
         members.entry(group).or_default().push(index);
@@ -40,7 +40,7 @@ pub fn assign_splits(fields: &mut [FieldRecord], test_fraction: f64, seed: u64) 
 }
 
 /// The group of each field; images that are the same join their groups.
-fn groups(fields: &[FieldRecord]) -> Vec<String> {
+pub(crate) fn groups_of(fields: &[FieldRecord]) -> Vec<String> {
     let own = |field: &FieldRecord| match &field.group {
         Some(group) => format!("group {group}"),
         None => format!("field {}", field.name),
@@ -75,6 +75,7 @@ mod tests {
             group: group.map(str::to_owned),
             source: None,
             license: None,
+            url: None,
         };
         groups.iter().enumerate().map(record).collect()
     }

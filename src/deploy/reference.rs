@@ -7,10 +7,10 @@
 use crate::dataset::Dataset;
 use crate::digest::{Digest, DigestError, canonical};
 use crate::finding::{Finding, has_errors};
-use crate::params::Params;
 use crate::revision::Tree;
 use crate::run::cache::{Cache, Key};
-use crate::run::{FieldRun, pixel_size, run_field};
+use crate::run::ready::Ready;
+use crate::run::{FieldRun, pixel_size};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,15 +78,16 @@ struct Distribution {
 /// [`ReferenceError`].
 pub(super) fn reference(
     tree: &Tree,
-    params: &Params,
+    ready: &Ready<'_>,
     trials: &[Trial<'_>],
     engine: Digest,
     cache: Option<&Cache>,
 ) -> Result<Vec<u8>, ReferenceError> {
+    let params = ready.params();
     let of_trial = |trial: &Trial<'_>| -> Result<Vec<FieldRun>, ReferenceError> {
         let is_meant = |kind: &str| trial.image_type.is_none_or(|wanted| wanted == kind);
-        let entries: Vec<_> = trial.dataset.fields().iter().collect();
-        let meant = entries.into_par_iter().filter(|entry| is_meant(&entry.image_type));
+        let fields = trial.dataset.fields().iter();
+        let meant: Vec<_> = fields.filter(|entry| is_meant(&entry.image_type)).collect();
         let run = |entry: &crate::dataset::FieldEntry| {
             let field = entry.open(tree).map_err(ReferenceError::Field)?;
             let (pixel_size, findings) = pixel_size(params, None, field.pixel_size, &field.name);
@@ -97,8 +98,9 @@ pub(super) fn reference(
             if let Some(run) = cache.and_then(|cache| cache.load(&key)) {
                 return Ok(run);
             }
-            let run = run_field(&field.image, params, pixel_size).map_err(|error| {
-                ReferenceError::Run { field: field.name.clone(), why: error.to_string() }
+            let run = ready.run(&field.image, pixel_size).map_err(|error| ReferenceError::Run {
+                field: field.name.clone(),
+                why: error.to_string(),
             })?;
             if let Some(cache) = cache {
                 // A result that cannot be kept is computed again next time; nothing is wrong with it.
@@ -106,7 +108,11 @@ pub(super) fn reference(
             }
             Ok(run)
         };
-        meant.map(run).collect()
+        let n_at_once = ready.n_at_once().min(meant.len()).max(1);
+        let at_once = meant.chunks(n_at_once);
+        at_once
+            .flat_map(|some| some.par_iter().map(|entry| run(entry)).collect::<Vec<_>>())
+            .collect()
     };
     let mut runs = Vec::new();
     for trial in trials {

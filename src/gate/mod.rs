@@ -7,6 +7,7 @@ mod carried;
 mod approvals;
 mod approve;
 mod fields;
+mod networks;
 mod output;
 mod partial;
 mod pictures;
@@ -38,6 +39,7 @@ use crate::report::model::{
 use crate::revision::Tree;
 use crate::run::cache::Cache;
 use crate::run::fingerprint;
+use crate::run::models::Models;
 use crate::run::write::WriteError;
 use crate::source::{Place, Source, below};
 use crate::verdict::{
@@ -173,9 +175,12 @@ impl Prepared {
     }
 
     fn run(&self, request: &Request<'_>, work: Work<'_>) -> Vec<ProfileRuns> {
+        let (base_models, head_models) = networks::models(request, &self.sides);
         let plan = RunPlan {
             base: &request.base,
             head: &request.head,
+            base_models,
+            head_models,
             cache: request.cache.as_ref(),
             engine: fingerprint::measured(),
             work,
@@ -277,6 +282,7 @@ impl Decision {
         runs: &[ProfileRuns],
     ) -> Result<Outcome, GateError> {
         let policy = sides.policy();
+        let models = networks::models(request, &sides);
         let parts: Vec<ProfileParts<'_>> = cases
             .iter()
             .zip(runs)
@@ -290,7 +296,7 @@ impl Decision {
                     base: case.base.as_ref().map(|loaded| loaded.params.digest().to_string()),
                     head: case.head.as_ref().map(|loaded| loaded.params.digest().to_string()),
                 },
-                changed_keys: changed_keys(case),
+                changed_keys: changed_keys(case, models),
             })
             .collect();
         let mut remarks = remarks::of(cases, &self.judgement);
@@ -362,13 +368,16 @@ fn accuracy(case: &Case, runs: &ProfileRuns, policy: &Policy) -> AccuracyCase {
     AccuracyCase { base, head, floors: floors.unwrap_or_else(AccuracyFloors::default) }
 }
 
-fn changed_keys(case: &Case) -> Vec<ChangedKey> {
+fn changed_keys(case: &Case, models: (Models<'_>, Models<'_>)) -> Vec<ChangedKey> {
     let Some((base, head)) = case.base.as_ref().zip(case.head.as_ref()) else { return Vec::new() };
     let keys = base.params.changed_keys(&head.params).into_iter();
-    keys.map(|changed| ChangedKey {
-        key: changed.key,
-        base: Some(changed.base),
-        head: Some(changed.head),
+    keys.map(|changed| {
+        if changed.key == networks::WEIGHTS_KEY {
+            let base = networks::told(base, models.0, changed.base);
+            let head = networks::told(head, models.1, changed.head);
+            return ChangedKey { key: changed.key, base: Some(base), head: Some(head) };
+        }
+        ChangedKey { key: changed.key, base: Some(changed.base), head: Some(changed.head) }
     })
     .collect()
 }

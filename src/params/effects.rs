@@ -1,5 +1,6 @@
 //! Effects: keys that change nothing beside the others, as warnings.
 
+use super::fill::is_unet;
 use super::profile::*;
 use super::raw::*;
 use crate::finding::Code;
@@ -9,12 +10,13 @@ use crate::yaml::{Remarks, route};
 pub(super) fn check(raw: &RawProfile, profile: &Profile, remarks: &mut Remarks<'_>) {
     let modality = profile.image.modality;
     let mut idle = Vec::new();
-    threshold(&raw.threshold, &mut idle);
-    split(&raw.split, &mut idle);
-    if matches!(profile.background, Background::None) {
-        let reason = "`background.method` is `none`";
-        idle.push(("background", "radius_um", raw.background.radius_um.is_some(), reason));
-        idle.push(("background", "radius_px", raw.background.radius_px.is_some(), reason));
+    if is_unet(raw) {
+        let reason = "`method` is `unet`";
+        let stands = |section| remarks.document.value().get(section).is_some();
+        idle.extend(CLASSICAL.map(|section| (section, "", stands(section), reason)));
+    } else {
+        idle.push(("unet", "", raw.unet.is_some(), "`method` is `classical`"));
+        classical(raw, profile, &mut idle);
     }
     if let Some(stains) = &raw.stains {
         let has = |vector: Option<[f64; 3]>| vector.is_some();
@@ -33,13 +35,30 @@ pub(super) fn check(raw: &RawProfile, profile: &Profile, remarks: &mut Remarks<'
             let shown =
                 if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
             let message = format!("`{shown}` has no effect: {reason}");
-            remarks.key_warning(&route(&shown), Code::KeyWithoutEffect, message, "delete the key");
+            let help = match section {
+                "unet" => "delete the section, or write `method: unet`",
+                _ => "delete the key",
+            };
+            remarks.key_warning(&route(&shown), Code::KeyWithoutEffect, message, help);
         }
     }
 }
 
+/// Sections that only the classical path reads.
+const CLASSICAL: [&str; 5] = ["detection", "background", "smoothing", "threshold", "split"];
+
 /// Section, key, whether it stands in the file, why it has no effect.
 type Idle = (&'static str, &'static str, bool, &'static str);
+
+fn classical(raw: &RawProfile, profile: &Profile, idle: &mut Vec<Idle>) {
+    threshold(&raw.threshold, idle);
+    split(&raw.split, idle);
+    if matches!(profile.background, Background::None) {
+        let reason = "`background.method` is `none`";
+        idle.push(("background", "radius_um", raw.background.radius_um.is_some(), reason));
+        idle.push(("background", "radius_px", raw.background.radius_px.is_some(), reason));
+    }
+}
 
 fn threshold(raw: &RawThreshold, idle: &mut Vec<Idle>) {
     let word = raw.method.unwrap_or(ThresholdWord::Otsu);

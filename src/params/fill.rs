@@ -6,6 +6,7 @@
 use super::defaults;
 use super::profile::*;
 use super::raw::*;
+use super::unet::{Normalization, Separation, Unet, UpSampling};
 use super::wire::class_measurements;
 use crate::finding::Code;
 use crate::units::{Area, Length, PixelSize};
@@ -13,6 +14,7 @@ use crate::yaml::{Remarks, route};
 
 /// The profile that the file describes.
 pub(super) fn fill(raw: &RawProfile, remarks: &mut Remarks<'_>) -> Profile {
+    let raw = &without_idle_sections(raw);
     let modality = raw.image.modality;
     let channel = raw.detection.channel.unwrap_or(defaults::channel(modality));
     let mut measure = raw.measure.clone().unwrap_or(defaults::MEASURE.to_vec());
@@ -27,6 +29,7 @@ pub(super) fn fill(raw: &RawProfile, remarks: &mut Remarks<'_>) -> Profile {
             working_pixel_size: raw.image.working_pixel_size_um.and_then(PixelSize::from_um),
         },
         stains: modality.is_brightfield().then(|| stains(raw.stains.as_ref(), modality)),
+        unet: unet(raw, remarks),
         detection: Detection { channel },
         background: background(&raw.background, remarks),
         smoothing: smoothing(&raw.smoothing, remarks),
@@ -36,6 +39,55 @@ pub(super) fn fill(raw: &RawProfile, remarks: &mut Remarks<'_>) -> Profile {
         classify: raw.classify.as_ref().and_then(|raw| classify(raw, remarks)),
         measure,
     }
+}
+
+/// The file with the sections that its method does not use as if they were not written; `effects`
+/// names them.
+fn without_idle_sections(raw: &RawProfile) -> RawProfile {
+    let mut raw = raw.clone();
+    if is_unet(&raw) {
+        raw.detection = RawDetection::default();
+        raw.background = RawBackground::default();
+        raw.smoothing = RawSmoothing { sigma_px: Some(0.0), ..RawSmoothing::default() };
+        raw.threshold = RawThreshold::default();
+        raw.split = RawSplit::default();
+    } else {
+        raw.unet = None;
+    }
+    raw
+}
+
+/// Whether a network finds the nuclei.
+pub(super) fn is_unet(raw: &RawProfile) -> bool {
+    raw.method == Some(MethodWord::Unet)
+}
+
+fn unet(raw: &RawProfile, remarks: &mut Remarks<'_>) -> Option<Unet> {
+    if is_unet(raw) && raw.unet.is_none() {
+        let message = "the method needs a network".to_owned();
+        let help = "add the section `unet` with `model` and `weights_sha256`";
+        remarks.error(&route("method"), Code::MissingKey, message, help);
+    }
+    let modality = raw.image.modality;
+    let raw = raw.unet.as_ref()?;
+    // The schema allows digests only.
+    let weights = raw.weights_sha256.parse().ok()?;
+    let distances = [raw.suppression_um, raw.suppression_px];
+    Some(Unet {
+        model: raw.model.clone(),
+        weights,
+        channels: raw.channels.clone().unwrap_or_else(|| defaults::network_channels(modality)),
+        depth: raw.depth.unwrap_or(defaults::DEPTH),
+        base_width: raw.base_width.unwrap_or(defaults::BASE_WIDTH),
+        normalization: raw.normalization.unwrap_or(Normalization::Batch),
+        up_sampling: raw.up_sampling.unwrap_or(UpSampling::Transposed),
+        separation: raw.separation.unwrap_or(Separation::Boundary),
+        nucleus_threshold: raw.nucleus_threshold.unwrap_or(defaults::NUCLEUS_THRESHOLD),
+        h: raw.h.unwrap_or(defaults::NETWORK_H),
+        suppression: suppression(remarks, "unet", raw.suppression, distances),
+        mirror_averaging: raw.mirror_averaging.unwrap_or(false),
+        tile_px: raw.tile_px.unwrap_or(defaults::TILE_PX),
+    })
 }
 
 fn stains(raw: Option<&RawStains>, modality: Modality) -> Stains {
@@ -134,17 +186,8 @@ fn morphology(raw: &RawMorphology, remarks: &mut Remarks<'_>) -> Morphology {
 }
 
 fn split(raw: &RawSplit, remarks: &mut Remarks<'_>) -> Split {
-    let distance =
-        length(remarks, ["split", "suppression"], raw.suppression_um, raw.suppression_px);
-    if distance.is_some() && raw.suppression.is_some() {
-        let message = "`suppression: auto` stands beside a fixed distance".to_owned();
-        remarks.error(
-            &route("split.suppression"),
-            Code::UnitConflict,
-            message,
-            "keep one of the two",
-        );
-    }
+    let distances = [raw.suppression_um, raw.suppression_px];
+    let suppression = suppression(remarks, "split", raw.suppression, distances);
     let sigma = length(remarks, ["split", "log_sigma"], raw.log_sigma_um, raw.log_sigma_px);
     let (method, default_h) = match raw.method.unwrap_or(SplitWord::Shape) {
         SplitWord::None => (SplitMethod::None, 0.0),
@@ -155,8 +198,22 @@ fn split(raw: &RawSplit, remarks: &mut Remarks<'_>) -> Split {
             (SplitMethod::Log { sigma }, defaults::INTENSITY_H)
         }
     };
-    let suppression = distance.map_or(Suppression::Auto, Suppression::Distance);
     Split { method, suppression, h: raw.h.unwrap_or(default_h) }
+}
+
+fn suppression(
+    remarks: &mut Remarks<'_>,
+    section: &str,
+    auto: Option<AutoWord>,
+    [um, px]: [Option<f64>; 2],
+) -> Suppression {
+    let distance = length(remarks, [section, "suppression"], um, px);
+    if distance.is_some() && auto.is_some() {
+        let message = "`suppression: auto` stands beside a fixed distance".to_owned();
+        let route = route(&format!("{section}.suppression"));
+        remarks.error(&route, Code::UnitConflict, message, "keep one of the two");
+    }
+    distance.map_or(Suppression::Auto, Suppression::Distance)
 }
 
 fn classify(raw: &RawClassify, remarks: &mut Remarks<'_>) -> Option<Classify> {

@@ -6,10 +6,12 @@ mod defaults;
 mod effects;
 mod fill;
 mod load;
+mod physical;
 mod profile;
 mod raw;
 mod reference;
 mod rules;
+mod unet;
 mod wire;
 
 pub use load::{Loaded, file_of_tree, load, load_all, of_text};
@@ -19,6 +21,7 @@ pub use profile::{
     Suppression, Threshold, ThresholdMethod,
 };
 pub use reference::{reference_markdown, schema};
+pub use unet::{Normalization, Separation, Unet, UpSampling};
 pub use wire::ChangedKey;
 
 use crate::digest::Digest;

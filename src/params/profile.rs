@@ -1,5 +1,6 @@
 //! The profile: cell parameters for one type of image, in the words of the field.
 
+use super::unet::Unet;
 use crate::units::{Area, Length, PixelSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,11 @@ pub struct Profile {
     pub image: ImageSpec,
     /// Stain vectors; present exactly for brightfield modalities.
     pub stains: Option<Stains>,
+    /// How a trained network finds nuclei; absent when the classical path does.
+    ///
+    /// Where it is there, the channel of `detection`, `background`, `smoothing`, `threshold` and
+    /// `split` do nothing and hold values that leave an image as it is.
+    pub unet: Option<Unet>,
     /// What nuclei are detected on.
     pub detection: Detection,
     /// Removal of uneven background.
@@ -31,52 +37,6 @@ pub struct Profile {
     pub classify: Option<Classify>,
     /// Groups of measurements to take, sorted and without repetition.
     pub measure: Vec<MeasureGroup>,
-}
-
-impl Profile {
-    /// Paths of the keys whose value is in micrometers.
-    #[must_use]
-    pub fn physical_keys(&self) -> Vec<&'static str> {
-        let morphology = &self.morphology;
-        let window = match self.threshold.method {
-            ThresholdMethod::LocalMean { window, .. } | ThresholdMethod::Sauvola { window, .. } => {
-                Some(window)
-            }
-            ThresholdMethod::Manual { .. }
-            | ThresholdMethod::Otsu
-            | ThresholdMethod::Otsu3 { .. }
-            | ThresholdMethod::Li
-            | ThresholdMethod::Triangle => None,
-        };
-        let background = match self.background {
-            Background::None => None,
-            Background::Opening { radius } | Background::Reconstruction { radius } => Some(radius),
-        };
-        let (log_sigma, suppression) = match (self.split.method, self.split.suppression) {
-            (SplitMethod::None, _) => (None, None),
-            (SplitMethod::Log { sigma }, Suppression::Auto) => (Some(sigma), None),
-            (SplitMethod::Log { sigma }, Suppression::Distance(length)) => {
-                (Some(sigma), Some(length))
-            }
-            (_, Suppression::Distance(length)) => (None, Some(length)),
-            (_, Suppression::Auto) => (None, None),
-        };
-        let physical = |length: Option<Length>| length.is_some_and(Length::is_physical);
-        let keys = [
-            ("background.radius_um", physical(background)),
-            ("smoothing.median_radius_um", self.smoothing.median_radius.is_physical()),
-            ("smoothing.sigma_um", self.smoothing.sigma.is_physical()),
-            ("threshold.window_um", physical(window)),
-            ("morphology.open_radius_um", morphology.open_radius.is_physical()),
-            ("morphology.close_radius_um", morphology.close_radius.is_physical()),
-            ("morphology.fill_holes_max_area_um2", morphology.fill_holes_max_area.is_physical()),
-            ("morphology.min_area_um2", morphology.min_area.is_physical()),
-            ("morphology.max_area_um2", morphology.max_area.is_some_and(Area::is_physical)),
-            ("split.log_sigma_um", physical(log_sigma)),
-            ("split.suppression_um", physical(suppression)),
-        ];
-        keys.into_iter().filter(|(_, is_physical)| *is_physical).map(|(key, _)| key).collect()
-    }
 }
 
 /// What kind of image a profile is for.

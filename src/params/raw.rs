@@ -5,6 +5,7 @@
 
 use super::defaults;
 use super::profile::{Channel, MeasureGroup, MiddleClass, Modality};
+use super::unet::{Normalization, Separation, UpSampling};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
@@ -26,6 +27,11 @@ pub(super) struct RawProfile {
     pub(super) image: RawImage,
     /// Stain vectors: the optical density that each stain gives to red, green and blue; brightfield only.
     pub(super) stains: Option<RawStains>,
+    /// How nuclei are found.
+    #[schemars(extend("default" = "classical"))]
+    pub(super) method: Option<MethodWord>,
+    /// The trained network, for `method: unet`; `detection`, `background`, `smoothing`, `threshold` and `split` then have no effect.
+    pub(super) unet: Option<RawUnet>,
     /// What nuclei are detected on.
     #[serde(default)]
     pub(super) detection: RawDetection,
@@ -49,6 +55,16 @@ pub(super) struct RawProfile {
     /// Groups of measurements to take.
     #[schemars(length(min = 1), extend("uniqueItems" = true, "default" = defaults::MEASURE))]
     pub(super) measure: Option<Vec<MeasureGroup>>,
+}
+
+/// How nuclei are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum MethodWord {
+    /// By the steps that the sections of this file describe.
+    Classical,
+    /// By a trained network.
+    Unet,
 }
 
 /// What kind of image the profile is for.
@@ -81,6 +97,57 @@ pub(super) struct RawStains {
     /// Red, green and blue of clear glass.
     #[schemars(inner(range(min = 1.0, max = 255.0)), extend("default" = defaults::CLEAR_GLASS))]
     pub(super) background: Option<[f64; 3]>,
+}
+
+/// The trained network, for `method: unet`; `detection`, `background`, `smoothing`, `threshold` and `split` then have no effect.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUnet {
+    /// Name of the model: `NAME.safetensors` and `NAME.card.json` in the folder of models.
+    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9-]{0,63}$"), extend("x-form" = "lowercase letters, digits and hyphens"))]
+    pub(super) model: String,
+    /// Digest of the weights' file, which the model's card names.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"), extend("x-form" = "64 lowercase hexadecimal digits"))]
+    pub(super) weights_sha256: String,
+    /// What the network is given; nuclei are bright in all of it.
+    #[schemars(length(min = 1, max = 8), extend("x-form" = "one to eight channels", "x-default" = "`[gray, gray, gray]` for fluorescence, else `[od_red, od_green, od_blue]`"))]
+    pub(super) channels: Option<Vec<Channel>>,
+    /// How many times the network halves the resolution.
+    #[schemars(range(min = 1, max = 5), extend("default" = defaults::DEPTH))]
+    pub(super) depth: Option<u32>,
+    /// Channels of the network's first level.
+    #[schemars(range(min = 8, max = 64), extend("multipleOf" = 8, "x-form" = "a multiple of 8", "default" = defaults::BASE_WIDTH))]
+    pub(super) base_width: Option<u32>,
+    /// What follows each 3x3 convolution.
+    #[schemars(extend("default" = "batch"))]
+    pub(super) normalization: Option<Normalization>,
+    /// How resolution is doubled.
+    #[schemars(extend("default" = "transposed"))]
+    pub(super) up_sampling: Option<UpSampling>,
+    /// What of the network's answer touching nuclei are separated by.
+    #[schemars(extend("default" = "boundary"))]
+    pub(super) separation: Option<Separation>,
+    /// Pixels of at least this probability of lying in a nucleus are foreground.
+    #[schemars(range(min = 0.0, max = 1.0), extend("default" = defaults::NUCLEUS_THRESHOLD, "x-renamed-from" = ["prob_thresh"]))]
+    pub(super) nucleus_threshold: Option<f64>,
+    /// How much a center must rise above the saddle to its neighbor, as a probability.
+    #[schemars(range(min = 0.0, max = 1.0), extend("default" = defaults::NETWORK_H))]
+    pub(super) h: Option<f64>,
+    /// `auto`: how close two centers of nuclei may be follows the image's own nuclei.
+    #[schemars(extend("default" = "auto"))]
+    pub(super) suppression: Option<AutoWord>,
+    /// How close two centers of nuclei may be, as a fixed distance; instead of `suppression`.
+    #[schemars(range(min = 0.0, max = 500.0), extend("x-unit" = "µm"))]
+    pub(super) suppression_um: Option<f64>,
+    /// The same in pixels.
+    #[schemars(range(min = 0.0, max = 1000.0), extend("x-unit" = "px"))]
+    pub(super) suppression_px: Option<f64>,
+    /// Whether the answers for the image and its mirror images are averaged: better, and several times slower.
+    #[schemars(extend("default" = false))]
+    pub(super) mirror_averaging: Option<bool>,
+    /// Edge of the tiles that large images are predicted in, overlap included.
+    #[schemars(range(min = 512, max = 4096), extend("multipleOf" = 32, "x-unit" = "px", "x-form" = "a multiple of 32", "default" = defaults::TILE_PX))]
+    pub(super) tile_px: Option<u32>,
 }
 
 /// What nuclei are detected on.

@@ -121,7 +121,8 @@ fn allowed(part: &Value) -> String {
                 .join("; ")
         }
         None if own.is_empty() => form.to_owned(),
-        None => own,
+        None if form.is_empty() => own,
+        None => format!("{own}; {form}"),
     }
 }
 

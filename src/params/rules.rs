@@ -6,7 +6,7 @@ use super::profile::*;
 use super::raw::*;
 use crate::finding::Code;
 use crate::units::{Area, Length, PixelSize};
-use crate::yaml::{Remarks, route};
+use crate::yaml::{Remarks, Step, route};
 use std::f64::consts::PI;
 
 /// Stains whose vectors are closer than this cannot be told apart, in degrees.
@@ -203,6 +203,13 @@ fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
     };
     if !channel.exists_in(modality) {
         remarks.error(&route("detection.channel"), Code::ChannelModality, missing(channel), &help);
+    }
+    for (index, channel) in profile.unet.iter().flat_map(|unet| &unet.channels).enumerate() {
+        if !channel.exists_in(modality) {
+            let mut at = route("unet.channels");
+            at.push(Step::Index(index));
+            remarks.error(&at, Code::ChannelModality, missing(*channel), &help);
+        }
     }
     if let Some(classify) = &profile.classify
         && !classify.measurement.channel.exists_in(modality)

@@ -4,6 +4,7 @@
 //! stay as they were written, so `sigma_um: 1` and `sigma_px: 2` differ.
 
 use super::profile::*;
+use super::unet::Unet;
 use crate::digest::{Digest, DigestError};
 use crate::units::{Area, Length};
 use serde_json::{Map, Value, json};
@@ -65,6 +66,12 @@ struct Entry {
 fn flat(profile: &Profile) -> BTreeMap<String, Entry> {
     let mut entries = BTreeMap::new();
     flatten(&wire(profile), "", &mut entries);
+    // Canonical forms are older than the word, so that only the newer method is named in them.
+    entries.entry("method".to_owned()).or_insert_with(|| Entry {
+        key: "method".to_owned(),
+        value: "classical".to_owned(),
+        unit: "",
+    });
     entries
 }
 
@@ -105,15 +112,14 @@ fn wire(profile: &Profile) -> Value {
         }
         map.insert("stains".to_owned(), section);
     }
-    map.insert("detection".to_owned(), json!({"channel": profile.detection.channel}));
-    map.insert("background".to_owned(), background(profile.background));
-    let mut smoothing = Map::new();
-    put_length(&mut smoothing, "median_radius", profile.smoothing.median_radius);
-    put_length(&mut smoothing, "sigma", profile.smoothing.sigma);
-    map.insert("smoothing".to_owned(), Value::Object(smoothing));
-    map.insert("threshold".to_owned(), threshold(&profile.threshold));
+    match &profile.unet {
+        None => classical(profile, &mut map),
+        Some(network) => {
+            map.insert("method".to_owned(), json!("unet"));
+            map.insert("unet".to_owned(), unet(network));
+        }
+    }
     map.insert("morphology".to_owned(), morphology(&profile.morphology));
-    map.insert("split".to_owned(), split(&profile.split));
     if let Some(classify) = &profile.classify {
         let section = json!({
             "measurement": word_of(classify.measurement),
@@ -135,6 +141,39 @@ fn image(image: &ImageSpec) -> Value {
         }
     }
     section
+}
+
+/// What only the classical path reads.
+fn classical(profile: &Profile, map: &mut Map<String, Value>) {
+    let mut put = |key: &str, value: Value| map.insert(key.to_owned(), value);
+    put("detection", json!({"channel": profile.detection.channel}));
+    put("background", background(profile.background));
+    let mut smoothing = Map::new();
+    put_length(&mut smoothing, "median_radius", profile.smoothing.median_radius);
+    put_length(&mut smoothing, "sigma", profile.smoothing.sigma);
+    put("smoothing", Value::Object(smoothing));
+    put("threshold", threshold(&profile.threshold));
+    put("split", split(&profile.split));
+}
+
+/// The network without the name of its file, which changes no number.
+fn unet(unet: &Unet) -> Value {
+    let section = json!({
+        "weights_sha256": unet.weights,
+        "channels": unet.channels,
+        "depth": unet.depth,
+        "base_width": unet.base_width,
+        "normalization": unet.normalization,
+        "up_sampling": unet.up_sampling,
+        "separation": unet.separation,
+        "nucleus_threshold": unet.nucleus_threshold,
+        "h": unet.h,
+        "mirror_averaging": unet.mirror_averaging,
+        "tile_px": unet.tile_px,
+    });
+    let Value::Object(mut section) = section else { return section };
+    put_suppression(&mut section, unet.suppression);
+    Value::Object(section)
 }
 
 fn background(background: Background) -> Value {
@@ -212,14 +251,18 @@ fn split(split: &Split) -> Value {
     section.insert("method".to_owned(), json!(word));
     if split.method != SplitMethod::None {
         section.insert("h".to_owned(), json!(split.h));
-        match split.suppression {
-            Suppression::Auto => {
-                section.insert("suppression".to_owned(), json!("auto"));
-            }
-            Suppression::Distance(distance) => put_length(&mut section, "suppression", distance),
-        }
+        put_suppression(&mut section, split.suppression);
     }
     Value::Object(section)
+}
+
+fn put_suppression(section: &mut Map<String, Value>, suppression: Suppression) {
+    match suppression {
+        Suppression::Auto => {
+            section.insert("suppression".to_owned(), json!("auto"));
+        }
+        Suppression::Distance(distance) => put_length(section, "suppression", distance),
+    }
 }
 
 fn put_length(section: &mut Map<String, Value>, name: &str, length: Length) {

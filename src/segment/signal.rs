@@ -4,7 +4,7 @@
 //! follows is integer arithmetic and gives the same bits everywhere.
 
 use super::SegmentError;
-use crate::params::{Channel, Profile};
+use crate::params::{Channel, Profile, Stains};
 use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
 use crate::vectors::wide;
@@ -28,12 +28,23 @@ impl Signal {
     /// # Errors
     /// [`SegmentError::ChannelUnavailable`] when the image or the profile cannot give the channel.
     pub fn of_image(image: &Image, profile: &Profile) -> Result<Self, SegmentError> {
-        let channel = profile.detection.channel;
+        Self::of_channel(image, profile.detection.channel, profile.stains.as_ref())
+    }
+
+    /// Reads any channel of an image.
+    ///
+    /// # Errors
+    /// [`SegmentError::ChannelUnavailable`] when the image or the stains cannot give the channel.
+    pub fn of_channel(
+        image: &Image,
+        channel: Channel,
+        stains: Option<&Stains>,
+    ) -> Result<Self, SegmentError> {
         let unavailable = || SegmentError::ChannelUnavailable { channel, color: image.is_color() };
         if channel == Channel::Gray {
             return Ok(Self { raster: brightness(image), steps_per_unit: 65_535.0 });
         }
-        let stains = profile.stains.as_ref().ok_or_else(unavailable)?;
+        let stains = stains.ok_or_else(unavailable)?;
         let mixture = Mixture::of_channel(channel, stains).ok_or_else(unavailable)?;
         let max_value = image.max_value() as u16;
         let tables = StepTables::new(mixture, &DensityTables::new(stains.background, max_value));

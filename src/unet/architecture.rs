@@ -6,8 +6,11 @@
 //! half the channels, the encoder's map of that level put before it, and two convolutions again; a
 //! 1x1 convolution at the end. Level `i` has `base_width << i` channels.
 
-use schemars::JsonSchema;
+pub use crate::params::{Normalization, UpSampling};
+
+use crate::params::Unet;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Channels that every network gives: see [`Output`].
 pub const OUTPUTS: u32 = 3;
@@ -27,6 +30,35 @@ pub enum Output {
     Distance = 2,
 }
 
+impl Output {
+    /// All of them, in order.
+    pub const ALL: [Self; OUTPUTS as usize] = [Self::Nucleus, Self::Boundary, Self::Distance];
+
+    /// The word for it in cards and names of files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nucleus => "nucleus",
+            Self::Boundary => "boundary",
+            Self::Distance => "distance",
+        }
+    }
+
+    /// What it means, with its range.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Nucleus => "probability of lying in a nucleus, 0 to 1",
+            Self::Boundary => {
+                "probability of lying within a nucleus's rim, or between two that touch, 0 to 1"
+            }
+            Self::Distance => {
+                "distance to the nucleus's own border, 0 outside, 1 at its deepest pixel"
+            }
+        }
+    }
+}
+
 /// The form of a U-Net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,24 +75,38 @@ pub struct Architecture {
     pub up_sampling: UpSampling,
 }
 
-/// What follows a 3x3 convolution, before ReLU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Normalization {
-    /// Batch normalization.
-    Batch,
-    /// The convolution's own bias.
-    None,
+impl From<&Unet> for Architecture {
+    /// The form that a profile says its network has.
+    fn from(unet: &Unet) -> Self {
+        Self {
+            // A profile names at most eight channels.
+            in_channels: unet.channels.len() as u32,
+            base_width: unet.base_width,
+            depth: unet.depth,
+            normalization: unet.normalization,
+            up_sampling: unet.up_sampling,
+        }
+    }
 }
 
-/// How resolution is doubled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UpSampling {
-    /// 2x2 transposed convolution with stride 2.
-    Transposed,
-    /// Each pixel four times, then a 1x1 convolution.
-    Nearest,
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { in_channels, base_width, depth, .. } = self;
+        let inputs = if *in_channels == 1 { "input channel" } else { "input channels" };
+        let normalization = match self.normalization {
+            Normalization::Batch => "batch normalization",
+            Normalization::None => "no normalization",
+        };
+        let up_sampling = match self.up_sampling {
+            UpSampling::Transposed => "transposed",
+            UpSampling::Nearest => "nearest",
+        };
+        write!(
+            f,
+            "{in_channels} {inputs}, base width {base_width}, depth {depth}, {normalization}, \
+            {up_sampling} up-sampling"
+        )
+    }
 }
 
 /// Name and shape of one tensor of a network, in PyTorch's names and order of axes.

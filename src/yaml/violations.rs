@@ -149,7 +149,10 @@ impl<'a> Violation<'a> {
                 let message = format!("`{}` is not a name that can be used here", clipped(&key));
                 vec![with_form(Finding::error(Code::WrongForm, place, message), form)]
             }
-            Kind::Pattern { .. } | Kind::MinLength { .. } | Kind::MaxLength { .. } => {
+            Kind::MultipleOf { .. }
+            | Kind::Pattern { .. }
+            | Kind::MinLength { .. }
+            | Kind::MaxLength { .. } => {
                 let message = format!("{name} does not have the form that is needed");
                 vec![with_form(self.at_value(Code::WrongForm, message), self.part)]
             }

@@ -27,14 +27,16 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 21] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 24] = [
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
     ("flate2", &["src/github/archive.rs"]),
-    ("http", &["src/github/"]),
-    ("hyper_rustls", &["src/github/transport.rs"]),
-    ("hyper_util", &["src/github/transport.rs"]),
+    ("half", &["src/unet/weights/"]),
+    ("http", &["src/fetch/", "src/github/"]),
+    ("hyper", &["src/fetch/exchange.rs"]),
+    ("hyper_rustls", &["src/fetch/exchange.rs", "src/github/transport.rs"]),
+    ("hyper_util", &["src/fetch/exchange.rs", "src/github/transport.rs"]),
     ("image", &["src/dataset/", "src/report/overlay.rs"]),
     ("imageproc", &["src/dataset/components.rs"]),
     ("indicatif", &["src/cli/"]),
@@ -44,6 +46,7 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 21] = [
     ("openssh", &["src/deploy/ssh/"]),
     ("png", &["src/dataset/"]),
     ("pulp", &["src/vectors.rs"]),
+    ("safetensors", &["src/unet/weights/"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),
     ("serde_yaml", &["src/yaml/"]),

@@ -1,0 +1,81 @@
+//! Metadata: what a file of weights says about its network, and which formats are understood.
+
+use super::super::architecture::Architecture;
+use super::super::input::InputScaling;
+use super::problem::{MetadataProblem, WeightsError};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The key of safetensors' metadata.
+const KEY: &str = "cellgate";
+
+/// The format that is written and read.
+pub(super) const FORMAT: &str = "cellgate/unet/v1";
+
+/// What every version of the format starts with.
+const FORMAT_FAMILY: &str = "cellgate/unet/v";
+
+/// Longest text under the key.
+pub(super) const MAX_BYTES: usize = 16 << 10;
+
+/// The value of the key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    format: String,
+    architecture: Architecture,
+    input: InputScaling,
+}
+
+/// Whether such a network can be built and fed.
+pub(super) fn check(
+    architecture: &Architecture,
+    input: &InputScaling,
+) -> Result<(), MetadataProblem> {
+    if !architecture.is_possible() {
+        return Err(MetadataProblem::Architecture);
+    }
+    if input.is_possible() { Ok(()) } else { Err(MetadataProblem::Scaling) }
+}
+
+/// Reads what a file says about its network.
+pub(super) fn read(
+    metadata: Option<&HashMap<String, String>>,
+) -> Result<(Architecture, InputScaling), MetadataProblem> {
+    let metadata = metadata.ok_or(MetadataProblem::Missing)?;
+    let text = metadata.get(KEY).ok_or(MetadataProblem::Missing)?;
+    if metadata.len() > 1 || text.len() > MAX_BYTES {
+        return Err(MetadataProblem::Crowded);
+    }
+    let unreadable =
+        |error: serde_json::Error| MetadataProblem::Unreadable { reason: error.to_string() };
+    // The format decides before anything else is understood.
+    let value: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
+    let format = value.get("format").and_then(serde_json::Value::as_str).unwrap_or_default();
+    if format != FORMAT {
+        let format = format.to_owned();
+        let version =
+            format.strip_prefix(FORMAT_FAMILY).and_then(|digits| digits.parse::<u32>().ok());
+        let is_newer = version.is_some_and(|version| version > 1);
+        return Err(if is_newer {
+            MetadataProblem::TooNew { format }
+        } else {
+            MetadataProblem::Foreign { format }
+        });
+    }
+    // From the text again: a value would forgive a key that stands there twice.
+    let wire: Wire = serde_json::from_str(text).map_err(unreadable)?;
+    check(&wire.architecture, &wire.input)?;
+    Ok((wire.architecture, wire.input))
+}
+
+/// Writes what a file says about its network.
+pub(super) fn write(
+    architecture: &Architecture,
+    input: &InputScaling,
+) -> Result<HashMap<String, String>, WeightsError> {
+    let wire = Wire { format: FORMAT.to_owned(), architecture: *architecture, input: *input };
+    let text = serde_json::to_string(&wire)
+        .map_err(|error| MetadataProblem::Unreadable { reason: error.to_string() })?;
+    Ok(HashMap::from([(KEY.to_owned(), text)]))
+}

@@ -1,0 +1,196 @@
+//! Problem: what can be wrong with a file of weights, in words that say what to do next.
+
+use super::super::architecture::TensorSpec;
+use super::MAX_FILE_BYTES;
+use crate::digest::Digest;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Weights cannot be read or written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WeightsError {
+    /// The file is too large to be looked at.
+    #[error("the file has {bytes} bytes; weights have at most {MAX_FILE_BYTES}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The file is not safetensors, or damaged.
+    #[error("the file is not safetensors, or damaged: {reason}; fetch it again")]
+    NotSafetensors {
+        /// What the reader says.
+        reason: String,
+    },
+    /// The file does not say in cellgate's words what network it is for.
+    #[error("metadata of the file: {0}")]
+    Metadata(#[from] MetadataProblem),
+    /// The file's digest is another.
+    #[error(
+        "the file has sha256 {found}, expected {expected}; fetch it again or name the new digest"
+    )]
+    Digest {
+        /// What it must have.
+        expected: Digest,
+        /// What it has.
+        found: Digest,
+    },
+    /// Tensors are not those of the architecture.
+    #[error("{}", listed(.0))]
+    Tensors(Vec<TensorProblem>),
+}
+
+/// What is wrong with a file's metadata.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataProblem {
+    /// They are not there.
+    #[error(
+        "there is no key `cellgate`; bring weights of other programs in with `cellgate model import`"
+    )]
+    Missing,
+    /// The key is not the only one, or too long.
+    #[error("`cellgate` must be the only key, with at most {} bytes", super::metadata::MAX_BYTES)]
+    Crowded,
+    /// They cannot be read.
+    #[error("they cannot be read: {reason}")]
+    Unreadable {
+        /// What the reader says.
+        reason: String,
+    },
+    /// They are of another format.
+    #[error("the format is `{}`, expected `{}`", shown(.format), super::metadata::FORMAT)]
+    Foreign {
+        /// What they say.
+        format: String,
+    },
+    /// They are of a later version.
+    #[error("the format `{}` is newer than this cellgate, which reads `{}`; install a newer one",
+        shown(.format), super::metadata::FORMAT)]
+    TooNew {
+        /// What they say.
+        format: String,
+    },
+    /// A network like this cannot be built.
+    #[error(
+        "the architecture is out of bounds: 1 to 8 input channels, a base width of 8 to 64 in \
+        steps of 8, a depth of 1 to 5"
+    )]
+    Architecture,
+    /// Images cannot be scaled like this.
+    #[error(
+        "the scaling of the input is out of bounds: percentiles rise within 0 to 100, the \
+        clipping leaves 0 to 1 alone"
+    )]
+    Scaling,
+}
+
+/// What is wrong with one tensor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TensorProblem {
+    /// It is not there.
+    #[error("`{}` is missing", shown(.name))]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// The architecture does not have it.
+    #[error("`{}` does not belong to the architecture", shown(.name))]
+    Unknown {
+        /// Its name.
+        name: String,
+    },
+    /// It has another shape.
+    #[error("`{}` has shape {found:?}, expected {expected:?}", shown(.name))]
+    Shape {
+        /// Its name.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What the architecture asks for.
+        expected: Vec<usize>,
+    },
+    /// Its numbers are of a kind that is not read.
+    #[error("`{}` has numbers of type {found}, which is not read here", shown(.name))]
+    Type {
+        /// Its name.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A number is infinite or not a number.
+    #[error("`{}` has a number that is not finite at index {index}", shown(.name))]
+    NotFinite {
+        /// Its name.
+        name: String,
+        /// Which of its numbers.
+        index: usize,
+    },
+    /// A variance is negative.
+    #[error("`{}` has a negative variance at index {index}", shown(.name))]
+    NegativeVariance {
+        /// Its name.
+        name: String,
+        /// Which of its numbers.
+        index: usize,
+    },
+    /// A number does not fit.
+    #[error("`{}` has a number too large for half precision at index {index}; write single", shown(.name))]
+    TooLargeForHalf {
+        /// Its name.
+        name: String,
+        /// Which of its numbers.
+        index: usize,
+    },
+}
+
+/// Problems that are named one by one; further ones are counted.
+const MAX_LISTED: usize = 6;
+
+fn listed(problems: &[TensorProblem]) -> String {
+    let mut text: Vec<String> = problems.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    if problems.len() > MAX_LISTED {
+        text.push(format!("and {} more", problems.len() - MAX_LISTED));
+    }
+    format!("the tensors are not those of the architecture: {}", text.join("; "))
+}
+
+/// Text of a stranger, on one line and short.
+fn shown(text: &str) -> impl fmt::Display {
+    let mut short: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    if text.chars().nth(80).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// Names that are missing or too many.
+pub(super) fn names<'a>(
+    specs: &[TensorSpec],
+    found: impl Iterator<Item = &'a str>,
+) -> Vec<TensorProblem> {
+    let found: BTreeSet<&str> = found.collect();
+    let wanted: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let missing = specs.iter().filter(|spec| !found.contains(spec.name.as_str()));
+    let missing = missing.map(|spec| TensorProblem::Missing { name: spec.name.clone() });
+    let unknown = found.difference(&wanted);
+    missing.chain(unknown.map(|&name| TensorProblem::Unknown { name: name.to_owned() })).collect()
+}
+
+/// The first wrong number of a tensor.
+pub(super) fn values(spec: &TensorSpec, values: &[f32]) -> Option<TensorProblem> {
+    let name = spec.name.clone();
+    if values.len() != spec.shape.iter().product::<usize>() {
+        let (found, expected) = (vec![values.len()], spec.shape.clone());
+        return Some(TensorProblem::Shape { name, found, expected });
+    }
+    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+        return Some(TensorProblem::NotFinite { name, index });
+    }
+    let is_variance = name.ends_with(".running_var");
+    let negative = values.iter().position(|&value| is_variance && value < 0.0);
+    negative.map(|index| TensorProblem::NegativeVariance { name, index })
+}
+
+/// An error of all problems, if there are any.
+pub(super) fn none(problems: Vec<TensorProblem>) -> Result<(), WeightsError> {
+    if problems.is_empty() { Ok(()) } else { Err(WeightsError::Tensors(problems)) }
+}
