@@ -51,16 +51,22 @@ struct Mixing {
 /// Maps on the way through a network; those of one prediction serve the next.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// What the encoder found at each level but the bottom.
-    skips: Vec<FeatureMap>,
+    /// From the top to the bottom. Each level has its own, for a map that shrinks and grows again
+    /// is filled with zeros each time.
+    levels: Vec<Level>,
+}
+
+/// Maps of one level.
+#[derive(Debug, Default)]
+struct Level {
+    /// What comes down from the level above.
+    pooled: FeatureMap,
     /// Between the two convolutions of a block.
     middle: FeatureMap,
-    /// What goes down to the next level.
-    pooled: FeatureMap,
-    /// What comes up from the level below.
+    /// What the encoder found.
+    skip: FeatureMap,
+    /// What comes up from the level below, and then what the decoder found.
     up: FeatureMap,
-    /// What a block of the decoder, or the bottom, found.
-    found: FeatureMap,
 }
 
 impl Network {
@@ -138,23 +144,27 @@ impl Network {
 
     /// The way through the network.
     fn logits(&self, room: &mut Room, input: &FeatureMap) -> FeatureMap {
-        let Room { skips, middle, pooled, up, found } = room;
-        skips.resize_with(self.decoder.len(), FeatureMap::default);
-        for (level, (block, skip)) in self.encoder.iter().zip(&mut *skips).enumerate() {
+        let levels = &mut room.levels;
+        levels.resize_with(self.encoder.len(), Level::default);
+        for (level, block) in self.encoder.iter().enumerate() {
+            let (here, below) = levels[level..].split_at_mut(1);
+            let Level { pooled, middle, skip, .. } = &mut here[0];
             let input = if level == 0 { input } else { &*pooled };
             block.first.run(&[input.view()], middle, None);
-            block.second.run(&[middle.view()], skip, Some(pooled));
+            let next = below.first_mut().map(|next| &mut next.pooled);
+            block.second.run(&[middle.view()], skip, next);
         }
-        if let Some(bottom) = self.encoder.last() {
-            bottom.first.run(&[pooled.view()], middle, None);
-            bottom.second.run(&[middle.view()], found, None);
-        }
-        for (Step { up: layer, block }, skip) in self.decoder.iter().zip(skips.iter().rev()) {
+        let bottom = self.decoder.len();
+        for (number, Step { up: layer, block }) in self.decoder.iter().enumerate() {
+            let level = bottom - 1 - number;
+            let (here, below) = levels.split_at_mut(level + 1);
+            let Level { middle, skip, up, .. } = &mut here[level];
+            let found = if level + 1 == bottom { &below[0].skip } else { &below[0].up };
             layer.run(found.view(), up);
             block.first.run(&[skip.view(), up.view()], middle, None);
-            block.second.run(&[middle.view()], found, None);
+            block.second.run(&[middle.view()], up, None);
         }
-        head::forward(found.view(), &self.head.weights, &self.head.bias)
+        head::forward(levels[0].up.view(), &self.head.weights, &self.head.bias)
     }
 }
 
