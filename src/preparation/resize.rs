@@ -50,8 +50,7 @@ fn averaged<const N: usize>(
     let (width, height) = (width.max(1), height.max(1));
     let columns: Vec<Covered> = (0..width).map(|x| Covered::of(x, width, raster.width())).collect();
     let mut new = Raster::filled(width, height, [0; N]);
-    // Both in their shares: an old pixel is `width` by `height`, a new one as wide as all of one
-    // old row has pixels.
+    // A new pixel covers as many shares along an axis as there are old pixels, see `Covered`.
     let total = u128::from(raster.width()) * u128::from(raster.height());
     let rows = new.samples_mut().par_chunks_mut(width as usize).enumerate();
     rows.for_each(|(y, line)| {
