@@ -1,8 +1,8 @@
 //! The power goes at any moment of a deploy: after every change of the disk, with what was not synced
 //! lost in several ways, the server starts again, and the same deploy ends well.
 
-use crate::deploy::{id, with_releases};
-use crate::deploy_faults::{Story, assert_converges, code_of, hasty, scene, tell};
+use crate::deploy::{id, status_of, with_releases};
+use crate::deploy_faults::{Story, assert_converges, code_of, hasty, scene, tell_within};
 use crate::deploy_rig::{Server, Studio, block_on};
 use crate::forgetful_disk::{Disk, Kept};
 use cellgate::deploy::session::{Options, Session};
@@ -31,7 +31,8 @@ fn cuts(story: Story) -> Vec<Cut> {
     let mut disk = Disk::of(&scene.server.root());
     let record = tempfile::NamedTempFile::new().unwrap();
     let path = record.path().to_str().unwrap();
-    let (code, ..) = tell(story, &scene, &["--record", path, "--boot", "first"]);
+    let times = Options { window: Duration::from_secs(30), ..hasty("k") };
+    let (code, ..) = tell_within(story, &scene, &["--record", path, "--boot", "first"], &times);
     assert_eq!(code, 0, "{story:?}");
     let mut seen = BTreeSet::new();
     let (mut cuts, mut is_told) = (Vec::new(), false);
@@ -74,6 +75,10 @@ fn check(cut: Cut, scenes: &[(Story, crate::deploy_faults::Scene)]) -> Option<St
     }
     if !current.is_none_or(|id| scene.server.is_whole(id)) {
         return Some(format!("{case}: what is active is not whole"));
+    }
+    let damages = status_of(&scene.server).damages;
+    if !damages.is_empty() {
+        return Some(format!("{case}: what is active is damaged: {damages:?}"));
     }
     if is_told && current != Some(release) {
         return Some(format!("{case}: what was told as confirmed is lost"));
