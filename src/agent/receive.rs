@@ -144,11 +144,19 @@ pub(super) fn keep(
         }
         Err(_) => false,
         Ok(file) => {
-            faults
-                .at(Point::BlobSync)
-                .and_then(|()| file.sync_all())
-                .map_err(failed("an arrived blob"))?;
-            faults.recorder.synced(file);
+            let synced = || -> io::Result<()> {
+                faults.at(Point::BlobSync)?;
+                // Permissions come first: what is synced before they are set is without them when the
+                // power goes.
+                let bits = rustix::fs::Mode::from_bits_truncate(mode.bits());
+                rustix::fs::fchmod(file, bits)?;
+                let told = || Change::Mode { path: path_of(file), mode: mode.bits() };
+                faults.recorder.tell(told);
+                file.sync_all()?;
+                faults.recorder.synced(file);
+                Ok(())
+            };
+            synced().map_err(failed("an arrived blob"))?;
             // A second handle begins at the beginning and reads what others will read.
             let again = incoming.open(&name).map_err(failed("an arrived blob"))?;
             let told = super::disk::digest(&again, pulse)?;
@@ -157,11 +165,7 @@ pub(super) fn keep(
     };
     let list = format!("{name}.have");
     let moved = || -> io::Result<()> {
-        if let (true, Ok(file)) = (holds, &opened) {
-            let bits = rustix::fs::Mode::from_bits_truncate(mode.bits());
-            rustix::fs::fchmod(file, bits)?;
-            let told = || Change::Mode { path: path_of(file), mode: mode.bits() };
-            faults.recorder.tell(told);
+        if holds {
             let folder = blob_folder(world, sha256)?;
             incoming.rename(Point::BlobMove, &name, &folder, &blob_name(sha256, mode))?;
             folder.sync(Point::BlobFolderSync)?;

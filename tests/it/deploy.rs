@@ -15,7 +15,9 @@ use std::time::Duration;
 
 /// Deploys with an agent that has no faults, waiting for those who were there first.
 pub(crate) fn put(server: &Server, package: &Arc<Package>) -> Result<Deployed, Failure> {
-    let options = Options { lock_wait: Duration::from_secs(5), ..options("again") };
+    // Nobody waits for the window here: however busy the machine is, this is not about time.
+    let (window, lock_wait) = (Duration::from_secs(30), Duration::from_secs(5));
+    let options = Options { window, lock_wait, ..options("again") };
     block_on(deploy(&server.agent(&[]), package, &options))
 }
 

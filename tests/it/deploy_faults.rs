@@ -106,10 +106,20 @@ pub(crate) fn scene(story: Story) -> Scene {
 }
 
 /// Tells a story once, with options for its agents; gives the exit code and what agents said.
-pub(crate) fn tell(
+fn tell(
     story: Story,
     scene: &Scene,
     options: &[&str],
+) -> (i32, Vec<String>, BTreeMap<String, u32>) {
+    tell_within(story, scene, options, &hasty("k"))
+}
+
+/// The same, with times for it.
+pub(crate) fn tell_within(
+    story: Story,
+    scene: &Scene,
+    options: &[&str],
+    times: &Options,
 ) -> (i32, Vec<String>, BTreeMap<String, u32>) {
     if story == Story::Guard {
         let options: Vec<&str> = options.iter().copied().chain(["--boot", "second"]).collect();
@@ -124,8 +134,8 @@ pub(crate) fn tell(
     }
     let transport = Recording::new(scene.server.agent(options));
     let told = match story {
-        Story::Back => block_on(rollback(&transport, Some(id(&scene.package)), &hasty("k"))),
-        _ => block_on(deploy(&transport, &scene.package, &hasty("k"))),
+        Story::Back => block_on(rollback(&transport, Some(id(&scene.package)), times)),
+        _ => block_on(deploy(&transport, &scene.package, times)),
     };
     (code_of(told), transport.said(), transport.passages())
 }

@@ -24,24 +24,17 @@ pub(crate) enum Kept {
     NamesOfState,
     /// Names everywhere but in `state`.
     NamesOfOthers,
-    /// Everything.
-    All,
 }
 
 impl Kept {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Nothing,
-        Self::Names,
-        Self::Bytes,
-        Self::NamesOfState,
-        Self::NamesOfOthers,
-        Self::All,
-    ];
+    /// All ways but one: where everything is kept, the agent was merely killed.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Nothing, Self::Names, Self::Bytes, Self::NamesOfState, Self::NamesOfOthers];
 
     fn names_in(self, folder: &str) -> bool {
         match self {
             Self::Nothing | Self::Bytes => false,
-            Self::Names | Self::All => true,
+            Self::Names => true,
             Self::NamesOfState => folder == "state",
             Self::NamesOfOthers => folder != "state",
         }
@@ -243,7 +236,7 @@ impl Disk {
             Node::File { now, synced } => {
                 let mut plain = synced.clone();
                 match kept {
-                    Kept::Bytes | Kept::All => plain = now.clone(),
+                    Kept::Bytes => plain = now.clone(),
                     Kept::Names => plain.bytes.resize(now.bytes.len(), 0),
                     Kept::Nothing | Kept::NamesOfState | Kept::NamesOfOthers => {}
                 }
