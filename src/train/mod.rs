@@ -1,12 +1,22 @@
 //! Train: from fields with truth to batches that a network learns from.
 //!
 //! Takes a dataset and a recipe; gives batches of augmented crops with what the network is to
-//! answer. A batch is a pure function of the fields, the recipe and the step. Knows no framework.
+//! answer. A batch is a pure function of the fields, the recipe and the step, and so are the weights on one backend. Only
+//! `model`, `ops` and `plain` know burn, which stands behind the feature `train`.
 
 pub mod batch;
 pub mod choice;
 pub mod division;
 pub mod intensity;
+pub mod loss;
+#[cfg(feature = "train")]
+pub mod model;
+#[cfg(feature = "train")]
+mod ops;
+pub mod optimizer;
+pub mod parameters;
+#[cfg(feature = "train")]
+mod plain;
 pub mod recipe;
 pub mod sample;
 pub mod targets;
