@@ -23,3 +23,28 @@ pub(crate) use wide;
 /// Makes a closure that can be called once only, by giving itself away: others are called by a
 /// detour that is not inlined.
 pub(crate) struct Ticket;
+
+pub(crate) use pulp::{Simd, WithSimd};
+
+/// Runs work that is written over vectors of floats: with AVX2 and fused multiplication where the
+/// processor has them, with Neon on ARM, otherwise over blocks of eight that any processor computes.
+///
+/// Unlike [`wide!`] the last bits of results may differ between processors.
+#[inline]
+pub(crate) fn with_floats<W: WithSimd>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return pulp::Simd::vectorize(simd, work);
+    }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(simd) = pulp::aarch64::Neon::try_new() {
+        return pulp::Simd::vectorize(simd, work);
+    }
+    without_intrinsics(work)
+}
+
+/// Runs the same over blocks of eight that any processor computes.
+#[inline]
+pub(crate) fn without_intrinsics<W: WithSimd>(work: W) -> W::Output {
+    pulp::Simd::vectorize(pulp::Scalar256b, work)
+}

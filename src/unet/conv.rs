@@ -1,9 +1,27 @@
 //! Conv: 3x3 convolution with zero padding, and its two gradients.
 //!
 //! Takes one or more inputs, which count as one whose channels follow each other, and weights
-//! `[3][3][in][out]`: `weights[((row * 3 + column) * inputs + input) * outputs + output]`.
+//! `[3][3][in][out]`: `weights[((row * 3 + column) * inputs + input) * outputs + output]`. Works
+//! through Winograd's F(4x4, 3x3) on all threads; bits do not depend on their number. Never holds
+//! a whole transformed map.
 
 use super::feature_map::{FeatureMap, Shape, View};
+use super::gemm;
+use super::winograd::{self, Grid, Planes};
+use crate::vectors;
+use crate::vectors::{Simd, WithSimd};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+/// Most and fewest tiles that are transformed at once: the fewer channels, the more.
+const STRIP_TILES: std::ops::RangeInclusive<usize> = 48..=96;
+
+/// Numbers that the transformed tiles of a strip may have, so that they stay in the second cache.
+const STRIP_VALUES: usize = 128 << 10;
+
+/// Most numbers that the partial sums of a weight gradient may have.
+const PARTIAL_VALUES: usize = 8 << 20;
 
 /// Convolves: `y[r, c, o] = sum over dr, dc, i of x[r + dr - 1, c + dc - 1, i] * w[dr, dc, i, o]`.
 ///
@@ -12,17 +30,13 @@ use super::feature_map::{FeatureMap, Shape, View};
 /// `outputs` channels.
 #[must_use]
 pub fn forward(inputs: &[View<'_>], weights: &[f32], outputs: usize) -> FeatureMap {
-    let shape = inputs[0].shape;
-    let n_inputs = channels(inputs);
-    let mut output = FeatureMap::zeros(shape.with_channels(outputs));
-    visit(shape, |tap, from, to| {
-        let y = &mut output.values[to * outputs..][..outputs];
-        for (i, x) in at(inputs, from).enumerate() {
-            let w = &weights[(tap * n_inputs + i) * outputs..][..outputs];
-            y.iter_mut().zip(w).for_each(|(y, w)| *y += x * w);
-        }
+    let inputs: Vec<_> = inputs.iter().map(|input| Widened::new(*input)).collect();
+    let channels: Vec<_> = inputs.iter().map(|input| input.channels).collect();
+    let n_inputs = channels.iter().sum::<usize>();
+    let packed = Packed::new(&places(&channels), &contiguous(outputs), |tap, input, output| {
+        weights[(tap * n_inputs + input) * outputs + output]
     });
-    output
+    convolve(&inputs, &packed, &[outputs]).remove(0)
 }
 
 /// The gradients of a loss by the inputs, from its gradient by the output.
@@ -33,21 +47,10 @@ pub fn forward(inputs: &[View<'_>], weights: &[f32], outputs: usize) -> FeatureM
 pub fn input_gradients(gradient: View<'_>, weights: &[f32], inputs: &[usize]) -> Vec<FeatureMap> {
     let outputs = gradient.shape.channels;
     let n_inputs = inputs.iter().sum::<usize>();
-    let zeros = |channels: &usize| FeatureMap::zeros(gradient.shape.with_channels(*channels));
-    let mut results: Vec<_> = inputs.iter().map(zeros).collect();
-    visit(gradient.shape, |tap, from, to| {
-        let dy = &gradient.values[to * outputs..][..outputs];
-        let mut first = 0;
-        for result in &mut results {
-            let n = result.shape.channels;
-            for (i, dx) in result.values[from * n..][..n].iter_mut().enumerate() {
-                let w = &weights[(tap * n_inputs + first + i) * outputs..][..outputs];
-                *dx += dy.iter().zip(w).map(|(dy, w)| dy * w).sum::<f32>();
-            }
-            first += n;
-        }
+    let packed = Packed::new(&contiguous(outputs), &places(inputs), |tap, output, input| {
+        weights[((8 - tap) * n_inputs + input) * outputs + output]
     });
-    results
+    convolve(&[Widened::new(gradient)], &packed, inputs)
 }
 
 /// The gradient of a loss by the weights, from its gradient by the output.
@@ -56,44 +59,348 @@ pub fn input_gradients(gradient: View<'_>, weights: &[f32], inputs: &[usize]) ->
 /// `[3][3][in][out]`, like the weights.
 #[must_use]
 pub fn weight_gradient(inputs: &[View<'_>], gradient: View<'_>) -> Vec<f32> {
-    let (n_inputs, outputs) = (channels(inputs), gradient.shape.channels);
-    let mut result = vec![0.0; 9 * n_inputs * outputs];
-    visit(gradient.shape, |tap, from, to| {
-        let dy = &gradient.values[to * outputs..][..outputs];
-        for (i, x) in at(inputs, from).enumerate() {
-            let w = &mut result[(tap * n_inputs + i) * outputs..][..outputs];
-            w.iter_mut().zip(dy).for_each(|(w, dy)| *w += x * dy);
+    let outputs = gradient.shape.channels;
+    let channels: Vec<_> = inputs.iter().map(|input| input.shape.channels).collect();
+    let inputs: Vec<_> = inputs.iter().map(|input| Widened::new(*input)).collect();
+    let gradient = Widened::new(gradient);
+    let places = places(&channels);
+    let depth = places.last().map_or(0, |last| last + 1);
+    let width = outputs.next_multiple_of(gemm::COLUMNS);
+    let sums = sum_products(&inputs, &gradient, depth, width);
+    let mut plain = vec![0.0; 9 * depth * width];
+    vectors::with_floats(winograd::GatherWeights { sums: &sums, into: &mut plain });
+    let rows = plain
+        .chunks_exact(depth * width)
+        .flat_map(|tap| places.iter().flat_map(move |place| &tap[place * width..][..outputs]));
+    rows.copied().collect()
+}
+
+/// Where in the padded channels each channel of several inputs lies.
+fn places(channels: &[usize]) -> Vec<usize> {
+    let mut first = 0;
+    let mut places = Vec::new();
+    for channels in channels {
+        places.extend(first..first + channels);
+        first += channels.next_multiple_of(winograd::LANES);
+    }
+    places
+}
+
+/// Channels that lie one after the other.
+fn contiguous(channels: usize) -> Vec<usize> {
+    (0..channels).collect()
+}
+
+/// Maps whose channels are a multiple of the transforms' width.
+struct Widened<'a> {
+    shape: Shape,
+    channels: usize,
+    values: Cow<'a, [f32]>,
+}
+
+impl<'a> Widened<'a> {
+    /// Adds channels of zeros where they are needed.
+    fn new(view: View<'a>) -> Self {
+        let channels = view.shape.channels;
+        let wide = channels.next_multiple_of(winograd::LANES);
+        let shape = view.shape.with_channels(wide);
+        if wide == channels {
+            return Self { shape, channels, values: Cow::Borrowed(view.values) };
         }
-    });
-    result
+        let mut values = vec![0.0; shape.n_values()];
+        for (to, from) in values.chunks_exact_mut(wide).zip(view.values.chunks_exact(channels)) {
+            to[..channels].copy_from_slice(from);
+        }
+        Self { shape, channels, values: Cow::Owned(values) }
+    }
+
+    /// The maps.
+    fn view(&self) -> View<'_> {
+        View { shape: self.shape, values: &self.values }
+    }
 }
 
-/// Channels of all inputs together.
-fn channels(inputs: &[View<'_>]) -> usize {
-    inputs.iter().map(|input| input.shape.channels).sum()
+/// Takes away channels that were added.
+fn narrowed(map: FeatureMap, channels: usize) -> FeatureMap {
+    if map.shape.channels == channels {
+        return map;
+    }
+    let pixels = map.values.chunks_exact(map.shape.channels);
+    let values = pixels.flat_map(|pixel| &pixel[..channels]).copied().collect();
+    FeatureMap { shape: map.shape.with_channels(channels), values }
 }
 
-/// The numbers of all inputs at a pixel.
-fn at(inputs: &[View<'_>], pixel: usize) -> impl Iterator<Item = f32> {
-    inputs.iter().flat_map(move |input| {
-        let n = input.shape.channels;
-        input.values[pixel * n..][..n].iter().copied()
-    })
+/// Transformed weights: for each panel of 16 outputs `[36][depth][16]`.
+struct Packed {
+    depth: usize,
+    panels: usize,
+    values: Vec<f32>,
 }
 
-/// Calls with each tap, the input pixel that it reads and the output pixel that it adds to.
-fn visit(shape: Shape, mut call: impl FnMut(usize, usize, usize)) {
-    let (height, width) = (shape.height, shape.width);
-    for map in 0..shape.batch {
-        for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column)))
-        {
-            for tap in 0..9 {
-                let (from_row, from_column) = (row + tap / 3, column + tap % 3);
-                if (1..=height).contains(&from_row) && (1..=width).contains(&from_column) {
-                    let at = |row: usize, column: usize| (map * height + row) * width + column;
-                    call(tap, at(from_row - 1, from_column - 1), at(row, column));
+impl Packed {
+    /// Transforms weights, given by tap, input and output, whose inputs and outputs go to the
+    /// places named.
+    fn new(
+        inputs: &[usize],
+        outputs: &[usize],
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let depth = inputs.last().map_or(0, |last| last + 1);
+        let panels = outputs.last().map_or(0, |last| last + 1).div_ceil(gemm::COLUMNS);
+        let width = panels * gemm::COLUMNS;
+        let mut plain = vec![0.0; 9 * depth * width];
+        plain.par_chunks_exact_mut(depth * width).enumerate().for_each(|(tap, plain)| {
+            for (input, row) in inputs.iter().enumerate() {
+                let row = &mut plain[row * width..][..width];
+                for (output, column) in outputs.iter().enumerate() {
+                    row[*column] = weight(tap, input, output);
                 }
             }
+        });
+        let mut values = vec![0.0; winograd::PLANES * depth * width];
+        let panel_values = values.par_chunks_exact_mut(winograd::PLANES * depth * gemm::COLUMNS);
+        panel_values.enumerate().for_each(|(panel, into)| {
+            let weights = &plain[..];
+            vectors::with_floats(winograd::SpreadWeights { weights, width, panel, into });
+        });
+        Self { depth, panels, values }
+    }
+
+    /// The panels of a plane.
+    #[inline(always)]
+    fn plane(&self, plane: usize) -> impl Iterator<Item = &[f32]> {
+        let size = self.depth * gemm::COLUMNS;
+        let panels = self.values.chunks_exact(winograd::PLANES * size);
+        panels.map(move |panel| &panel[plane * size..][..size])
+    }
+}
+
+/// Tiles to transform at once for a number of channels before and after.
+fn strip_tiles(channels: usize) -> usize {
+    let tiles = STRIP_VALUES / (winograd::PLANES * channels);
+    tiles.clamp(*STRIP_TILES.start(), *STRIP_TILES.end()) / gemm::ROWS * gemm::ROWS
+}
+
+/// Convolves with transformed weights; the outputs' channels are told off to several maps.
+fn convolve(inputs: &[Widened<'_>], packed: &Packed, outputs: &[usize]) -> Vec<FeatureMap> {
+    let grid = Grid::new(inputs[0].shape);
+    let wide = |channels: &usize| channels.next_multiple_of(winograd::LANES);
+    let zeros = |channels| FeatureMap::zeros(grid.shape.with_channels(channels));
+    let mut maps: Vec<_> = outputs.iter().map(wide).map(zeros).collect();
+    let row = inputs.iter().map(|input| input.shape.channels).sum::<usize>();
+    let into_row = packed.panels * gemm::COLUMNS;
+    let strip = strip_tiles(row + into_row);
+    let mut bands = bands(&mut maps);
+    let threads = rayon::current_num_threads();
+    let least = strip.min(bands.len() * grid.across / threads).div_ceil(grid.across);
+    let per_task = (bands.len() / (4 * threads)).max(least).max(1);
+    let planes = || (Planes::new(strip, row), Planes::new(strip, into_row));
+    let tasks = bands.par_chunks_mut(per_task).enumerate();
+    tasks.for_each_init(planes, |(from, to), (task, bands)| {
+        let first = task * per_task * grid.across;
+        let tiles = first..first + bands.len() * grid.across;
+        for tiles in pieces(tiles, strip) {
+            spread_inputs(inputs, grid, tiles.clone(), from);
+            vectors::with_floats(Multiply { from, packed, to, tiles: tiles.len() });
+            vectors::with_floats(Gather { from: to, grid, tiles, first, bands, widths: outputs });
+        }
+    });
+    maps.into_iter().zip(outputs).map(|(map, channels)| narrowed(map, *channels)).collect()
+}
+
+/// Cuts a range into pieces of almost equal length, none longer than `most`.
+fn pieces(
+    range: std::ops::Range<usize>,
+    most: usize,
+) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let n = range.len().div_ceil(most);
+    let length = range.len().div_ceil(n.max(1)).next_multiple_of(gemm::ROWS);
+    let end = range.end;
+    range.step_by(length.max(1)).map(move |start| start..end.min(start + length))
+}
+
+/// The four rows of pixels of each row of tiles, of each map.
+fn bands(maps: &mut [FeatureMap]) -> Vec<Vec<&mut [f32]>> {
+    let mut bands: Vec<Vec<&mut [f32]>> = Vec::new();
+    for map in maps {
+        let row = map.shape.width * map.shape.channels;
+        let each = map.values.chunks_mut((map.shape.height * row).max(1));
+        let parts = each.flat_map(|map| map.chunks_mut(winograd::TILE * row));
+        for (number, part) in parts.enumerate() {
+            match bands.get_mut(number) {
+                Some(band) => band.push(part),
+                None => bands.push(vec![part]),
+            }
+        }
+    }
+    bands
+}
+
+/// Transforms the patches of tiles of all inputs.
+fn spread_inputs(
+    inputs: &[Widened<'_>],
+    grid: Grid,
+    tiles: std::ops::Range<usize>,
+    planes: &mut Planes,
+) {
+    let mut channel = 0;
+    for input in inputs {
+        vectors::with_floats(winograd::SpreadTiles::<winograd::OfInput, _> {
+            view: input.view(),
+            grid,
+            tiles: tiles.clone(),
+            planes,
+            channel,
+            transform: PhantomData,
+        });
+        channel += input.shape.channels;
+    }
+}
+
+/// Multiplies transformed tiles by transformed weights.
+struct Multiply<'a> {
+    from: &'a Planes,
+    packed: &'a Packed,
+    to: &'a mut Planes,
+    tiles: usize,
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rows = self.tiles.next_multiple_of(gemm::ROWS);
+        let stride = self.to.row;
+        for plane in 0..winograd::PLANES {
+            let into = &mut self.to.values[plane * self.to.plane..][..rows * stride];
+            let from = self.from.rows(plane, rows);
+            gemm::multiply(simd, from, self.packed.plane(plane), into, stride);
+        }
+    }
+}
+
+/// Transforms products to outputs and writes them.
+struct Gather<'a, 'b> {
+    from: &'a Planes,
+    grid: Grid,
+    tiles: std::ops::Range<usize>,
+    first: usize,
+    bands: &'a mut [Vec<&'b mut [f32]>],
+    widths: &'a [usize],
+}
+
+impl WithSimd for Gather<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = S::F32_LANES;
+        let planes = S::as_simd_f32s(&self.from.values).0;
+        let (plane, row) = (self.from.plane / lanes, self.from.row / lanes);
+        let Shape { height, width, .. } = self.grid.shape;
+        for (number, tile) in self.tiles.enumerate() {
+            let (_, top, left) = self.grid.place(tile);
+            let band = &mut self.bands[(tile - self.first) / self.grid.across];
+            let rows = winograd::TILE.min(height - top);
+            let columns = winograd::TILE.min(width - left);
+            let mut at = number * row;
+            for (part, channels) in band.iter_mut().zip(self.widths) {
+                let blocks = channels.next_multiple_of(winograd::LANES) / lanes;
+                let part = S::as_mut_simd_f32s(part).0;
+                for block in 0..blocks {
+                    let tile = winograd::gather_tile(simd, planes, plane, at + block);
+                    for (row, values) in tile.iter().enumerate().take(rows) {
+                        let part = &mut part[(row * width + left) * blocks..];
+                        for (column, value) in values.iter().enumerate().take(columns) {
+                            part[column * blocks + block] = *value;
+                        }
+                    }
+                }
+                at += blocks;
+            }
+        }
+    }
+}
+
+/// Sums over all tiles the products of transformed inputs and transformed gradients.
+///
+/// # Shapes
+/// `[36][depth][width]`.
+fn sum_products(
+    inputs: &[Widened<'_>],
+    gradient: &Widened<'_>,
+    depth: usize,
+    width: usize,
+) -> Vec<f32> {
+    let grid = Grid::new(gradient.shape);
+    let tiles = grid.shape.batch * grid.down * grid.across;
+    let row = inputs.iter().map(|input| input.shape.channels).sum::<usize>();
+    let strip = strip_tiles(row + width);
+    let n_sums = winograd::PLANES * depth * width;
+    // How the sum is cut must not depend on the number of threads.
+    let parts = (PARTIAL_VALUES / n_sums).clamp(4, 16).min(tiles.div_ceil(gemm::ROWS)).max(1);
+    let each = tiles.div_ceil(parts);
+    let partial = |part: usize| {
+        let mut sums = vec![0.0; n_sums];
+        let mut left = Planes::new(strip, padded_row(row));
+        let mut right = Planes::new(strip, padded_row(width));
+        for tiles in pieces((part * each).min(tiles)..((part + 1) * each).min(tiles), strip) {
+            spread_inputs(inputs, grid, tiles.clone(), &mut left);
+            vectors::with_floats(winograd::SpreadTiles::<winograd::OfGradient, _> {
+                view: gradient.view(),
+                grid,
+                tiles: tiles.clone(),
+                planes: &mut right,
+                channel: 0,
+                transform: PhantomData,
+            });
+            let (left, right, sums) = (&left, &right, &mut sums[..]);
+            vectors::with_floats(Accumulate {
+                left,
+                depth,
+                right,
+                width,
+                tiles: tiles.len(),
+                sums,
+            });
+        }
+        sums
+    };
+    let partials: Vec<_> = (0..parts).into_par_iter().map(partial).collect();
+    let mut partials = partials.into_iter();
+    let mut sums = partials.next().unwrap_or_default();
+    for partial in partials {
+        sums.par_iter_mut().zip(partial).for_each(|(sum, partial)| *sum += partial);
+    }
+    sums
+}
+
+/// A distance of rows that spreads the same columns of many rows over the cache's sets.
+fn padded_row(channels: usize) -> usize {
+    if channels.is_multiple_of(64) { channels + 16 } else { channels }
+}
+
+/// Adds products of transformed inputs and gradients.
+struct Accumulate<'a> {
+    left: &'a Planes,
+    depth: usize,
+    right: &'a Planes,
+    width: usize,
+    tiles: usize,
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Accumulate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let planes = self.sums.chunks_exact_mut(self.depth * self.width).enumerate();
+        for (plane, sums) in planes {
+            let left = self.left.rows(plane, self.tiles);
+            let right = self.right.rows(plane, self.tiles);
+            gemm::accumulate(simd, left, self.depth, right, self.width, sums);
         }
     }
 }
