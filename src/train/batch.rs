@@ -165,7 +165,8 @@ mod tests {
         let batches = batches(Recipe { intensity: IntensityRecipe::NONE, ..recipe() });
         for step in 0..10 {
             let batch = batches.batch(step);
-            let pixels = batch.input.values.chunks_exact(3).zip(batch.targets.values.chunks_exact(3));
+            let pixels =
+                batch.input.values.chunks_exact(3).zip(batch.targets.values.chunks_exact(3));
             let mut n_nucleus = 0;
             for (pixel, answer) in pixels {
                 assert_eq!(pixel, [pixel[0]; 3]);

@@ -80,8 +80,8 @@ pub(super) fn draw_center(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::sample::tests::sample_of;
     use crate::raster::Labels;
+    use crate::train::sample::tests::sample_of;
 
     fn samples() -> Vec<Sample> {
         let of = |image_type: &str, edge: u32| {

@@ -30,9 +30,8 @@ impl Division {
     }
 
     fn of_records(records: &[&FieldRecord], fraction: f64, seed: u64) -> Self {
-        let is_usable = |place: &usize| {
-            records[*place].split == Split::Train && records[*place].mask.is_some()
-        };
+        let is_usable =
+            |place: &usize| records[*place].split == Split::Train && records[*place].mask.is_some();
         let usable: Vec<usize> = (0..records.len()).filter(is_usable).collect();
         let mut fields: Vec<FieldRecord> =
             usable.iter().map(|&place| records[place].clone()).collect();

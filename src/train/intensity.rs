@@ -33,7 +33,11 @@ pub struct Relight {
 
 impl Relight {
     /// Draws a change.
-    pub(super) fn draw(recipe: &IntensityRecipe, is_brightfield: bool, random: &mut Random) -> Self {
+    pub(super) fn draw(
+        recipe: &IntensityRecipe,
+        is_brightfield: bool,
+        random: &mut Random,
+    ) -> Self {
         let contrast = factor(recipe.contrast, random);
         let gamma = factor(recipe.gamma, random);
         let brightness = random.between(-recipe.brightness, recipe.brightness);
@@ -260,18 +264,18 @@ mod tests {
                 .sum();
             assert!((sum - 1.0).abs() < 1e-5, "{sum}");
             assert!((spread.sqrt() - 1.5).abs() < 0.03, "{spread}");
-            assert!((1..channels).all(|channel| values[channel..]
-                .iter()
-                .step_by(channels)
-                .all(|value| *value == 0.0)));
+            assert!((1..channels).all(|channel| {
+                values[channel..].iter().step_by(channels).all(|value| *value == 0.0)
+            }));
         }
     }
 
     #[test]
     fn noise_has_its_deviation() {
         let mut random = Random::new(3, 0);
-        let draws: Vec<f64> =
-            (0..20_000).map(|_| f64::from(about_normal(&mut random) * ROOT_OF_THREE / 65_536.0)).collect();
+        let draws: Vec<f64> = (0..20_000)
+            .map(|_| f64::from(about_normal(&mut random) * ROOT_OF_THREE / 65_536.0))
+            .collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|draw| draw * draw).sum::<f64>() / draws.len() as f64;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");

@@ -1,8 +1,9 @@
-//! Train: from fields with truth to batches that a network learns from.
+//! Train: a network's weights from fields with truth.
 //!
 //! Takes a dataset and a recipe; gives batches of augmented crops with what the network is to
-//! answer. A batch is a pure function of the fields, the recipe and the step, and so are the weights on one backend. Only
-//! `model`, `ops` and `plain` know burn, which stands behind the feature `train`.
+//! answer, and weights that answer it. A batch is a pure function of the fields, the recipe and the
+//! step, and so are the weights on one backend. Only `model`, `ops` and `plain` know burn, which
+//! stands behind the feature `train`.
 
 pub mod batch;
 pub mod choice;
@@ -17,6 +18,7 @@ pub mod optimizer;
 pub mod parameters;
 #[cfg(feature = "train")]
 mod plain;
+pub mod preview;
 pub mod recipe;
 pub mod sample;
 pub mod targets;

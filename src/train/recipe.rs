@@ -339,10 +339,7 @@ impl Recipe {
         let is_gray = gray_channels.iter().all(|&channel| channel == Channel::Gray);
         need(is_gray, "input.gray_channels", "`gray`, as often as the network has inputs");
         let is_density = |channel: &Channel| {
-            matches!(
-                channel,
-                Channel::OdSum | Channel::OdRed | Channel::OdGreen | Channel::OdBlue
-            )
+            matches!(channel, Channel::OdSum | Channel::OdRed | Channel::OdGreen | Channel::OdBlue)
         };
         let needed = "optical densities, which need no stain vectors";
         need(color_channels.iter().all(is_density), "input.color_channels", needed);
@@ -384,7 +381,11 @@ impl Recipe {
         let mut shifts = shifts.into_iter().chain([recipe.stain_mix]);
         need(shifts.all(is_chance), "intensity", "0 to 1 for every shift, mixture and shading");
         let mut factors = [recipe.contrast, recipe.gamma, recipe.stain_scale].into_iter();
-        need(factors.all(|factor| (1.0..=4.0).contains(&factor)), "intensity", "1 to 4 for factors");
+        need(
+            factors.all(|factor| (1.0..=4.0).contains(&factor)),
+            "intensity",
+            "1 to 4 for factors",
+        );
         let chances = [recipe.blur_chance, recipe.noise_chance, recipe.shading_chance];
         need(chances.into_iter().all(is_chance), "intensity", "0 to 1 for every chance");
         need((0.0..=4.0).contains(&recipe.blur_px), "intensity.blur_px", "0 to 4");

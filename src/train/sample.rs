@@ -69,11 +69,7 @@ impl Sample {
     ///
     /// # Errors
     /// [`SampleError`] for a field without truth or without the channels.
-    pub fn of_field(
-        field: &Field,
-        image_type: &str,
-        input: &Input,
-    ) -> Result<Self, SampleError> {
+    pub fn of_field(field: &Field, image_type: &str, input: &Input) -> Result<Self, SampleError> {
         let truth = field.truth.as_ref().ok_or(SampleError::NoTruth)?;
         if truth.n_px() == 0 {
             return Err(SampleError::NoPixels);
@@ -118,12 +114,8 @@ impl Sample {
 }
 
 /// Stains of an image whose clear glass is white. Scaling takes off what another white would add.
-const CLEAR_GLASS: Stains = Stains {
-    hematoxylin: [0.65, 0.70, 0.29],
-    dab: None,
-    eosin: None,
-    background: [255.0; 3],
-};
+const CLEAR_GLASS: Stains =
+    Stains { hematoxylin: [0.65, 0.70, 0.29], dab: None, eosin: None, background: [255.0; 3] };
 
 /// Opens fields of a dataset, given by their places, and makes samples of them, in that order.
 ///
@@ -206,8 +198,7 @@ fn numbered(truth: &Labels) -> Result<(Raster<u16>, Vec<Vec<Run>>), SampleError>
 /// centers. The border of the image is no border of a nucleus.
 fn measure_depths(nuclei: &[Vec<Run>], labels: &Raster<u16>, depths: &mut [u8]) -> Vec<[u32; 2]> {
     let (width, height) = (labels.width(), labels.height());
-    let (mut patch, mut scratch, mut squares) =
-        (Patch::default(), Scratch::default(), Vec::new());
+    let (mut patch, mut scratch, mut squares) = (Patch::default(), Scratch::default(), Vec::new());
     let mut centers = Vec::with_capacity(nuclei.len());
     for runs in nuclei {
         patch.lay_within(runs, (width, height));

@@ -139,9 +139,8 @@ mod tests {
         let is_rim = at(x, y) != Some(0) && around(1).contains(&0);
         let is_boundary = is_rim || has_two(recipe.touching_px as usize);
         let reach = (1..=MARGIN).find(|&reach| has_two(reach));
-        let bell = |reach: usize| {
-            (-0.5 * (2.0 * reach as f64 / recipe.touching_sigma_px).powi(2)).exp()
-        };
+        let bell =
+            |reach: usize| (-0.5 * (2.0 * reach as f64 / recipe.touching_sigma_px).powi(2)).exp();
         let weight = reach.map_or(1.0, |reach| 1.0 + recipe.touching_weight * bell(reach));
         (f32::from(u8::from(is_boundary)), weight as f32)
     }
@@ -173,11 +172,11 @@ mod tests {
             let recipe = TargetRecipe { touching_px, ..TargetRecipe::default() };
             // Touching, with gaps of one to three pixels, alone, and single pixels.
             check(recipe, |x, y| match (x, y) {
-                (10..15, 10..20) => 5,
-                (15..20, 8..18) => 2,
-                (21..24, 10..14) => 65_535,
-                (26..30, 10..14) => 1,
-                (10..20, 23..30) => 7,
+                (10..=14, 10..=19) => 5,
+                (15..=19, 8..=17) => 2,
+                (21..=23, 10..=13) => 65_535,
+                (26..=29, 10..=13) => 1,
+                (10..=19, 23..=29) => 7,
                 (25, 25) | (27, 26) => 8,
                 (26, 26) => 9,
                 _ => 0,

@@ -192,7 +192,8 @@ impl<'a> Grid<'a> {
     fn corners(&self, x: f32, y: f32) -> Corners {
         let (left, top) = (x.floor(), y.floor());
         let (column, row) = (left as i32, top as i32);
-        let is_inside = (0..self.width - 1).contains(&column) && (0..self.height - 1).contains(&row);
+        let is_inside =
+            (0..self.width - 1).contains(&column) && (0..self.height - 1).contains(&row);
         let pixels = if is_inside {
             let first = row as usize * self.width as usize + column as usize;
             let below = first + self.width as usize;
