@@ -124,7 +124,7 @@ fn labels(image: &Image, params: &Params, watch: &mut Watch) -> Result<Labels, B
     let components = plan.foreground(&signal);
     watch.lap("threshold, mask, components");
     let nuclei = plan.split(&components, &signal, None);
-    let nuclei = plan.keep(nuclei, image.width(), image.height());
+    let nuclei = plan.cleaning.keep(nuclei, (image.width(), image.height()));
     watch.lap("split");
     drop(signal);
     let resampling = Resampling::between(None, None);

@@ -7,10 +7,10 @@
 use crate::dataset::Dataset;
 use crate::digest::{Digest, DigestError, canonical};
 use crate::finding::{Finding, has_errors};
-use crate::params::Params;
 use crate::revision::Tree;
 use crate::run::cache::{Cache, Key};
-use crate::run::{FieldRun, pixel_size, run_field};
+use crate::run::ready::Ready;
+use crate::run::{FieldRun, pixel_size};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,11 +78,12 @@ struct Distribution {
 /// [`ReferenceError`].
 pub(super) fn reference(
     tree: &Tree,
-    params: &Params,
+    ready: &Ready<'_>,
     trials: &[Trial<'_>],
     engine: Digest,
     cache: Option<&Cache>,
 ) -> Result<Vec<u8>, ReferenceError> {
+    let params = ready.params();
     let of_trial = |trial: &Trial<'_>| -> Result<Vec<FieldRun>, ReferenceError> {
         let is_meant = |kind: &str| trial.image_type.is_none_or(|wanted| wanted == kind);
         let entries: Vec<_> = trial.dataset.fields().iter().collect();
@@ -97,7 +98,7 @@ pub(super) fn reference(
             if let Some(run) = cache.and_then(|cache| cache.load(&key)) {
                 return Ok(run);
             }
-            let run = run_field(&field.image, params, pixel_size).map_err(|error| {
+            let run = ready.run(&field.image, pixel_size).map_err(|error| {
                 ReferenceError::Run { field: field.name.clone(), why: error.to_string() }
             })?;
             if let Some(cache) = cache {

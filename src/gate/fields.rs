@@ -10,10 +10,12 @@ use crate::dataset::{Field, FieldEntry};
 use crate::digest::Digest;
 use crate::drift::FieldPair;
 use crate::finding::{Finding, has_errors};
-use crate::params::Params;
+use crate::params::{Loaded, Params};
 use crate::revision::Tree;
 use crate::run::cache::{Cache, Key};
-use crate::run::{FieldRun, digest_of, pixel_size, run_field};
+use crate::run::models::Models;
+use crate::run::ready::Ready;
+use crate::run::{FieldRun, digest_of, pixel_size};
 use crate::units::PixelSize;
 use crate::verdict::FailedField;
 use rayon::prelude::*;
@@ -24,6 +26,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct RunPlan<'a> {
     pub(super) base: &'a Tree,
     pub(super) head: &'a Tree,
+    /// Where networks of base's profiles are found.
+    pub(super) base_models: Models<'a>,
+    /// Where networks of head's profiles are found.
+    pub(super) head_models: Models<'a>,
     pub(super) cache: Option<&'a Cache>,
     pub(super) engine: Digest,
     pub(super) work: Work<'a>,
@@ -79,6 +85,33 @@ impl RunPlan<'_> {
     }
 }
 
+/// Both sides of a case, ready to run.
+struct Pair<'a> {
+    base: Option<Ready<'a>>,
+    head: Option<Ready<'a>>,
+}
+
+impl<'a> Pair<'a> {
+    fn of(plan: &RunPlan<'_>, case: &'a Case) -> Self {
+        // What was run elsewhere needs no network here.
+        let is_carried = matches!(plan.work, Work::Carried(_));
+        let ready = |side: &'a Option<Loaded>, models: Models<'_>| {
+            let models = if is_carried { Models::default() } else { models };
+            side.as_ref().map(|loaded| Ready::new(&loaded.params, models))
+        };
+        Self {
+            base: ready(&case.base, plan.base_models),
+            head: ready(&case.head, plan.head_models),
+        }
+    }
+
+    /// How many fields are run at the same time.
+    fn n_at_once(&self) -> usize {
+        let sides = [&self.base, &self.head].into_iter().flatten();
+        sides.map(Ready::n_at_once).min().unwrap_or(usize::MAX)
+    }
+}
+
 /// Runs every case on every field of its trials.
 pub(super) fn run_all(
     plan: &RunPlan<'_>,
@@ -91,20 +124,21 @@ pub(super) fn run_all(
     let run_case = |(index, case): (usize, &Case)| {
         let entries = plan.entries(index, case);
         let several = case.trials.len() > 1;
-        let fields: Vec<FieldRuns> = entries
-            .par_iter()
-            .map(|(trial, entry)| {
-                let name = if several {
-                    format!("{}/{}", trial.name, entry.name)
-                } else {
-                    entry.name.clone()
-                };
-                let runs = run_entry(plan, case, entry, name);
-                progress(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_total, &case.name);
-                runs
-            })
-            .collect();
-        ProfileRuns::new(case, fields)
+        let pair = Pair::of(plan, case);
+        let run = |(trial, entry): &(&Trial, &FieldEntry)| {
+            let name = if several {
+                format!("{}/{}", trial.name, entry.name)
+            } else {
+                entry.name.clone()
+            };
+            let runs = run_entry(plan, (case, &pair), entry, name);
+            progress(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_total, &case.name);
+            runs
+        };
+        let n_at_once = pair.n_at_once().min(entries.len()).max(1);
+        let at_once = entries.chunks(n_at_once);
+        let fields = at_once.flat_map(|some| some.par_iter().map(run).collect::<Vec<_>>());
+        ProfileRuns::new(case, fields.collect())
     };
     cases.iter().enumerate().map(run_case).collect()
 }
@@ -123,7 +157,12 @@ pub(super) fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
         .filter(move |entry| wanted.is_none_or(|kind| entry.image_type == kind))
 }
 
-fn run_entry(plan: &RunPlan<'_>, case: &Case, entry: &FieldEntry, name: String) -> FieldRuns {
+fn run_entry(
+    plan: &RunPlan<'_>,
+    (case, pair): (&Case, &Pair<'_>),
+    entry: &FieldEntry,
+    name: String,
+) -> FieldRuns {
     let mut runs = FieldRuns {
         name,
         base: None,
@@ -150,17 +189,15 @@ fn run_entry(plan: &RunPlan<'_>, case: &Case, entry: &FieldEntry, name: String) 
             return runs;
         }
     };
-    let params = |loaded: &Option<crate::params::Loaded>| {
-        loaded.as_ref().map(|loaded| loaded.params.clone())
-    };
-    let (base, head) = (params(&case.base), params(&case.head));
-    if let Some(base) = &base {
+    let (base, head) = (&pair.base, &pair.head);
+    if let Some(base) = base {
         let run = runs.run(plan, &field, base, &case.path, false);
         runs.repeat = run.as_ref().ok().and_then(|once| repeat(plan, &field, base, once));
         runs.base = Some(run);
     }
-    if let Some(head) = &head {
-        let same = base.as_ref().is_some_and(|base| base.digest() == head.digest());
+    if let Some(head) = head {
+        let digest = |ready: &Ready<'_>| ready.params().digest();
+        let same = base.as_ref().is_some_and(|base| digest(base) == digest(head));
         let known = runs.base.clone().filter(|_| same);
         runs.n_known += usize::from(known.is_some());
         let run = known.unwrap_or_else(|| runs.run(plan, &field, head, &case.path, true));
@@ -180,15 +217,16 @@ fn run_entry(plan: &RunPlan<'_>, case: &Case, entry: &FieldEntry, name: String) 
 fn repeat(
     plan: &RunPlan<'_>,
     field: &Field,
-    params: &Params,
+    ready: &Ready<'_>,
     once: &Arc<FieldRun>,
 ) -> Option<Arc<FieldRun>> {
+    let params = ready.params();
     let (pixel, _) = pixel_size(params, None, field.pixel_size, "");
     let (key, numbers) = (key(plan, field, params, pixel), digest_of(once));
     if let Work::Carried(carried) = plan.work {
         return carried.again(&key, once).map(Arc::new);
     }
-    let again = repeated(plan, field, params, (once, &key, numbers))?;
+    let again = repeated(plan, field, ready, (once, &key, numbers))?;
     if let Work::Share(_, keeper) = &plan.work {
         keeper.keep_again(&key, once, &again);
     }
@@ -198,7 +236,7 @@ fn repeat(
 fn repeated(
     plan: &RunPlan<'_>,
     field: &Field,
-    params: &Params,
+    ready: &Ready<'_>,
     (once, key, numbers): (&Arc<FieldRun>, &Key, Digest),
 ) -> Option<Arc<FieldRun>> {
     let pixel = key.pixel_size;
@@ -206,7 +244,7 @@ fn repeated(
         return Some(Arc::clone(once));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
-    let again = pool.install(|| run_field(&field.image, params, pixel)).ok()?;
+    let again = pool.install(|| ready.run(&field.image, pixel)).ok()?;
     if let Some(cache) = plan.cache.filter(|_| again == **once) {
         // What cannot be noted is tried again next time; nothing is wrong with it.
         let _ = cache.note_repeated(key, numbers);
@@ -224,10 +262,11 @@ impl FieldRuns {
         &mut self,
         plan: &RunPlan<'_>,
         field: &Field,
-        params: &Params,
+        ready: &Ready<'_>,
         path: &str,
         tells: bool,
     ) -> Result<Arc<FieldRun>, String> {
+        let params = ready.params();
         let (pixel, findings) = pixel_size(params, None, field.pixel_size, path);
         let is_invalid = has_errors(&findings);
         if tells {
@@ -245,7 +284,7 @@ impl FieldRuns {
             self.n_known += 1;
             return carried.run(&key, &self.name).map(Arc::new);
         }
-        let run = self.made(plan, field, params, &key);
+        let run = self.made(plan, field, ready, &key);
         if let Work::Share(_, keeper) = &plan.work {
             keeper.keep(&key, run.as_deref().map_err(String::as_str));
         }
@@ -256,7 +295,7 @@ impl FieldRuns {
         &mut self,
         plan: &RunPlan<'_>,
         field: &Field,
-        params: &Params,
+        ready: &Ready<'_>,
         key: &Key,
     ) -> Result<Arc<FieldRun>, String> {
         if let Some(run) = plan.cache.and_then(|cache| cache.load(key)) {
@@ -264,7 +303,7 @@ impl FieldRuns {
             return Ok(Arc::new(run));
         }
         let run =
-            run_field(&field.image, params, key.pixel_size).map_err(|error| error.to_string())?;
+            ready.run(&field.image, key.pixel_size).map_err(|error| error.to_string())?;
         self.n_computed += 1;
         if let Some(cache) = plan.cache {
             // A result that cannot be kept is computed again next time; nothing is wrong with it.

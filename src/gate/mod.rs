@@ -38,6 +38,7 @@ use crate::report::model::{
 use crate::revision::Tree;
 use crate::run::cache::Cache;
 use crate::run::fingerprint;
+use crate::run::models::Models;
 use crate::run::write::WriteError;
 use crate::source::{Place, Source, below};
 use crate::verdict::{
@@ -173,10 +174,16 @@ impl Prepared {
     }
 
     fn run(&self, request: &Request<'_>, work: Work<'_>) -> Vec<ProfileRuns> {
+        let cache = request.cache.as_ref();
+        let (base_folder, head_folder) = self.sides.models_folders();
         let plan = RunPlan {
             base: &request.base,
             head: &request.head,
-            cache: request.cache.as_ref(),
+            // Weights that git does not hold may lie in the working folder: the digest names them.
+            base_models: Models::new(&request.base, base_folder, cache)
+                .or_in(&request.head, head_folder),
+            head_models: Models::new(&request.head, head_folder, cache),
+            cache,
             engine: fingerprint::measured(),
             work,
         };

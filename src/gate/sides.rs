@@ -181,6 +181,14 @@ impl Sides {
         }
     }
 
+    /// Base's and head's folder of models.
+    pub(super) fn models_folders(&self) -> (&str, &str) {
+        let base = self.base.project.as_ref().map(|project| project.models.as_str());
+        let head = self.head.project.as_ref().map(|project| project.models.as_str());
+        let head = head.or(base).unwrap_or(project::DEFAULT_MODELS);
+        (base.unwrap_or(head), head)
+    }
+
     /// The side whose policy and list of fields count.
     fn reference(&self) -> Option<&OneSide> {
         [&self.base, &self.head].into_iter().find(|side| side.project.is_some())

@@ -29,11 +29,16 @@ pub const FILE: &str = "cellgate.yaml";
 
 const DEFAULT_PARAMS: &str = "params";
 
+/// Folder of the models where a project file names none.
+pub const DEFAULT_MODELS: &str = "models";
+
 /// A valid project file and the tolerances that it names.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// Folder of the profiles, relative to the project file.
     pub params: String,
+    /// Folder of the networks' weights and cards, relative to the project file.
+    pub models: String,
     /// File of the tolerances, where the project names one.
     pub tolerances: Option<String>,
     /// Fixture datasets, by name.
@@ -90,6 +95,8 @@ impl Project {
         let mut remarks = Remarks::about(&document);
         let params = raw.params.as_deref().unwrap_or(DEFAULT_PARAMS);
         let params = inside(&mut remarks, &route("params"), params);
+        let models = raw.models.as_deref().unwrap_or(DEFAULT_MODELS);
+        let models = inside(&mut remarks, &route("models"), models);
         let tolerances_path =
             raw.tolerances.as_ref().map(|path| inside(&mut remarks, &route("tolerances"), path));
         let profiles = profile_names(tree, &params);
@@ -125,6 +132,7 @@ impl Project {
         };
         Ok(Self {
             params,
+            models,
             tolerances: tolerances_path,
             datasets,
             gate: raw.gate.into_iter().map(entry).collect(),
@@ -140,6 +148,16 @@ impl Project {
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
+}
+
+/// The folder of models of a tree's project: what its project file names, as far as it can be read,
+/// else the default.
+#[must_use]
+pub fn models_folder(tree: &Tree) -> String {
+    let source = file_of_tree(tree, FILE).ok();
+    let document = source.and_then(|source| Document::parse(&source).ok());
+    let named = document.as_ref().and_then(|document| document.value().get("models")?.as_str());
+    named.and_then(normalize).unwrap_or_else(|| DEFAULT_MODELS.to_owned())
 }
 
 /// The JSON Schema of a project file, for editors.

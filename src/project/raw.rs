@@ -19,6 +19,9 @@ pub(super) struct RawProject {
     /// Folder of the profiles, relative to this file.
     #[schemars(length(min = 1), extend("default" = super::DEFAULT_PARAMS, "x-form" = "a folder"))]
     pub(super) params: Option<String>,
+    /// Folder of the networks' weights and cards, relative to this file.
+    #[schemars(length(min = 1), extend("default" = super::DEFAULT_MODELS, "x-form" = "a folder"))]
+    pub(super) models: Option<String>,
     /// File of the tolerances, relative to this file; without it the defaults hold.
     #[schemars(length(min = 1), extend("x-form" = "a file"))]
     pub(super) tolerances: Option<String>,

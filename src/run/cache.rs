@@ -1,7 +1,7 @@
 //! Cache: results of runs by digest, so that what did not change is not computed again.
 //!
 //! A result is kept under the digest of everything it depends on: profile, field, pixel size and
-//! engine. An entry that is torn, foreign or too large is as good as none; nothing here can make a
+//! engine. Weights of networks are kept under their own. An entry that is torn, foreign or too large is as good as none; nothing here can make a
 //! result wrong, only slow.
 
 use super::FieldRun;
@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::measure::{Class, Column, Nuclei};
 use crate::raster::Labels;
 use crate::score::Summary;
+use crate::unet::weights::MAX_FILE_BYTES;
 use crate::units::PixelSize;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -92,8 +93,27 @@ impl Cache {
         replace(&self.path(key, "twice"), numbers.to_string().as_bytes())
     }
 
+    /// The weights of a network by their digest, when they are kept and sound.
+    #[must_use]
+    pub fn weights(&self, weights: Digest) -> Option<Vec<u8>> {
+        let path = self.weights_path(weights);
+        if std::fs::metadata(&path).ok()?.len() > MAX_FILE_BYTES as u64 {
+            return None;
+        }
+        std::fs::read(path).ok().filter(|bytes| Digest::of_bytes(bytes) == weights)
+    }
+
+    /// Where the weights of a network are kept: whoever writes them there checks their digest.
+    #[must_use]
+    pub fn weights_path(&self, weights: Digest) -> PathBuf {
+        self.at(&weights.to_string(), "safetensors")
+    }
+
     fn path(&self, key: &Key, ending: &str) -> PathBuf {
-        let name = key.digest().to_string();
+        self.at(&key.digest().to_string(), ending)
+    }
+
+    fn at(&self, name: &str, ending: &str) -> PathBuf {
         self.folder.join(&name[..2]).join(format!("{name}.{ending}"))
     }
 }

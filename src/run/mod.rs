@@ -1,22 +1,28 @@
 //! Run: one profile on one field or dataset, from image to labels, table and summary.
 //!
-//! Calls segment, measure and score in order, and keeps results that were computed before.
-//! Decides nothing.
+//! Calls segment or the network, measure and score in order, and keeps results that were computed
+//! before. Decides nothing.
 
 pub mod cache;
 pub mod fingerprint;
+pub mod models;
+pub mod ready;
 pub mod record;
 pub mod write;
 
 use crate::digest::Digest;
 use crate::finding::{Code, Finding};
-use crate::measure::{Nuclei, Request, ShapesDiffer, measure};
+use crate::measure::{Nuclei, ShapesDiffer};
 use crate::params::Params;
 use crate::raster::{Image, Labels};
-use crate::score::{Summary, summarize};
-use crate::segment::{SegmentError, segment};
+use crate::score::Summary;
+use crate::segment::SegmentError;
 use crate::source::Place;
+use crate::unet::UnetError;
 use crate::units::PixelSize;
+use models::{ModelError, Models};
+use ready::Ready;
+use std::sync::Arc;
 
 /// What one profile makes of one field.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,17 +36,23 @@ pub struct FieldRun {
 }
 
 /// A field could not be run.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum RunError {
     /// It cannot be segmented.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// The network cannot segment it.
+    #[error(transparent)]
+    Unet(#[from] UnetError),
+    /// The profile's network is not to be had.
+    #[error(transparent)]
+    Model(Arc<ModelError>),
     /// It cannot be measured.
     #[error(transparent)]
     Measure(#[from] ShapesDiffer),
 }
 
-/// Segments and measures one image.
+/// Segments and measures one image with a profile that has no network; see [`Ready`] for all.
 ///
 /// # Errors
 /// [`RunError`].
@@ -49,10 +61,7 @@ pub fn run_field(
     params: &Params,
     pixel_size: Option<PixelSize>,
 ) -> Result<FieldRun, RunError> {
-    let labels = segment(image, params, pixel_size)?;
-    let nuclei = measure(&labels, image, &Request::of_profile(params, pixel_size))?;
-    let summary = summarize(&labels, &nuclei, image, pixel_size);
-    Ok(FieldRun { labels, nuclei, summary })
+    Ready::new(params, Models::default()).run(image, pixel_size)
 }
 
 /// The pixel size of a field, and what there is to say about it.

@@ -23,6 +23,9 @@ pub struct RunRecord {
     pub profile: String,
     /// Digest of the validated profile.
     pub params_digest: String,
+    /// Digest of the network's weights, where a network found the nuclei.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
     /// Every field, by name.
     pub fields: Vec<FieldRecord>,
     /// Wall time of the whole run, in seconds.
@@ -54,6 +57,7 @@ impl RunRecord {
             engine_fingerprint: fingerprint::declared().to_owned(),
             profile: params.name.clone(),
             params_digest: params.digest().to_string(),
+            weights_sha256: params.unet.as_ref().map(|unet| unet.weights.to_string()),
             fields,
             seconds,
         }

@@ -5,8 +5,12 @@
 //! the few pixels between basins are really sorted and visited like that: where any other pixel
 //! belongs is known from its neighbors alone, by climbing to the highest.
 
+use super::SegmentError;
 use super::patch::Patch;
 use super::relief::Relief;
+use super::split::AUTO_APART;
+use crate::params::Suppression;
+use crate::units::PixelSize;
 use crate::vectors::wide;
 
 /// When a peak stands on its own.
@@ -25,6 +29,21 @@ pub enum Apart {
     Px(f64),
     /// By this many times the larger distance of the two peaks to the background.
     Radii(f64),
+}
+
+impl Apart {
+    /// What a profile's suppression asks for.
+    ///
+    /// # Errors
+    /// [`SegmentError::PixelSizeMissing`] when it is in micrometers and `working` is `None`.
+    pub fn of(suppression: Suppression, working: Option<PixelSize>) -> Result<Self, SegmentError> {
+        Ok(match suppression {
+            Suppression::Auto => AUTO_APART,
+            Suppression::Distance(length) => {
+                Self::Px(length.px(working).ok_or(SegmentError::PixelSizeMissing)?)
+            }
+        })
+    }
 }
 
 /// A basin: where it is highest, and how far that is from the background.

@@ -1,11 +1,12 @@
 //! Segment: from an image to labels, by the classical pipeline.
 //!
 //! Takes a decoded image, a profile and the pixel size; gives instance labels. Each stage is a room
-//! of its own, in this order: signal, resample, smooth and background, threshold, mask, components,
-//! split, paint. Everything is integer arithmetic, or floats in a fixed order, so that the same
+//! of its own, in this order: signal, resample, smooth and background, threshold, mask, cleaning,
+//! components, split, paint. Everything is integer arithmetic, or floats in a fixed order, so that the same
 //! image gives the same labels on every machine and any number of threads.
 
 pub mod background;
+pub mod cleaning;
 pub mod components;
 pub mod distance;
 pub mod flood;
@@ -19,10 +20,11 @@ pub mod smooth;
 pub mod split;
 pub mod threshold;
 
-use crate::params::{Background, Channel, Profile, SplitMethod, Suppression, ThresholdMethod};
+use crate::params::{Background, Channel, Profile, SplitMethod, ThresholdMethod};
 use crate::raster::{Image, Labels, Raster};
-use crate::units::{Area, Length, PixelSize};
-use components::{Components, Run, fill_holes};
+use crate::units::{Length, PixelSize};
+use cleaning::Cleaning;
+use components::Components;
 use flood::{Apart, Standing};
 use resample::Resampling;
 use signal::Signal;
@@ -83,11 +85,8 @@ pub struct Plan<'a> {
     sigma_px: f64,
     background_radius_px: f64,
     window_px: f64,
-    open_radius_px: f64,
-    close_radius_px: f64,
-    fill_holes_max_px2: f64,
-    min_area_px2: f64,
-    max_area_px2: f64,
+    /// What is done to the foreground and to the nuclei.
+    pub cleaning: Cleaning,
     log_sigma_px: f64,
     apart: Apart,
 }
@@ -99,8 +98,6 @@ impl<'a> Plan<'a> {
     /// [`SegmentError::PixelSizeMissing`] when a length is in micrometers and `working` is `None`.
     pub fn new(profile: &'a Profile, working: Option<PixelSize>) -> Result<Self, SegmentError> {
         let px = |length: Length| length.px(working).ok_or(SegmentError::PixelSizeMissing);
-        let px2 = |area: Area| area.px2(working).ok_or(SegmentError::PixelSizeMissing);
-        let morphology = &profile.morphology;
         Ok(Self {
             profile,
             median_radius_px: px(profile.smoothing.median_radius)?,
@@ -120,19 +117,12 @@ impl<'a> Plan<'a> {
                 | ThresholdMethod::Li
                 | ThresholdMethod::Triangle => 0.0,
             },
-            open_radius_px: px(morphology.open_radius)?,
-            close_radius_px: px(morphology.close_radius)?,
-            fill_holes_max_px2: px2(morphology.fill_holes_max_area)?,
-            min_area_px2: px2(morphology.min_area)?,
-            max_area_px2: morphology.max_area.map_or(Ok(f64::INFINITY), px2)?,
+            cleaning: Cleaning::new(&profile.morphology, working)?,
             log_sigma_px: match profile.split.method {
                 SplitMethod::Log { sigma } => px(sigma)?,
                 SplitMethod::None | SplitMethod::Shape | SplitMethod::Intensity => 0.0,
             },
-            apart: match profile.split.suppression {
-                Suppression::Auto => split::AUTO_APART,
-                Suppression::Distance(length) => Apart::Px(px(length)?),
-            },
+            apart: Apart::of(profile.split.suppression, working)?,
         })
     }
 
@@ -144,8 +134,7 @@ impl<'a> Plan<'a> {
         let signal = Signal { raster: smooth::gaussian(signal.raster, self.sigma_px), ..signal };
         let components = self.foreground(&signal);
         let nuclei = self.split(&components, &signal, relief.as_ref());
-        let (width, height) = (signal.raster.width(), signal.raster.height());
-        self.keep(nuclei, width, height)
+        self.cleaning.keep(nuclei, (signal.raster.width(), signal.raster.height()))
     }
 
     /// Removes speckles and uneven background.
@@ -174,12 +163,7 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn foreground(&self, signal: &Signal) -> Components {
         let cut = threshold::find(signal, &self.profile.threshold, self.window_px);
-        let mut mask = threshold::apply(&signal.raster, cut);
-        fill_holes(&mut mask, self.fill_holes_max_px2);
-        let mask = mask.opened(self.open_radius_px).closed(self.close_radius_px);
-        let mut components = Components::of_foreground(&mask);
-        components.retain(|runs| n_px(runs) >= self.min_area_px2);
-        components
+        self.cleaning.regions(threshold::apply(&signal.raster, cut))
     }
 
     /// Divides touching nuclei.
@@ -203,22 +187,4 @@ impl<'a> Plan<'a> {
         };
         split::split(components, size, guide, Standing { h, apart: self.apart })
     }
-
-    /// Drops nuclei that are too small, too large, or cut by the border.
-    #[must_use]
-    pub fn keep(&self, mut nuclei: Vec<Region>, width: u32, height: u32) -> Vec<Region> {
-        let at_border =
-            |run: &Run| run.y == 0 || run.y + 1 == height || run.start == 0 || run.end == width;
-        let exclude_border = self.profile.morphology.exclude_border;
-        nuclei.retain(|runs| {
-            let area = n_px(runs);
-            (self.min_area_px2..=self.max_area_px2).contains(&area)
-                && !(exclude_border && runs.iter().any(at_border))
-        });
-        nuclei
-    }
-}
-
-fn n_px(runs: &[Run]) -> f64 {
-    runs.iter().map(|run| f64::from(run.n_px())).sum()
 }

@@ -10,6 +10,7 @@ pub use crate::params::{Normalization, UpSampling};
 
 use crate::params::Unet;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Channels that every network gives: see [`Output`].
 pub const OUTPUTS: u32 = 3;
@@ -56,6 +57,26 @@ impl From<&Unet> for Architecture {
             normalization: unet.normalization,
             up_sampling: unet.up_sampling,
         }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { in_channels, base_width, depth, .. } = self;
+        let inputs = if *in_channels == 1 { "input channel" } else { "input channels" };
+        let normalization = match self.normalization {
+            Normalization::Batch => "batch normalization",
+            Normalization::None => "no normalization",
+        };
+        let up_sampling = match self.up_sampling {
+            UpSampling::Transposed => "transposed",
+            UpSampling::Nearest => "nearest",
+        };
+        write!(
+            f,
+            "{in_channels} {inputs}, base width {base_width}, depth {depth}, {normalization}, \
+            {up_sampling} up-sampling"
+        )
     }
 }
 

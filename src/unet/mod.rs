@@ -14,3 +14,99 @@ pub mod pooling;
 pub mod up_sampling;
 pub mod input;
 pub mod weights;
+pub mod mirror;
+pub mod plan;
+pub mod tiles;
+pub mod decode;
+#[cfg(test)]
+mod tests;
+
+use crate::params::{Profile, Unet};
+use crate::raster::{Image, Labels};
+use crate::segment::SegmentError;
+use crate::segment::cleaning::Cleaning;
+use crate::segment::resample::Resampling;
+use crate::units::PixelSize;
+use architecture::Architecture;
+use decode::Decoding;
+use feature_map::FeatureMap;
+use input::Planes;
+use plan::Network;
+
+/// An image cannot be segmented with a network.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum UnetError {
+    /// The image cannot give the channels, or the pixel size is missing.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The profile is for the classical path.
+    #[error("the profile names no network; give it `method: unet` and the section `unet`")]
+    NoSection,
+    /// The weights are of another network than the profile says.
+    #[error(
+        "the weights are of a network with {found}, the profile says {expected}; take the \
+        architecture from the model's card"
+    )]
+    Architecture {
+        /// The form that the profile says.
+        expected: Architecture,
+        /// The form of the weights.
+        found: Architecture,
+    },
+}
+
+/// Segments an image with a network.
+///
+/// # Shapes
+/// Labels have the image's width and height, whatever the working resolution; nuclei are numbered
+/// from 1 in the order of their first pixel.
+///
+/// # Units
+/// `pixel_size` of the image; `None` when nobody knows it.
+///
+/// # Errors
+/// [`UnetError`], before anything is predicted.
+pub fn segment(
+    image: &Image,
+    profile: &Profile,
+    network: &Network,
+    pixel_size: Option<PixelSize>,
+) -> Result<Labels, UnetError> {
+    let unet = profile.unet.as_ref().ok_or(UnetError::NoSection)?;
+    let resampling = Resampling::between(pixel_size, profile.image.working_pixel_size);
+    let working = resampling.working_pixel_size(pixel_size);
+    let cleaning = Cleaning::new(&profile.morphology, working)?;
+    let decoding = Decoding::new(unet, working)?;
+    let answer = predict(image, profile, network, resampling)?;
+    let nuclei = decoding.nuclei(&answer, &cleaning);
+    Ok(resampling.paint(&nuclei, image.width(), image.height()))
+}
+
+/// What a network says about an image, at the working resolution.
+///
+/// # Shapes
+/// One map with the channels of [`architecture::Output`].
+///
+/// # Errors
+/// [`UnetError`], before anything is predicted.
+pub fn predict(
+    image: &Image,
+    profile: &Profile,
+    network: &Network,
+    resampling: Resampling,
+) -> Result<FeatureMap, UnetError> {
+    let unet = profile.unet.as_ref().ok_or(UnetError::NoSection)?;
+    check(unet, network)?;
+    let planes = Planes::of_image(image, &unet.channels, profile.stains.as_ref())?;
+    let input = planes.shrunk(resampling).scaled(network.input());
+    Ok(tiles::predict(network, &input, unet.tile_px as usize, unet.mirror_averaging))
+}
+
+/// Whether a network is the one that a profile describes.
+///
+/// # Errors
+/// [`UnetError::Architecture`].
+pub fn check(unet: &Unet, network: &Network) -> Result<(), UnetError> {
+    let (expected, found) = (Architecture::from(unet), *network.architecture());
+    if expected == found { Ok(()) } else { Err(UnetError::Architecture { expected, found }) }
+}
