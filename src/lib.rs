@@ -37,8 +37,8 @@ pub mod approval;
 pub mod report;
 
 // Floor 5, stories: the floors below, in order.
-pub mod validate;
 pub mod run;
+pub mod validate;
 pub mod train;
 pub mod gate;
 pub mod compare;

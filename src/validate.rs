@@ -6,9 +6,11 @@
 use crate::dataset::Dataset;
 use crate::finding::{Code, Finding};
 use crate::measure::catalog;
-use crate::params::{self, file_of_tree, load_all};
+use crate::params::{self, Loaded, file_of_tree, load_all};
 use crate::project::{self, Project, tolerances_of_text};
 use crate::revision::{Tree, normalize};
+use crate::run::cache::Cache;
+use crate::run::models::{Models, tree_of_profile};
 use crate::score::Summary;
 use crate::source::{Place, Source};
 use crate::yaml::Document;
@@ -73,19 +75,19 @@ impl Checked {
 
 /// Checks what the paths name: files, folders and globs, relative to the working folder.
 ///
-/// A folder stands for its project file and everything that it names, for its dataset, or else for
+/// `cache` may hold weights that stand in no folder of models. A folder stands for its project file and everything that it names, for its dataset, or else for
 /// the YAML files in it.
 #[must_use]
-pub fn selection(paths: &[String]) -> Checked {
+pub fn selection(paths: &[String], cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     for pattern in paths {
         let path = Path::new(pattern);
         if path.is_dir() {
-            checked.extend(folder(path));
+            checked.extend(folder(path, cache));
         } else if path.exists() || !pattern.contains(['*', '?', '[', '{']) {
-            checked.extend(file(path));
+            checked.extend(file(path, cache));
         } else {
-            checked.extend(glob(pattern));
+            checked.extend(glob(pattern, cache));
         }
     }
     checked
@@ -93,28 +95,28 @@ pub fn selection(paths: &[String]) -> Checked {
 
 /// Checks a folder: its project, its dataset, or the YAML files in it.
 #[must_use]
-pub fn folder(folder: &Path) -> Checked {
+pub fn folder(folder: &Path, cache: Option<&Cache>) -> Checked {
     let tree = Tree::Folder(folder.to_owned());
     let has = |name: &str| tree.has_file(name).unwrap_or(false);
     let checked = if has(project::FILE) {
-        of_project(&tree)
+        of_project(&tree, cache)
     } else if has("dataset.yaml") {
         of_dataset(&tree, ".")
     } else {
-        of_files(&tree)
+        of_files((folder, &tree), cache)
     };
     checked.with_sources(&tree).below(if folder == Path::new(".") { Path::new("") } else { folder })
 }
 
 /// Checks one file, by its schema.
 #[must_use]
-pub fn file(path: &Path) -> Checked {
+pub fn file(path: &Path, cache: Option<&Cache>) -> Checked {
     let folder = path.parent().unwrap_or(Path::new(""));
     let root = if folder == Path::new("") { Path::new(".") } else { folder };
     let tree = Tree::Folder(root.to_owned());
     let name =
         path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    of_file(&tree, &name).with_sources(&tree).below(folder)
+    of_file((root, &tree), &name, cache).with_sources(&tree).below(folder)
 }
 
 /// The columns that tolerances may name: measurements of nuclei, and numbers of fields.
@@ -135,7 +137,7 @@ pub fn known_measurements() -> Vec<String> {
 }
 
 /// The project file and everything that it names, as far as it can be read.
-fn of_project(tree: &Tree) -> Checked {
+fn of_project(tree: &Tree, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let findings = match Project::load(tree, &known_measurements()) {
         Ok(project) => project.warnings,
@@ -152,6 +154,9 @@ fn of_project(tree: &Tree) -> Checked {
     let others: Vec<&str> = tolerances.iter().map(String::as_str).collect();
     let (profiles, findings) = load_all(tree, &params, &others);
     checked.files.extend(profiles.iter().map(|loaded| loaded.source.path.to_string()));
+    let folder = project::models_folder(tree);
+    let models = Models::new(tree, &folder, cache);
+    checked.findings.extend(profiles.iter().flat_map(|loaded| of_network(loaded, models)));
     for finding in &findings {
         let file = finding.place.path.to_string();
         if !checked.files.contains(&file) {
@@ -181,12 +186,19 @@ fn of_dataset(tree: &Tree, folder: &str) -> Checked {
     checked
 }
 
+/// What is wrong with the network of a profile, its weights or its card.
+fn of_network(loaded: &Loaded, models: Models<'_>) -> Vec<Finding> {
+    let unet = loaded.params.unet.as_ref();
+    let failed = unet.and_then(|unet| models.network(unet).err());
+    failed.iter().map(|error| error.finding(loaded)).collect()
+}
+
 /// Every YAML file directly in the tree's root.
-fn of_files(tree: &Tree) -> Checked {
+fn of_files((folder, tree): (&Path, &Tree), cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let names = tree.list(".").unwrap_or_default();
     for name in names.iter().filter(|name| is_yaml(name)) {
-        checked.extend(of_file(tree, name));
+        checked.extend(of_file((folder, tree), name, cache));
     }
     checked
 }
@@ -196,7 +208,7 @@ fn is_yaml(name: &str) -> bool {
 }
 
 /// One file directly in the tree's root.
-fn of_file(tree: &Tree, name: &str) -> Checked {
+fn of_file((folder, tree): (&Path, &Tree), name: &str, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let source = match file_of_tree(tree, name) {
         Ok(source) => source,
@@ -218,8 +230,15 @@ fn of_file(tree: &Tree, name: &str) -> Checked {
         }
         "dataset" => return of_dataset(tree, "."),
         _ => {
-            let read = params::of_text(&source);
-            checked.add(name, read.map_or_else(|findings| findings, |loaded| loaded.warnings));
+            let findings = match params::of_text(&source) {
+                Err(findings) => findings,
+                Ok(loaded) => {
+                    let (tree, models) = tree_of_profile(&folder.join(name));
+                    let network = of_network(&loaded, Models::new(&tree, &models, cache));
+                    [loaded.warnings, network].concat()
+                }
+            };
+            checked.add(name, findings);
         }
     }
     checked
@@ -238,7 +257,7 @@ fn kind_of<'a>(source: &Source, name: &'a str) -> &'a str {
 }
 
 /// Every file that a glob matches, sorted.
-fn glob(pattern: &str) -> Checked {
+fn glob(pattern: &str, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let matcher = match Glob::new(pattern) {
         Ok(glob) => glob.compile_matcher(),
@@ -252,7 +271,7 @@ fn glob(pattern: &str) -> Checked {
     walk(Path::new(""), &matcher, &mut MAX_WALKED.clone(), &mut found);
     found.sort_unstable();
     for path in found {
-        checked.extend(file(&path));
+        checked.extend(file(&path, cache));
     }
     checked
 }
@@ -299,7 +318,7 @@ mod tests {
         fs::write(root.join("params/p.yaml"), PROFILE.replace("0.5", "0")).unwrap();
         let tolerances = "schema: cellgate/tolerances/v1\nmin_fields: 0\n";
         fs::write(root.join("params/tolerances.yaml"), tolerances).unwrap();
-        let checked = super::folder(root);
+        let checked = super::folder(root, None);
         let expected =
             [Code::ReferenceUnknown, Code::OutOfRange, Code::OutOfRange, Code::FileUnreadable];
         assert_eq!(codes(&checked), expected, "{:#?}", checked.findings);
@@ -314,7 +333,7 @@ mod tests {
         let check = |name: &str, text: &str, expected: &[Code]| {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
-            assert_eq!(codes(&file(&path)), expected, "{name}");
+            assert_eq!(codes(&file(&path, None)), expected, "{name}");
         };
         check("p.yaml", PROFILE, &[]);
         check("x.yaml", "schema: cellgate/tolerances/v1\nmin_fields: 3\n", &[]);
@@ -325,7 +344,7 @@ mod tests {
             "schema: cellgate/dataset/v1\nname: d\nfields: []\n",
             &[Code::TooManyItems],
         );
-        assert_eq!(codes(&file(&folder.path().join("none.yaml"))), [Code::FileUnreadable]);
+        assert_eq!(codes(&file(&folder.path().join("none.yaml"), None)), [Code::FileUnreadable]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Change: which project is gated and with what it is compared, for every command that gates.
 
 use super::failure::Failure;
+use super::inputs::CACHE_FOLDER;
 use super::progress::Progress;
 use cellgate::gate::{Approvals, Request, author_of_head};
 use cellgate::github::base::{BaseError, base_of};
@@ -110,7 +111,7 @@ impl CacheArgs {
             Some(folder) => folder.clone(),
             None => git_folder(&change.repository)
                 .map_err(|error| Failure::Tool(error.to_string()))?
-                .join("cellgate-cache"),
+                .join(CACHE_FOLDER),
         };
         Ok(Some(Cache::new(folder)))
     }

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::hosts::{Format, REFUSED, TargetArgs, on_hosts, options, report, root};
+use super::inputs::CACHE_FOLDER;
 use cellgate::approval::Standing;
 use cellgate::deploy::bootstrap::bootstrap;
 use cellgate::deploy::fleet::{Wanted, bring};
@@ -151,7 +152,7 @@ fn program(args: &Args) -> Result<PathBuf, Failure> {
 
 fn packed(args: &Args, root: &Path) -> Result<Packed, Failure> {
     let program = program(args)?;
-    let folder = args.cache.clone().or_else(|| Some(git_folder(root).ok()?.join("cellgate-cache")));
+    let folder = args.cache.clone().or_else(|| Some(git_folder(root).ok()?.join(CACHE_FOLDER)));
     let request = pack::Request {
         repository: root,
         program,

@@ -4,6 +4,8 @@ use super::failure::Failure;
 use cellgate::dataset::decode::MAX_FILE_BYTES;
 use cellgate::finding::{Code, Finding};
 use cellgate::params::{Loaded, of_text};
+use cellgate::revision::git_folder;
+use cellgate::run::cache::Cache;
 use cellgate::source::Place;
 use cellgate::units::PixelSize;
 use cellgate::yaml::{MAX_HAND_WRITTEN_BYTES, source_from_bytes};
@@ -14,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// File endings of images.
 const IMAGE_ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
+
+/// Folder of kept results, beside git's own files.
+pub(crate) const CACHE_FOLDER: &str = "cellgate-cache";
 
 /// Most images that one command takes.
 const MAX_IMAGES: usize = 1_000_000;
@@ -133,6 +138,14 @@ pub(crate) fn profile(path: &Path) -> Result<Loaded, Failure> {
     let bytes = read_up_to(path, MAX_HAND_WRITTEN_BYTES).map_err(failed)?;
     let source = source_from_bytes(&path.to_string_lossy(), &bytes).map_err(failed)?;
     of_text(&source).map_err(Failure::Findings)
+}
+
+/// Results and weights that are kept: where `CELLGATE_CACHE` says, else beside git's own files of
+/// the repository that a folder stands in.
+pub(crate) fn kept(folder: &Path) -> Option<Cache> {
+    let named = std::env::var_os("CELLGATE_CACHE").filter(|named| !named.is_empty());
+    let usual = || Some(git_folder(folder).ok()?.join(CACHE_FOLDER));
+    named.map(PathBuf::from).or_else(usual).map(Cache::new)
 }
 
 /// Reads the value of `--pixel-size-um`.

@@ -10,9 +10,11 @@ use cellgate::finding::{Finding, has_errors};
 use cellgate::params::Params;
 use cellgate::report::findings::human;
 use cellgate::report::{geojson, overlay, tables};
+use cellgate::run::models::{Models, tree_of_profile};
+use cellgate::run::ready::Ready;
 use cellgate::run::record::{FieldRecord, RunRecord};
 use cellgate::run::write::replace;
-use cellgate::run::{FieldRun, pixel_size, run_field};
+use cellgate::run::{FieldRun, pixel_size};
 use cellgate::score::Summary;
 use cellgate::units::PixelSize;
 use rayon::prelude::*;
@@ -63,16 +65,20 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     let started = Instant::now();
     let profile = inputs::profile(&args.profile)?;
     let files = inputs::images(&args.images)?;
+    let cache = inputs::kept(args.profile.parent().unwrap_or(Path::new(".")));
+    let (tree, models) = tree_of_profile(&args.profile);
+    let ready = Ready::load(&profile.params, Models::new(&tree, &models, cache.as_ref()))
+        .map_err(|error| Failure::Findings(vec![error.finding(&profile)]))?;
     let progress = Progress::new(is_quiet);
     let n_done = AtomicUsize::new(0);
-    let results: Vec<Result<Done, Failure>> = files
-        .par_iter()
-        .map(|file| {
-            let done = field(args, &profile.params, file);
-            progress.tell(n_done.fetch_add(1, Ordering::Relaxed) + 1, files.len(), &file.name);
-            done
-        })
-        .collect();
+    let run = |file: &ImageFile| {
+        let done = field(args, &ready, file);
+        progress.tell(n_done.fetch_add(1, Ordering::Relaxed) + 1, files.len(), &file.name);
+        done
+    };
+    let at_once = files.chunks(ready.n_at_once().min(files.len()).max(1));
+    let results: Vec<Result<Done, Failure>> =
+        at_once.flat_map(|some| some.par_iter().map(run).collect::<Vec<_>>()).collect();
     progress.finish();
     let mut done = Vec::new();
     let mut failed = Vec::new();
@@ -105,7 +111,7 @@ fn collapsed(findings: Vec<Finding>) -> Vec<Finding> {
     kept
 }
 
-fn field(args: &Args, params: &Params, file: &ImageFile) -> Result<Done, Failure> {
+fn field(args: &Args, ready: &Ready<'_>, file: &ImageFile) -> Result<Done, Failure> {
     let started = Instant::now();
     let shown = file.path.to_string_lossy();
     let bytes = inputs::read(&file.path).map_err(|finding| Failure::Findings(vec![finding]))?;
@@ -113,11 +119,13 @@ fn field(args: &Args, params: &Params, file: &ImageFile) -> Result<Done, Failure
     let decoded = decode(&shown, &bytes).map_err(Failure::Findings)?;
     drop(bytes);
     let profile = args.profile.to_string_lossy();
-    let (pixel, findings) = pixel_size(params, args.pixel_size_um, decoded.pixel_size, &profile);
+    let (pixel, findings) =
+        pixel_size(ready.params(), args.pixel_size_um, decoded.pixel_size, &profile);
     if has_errors(&findings) {
         return Err(Failure::Findings(findings));
     }
-    let run = run_field(&decoded.image, params, pixel)
+    let run = ready
+        .run(&decoded.image, pixel)
         .map_err(|error| Failure::Findings(vec![unfit(&shown, &error)]))?;
     write_field(args, file, &decoded.image, &run)?;
     let record = FieldRecord::new(&file.name, digest, pixel, &run, started.elapsed().as_secs_f64());

@@ -1,6 +1,7 @@
 //! `cellgate validate`: all problems of profiles, project file, tolerances and datasets at once.
 
 use super::findings::{self, Format};
+use super::inputs;
 use cellgate::validate::{folder, selection};
 use std::io::{self, Write};
 use std::path::Path;
@@ -25,10 +26,12 @@ pub(crate) struct Args {
 
 /// Checks and prints; gives the exit code.
 pub(crate) fn run(args: &Args, out: &mut dyn Write, has_color: bool) -> io::Result<u8> {
+    let cache = inputs::kept(Path::new("."));
+    let cache = cache.as_ref();
     let checked = match args.paths.as_slice() {
-        [] if Path::new(cellgate::project::FILE).is_file() => folder(Path::new(".")),
-        [] if Path::new("params").is_dir() => folder(Path::new("params")),
-        paths => selection(paths),
+        [] if Path::new(cellgate::project::FILE).is_file() => folder(Path::new("."), cache),
+        [] if Path::new("params").is_dir() => folder(Path::new("params"), cache),
+        paths => selection(paths, cache),
     };
     let parts = (&*checked.findings, &*checked.files, &*checked.sources);
     findings::print(out, args.format, parts, has_color)?;

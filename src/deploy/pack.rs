@@ -21,6 +21,8 @@ use crate::release::{
 use crate::revision::{Tree, TreeError, commit_time, head_commit, uncommitted};
 use crate::run::cache::Cache;
 use crate::run::fingerprint;
+use crate::run::models::{ModelError, Models, card_path, weights_path};
+use crate::run::ready::Ready;
 use crate::validate::known_measurements;
 use crate::yaml::MAX_HAND_WRITTEN_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,8 +73,17 @@ pub enum PackError {
     #[error(transparent)]
     Gate(GateError),
     /// A file would stand where releases have none.
-    #[error("`{0}` cannot be released: profiles and tolerances must stand below `params/`")]
+    #[error(
+        "`{0}` cannot be released: profiles and tolerances must stand below `params/`, models below \
+         `models/`"
+    )]
     Outside(String),
+    /// A network is not to be had.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Two profiles mean different weights by one name.
+    #[error("two profiles name the model `{0}` and different weights; give each its own name")]
+    TwoWeights(String),
     /// The log of approvals cannot be believed.
     #[error("the approvals cannot be believed: {0}; see `cellgate approve --verify`")]
     Approvals(#[from] Unreadable),
@@ -132,8 +143,13 @@ pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
     let log = Approvals::read(request.repository, request.approvals)?.log?;
     let profiles = gated(&tree, &project)?;
     let standings = standings(&log, &binding, &project, &profiles)?;
+    let cache = request.cache.as_ref();
+    // Weights that git does not hold may lie in the working folder: the digest names them.
+    let folder = Tree::Folder(request.repository.to_owned());
+    let models = Models::new(&tree, &project.models, cache).or_in(&folder, &project.models);
     let mut entries = texts(&tree, &project, &profiles)?;
-    entries.extend(references(&tree, &project, &profiles, engine, request.cache.as_ref())?);
+    entries.extend(networks(&tree, &project, &profiles, models)?);
+    entries.extend(references((&tree, models), &project, &profiles, engine, cache)?);
     entries.push(data(APPROVALS, log.as_bytes().to_vec()));
     let target_triple = triple_of(&request.program)?;
     entries.push(Entry {
@@ -246,9 +262,36 @@ fn texts(
     Ok(entries)
 }
 
+/// Weights and cards of the profiles' networks, each once.
+fn networks(
+    tree: &Tree,
+    project: &Project,
+    profiles: &[(String, Loaded)],
+    models: Models<'_>,
+) -> Result<Vec<Entry>, PackError> {
+    let mut entries = BTreeMap::new();
+    for unet in profiles.iter().filter_map(|(_, loaded)| loaded.params.unet.as_ref()) {
+        let path = weights_path(&project.models, unet);
+        if !path.starts_with("models/") {
+            return Err(PackError::Outside(path));
+        }
+        let bytes = models.bytes(unet)?;
+        if let Some(other) = entries.insert(path.clone(), bytes.clone())
+            && other != bytes
+        {
+            return Err(PackError::TwoWeights(unet.model.clone()));
+        }
+        let card = card_path(&project.models, unet);
+        if tree.has_file(&card)? {
+            entries.insert(card.clone(), tree.read(&card, MAX_HAND_WRITTEN_BYTES)?);
+        }
+    }
+    Ok(entries.into_iter().map(|(path, bytes)| data(&path, bytes)).collect())
+}
+
 /// What each profile measures on what it is tried on.
 fn references(
-    tree: &Tree,
+    (tree, models): (&Tree, Models<'_>),
     project: &Project,
     profiles: &[(String, Loaded)],
     engine: Digest,
@@ -273,7 +316,8 @@ fn references(
                 Some(Trial { dataset, image_type: entry.image_type.as_deref() })
             })
             .collect();
-        let bytes = reference(tree, params, &trials, engine, cache)
+        let ready = Ready::load(params, models)?;
+        let bytes = reference(tree, &ready, &trials, engine, cache)
             .map_err(|source| PackError::Reference { profile: params.name.clone(), source })?;
         entries.push(data(&format!("reference/{}.json", params.name), bytes));
     }

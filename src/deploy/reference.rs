@@ -86,8 +86,8 @@ pub(super) fn reference(
     let params = ready.params();
     let of_trial = |trial: &Trial<'_>| -> Result<Vec<FieldRun>, ReferenceError> {
         let is_meant = |kind: &str| trial.image_type.is_none_or(|wanted| wanted == kind);
-        let entries: Vec<_> = trial.dataset.fields().iter().collect();
-        let meant = entries.into_par_iter().filter(|entry| is_meant(&entry.image_type));
+        let fields = trial.dataset.fields().iter();
+        let meant: Vec<_> = fields.filter(|entry| is_meant(&entry.image_type)).collect();
         let run = |entry: &crate::dataset::FieldEntry| {
             let field = entry.open(tree).map_err(ReferenceError::Field)?;
             let (pixel_size, findings) = pixel_size(params, None, field.pixel_size, &field.name);
@@ -98,8 +98,9 @@ pub(super) fn reference(
             if let Some(run) = cache.and_then(|cache| cache.load(&key)) {
                 return Ok(run);
             }
-            let run = ready.run(&field.image, pixel_size).map_err(|error| {
-                ReferenceError::Run { field: field.name.clone(), why: error.to_string() }
+            let run = ready.run(&field.image, pixel_size).map_err(|error| ReferenceError::Run {
+                field: field.name.clone(),
+                why: error.to_string(),
             })?;
             if let Some(cache) = cache {
                 // A result that cannot be kept is computed again next time; nothing is wrong with it.
@@ -107,7 +108,11 @@ pub(super) fn reference(
             }
             Ok(run)
         };
-        meant.map(run).collect()
+        let n_at_once = ready.n_at_once().min(meant.len()).max(1);
+        let at_once = meant.chunks(n_at_once);
+        at_once
+            .flat_map(|some| some.par_iter().map(|entry| run(entry)).collect::<Vec<_>>())
+            .collect()
     };
     let mut runs = Vec::new();
     for trial in trials {

@@ -126,11 +126,8 @@ pub(super) fn run_all(
         let several = case.trials.len() > 1;
         let pair = Pair::of(plan, case);
         let run = |(trial, entry): &(&Trial, &FieldEntry)| {
-            let name = if several {
-                format!("{}/{}", trial.name, entry.name)
-            } else {
-                entry.name.clone()
-            };
+            let name =
+                if several { format!("{}/{}", trial.name, entry.name) } else { entry.name.clone() };
             let runs = run_entry(plan, (case, &pair), entry, name);
             progress(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_total, &case.name);
             runs
@@ -302,8 +299,7 @@ impl FieldRuns {
             self.n_known += 1;
             return Ok(Arc::new(run));
         }
-        let run =
-            ready.run(&field.image, key.pixel_size).map_err(|error| error.to_string())?;
+        let run = ready.run(&field.image, key.pixel_size).map_err(|error| error.to_string())?;
         self.n_computed += 1;
         if let Some(cache) = plan.cache {
             // A result that cannot be kept is computed again next time; nothing is wrong with it.

@@ -32,7 +32,7 @@ pub const PROJECT: &str = "cellgate.yaml";
 /// Where the log of approvals stands.
 pub const APPROVALS: &str = "approvals.jsonl";
 /// Folders of a release; beside them stand [`PROJECT`] and [`APPROVALS`] alone.
-pub const FOLDERS: [&str; 4] = ["bin/", "params/", "weights/", "reference/"];
+pub const FOLDERS: [&str; 5] = ["bin/", "params/", "models/", "weights/", "reference/"];
 
 /// Largest integer that JSON keeps exactly.
 const MAX_SEQUENCE: u64 = 1 << 53;

@@ -106,8 +106,8 @@ impl<'a> Models<'a> {
     pub fn network(&self, unet: &Unet) -> Result<Network, ModelError> {
         let bytes = self.bytes(unet)?;
         let path = || weights_path(self.place.map_or("", |(_, at)| at), unet);
-        let weights = Weights::read(&bytes)
-            .map_err(|source| ModelError::Weights { path: path(), source })?;
+        let weights =
+            Weights::read(&bytes).map_err(|source| ModelError::Weights { path: path(), source })?;
         let network = Network::new(&weights);
         crate::unet::check(unet, &network)?;
         Ok(network)

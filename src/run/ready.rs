@@ -59,11 +59,7 @@ impl<'a> Ready<'a> {
     ///
     /// # Errors
     /// [`RunError`].
-    pub fn run(
-        &self,
-        image: &Image,
-        pixel_size: Option<PixelSize>,
-    ) -> Result<FieldRun, RunError> {
+    pub fn run(&self, image: &Image, pixel_size: Option<PixelSize>) -> Result<FieldRun, RunError> {
         let labels = self.labels(image, pixel_size)?;
         let nuclei = measure(&labels, image, &Request::of_profile(self.params, pixel_size))?;
         let summary = summarize(&labels, &nuclei, image, pixel_size);
