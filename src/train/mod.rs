@@ -6,9 +6,15 @@
 //! stands behind the feature `train`.
 
 pub mod batch;
+#[cfg(feature = "train")]
+pub mod checkpoint;
 pub mod choice;
 pub mod division;
+#[cfg(feature = "train")]
+pub mod held_out;
 pub mod intensity;
+#[cfg(feature = "train")]
+pub mod learner;
 pub mod loss;
 #[cfg(feature = "train")]
 pub mod model;
@@ -20,6 +26,10 @@ pub mod parameters;
 mod plain;
 pub mod preview;
 pub mod recipe;
+#[cfg(feature = "train")]
+pub mod record;
+#[cfg(feature = "train")]
+pub mod run;
 pub mod sample;
 pub mod targets;
 pub mod warp;

@@ -5,6 +5,7 @@
 
 use crate::dataset::random::Random;
 use crate::unet::architecture::{Architecture, TensorSpec};
+use crate::unet::weights::Weights;
 
 /// Random numbers for a new network; apart from every other use of its seed.
 const PURPOSE: u64 = 0x7061_7261;
@@ -47,6 +48,18 @@ pub fn new(architecture: &Architecture, seed: u64) -> Vec<Parameter> {
                 None if spec.name.ends_with("weight") => vec![1.0; n],
                 None => vec![0.0; n],
             };
+            Parameter { shape: shape(&spec), name: spec.name, values }
+        })
+        .collect()
+}
+
+/// The parameters of trained weights, in the order of [`Architecture::tensors`].
+#[must_use]
+pub fn of_weights(weights: &Weights) -> Vec<Parameter> {
+    let found = weights.architecture().tensors().into_iter().filter(is_parameter);
+    found
+        .map(|spec| {
+            let values = from_pytorch(&spec, weights.tensor(&spec.name));
             Parameter { shape: shape(&spec), name: spec.name, values }
         })
         .collect()
