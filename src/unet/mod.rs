@@ -7,7 +7,6 @@ pub mod architecture;
 pub mod feature_map;
 pub mod batch_norm;
 mod gemm;
-mod winograd;
 pub mod conv;
 pub mod head;
 pub mod pooling;

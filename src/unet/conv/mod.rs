@@ -5,14 +5,19 @@
 //! through Winograd's F(4x4, 3x3) on all threads; bits do not depend on their number. Never holds
 //! a whole transformed map.
 
+mod channels;
+mod tiles;
+mod weights;
+
 use super::feature_map::{FeatureMap, Shape, View};
 use super::gemm;
-use super::winograd::{self, Grid, Planes};
 use crate::vectors;
 use crate::vectors::{Simd, WithSimd};
+use channels::{Widened, contiguous, narrowed, places};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::marker::PhantomData;
+use tiles::{Grid, Planes};
+use weights::Packed;
 
 /// Most and fewest tiles that are transformed at once: the fewer channels, the more.
 const STRIP_TILES: std::ops::RangeInclusive<usize> = 48..=96;
@@ -68,123 +73,23 @@ pub fn weight_gradient(inputs: &[View<'_>], gradient: View<'_>) -> Vec<f32> {
     let width = outputs.next_multiple_of(gemm::COLUMNS);
     let sums = sum_products(&inputs, &gradient, depth, width);
     let mut plain = vec![0.0; 9 * depth * width];
-    vectors::with_floats(winograd::GatherWeights { sums: &sums, into: &mut plain });
+    vectors::with_floats(weights::GatherWeights { sums: &sums, into: &mut plain });
     let rows = plain
         .chunks_exact(depth * width)
         .flat_map(|tap| places.iter().flat_map(move |place| &tap[place * width..][..outputs]));
     rows.copied().collect()
 }
 
-/// Where in the padded channels each channel of several inputs lies.
-fn places(channels: &[usize]) -> Vec<usize> {
-    let mut first = 0;
-    let mut places = Vec::new();
-    for channels in channels {
-        places.extend(first..first + channels);
-        first += channels.next_multiple_of(winograd::LANES);
-    }
-    places
-}
-
-/// Channels that lie one after the other.
-fn contiguous(channels: usize) -> Vec<usize> {
-    (0..channels).collect()
-}
-
-/// Maps whose channels are a multiple of the transforms' width.
-struct Widened<'a> {
-    shape: Shape,
-    channels: usize,
-    values: Cow<'a, [f32]>,
-}
-
-impl<'a> Widened<'a> {
-    /// Adds channels of zeros where they are needed.
-    fn new(view: View<'a>) -> Self {
-        let channels = view.shape.channels;
-        let wide = channels.next_multiple_of(winograd::LANES);
-        let shape = view.shape.with_channels(wide);
-        if wide == channels {
-            return Self { shape, channels, values: Cow::Borrowed(view.values) };
-        }
-        let mut values = vec![0.0; shape.n_values()];
-        for (to, from) in values.chunks_exact_mut(wide).zip(view.values.chunks_exact(channels)) {
-            to[..channels].copy_from_slice(from);
-        }
-        Self { shape, channels, values: Cow::Owned(values) }
-    }
-
-    /// The maps.
-    fn view(&self) -> View<'_> {
-        View { shape: self.shape, values: &self.values }
-    }
-}
-
-/// Takes away channels that were added.
-fn narrowed(map: FeatureMap, channels: usize) -> FeatureMap {
-    if map.shape.channels == channels {
-        return map;
-    }
-    let pixels = map.values.chunks_exact(map.shape.channels);
-    let values = pixels.flat_map(|pixel| &pixel[..channels]).copied().collect();
-    FeatureMap { shape: map.shape.with_channels(channels), values }
-}
-
-/// Transformed weights: for each panel of 16 outputs `[36][depth][16]`.
-struct Packed {
-    depth: usize,
-    panels: usize,
-    values: Vec<f32>,
-}
-
-impl Packed {
-    /// Transforms weights, given by tap, input and output, whose inputs and outputs go to the
-    /// places named.
-    fn new(
-        inputs: &[usize],
-        outputs: &[usize],
-        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
-    ) -> Self {
-        let depth = inputs.last().map_or(0, |last| last + 1);
-        let panels = outputs.last().map_or(0, |last| last + 1).div_ceil(gemm::COLUMNS);
-        let width = panels * gemm::COLUMNS;
-        let mut plain = vec![0.0; 9 * depth * width];
-        plain.par_chunks_exact_mut(depth * width).enumerate().for_each(|(tap, plain)| {
-            for (input, row) in inputs.iter().enumerate() {
-                let row = &mut plain[row * width..][..width];
-                for (output, column) in outputs.iter().enumerate() {
-                    row[*column] = weight(tap, input, output);
-                }
-            }
-        });
-        let mut values = vec![0.0; winograd::PLANES * depth * width];
-        let panel_values = values.par_chunks_exact_mut(winograd::PLANES * depth * gemm::COLUMNS);
-        panel_values.enumerate().for_each(|(panel, into)| {
-            let weights = &plain[..];
-            vectors::with_floats(winograd::SpreadWeights { weights, width, panel, into });
-        });
-        Self { depth, panels, values }
-    }
-
-    /// The panels of a plane.
-    #[inline(always)]
-    fn plane(&self, plane: usize) -> impl Iterator<Item = &[f32]> {
-        let size = self.depth * gemm::COLUMNS;
-        let panels = self.values.chunks_exact(winograd::PLANES * size);
-        panels.map(move |panel| &panel[plane * size..][..size])
-    }
-}
-
 /// Tiles to transform at once for a number of channels before and after.
 fn strip_tiles(channels: usize) -> usize {
-    let tiles = STRIP_VALUES / (winograd::PLANES * channels);
+    let tiles = STRIP_VALUES / (tiles::PLANES * channels);
     tiles.clamp(*STRIP_TILES.start(), *STRIP_TILES.end()) / gemm::ROWS * gemm::ROWS
 }
 
 /// Convolves with transformed weights; the outputs' channels are told off to several maps.
 fn convolve(inputs: &[Widened<'_>], packed: &Packed, outputs: &[usize]) -> Vec<FeatureMap> {
     let grid = Grid::new(inputs[0].shape);
-    let wide = |channels: &usize| channels.next_multiple_of(winograd::LANES);
+    let wide = |channels: &usize| channels.next_multiple_of(tiles::LANES);
     let zeros = |channels| FeatureMap::zeros(grid.shape.with_channels(channels));
     let mut maps: Vec<_> = outputs.iter().map(wide).map(zeros).collect();
     let row = inputs.iter().map(|input| input.shape.channels).sum::<usize>();
@@ -225,7 +130,7 @@ fn bands(maps: &mut [FeatureMap]) -> Vec<Vec<&mut [f32]>> {
     for map in maps {
         let row = map.shape.width * map.shape.channels;
         let each = map.values.chunks_mut((map.shape.height * row).max(1));
-        let parts = each.flat_map(|map| map.chunks_mut(winograd::TILE * row));
+        let parts = each.flat_map(|map| map.chunks_mut(tiles::TILE * row));
         for (number, part) in parts.enumerate() {
             match bands.get_mut(number) {
                 Some(band) => band.push(part),
@@ -245,7 +150,7 @@ fn spread_inputs(
 ) {
     let mut channel = 0;
     for input in inputs {
-        vectors::with_floats(winograd::SpreadTiles::<winograd::OfInput, _> {
+        vectors::with_floats(tiles::SpreadTiles::<tiles::OfInput, _> {
             view: input.view(),
             grid,
             tiles: tiles.clone(),
@@ -272,7 +177,7 @@ impl WithSimd for Multiply<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let rows = self.tiles.next_multiple_of(gemm::ROWS);
         let stride = self.to.row;
-        for plane in 0..winograd::PLANES {
+        for plane in 0..tiles::PLANES {
             let into = &mut self.to.values[plane * self.to.plane..][..rows * stride];
             let from = self.from.rows(plane, rows);
             gemm::multiply(simd, from, self.packed.plane(plane), into, stride);
@@ -302,14 +207,14 @@ impl WithSimd for Gather<'_, '_> {
         for (number, tile) in self.tiles.enumerate() {
             let (_, top, left) = self.grid.place(tile);
             let band = &mut self.bands[(tile - self.first) / self.grid.across];
-            let rows = winograd::TILE.min(height - top);
-            let columns = winograd::TILE.min(width - left);
+            let rows = tiles::TILE.min(height - top);
+            let columns = tiles::TILE.min(width - left);
             let mut at = number * row;
             for (part, channels) in band.iter_mut().zip(self.widths) {
-                let blocks = channels.next_multiple_of(winograd::LANES) / lanes;
+                let blocks = channels.next_multiple_of(tiles::LANES) / lanes;
                 let part = S::as_mut_simd_f32s(part).0;
                 for block in 0..blocks {
-                    let tile = winograd::gather_tile(simd, planes, plane, at + block);
+                    let tile = tiles::gather_tile(simd, planes, plane, at + block);
                     for (row, values) in tile.iter().enumerate().take(rows) {
                         let part = &mut part[(row * width + left) * blocks..];
                         for (column, value) in values.iter().enumerate().take(columns) {
@@ -337,7 +242,7 @@ fn sum_products(
     let tiles = grid.shape.batch * grid.down * grid.across;
     let row = inputs.iter().map(|input| input.shape.channels).sum::<usize>();
     let strip = strip_tiles(row + width);
-    let n_sums = winograd::PLANES * depth * width;
+    let n_sums = tiles::PLANES * depth * width;
     // How the sum is cut must not depend on the number of threads.
     let parts = (PARTIAL_VALUES / n_sums).clamp(4, 16).min(tiles.div_ceil(gemm::ROWS)).max(1);
     let each = tiles.div_ceil(parts);
@@ -347,7 +252,7 @@ fn sum_products(
         let mut right = Planes::new(strip, padded_row(width));
         for tiles in pieces((part * each).min(tiles)..((part + 1) * each).min(tiles), strip) {
             spread_inputs(inputs, grid, tiles.clone(), &mut left);
-            vectors::with_floats(winograd::SpreadTiles::<winograd::OfGradient, _> {
+            vectors::with_floats(tiles::SpreadTiles::<tiles::OfGradient, _> {
                 view: gradient.view(),
                 grid,
                 tiles: tiles.clone(),
@@ -404,3 +309,6 @@ impl WithSimd for Accumulate<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

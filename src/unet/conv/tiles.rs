@@ -1,13 +1,13 @@
-//! Winograd: the transforms of F(4x4, 3x3) and how maps are cut into its tiles.
+//! Tiles: how maps are cut for Winograd's F(4x4, 3x3), and the transforms of their patches.
 //!
 //! Takes patches of maps; gives 36 planes of numbers in which a 3x3 convolution is a product of
 //! matrices, and back. A tile is 4x4 pixels of the output. Lavin and Gray 2016, Fast Algorithms for
 //! Convolutional Neural Networks, doi 10.1109/CVPR.2016.435, with points 0, 1, -1, 2, -2 and
 //! infinity.
 
-use super::feature_map::{Shape, View};
-use crate::vectors::Simd;
-use crate::vectors::WithSimd;
+use crate::unet::feature_map::{Shape, View};
+use crate::unet::gemm;
+use crate::vectors::{Simd, WithSimd};
 
 /// Pixels along an edge of a tile.
 pub(super) const TILE: usize = 4;
@@ -67,9 +67,9 @@ impl Planes {
 
     /// The rows of a plane.
     #[inline(always)]
-    pub(super) fn rows(&self, plane: usize, rows: usize) -> super::gemm::Rows<'_> {
+    pub(super) fn rows(&self, plane: usize, rows: usize) -> gemm::Rows<'_> {
         let values = &self.values[plane * self.plane..][..rows * self.row];
-        super::gemm::Rows { values, stride: self.row }
+        gemm::Rows { values, stride: self.row }
     }
 }
 
@@ -283,128 +283,4 @@ pub(super) fn gather_tile<S: Simd>(
         }
     }
     tile
-}
-
-/// Transforms 3x3 weights to 6x6.
-///
-/// # Shapes
-/// `weights`: `[9][depth][width]`, a width that is a multiple of 16; `into`: `[36][depth][16]` of
-/// panel `panel`.
-pub(super) struct SpreadWeights<'a> {
-    /// The weights.
-    pub weights: &'a [f32],
-    /// How many numbers each tap has in a row.
-    pub width: usize,
-    /// Which 16 of them.
-    pub panel: usize,
-    /// Where the numbers go.
-    pub into: &'a mut [f32],
-}
-
-impl WithSimd for SpreadWeights<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = S::F32_LANES;
-        let per_panel = super::gemm::COLUMNS / lanes;
-        let width = self.width / lanes;
-        let weights = S::as_simd_f32s(self.weights).0;
-        let tap = weights.len() / 9;
-        let into = S::as_mut_simd_f32s(self.into).0;
-        let plane = into.len() / PLANES;
-        let zero = simd.splat_f32s(0.0);
-        for place in 0..plane {
-            let from = place / per_panel * width + self.panel * per_panel + place % per_panel;
-            let mut half = [[zero; 3]; SIDE];
-            for column in 0..3 {
-                let at = |row: usize| weights[(row * 3 + column) * tap + from];
-                let to = spread_weights(simd, [at(0), at(1), at(2)]);
-                for (half, to) in half.iter_mut().zip(to) {
-                    half[column] = to;
-                }
-            }
-            for (row, half) in half.iter().enumerate() {
-                for (column, to) in spread_weights(simd, *half).into_iter().enumerate() {
-                    into[(row * SIDE + column) * plane + place] = to;
-                }
-            }
-        }
-    }
-}
-
-/// The transform of three weights along an edge to six.
-#[inline(always)]
-fn spread_weights<S: Simd>(simd: S, g: [S::f32s; 3]) -> [S::f32s; SIDE] {
-    let [quarter, sixth, minus_sixth] =
-        [1.0 / 4.0, 1.0 / 6.0, -1.0 / 6.0].map(|x| simd.splat_f32s(x));
-    let [twelfth, twenty_fourth] = [1.0 / 12.0, 1.0 / 24.0].map(|x| simd.splat_f32s(x));
-    let near = simd.mul_f32s(minus_sixth, simd.add_f32s(g[0], g[2]));
-    let near_odd = simd.mul_f32s(minus_sixth, g[1]);
-    let far = simd.mul_add_e_f32s(sixth, g[2], simd.mul_f32s(twenty_fourth, g[0]));
-    let far_odd = simd.mul_f32s(twelfth, g[1]);
-    [
-        simd.mul_f32s(quarter, g[0]),
-        simd.add_f32s(near, near_odd),
-        simd.sub_f32s(near, near_odd),
-        simd.add_f32s(far, far_odd),
-        simd.sub_f32s(far, far_odd),
-        g[2],
-    ]
-}
-
-/// Transforms sums of 6x6 products to the gradient of 3x3 weights.
-///
-/// # Shapes
-/// `sums`: `[36][n]`; `into`: `[9][n]`; `n` is a multiple of 16.
-pub(super) struct GatherWeights<'a> {
-    /// The sums.
-    pub sums: &'a [f32],
-    /// Where the gradient goes.
-    pub into: &'a mut [f32],
-}
-
-impl WithSimd for GatherWeights<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let sums = S::as_simd_f32s(self.sums).0;
-        let into = S::as_mut_simd_f32s(self.into).0;
-        let (plane, tap) = (sums.len() / PLANES, into.len() / 9);
-        let zero = simd.splat_f32s(0.0);
-        for place in 0..tap {
-            let mut half = [[zero; SIDE]; 3];
-            for row in 0..SIDE {
-                let mut from = [zero; SIDE];
-                for (column, from) in from.iter_mut().enumerate() {
-                    *from = sums[(row * SIDE + column) * plane + place];
-                }
-                for (half, to) in half.iter_mut().zip(gather_weights(simd, from)) {
-                    half[row] = to;
-                }
-            }
-            for (column, half) in half.iter().enumerate() {
-                for (row, to) in gather_weights(simd, *half).into_iter().enumerate() {
-                    into[(row * 3 + column) * tap + place] = to;
-                }
-            }
-        }
-    }
-}
-
-/// The transform of six sums along an edge to three.
-#[inline(always)]
-fn gather_weights<S: Simd>(simd: S, u: [S::f32s; SIDE]) -> [S::f32s; 3] {
-    let [quarter, sixth, minus_sixth] =
-        [1.0 / 4.0, 1.0 / 6.0, -1.0 / 6.0].map(|x| simd.splat_f32s(x));
-    let [twelfth, twenty_fourth] = [1.0 / 12.0, 1.0 / 24.0].map(|x| simd.splat_f32s(x));
-    let (near, near_odd) = (simd.add_f32s(u[1], u[2]), simd.sub_f32s(u[2], u[1]));
-    let (far, far_odd) = (simd.add_f32s(u[3], u[4]), simd.sub_f32s(u[3], u[4]));
-    let outer = simd.mul_add_e_f32s(quarter, u[0], simd.mul_f32s(twenty_fourth, far));
-    [
-        simd.mul_add_e_f32s(minus_sixth, near, outer),
-        simd.mul_add_e_f32s(twelfth, far_odd, simd.mul_f32s(sixth, near_odd)),
-        simd.mul_add_e_f32s(sixth, simd.sub_f32s(far, near), u[5]),
-    ]
 }
