@@ -29,6 +29,7 @@ use crate::approval::{Binding, Standing};
 use crate::digest::{Digest, DigestError};
 use crate::drift::{DriftError, FieldPair, Side, compare, noise_floor};
 use crate::finding::{Code, Finding, has_errors};
+use crate::params::Loaded;
 use crate::project::{AccuracyFloors, Policy};
 use crate::report::html::Picture;
 use crate::report::model::{
@@ -132,6 +133,9 @@ pub enum GateError {
     #[error(transparent)]
     Shards(#[from] ShardError),
 }
+
+/// The key of a profile that names its network's weights.
+const WEIGHTS_KEY: &str = "unet.weights_sha256";
 
 /// Exit code when there is nothing to check.
 pub const NOTHING: u8 = 3;
@@ -372,10 +376,15 @@ fn accuracy(case: &Case, runs: &ProfileRuns, policy: &Policy) -> AccuracyCase {
 fn changed_keys(case: &Case) -> Vec<ChangedKey> {
     let Some((base, head)) = case.base.as_ref().zip(case.head.as_ref()) else { return Vec::new() };
     let keys = base.params.changed_keys(&head.params).into_iter();
-    keys.map(|changed| ChangedKey {
-        key: changed.key,
-        base: Some(changed.base),
-        head: Some(changed.head),
+    keys.map(|changed| {
+        let told = |loaded: &Loaded, value: String| match &loaded.params.unet {
+            Some(unet) if changed.key == WEIGHTS_KEY => {
+                Some(format!("{} {}", unet.model, unet.weights.short()))
+            }
+            _ => Some(value),
+        };
+        let (base, head) = (told(base, changed.base), told(head, changed.head));
+        ChangedKey { key: changed.key, base, head }
     })
     .collect()
 }

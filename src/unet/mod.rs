@@ -13,6 +13,7 @@ pub mod pooling;
 pub mod up_sampling;
 pub mod input;
 pub mod weights;
+pub mod card;
 pub mod mirror;
 pub mod plan;
 pub mod tiles;

@@ -56,6 +56,7 @@ pub(crate) fn plain(modality: Modality) -> Profile {
         description: None,
         image: ImageSpec { modality, pixel_size: None, working_pixel_size: None },
         stains: stains(modality),
+        unet: None,
         detection: Detection { channel },
         background: Background::None,
         smoothing: Smoothing { median_radius: Length::Px(0.0), sigma: Length::Px(1.0) },

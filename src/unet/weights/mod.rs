@@ -19,6 +19,7 @@ use super::architecture::{Architecture, TensorSpec};
 use super::input::InputScaling;
 use crate::digest::Digest;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Largest file of weights; the largest network in half precision stays below it.
 pub const MAX_FILE_BYTES: usize = 256 << 20;
@@ -43,6 +44,15 @@ pub enum Precision {
     Half,
     /// 32 bits for every number.
     Single,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Half => "half",
+            Self::Single => "single",
+        })
+    }
 }
 
 impl Weights {

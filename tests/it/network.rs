@@ -1,0 +1,133 @@
+//! A network in the whole house: validated, run, gated, packed, all by the digest of its weights.
+
+use crate::repository::{Gated, Repository};
+use crate::tiny_network::{FORM, Model, brighter_than};
+
+const CULTURE: &str = "params/culture.yaml";
+const WEIGHTS: &str = "models/tiny.safetensors";
+
+/// The profile of a network.
+fn profile(model: &Model) -> String {
+    format!(
+        "schema: cellgate/profile/v1\nname: culture\n\
+         image: {{modality: fluorescence, pixel_size_um: 0.5}}\nmethod: unet\n\
+         unet: {{model: tiny, weights_sha256: {}, {FORM}, suppression_um: 3}}\n\
+         morphology: {{fill_holes_max_area_um2: 25, min_area_um2: 15, max_area_um2: 400}}\n",
+        model.sha256
+    )
+}
+
+/// Brings a model and its profile into a repository.
+pub(crate) fn take(repository: &Repository, model: &Model) {
+    std::fs::create_dir_all(repository.path("models")).unwrap();
+    std::fs::write(repository.path(WEIGHTS), &model.bytes).unwrap();
+    repository.write(CULTURE, &profile(model));
+}
+
+/// A repository whose one commit holds a project with a network.
+pub(crate) fn with_network() -> Repository {
+    let repository = Repository::with_project();
+    take(&repository, &brighter_than(0.4));
+    repository.commit("a network");
+    repository
+}
+
+fn gated(level: f32) -> (Repository, Gated) {
+    let repository = with_network();
+    take(&repository, &brighter_than(level));
+    let gated = repository.gate();
+    (repository, gated)
+}
+
+#[test]
+fn a_network_that_says_the_same_passes() {
+    let repository = with_network();
+    repository.edit(CULTURE, "schema:", "# A comment.\nschema:");
+    repository.gate().expect(0, "unchanged", &[]);
+}
+
+#[test]
+fn weights_that_hardly_differ_pass_and_are_named() {
+    let (_, gated) = gated(0.401);
+    gated.expect(0, "equivalent", &["accuracy-moved"]);
+    let changed = &gated.report()["profiles"][0]["changed_keys"];
+    assert_eq!(changed.as_array().unwrap().len(), 1, "{changed}");
+    assert_eq!(changed[0]["key"], "unet.weights_sha256");
+    let [base, head] = [brighter_than(0.4), brighter_than(0.401)].map(|model| model.sha256);
+    assert_eq!(changed[0]["base"], format!("tiny {}", base.short()));
+    assert_eq!(changed[0]["head"], format!("tiny {}", head.short()));
+}
+
+#[test]
+fn weights_that_find_other_nuclei_are_stopped() {
+    let (_, gated) = gated(0.8);
+    gated.expect(11, "drifted", &["measurement-drifted"]);
+    let remark = &gated.report()["remarks"][0];
+    assert_eq!((&remark["path"], &remark["line"]), (&CULTURE.into(), &5.into()), "{remark}");
+}
+
+#[test]
+fn weights_outside_of_git_are_found_by_their_digest() {
+    let repository = with_network();
+    repository.git(&["rm", "--quiet", "--cached", WEIGHTS]);
+    repository.write(".gitignore", "/cellgate-report\n/models/*.safetensors\n");
+    repository.commit("weights stay outside");
+    repository.edit(CULTURE, "max_area_um2: 400", "max_area_um2: 410");
+    repository.gate().expect(0, "equivalent", &[]);
+    // Base's are found in the cache once head has others.
+    let (base, head) = (brighter_than(0.4), brighter_than(0.399));
+    let cache = repository.path(".git/cellgate-cache");
+    let name = base.sha256.to_string();
+    std::fs::create_dir_all(cache.join(&name[..2])).unwrap();
+    std::fs::write(cache.join(&name[..2]).join(format!("{name}.safetensors")), &base.bytes)
+        .unwrap();
+    take(&repository, &head);
+    let gated = repository.gate_in_full(&["--base", "HEAD"]);
+    gated.expect(0, "equivalent", &["accuracy-moved"]);
+}
+
+#[test]
+fn weights_that_nobody_has_are_told_with_what_to_do() {
+    let repository = with_network();
+    repository.remove(WEIGHTS);
+    let told = repository.run(&["validate"]);
+    assert_eq!(told.code, 10, "{}", told.out);
+    assert!(told.out.contains("cellgate dataset pull"), "{}", told.out);
+    assert!(told.out.contains("params/culture.yaml:5:"), "{}", told.out);
+    repository.edit(CULTURE, "max_area_um2: 400", "max_area_um2: 410");
+    let gated = repository.gate_in_full(&["--base", "HEAD"]);
+    gated.expect(11, "broken", &["field-failed"]);
+}
+
+#[test]
+fn damaged_foreign_and_other_weights_are_findings_at_their_keys() {
+    let check = |prepare: &dyn Fn(&Repository), says: &str| {
+        let repository = with_network();
+        prepare(&repository);
+        let told = repository.run(&["validate"]);
+        assert_eq!(told.code, 10, "{says}: {}", told.out);
+        assert!(told.out.contains(says), "{says}: {}", told.out);
+    };
+    let mut torn = brighter_than(0.4).bytes;
+    torn.truncate(100);
+    check(
+        &|repository| std::fs::write(repository.path(WEIGHTS), &torn).unwrap(),
+        "digest-mismatch",
+    );
+    check(&|repository| repository.edit(CULTURE, "depth: 1", "depth: 2"), "model's card");
+}
+
+#[test]
+fn a_network_segments_and_its_record_names_its_weights() {
+    let repository = with_network();
+    let images = "datasets/nuclei/original";
+    let told = repository.run(&["segment", "--profile", CULTURE, "--out", "out", images]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    let record = std::fs::read_to_string(repository.path("out/run.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["weights_sha256"], brighter_than(0.4).sha256.to_string());
+    let arguments = ["evaluate", "--truth", "datasets/nuclei/masks", "--labels", "out"];
+    let told = repository.run(&[&arguments[..], &["--format", "json"]].concat());
+    let scores: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert!(scores["mean"]["f1_at_50"].as_f64().unwrap() > 0.5, "{}", told.out);
+}

@@ -1,0 +1,51 @@
+//! A network of few numbers, set by hand: what is brighter than a level is a nucleus.
+
+use cellgate::digest::Digest;
+use cellgate::params::{Normalization, UpSampling};
+use cellgate::unet::architecture::Architecture;
+use cellgate::unet::input::InputScaling;
+use cellgate::unet::weights::{Precision, Weights};
+use std::collections::BTreeMap;
+
+/// The form of the network, as a profile writes it.
+pub(crate) const FORM: &str = "depth: 1, base_width: 8, normalization: none, up_sampling: nearest";
+
+/// A file of weights and its digest.
+pub(crate) struct Model {
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+    /// Its digest.
+    pub(crate) sha256: Digest,
+}
+
+/// A network that finds pixels whose scaled brightness, 0 to 1, is above a level.
+pub(crate) fn brighter_than(level: f32) -> Model {
+    let architecture = Architecture {
+        in_channels: 3,
+        base_width: 8,
+        depth: 1,
+        normalization: Normalization::None,
+        up_sampling: UpSampling::Nearest,
+    };
+    let zeros = |shape: &[usize]| vec![0.0; shape.iter().product()];
+    let mut tensors: BTreeMap<String, Vec<f32>> =
+        architecture.tensors().into_iter().map(|spec| (spec.name, zeros(&spec.shape))).collect();
+    let mut set = |name: &str, at: usize, value: f32| {
+        tensors.get_mut(name).unwrap()[at] = value;
+    };
+    // The middle tap of the first output's first input passes on what comes; ReLU cuts below 0.
+    set("encoder.0.conv1.weight", 4, 1.0);
+    set("encoder.0.conv2.weight", 4, 1.0);
+    set("decoder.0.conv1.weight", 4, 1.0);
+    set("decoder.0.conv2.weight", 4, 1.0);
+    let steepness = 20.0;
+    // Nucleus, boundary and distance, each of eight inputs.
+    set("head.weight", 0, steepness);
+    set("head.bias", 0, -steepness * level);
+    set("head.bias", 1, -steepness);
+    set("head.weight", 16, 4.0);
+    set("head.bias", 2, -2.0);
+    let weights = Weights::new(architecture, InputScaling::default(), tensors).unwrap();
+    let bytes = weights.to_bytes(Precision::Single).unwrap();
+    Model { sha256: Digest::of_bytes(&bytes), bytes }
+}
