@@ -110,6 +110,10 @@ struct PrepareArgs {
     /// What the fields may be used for
     #[arg(long, default_value = "test")]
     split: SplitName,
+    /// CSV with the columns `name` and `group`: fields of a group, for example of one slide, are
+    /// never divided between training and testing
+    #[arg(long, value_name = "FILE")]
+    groups: Option<PathBuf>,
     /// Where the fields come from
     #[arg(long)]
     source: Option<String>,
@@ -199,6 +203,7 @@ fn prepare(args: &PrepareArgs, out: &mut dyn Write) -> Result<Vec<Finding>, Data
             SplitName::Train => Split::Train,
             SplitName::Test => Split::Test,
         },
+        groups: args.groups.clone(),
         source: args.source.clone(),
         license: args.license.clone(),
     };

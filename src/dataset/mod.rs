@@ -11,6 +11,7 @@ mod components;
 pub mod decode;
 mod embedded;
 pub mod encode;
+mod groups;
 pub mod manifest;
 mod open;
 pub mod phantom;

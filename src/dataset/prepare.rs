@@ -6,6 +6,7 @@
 
 use super::decode::{MAX_FILE_BYTES, binary_components, decode, decode_labels};
 use super::encode::{encode_image, encode_labels, labels_extension};
+use super::groups::read_groups;
 use super::manifest::{MAX_NAME, Split};
 use super::store::{NewDataset, NewField, StoreError};
 use crate::finding::{Code, Finding, has_errors};
@@ -39,6 +40,8 @@ pub struct Preparation {
     pub pixel_size: Option<PixelSize>,
     /// What the fields may be used for.
     pub split: Split,
+    /// Table of the columns `name` and `group`: what fields share with others.
+    pub groups: Option<PathBuf>,
     /// Where the fields come from.
     pub source: Option<String>,
     /// Under which license.
@@ -51,6 +54,7 @@ struct Files {
     name: String,
     image: String,
     mask: Option<String>,
+    group: Option<String>,
 }
 
 impl Preparation {
@@ -65,7 +69,8 @@ impl Preparation {
         out: &Path,
         name: &str,
     ) -> Result<(Option<PathBuf>, Vec<Finding>), StoreError> {
-        let (files, mut findings) = self.plan();
+        let (mut files, mut findings) = self.plan();
+        findings.extend(self.assign_groups(&mut files));
         for field in &files {
             findings.extend(self.read(field)?.err().unwrap_or_default());
         }
@@ -109,7 +114,7 @@ impl Preparation {
                 let message = format!("no mask `{stem}_mask` was found; the field has no truth");
                 findings.push(Finding::warning(Code::NothingMatched, place.clone(), message));
             }
-            let field = Files { name: name.clone(), image, mask };
+            let field = Files { name: name.clone(), image, mask, group: None };
             if let Some(first) = fields.insert(name.to_lowercase(), field) {
                 let message =
                     format!("its field would be called `{name}`, as that of `{}`", first.image);
@@ -123,6 +128,25 @@ impl Preparation {
             findings.push(Finding::error(Code::NothingMatched, place, message));
         }
         (fields.into_values().collect(), findings)
+    }
+
+    /// Gives fields the groups that the table says; remarks on what it says of no field.
+    fn assign_groups(&self, files: &mut [Files]) -> Vec<Finding> {
+        let Some(path) = &self.groups else { return Vec::new() };
+        let mut groups = match read_groups(path) {
+            Ok(groups) => groups,
+            Err(findings) => return findings,
+        };
+        for field in files {
+            field.group = groups.remove(&field.name);
+        }
+        let unmatched = groups.into_keys().map(|name| {
+            let message = format!("there is no field `{}` to be in a group", name.escape_debug());
+            let help = "name fields as they are called in the dataset, without the file's ending";
+            let place = Place::file(path.to_string_lossy());
+            Finding::warning(Code::NothingMatched, place, message).help(help)
+        });
+        unmatched.collect()
     }
 
     /// Reads a field's files, and brings them into the layout's form.
@@ -175,7 +199,7 @@ impl Preparation {
             image_type: self.image_type.clone(),
             pixel_size: self.pixel_size.or(decoded.pixel_size),
             split: self.split,
-            group: None,
+            group: files.group.clone(),
             source: self.source.clone(),
             license: self.license.clone(),
         }))

@@ -282,6 +282,7 @@ fn preparation(images: &Path, masks: &Path) -> Preparation {
         image_type: "he".to_owned(),
         pixel_size: PixelSize::from_um(0.5),
         split: Split::Test,
+        groups: None,
         source: None,
         license: None,
     }
@@ -313,6 +314,28 @@ fn a_folder_is_brought_into_the_layout() {
     assert_eq!((opened.image, opened.truth), (drawing.image, Some(drawing.truth)));
     assert_eq!(std::fs::read(out.join("original/Probe_1.png")).unwrap(), image);
     assert!(matches!(preparation(&images, &masks).write(&out, "mine"), Err(StoreError::Exists(_))));
+}
+
+#[test]
+fn groups_of_a_table_come_into_the_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("in");
+    std::fs::create_dir(&images).unwrap();
+    for (value, name) in [(1, "a.png"), (2, "b c.png"), (3, "d.png")] {
+        let image = Image::Gray8(Raster::filled(5, 3, value));
+        std::fs::write(images.join(name), encode_image(&image, None).unwrap()).unwrap();
+    }
+    let table = folder.path().join("groups.csv");
+    std::fs::write(&table, "name,group\na,slide 1\nb_c,slide 1\nz,slide 2\n").unwrap();
+    let plain = Preparation { masks: None, ..preparation(&images, &images) };
+    let out = folder.path().join("out");
+    let grouped = Preparation { groups: Some(table), ..plain };
+    let (manifest, findings) = grouped.write(&out, "mine").unwrap();
+    assert!(manifest.is_some());
+    assert_eq!(codes(&findings), [Code::NothingMatched]);
+    let dataset = Dataset::load(&Tree::Folder(out), ".").unwrap();
+    let groups: Vec<_> = dataset.fields().iter().map(|field| field.group.as_deref()).collect();
+    assert_eq!(groups, [Some("slide 1"), Some("slide 1"), None]);
 }
 
 /// A gray TIFF of 2 by 2 pixels.

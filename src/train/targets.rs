@@ -6,6 +6,7 @@
 use super::recipe::TargetRecipe;
 use super::warp::MARGIN;
 use crate::unet::architecture::{OUTPUTS, Output};
+use crate::vectors::wide;
 
 /// Buffers that are used again from crop to crop.
 #[derive(Debug, Default)]
@@ -18,9 +19,6 @@ pub struct Scratch {
     rim: Vec<u16>,
     line: Vec<u16>,
 }
-
-/// How two sets of numbers become one.
-type Join = fn(u16, u16) -> u16;
 
 /// Fills in targets and weights of a crop.
 ///
@@ -52,7 +50,7 @@ pub fn fill(
     low.extend(labels.iter().map(|label| label.wrapping_sub(1)));
     rim.clear();
     rim.extend_from_slice(labels);
-    widen(rim, padded, line, u16::min);
+    wide!(widen(rim, padded, line, u16::min));
     let inner = |i: usize| (i + MARGIN) * padded + MARGIN..(i + MARGIN) * padded + MARGIN + edge;
     weights.fill(1.0);
     let outputs = OUTPUTS as usize;
@@ -65,8 +63,8 @@ pub fn fill(
         }
     }
     for reach in 1..=MARGIN {
-        widen(high, padded, line, u16::max);
-        widen(low, padded, line, u16::min);
+        wide!(widen(high, padded, line, u16::max));
+        wide!(widen(low, padded, line, u16::min));
         let part = 2.0 * reach as f64 / recipe.touching_sigma_px;
         let weight = (recipe.touching_weight * libm::exp(-0.5 * part * part)) as f32;
         let is_boundary = reach <= recipe.touching_px as usize;
@@ -87,7 +85,13 @@ pub fn fill(
 }
 
 /// Joins each pixel with its eight neighbors; beyond the border there is nothing.
-fn widen(samples: &mut [u16], width: usize, line: &mut Vec<u16>, join: Join) {
+#[inline(always)]
+fn widen(
+    samples: &mut [u16],
+    width: usize,
+    line: &mut Vec<u16>,
+    join: impl Fn(u16, u16) -> u16 + Copy,
+) {
     for row in samples.chunks_exact_mut(width) {
         line.clear();
         line.extend_from_slice(row);
@@ -103,11 +107,14 @@ fn widen(samples: &mut [u16], width: usize, line: &mut Vec<u16>, join: Join) {
     line.extend_from_slice(&samples[..width]);
     let mut rest = samples;
     while let Some((row, below)) = rest.split_at_mut_checked(width) {
-        for (at, to) in row.iter_mut().enumerate() {
+        let under = if below.is_empty() { None } else { Some(&below[..width]) };
+        for (to, above) in row.iter_mut().zip(line.iter_mut()) {
             let here = *to;
-            let under = below.get(at).copied().unwrap_or(here);
-            *to = join(join(line[at], here), under);
-            line[at] = here;
+            *to = join(*above, here);
+            *above = here;
+        }
+        if let Some(under) = under {
+            row.iter_mut().zip(under).for_each(|(to, under)| *to = join(*to, *under));
         }
         rest = below;
     }

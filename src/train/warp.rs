@@ -8,7 +8,7 @@ use super::sample::{DEPTH_STEPS, Sample};
 use crate::dataset::random::Random;
 
 /// Pixels around a crop whose labels are sampled too, so that targets know their neighbors.
-pub const MARGIN: usize = 8;
+pub const MARGIN: usize = 6;
 
 /// Largest shift of an elastic bend, in standard deviations.
 const MAX_DEVIATIONS: f64 = 2.5;
@@ -245,8 +245,8 @@ mod tests {
     fn striped() -> Sample {
         // Two nuclei side by side; brightness tells the place.
         let truth = Labels::from_fn(40, 30, |x, y| match (x, y) {
-            (5..15, 5..20) => 3,
-            (15..25, 5..20) => 4,
+            (5..=14, 5..=19) => 3,
+            (15..=24, 5..=19) => 4,
             _ => 0,
         });
         sample_of(truth, |x, y| (100 * x + y) as u16)
@@ -303,11 +303,12 @@ mod tests {
         for seed in 0..20 {
             let warp = Warp::draw(&recipe, &sampling, &sample, &mut Random::new(seed, 0));
             let mut row = Vec::new();
-            for i in 0..48 {
+            let (padded, half) = (32 + 2 * MARGIN, (16 + MARGIN) as f32);
+            for i in 0..padded {
                 warp.bend.as_ref().unwrap().row(i, &mut row);
-                for j in 0..48 {
-                    let [x, y] = warp.place(i, j, 48, &row);
-                    let (dx, dy) = (x + 24.0 - j as f32, y + 24.0 - i as f32);
+                for j in 0..padded {
+                    let [x, y] = warp.place(i, j, padded, &row);
+                    let (dx, dy) = (x + half - j as f32, y + half - i as f32);
                     let shifts = [dx - warp.center[0], dy - warp.center[1]];
                     assert!(shifts.iter().all(|shift| shift.abs() <= 5.001), "{shifts:?}");
                 }
