@@ -32,4 +32,5 @@ pub mod record;
 pub mod run;
 pub mod sample;
 pub mod targets;
+pub mod validation;
 pub mod warp;
