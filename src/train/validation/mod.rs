@@ -4,7 +4,11 @@
 //! field, their means by type of image, the settings that score best, a report and pictures. Whether
 //! a score is good enough is not said here.
 
+pub mod picture;
+pub mod report;
 pub mod search;
+#[cfg(test)]
+mod tests;
 
 use super::sample::Sample;
 use crate::accuracy::{FieldAccuracy, Scores, mean, score_field};
@@ -13,7 +17,7 @@ use crate::raster::Labels;
 use crate::segment::cleaning::Cleaning;
 use crate::segment::resample::Resampling;
 use crate::segment::split::AUTO_APART;
-use crate::unet::card::Accuracy;
+use crate::unet::card::{Accuracy, CardDecoding};
 use crate::unet::decode::Decoding;
 use crate::unet::feature_map::FeatureMap;
 use crate::unet::plan::Network;
@@ -84,6 +88,13 @@ impl Decoder {
     }
 }
 
+impl From<Decoding> for CardDecoding {
+    fn from(decoding: Decoding) -> Self {
+        let Decoding { separation, nucleus_threshold, h, .. } = decoding;
+        Self { separation, nucleus_threshold, h }
+    }
+}
+
 /// How well a network does on one field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
@@ -141,6 +152,14 @@ impl Validation {
         let types = self.by_type();
         let sum: f64 = types.iter().map(|figures| figures.mean_ap).sum();
         (!types.is_empty()).then(|| sum / types.len() as f64)
+    }
+
+    /// The fields, that with the least mean average precision first.
+    #[must_use]
+    pub fn worst(&self) -> Vec<&Judged> {
+        let mut fields: Vec<&Judged> = self.fields.iter().collect();
+        fields.sort_by(|one, other| one.accuracy.scores.map.total_cmp(&other.accuracy.scores.map));
+        fields
     }
 }
 
