@@ -32,6 +32,9 @@ mod rollback;
 mod schema;
 mod segment;
 mod status;
+mod train;
+#[cfg(feature = "train")]
+mod training;
 mod validate;
 
 use cellgate::github::step::is_read_by_runner;
@@ -77,6 +80,7 @@ enum Command {
     Model(model::Args),
     Measure(measure::Args),
     Evaluate(evaluate::Args),
+    Train(train::Args),
     Gate(gate::Args),
     Plan(plan::Args),
     Merge(merge::Args),
@@ -124,6 +128,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Model(args) => model::run(args, &mut out),
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
+        Command::Train(args) => train::run(args, &mut out, cli.quiet),
         Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
         Command::Plan(args) => plan::run(args, &mut out),
         Command::Compare(args) => compare::run(args, &mut out),

@@ -6,7 +6,6 @@
 use super::recipe::Input;
 use crate::dataset::{Dataset, Field};
 use crate::finding::{Code, Finding};
-use crate::params::Stains;
 use crate::raster::{Labels, Raster};
 use crate::revision::Tree;
 use crate::segment::SegmentError;
@@ -14,7 +13,8 @@ use crate::segment::components::Run;
 use crate::segment::distance::{Scratch, squared_distances};
 use crate::segment::patch::Patch;
 use crate::source::Place;
-use crate::unet::input::{Planes, Scale};
+use crate::unet::feature_map::{FeatureMap, Shape};
+use crate::unet::input::{CLEAR_GLASS, Planes, Scale};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -106,16 +106,68 @@ impl Sample {
         (self.labels.width(), self.labels.height())
     }
 
+    /// What a network sees of the whole image.
+    ///
+    /// # Shapes
+    /// One map of the sample's size with `n_inputs` channels; one kept channel goes to all of them.
+    ///
+    /// # Panics
+    /// When several channels are kept, and not `n_inputs`.
+    #[must_use]
+    pub fn seen(&self, n_inputs: usize) -> FeatureMap {
+        assert!(self.n_kept == 1 || self.n_kept == n_inputs, "channels of sample and network");
+        let (width, height) = self.size();
+        let (width, height) = (width as usize, height as usize);
+        let mut map = FeatureMap::zeros(Shape { batch: 1, height, width, channels: n_inputs });
+        if self.n_kept == 1 {
+            let pixels = map.values.chunks_exact_mut(n_inputs.max(1)).zip(&self.values);
+            pixels.for_each(|(pixel, &value)| pixel.fill(self.scale.apply(value)));
+        } else {
+            let places = map.values.iter_mut().zip(&self.values);
+            places.for_each(|(place, &value)| *place = self.scale.apply(value));
+        }
+        map
+    }
+
+    /// The same field, with nuclei of fewer than `least_px` pixels as background.
+    #[must_use]
+    pub fn without_specks(mut self, least_px: u32) -> Self {
+        let mut n_px = vec![0_u32; self.centers.len() + 1];
+        self.labels.samples().iter().for_each(|&label| n_px[usize::from(label)] += 1);
+        if n_px[1..].iter().all(|&n_px| least_px <= n_px) {
+            return self;
+        }
+        // What each nucleus is numbered from now on.
+        let mut numbers = vec![0_u16; n_px.len()];
+        let mut centers = Vec::with_capacity(self.centers.len());
+        for (label, &center) in self.centers.iter().enumerate() {
+            if least_px <= n_px[label + 1] {
+                centers.push(center);
+                numbers[label + 1] = centers.len() as u16;
+            }
+        }
+        for (label, depth) in self.labels.samples_mut().iter_mut().zip(&mut self.depths) {
+            *label = numbers[usize::from(*label)];
+            if *label == 0 {
+                *depth = 0;
+            }
+        }
+        self.centers = centers;
+        self
+    }
+
+    /// The true nuclei.
+    #[must_use]
+    pub fn truth(&self) -> Labels {
+        self.labels.map(u32::from)
+    }
+
     /// Memory that the sample takes, in bytes.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         2 * self.values.len() + 3 * self.labels.n_px() + 8 * self.centers.len()
     }
 }
-
-/// Stains of an image whose clear glass is white. Scaling takes off what another white would add.
-const CLEAR_GLASS: Stains =
-    Stains { hematoxylin: [0.65, 0.70, 0.29], dab: None, eosin: None, background: [255.0; 3] };
 
 /// Opens fields of a dataset, given by their places, and makes samples of them, in that order.
 ///
@@ -255,6 +307,18 @@ pub(super) mod tests {
         // The middle of the first lies 1.5 from its border, its rim 0.5; the other is all rim.
         assert_eq!(sample.depths[14..21], [0, 85, 255, 85, 255, 255, 0]);
         assert_eq!((sample.n_kept, sample.values.len(), sample.size()), (1, 35, (7, 5)));
+    }
+
+    #[test]
+    fn specks_become_background_and_others_are_numbered_anew() {
+        let truth = labels![3, 3, 0, 4, 0, 5; 3, 3, 0, 0, 0, 5];
+        let sample = sample_of(truth, |x, _| x as u16);
+        let cleaned = sample.clone().without_specks(2);
+        assert_eq!(cleaned.labels.samples(), [1, 1, 0, 0, 0, 2, 1, 1, 0, 0, 0, 2]);
+        assert_eq!((cleaned.depths[3], cleaned.depths[5]), (0, sample.depths[5]));
+        assert_eq!(cleaned.centers, [sample.centers[0], sample.centers[2]]);
+        let same = sample.clone().without_specks(1);
+        assert_eq!((same.labels, same.centers), (sample.labels, sample.centers));
     }
 
     #[test]
