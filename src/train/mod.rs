@@ -32,4 +32,6 @@ pub mod record;
 pub mod run;
 pub mod sample;
 pub mod targets;
+#[cfg(all(test, feature = "train"))]
+mod tests;
 pub mod warp;
