@@ -7,8 +7,10 @@ pub mod architecture;
 pub mod feature_map;
 pub mod batch_norm;
 mod gemm;
+mod linear;
 pub mod conv;
 pub mod head;
+mod periods;
 pub mod pooling;
 pub mod up_sampling;
 pub mod input;
@@ -18,6 +20,8 @@ pub mod mirror;
 pub mod plan;
 pub mod tiles;
 pub mod decode;
+#[cfg(test)]
+mod noise;
 #[cfg(test)]
 mod tests;
 

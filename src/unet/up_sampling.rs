@@ -3,6 +3,12 @@
 //! Weights are `[in][2][2][out]`: `weights[((input * 2 + row) * 2 + column) * outputs + output]`.
 
 use super::feature_map::{FeatureMap, Shape, View};
+use super::gemm::Rows;
+use super::linear::{self, Matrix};
+use rayon::prelude::*;
+
+/// About how many pixels a thread takes at once.
+const STRIP_PX: usize = 96;
 
 /// The gradients of a loss by what [`forward`] took.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,17 +29,26 @@ pub struct Gradients {
 #[must_use]
 pub fn forward(input: View<'_>, weights: &[f32], bias: &[f32]) -> FeatureMap {
     let (inputs, outputs) = (input.shape.channels, bias.len());
+    let matrix = Matrix::new(inputs, 4 * outputs, |i, column| weights[i * 4 * outputs + column]);
     let mut output = FeatureMap::zeros(doubled(input.shape, outputs));
-    for pixel in 0..input.shape.n_px() {
-        for part in 0..4 {
-            let y = &mut output.values[target(input.shape, pixel, part) * outputs..][..outputs];
-            y.copy_from_slice(bias);
-            for (i, x) in input.values[pixel * inputs..][..inputs].iter().enumerate() {
-                let w = &weights[(i * 4 + part) * outputs..][..outputs];
-                y.iter_mut().zip(w).for_each(|(y, w)| *y += x * w);
+    let width = input.shape.width;
+    let strip = STRIP_PX.div_ceil(width.max(1)) * width;
+    let bias = bias.repeat(2);
+    let strips = output.values.par_chunks_mut((strip * 4 * outputs).max(1));
+    let strips = strips.zip(input.values.par_chunks((strip * inputs).max(1)));
+    strips.for_each_init(Vec::new, |products, (output, input)| {
+        matrix.times(Rows { values: input, stride: inputs }, products);
+        for (pixel, product) in products.chunks_exact(matrix.width).enumerate() {
+            if pixel * inputs == input.len() {
+                break;
+            }
+            for (row, pair) in product[..4 * outputs].chunks_exact(2 * outputs).enumerate() {
+                let pair = pair.iter().zip(&bias);
+                let to = &mut output[pair_start(pixel, width, row) * 2 * outputs..];
+                to.iter_mut().zip(pair).for_each(|(y, (product, bias))| *y = product + bias);
             }
         }
-    }
+    });
     output
 }
 
@@ -44,27 +59,67 @@ pub fn forward(input: View<'_>, weights: &[f32], bias: &[f32]) -> FeatureMap {
 #[must_use]
 pub fn backward(input: View<'_>, weights: &[f32], gradient: View<'_>) -> Gradients {
     let (inputs, outputs) = (input.shape.channels, gradient.shape.channels);
-    let mut result = Gradients {
-        input: FeatureMap::zeros(input.shape),
-        weights: vec![0.0; weights.len()],
-        bias: vec![0.0; outputs],
-    };
-    for pixel in 0..input.shape.n_px() {
-        for part in 0..4 {
-            let dy = &gradient.values[target(input.shape, pixel, part) * outputs..][..outputs];
-            result.bias.iter_mut().zip(dy).for_each(|(bias, dy)| *bias += dy);
-            for i in 0..inputs {
-                let place = (i * 4 + part) * outputs;
-                let w = &weights[place..][..outputs];
-                let sum: f32 = dy.iter().zip(w).map(|(dy, w)| dy * w).sum();
-                result.input.values[pixel * inputs + i] += sum;
-                let x = input.values[pixel * inputs + i];
-                let dw = &mut result.weights[place..][..outputs];
-                dw.iter_mut().zip(dy).for_each(|(dw, dy)| *dw += x * dy);
+    let columns = 4 * outputs;
+    let matrix = Matrix::new(columns, inputs, |column, i| weights[i * columns + column]);
+    let mut by_input = FeatureMap::zeros(input.shape);
+    let part = (input.shape.batch * input.shape.height).div_ceil(linear::PARTS).max(1);
+    let part = (part * input.shape.width).max(1);
+    let parts = by_input.values.par_chunks_mut(part * inputs);
+    let sources = input.values.par_chunks(part * inputs);
+    let parts = parts.zip(sources.zip(gradient.values.par_chunks(part * columns)));
+    let shape = input.shape;
+    let sums = parts.map(|(by_input, (values, gradient))| {
+        let mut sums = [vec![0.0; inputs * linear::width(columns)], vec![0.0; columns]];
+        add_part(&matrix, View { shape, values }, gradient, by_input, &mut sums);
+        sums
+    });
+    let [by_weights, by_bias] = linear::total(sums.collect());
+    let rows = by_weights.chunks_exact(linear::width(columns));
+    Gradients {
+        input: by_input,
+        weights: rows.flat_map(|row| &row[..columns]).copied().collect(),
+        bias: (0..outputs).map(|o| by_bias.iter().skip(o).step_by(outputs).sum()).collect(),
+    }
+}
+
+/// Sets the input's gradient for whole rows of pixels and adds what they give to the weights' and
+/// the bias's.
+fn add_part(
+    matrix: &Matrix,
+    input: View<'_>,
+    gradient: &[f32],
+    by_input: &mut [f32],
+    [by_weights, by_bias]: &mut [Vec<f32>; 2],
+) {
+    let (width, inputs, columns) = (input.shape.width, input.shape.channels, by_bias.len());
+    let stride = linear::width(columns);
+    let strip = STRIP_PX.div_ceil(width) * width;
+    let mut rows = vec![0.0; strip * stride];
+    let mut products = Vec::new();
+    let strips = by_input.chunks_mut(strip * inputs).zip(input.values.chunks(strip * inputs));
+    for ((by_input, input), gradient) in strips.zip(gradient.chunks(strip * columns)) {
+        let rows = &mut rows[..input.len() / inputs * stride];
+        for (pixel, row) in rows.chunks_exact_mut(stride).enumerate() {
+            for (part, pair) in row[..columns].chunks_exact_mut(columns / 2).enumerate() {
+                let from = pair_start(pixel, width, part) * columns / 2;
+                pair.copy_from_slice(&gradient[from..][..columns / 2]);
             }
+            by_bias.iter_mut().zip(&*row).for_each(|(sum, dy)| *sum += dy);
+        }
+        let rows = Rows { values: rows, stride };
+        linear::add_products(Rows { values: input, stride: inputs }, inputs, rows, by_weights);
+        matrix.times(rows, &mut products);
+        let products = products.chunks_exact(matrix.width);
+        for (by_input, product) in by_input.chunks_exact_mut(inputs).zip(products) {
+            by_input.copy_from_slice(&product[..inputs]);
         }
     }
-    result
+}
+
+/// Where the pair of output pixels in row 0 or 1 below an input pixel lies, counted in pairs from
+/// the first row that belongs to the input's first pixel.
+fn pair_start(pixel: usize, width: usize, row: usize) -> usize {
+    (2 * (pixel / width) + row) * width + pixel % width
 }
 
 /// The shape after up-sampling.
@@ -72,8 +127,51 @@ fn doubled(input: Shape, channels: usize) -> Shape {
     Shape { height: 2 * input.height, width: 2 * input.width, channels, ..input }
 }
 
-/// The pixel that one of the four parts of an input pixel goes to.
-fn target(input: Shape, pixel: usize, part: usize) -> usize {
-    let (row, column) = (pixel / input.width, pixel % input.width);
-    (2 * row + part / 2) * 2 * input.width + 2 * column + part % 2
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unet::noise::{check_close, noise, noise_map};
+
+    #[track_caller]
+    fn check([batch, height, width, inputs]: [usize; 4], outputs: usize) {
+        let input = noise_map([batch, height, width, inputs], 1);
+        let gradient = noise_map([batch, 2 * height, 2 * width, outputs], 2);
+        let (weights, bias) = (noise(4 * inputs * outputs, 3), noise(outputs, 4));
+        let mut output = vec![0.0; gradient.values.len()];
+        let mut by_input = vec![0.0; input.values.len()];
+        let mut by_weights = vec![0.0; weights.len()];
+        let mut by_bias = vec![0.0; outputs];
+        for (pixel, part) in (0..input.shape.n_px()).flat_map(|p| (0..4).map(move |part| (p, part)))
+        {
+            let (row, column) = (pixel / width * 2 + part / 2, pixel % width * 2 + part % 2);
+            for o in 0..outputs {
+                let to = (row * 2 * width + column) * outputs + o;
+                let dy = f64::from(gradient.values[to]);
+                by_bias[o] += dy;
+                output[to] = f64::from(bias[o]);
+                for i in 0..inputs {
+                    let (from, at) = (pixel * inputs + i, (i * 4 + part) * outputs + o);
+                    let (x, w) = (f64::from(input.values[from]), f64::from(weights[at]));
+                    output[to] += x * w;
+                    by_input[from] += dy * w;
+                    by_weights[at] += dy * x;
+                }
+            }
+        }
+        let found = forward(input.view(), &weights, &bias);
+        assert_eq!(found.shape, gradient.shape);
+        check_close("output", &found.values, &output, 1e-5);
+        let gradients = backward(input.view(), &weights, gradient.view());
+        check_close("by input", &gradients.input.values, &by_input, 1e-5);
+        check_close("by weights", &gradients.weights, &by_weights, 1e-5);
+        check_close("by bias", &gradients.bias, &by_bias, 1e-5);
+    }
+
+    #[test]
+    fn output_and_gradients_are_those_of_the_definition() {
+        check([2, 4, 6, 16], 8);
+        check([1, 5, 3, 32], 16);
+        check([3, 1, 1, 2], 3);
+        check([2, 3, 130, 8], 4);
+    }
 }
