@@ -21,8 +21,10 @@ mod init;
 mod inputs;
 mod measure;
 mod merge;
+mod model;
 mod output;
 mod plan;
+mod predict;
 mod progress;
 mod report;
 mod rollback;
@@ -73,6 +75,8 @@ enum Command {
     Schema(schema::Args),
     Dataset(dataset::Args),
     Segment(segment::Args),
+    Predict(predict::Args),
+    Model(model::Args),
     Measure(measure::Args),
     Evaluate(evaluate::Args),
     Train(train::Args),
@@ -119,6 +123,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema(args) => schema::run(args, &mut out),
         Command::Dataset(args) => dataset_command(args, &mut out, has_color),
         Command::Segment(args) => segment::run(args, &mut out, cli.quiet),
+        Command::Predict(args) => predict::run(args, &mut out, cli.quiet),
+        Command::Model(args) => model::run(args, &mut out),
         Command::Measure(args) => measure::run(args, &mut out),
         Command::Evaluate(args) => evaluate::run(args, &mut out),
         Command::Train(args) => train::run(args, &mut out, cli.quiet),

@@ -7,6 +7,7 @@ mod carried;
 mod approvals;
 mod approve;
 mod fields;
+mod networks;
 mod output;
 mod partial;
 mod pictures;
@@ -29,7 +30,6 @@ use crate::approval::{Binding, Standing};
 use crate::digest::{Digest, DigestError};
 use crate::drift::{DriftError, FieldPair, Side, compare, noise_floor};
 use crate::finding::{Code, Finding, has_errors};
-use crate::params::Loaded;
 use crate::project::{AccuracyFloors, Policy};
 use crate::report::html::Picture;
 use crate::report::model::{
@@ -134,9 +134,6 @@ pub enum GateError {
     Shards(#[from] ShardError),
 }
 
-/// The key of a profile that names its network's weights.
-const WEIGHTS_KEY: &str = "unet.weights_sha256";
-
 /// Exit code when there is nothing to check.
 pub const NOTHING: u8 = 3;
 
@@ -178,16 +175,13 @@ impl Prepared {
     }
 
     fn run(&self, request: &Request<'_>, work: Work<'_>) -> Vec<ProfileRuns> {
-        let cache = request.cache.as_ref();
-        let (base_folder, head_folder) = self.sides.models_folders();
+        let (base_models, head_models) = networks::models(request, &self.sides);
         let plan = RunPlan {
             base: &request.base,
             head: &request.head,
-            // Weights that git does not hold may lie in the working folder: the digest names them.
-            base_models: Models::new(&request.base, base_folder, cache)
-                .or_in(&request.head, head_folder),
-            head_models: Models::new(&request.head, head_folder, cache),
-            cache,
+            base_models,
+            head_models,
+            cache: request.cache.as_ref(),
             engine: fingerprint::measured(),
             work,
         };
@@ -288,6 +282,7 @@ impl Decision {
         runs: &[ProfileRuns],
     ) -> Result<Outcome, GateError> {
         let policy = sides.policy();
+        let models = networks::models(request, &sides);
         let parts: Vec<ProfileParts<'_>> = cases
             .iter()
             .zip(runs)
@@ -301,7 +296,7 @@ impl Decision {
                     base: case.base.as_ref().map(|loaded| loaded.params.digest().to_string()),
                     head: case.head.as_ref().map(|loaded| loaded.params.digest().to_string()),
                 },
-                changed_keys: changed_keys(case),
+                changed_keys: changed_keys(case, models),
             })
             .collect();
         let mut remarks = remarks::of(cases, &self.judgement);
@@ -373,18 +368,16 @@ fn accuracy(case: &Case, runs: &ProfileRuns, policy: &Policy) -> AccuracyCase {
     AccuracyCase { base, head, floors: floors.unwrap_or_else(AccuracyFloors::default) }
 }
 
-fn changed_keys(case: &Case) -> Vec<ChangedKey> {
+fn changed_keys(case: &Case, models: (Models<'_>, Models<'_>)) -> Vec<ChangedKey> {
     let Some((base, head)) = case.base.as_ref().zip(case.head.as_ref()) else { return Vec::new() };
     let keys = base.params.changed_keys(&head.params).into_iter();
     keys.map(|changed| {
-        let told = |loaded: &Loaded, value: String| match &loaded.params.unet {
-            Some(unet) if changed.key == WEIGHTS_KEY => {
-                Some(format!("{} {}", unet.model, unet.weights.short()))
-            }
-            _ => Some(value),
-        };
-        let (base, head) = (told(base, changed.base), told(head, changed.head));
-        ChangedKey { key: changed.key, base, head }
+        if changed.key == networks::WEIGHTS_KEY {
+            let base = networks::told(base, models.0, changed.base);
+            let head = networks::told(head, models.1, changed.head);
+            return ChangedKey { key: changed.key, base: Some(base), head: Some(head) };
+        }
+        ChangedKey { key: changed.key, base: Some(changed.base), head: Some(changed.head) }
     })
     .collect()
 }

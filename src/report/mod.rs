@@ -9,5 +9,7 @@ pub mod geojson;
 pub mod html;
 pub mod markdown;
 pub mod model;
+pub mod model_card;
 pub mod overlay;
+pub mod probabilities;
 pub mod tables;

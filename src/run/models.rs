@@ -11,6 +11,7 @@ use crate::params::{Loaded, Unet, place_of_key};
 use crate::project;
 use crate::revision::{Tree, TreeError};
 use crate::unet::UnetError;
+use crate::unet::card::{Card, CardError, MAX_CARD_BYTES};
 use crate::unet::plan::Network;
 use crate::unet::weights::{MAX_FILE_BYTES, Weights, WeightsError};
 use std::path::Path;
@@ -49,6 +50,14 @@ pub enum ModelError {
         path: String,
         /// What is wrong.
         source: WeightsError,
+    },
+    /// Their card is no card, or one of other weights.
+    #[error("`{path}`: {source}")]
+    Card {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: CardError,
     },
     /// They are of another network than the profile says.
     #[error(transparent)]
@@ -112,6 +121,37 @@ impl<'a> Models<'a> {
         crate::unet::check(unet, &network)?;
         Ok(network)
     }
+
+    /// The card of a profile's network, where there is one; whether it is the weights' is not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn card(&self, unet: &Unet) -> Result<Option<Card>, ModelError> {
+        let Some((tree, folder)) = self.place else { return Ok(None) };
+        let path = card_path(folder, unet);
+        match tree.read(&path, MAX_CARD_BYTES as u64) {
+            Ok(bytes) => {
+                Card::read(&bytes).map(Some).map_err(|source| ModelError::Card { path, source })
+            }
+            Err(TreeError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a profile's network is there, and what its card says holds for it.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn check(&self, unet: &Unet) -> Result<(), ModelError> {
+        self.network(unet)?;
+        if let Some(card) = self.card(unet)? {
+            let path = card_path(self.place.map_or("", |(_, at)| at), unet);
+            card.weights_of(&self.bytes(unet)?)
+                .map_err(|source| ModelError::Card { path, source })?;
+        }
+        Ok(())
+    }
 }
 
 impl ModelError {
@@ -132,6 +172,9 @@ impl ModelError {
             }
             Self::Weights { .. } => {
                 (Code::WrongForm, "unet.weights_sha256", "fetch or train the weights again")
+            }
+            Self::Card { .. } => {
+                (Code::DigestMismatch, "unet.model", "bring the card of these very weights")
             }
             Self::Network(_) => {
                 (Code::ReferenceUnknown, "unet", "take the network's form from the model's card")

@@ -30,6 +30,35 @@ pub enum Output {
     Distance = 2,
 }
 
+impl Output {
+    /// All of them, in order.
+    pub const ALL: [Self; OUTPUTS as usize] = [Self::Nucleus, Self::Boundary, Self::Distance];
+
+    /// The word for it in cards and names of files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nucleus => "nucleus",
+            Self::Boundary => "boundary",
+            Self::Distance => "distance",
+        }
+    }
+
+    /// What it means, with its range.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Nucleus => "probability of lying in a nucleus, 0 to 1",
+            Self::Boundary => {
+                "probability of lying within a nucleus's rim, or between two that touch, 0 to 1"
+            }
+            Self::Distance => {
+                "distance to the nucleus's own border, 0 outside, 1 at its deepest pixel"
+            }
+        }
+    }
+}
+
 /// The form of a U-Net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -49,6 +49,23 @@ impl InputScaling {
     }
 }
 
+/// Stains of an image whose clear glass is white, for channels that need no vectors.
+///
+/// Scaling takes off what another white would add to an optical density.
+pub const CLEAR_GLASS: Stains =
+    Stains { hematoxylin: [0.0; 3], dab: None, eosin: None, background: [255.0; 3] };
+
+/// The channels that a network of so many inputs is usually given: gray as often as needed, or the
+/// optical densities of red, green and blue; `None` for a color image and another number.
+#[must_use]
+pub fn usual_channels(is_color: bool, n_channels: usize) -> Option<Vec<Channel>> {
+    match (is_color, n_channels) {
+        (false, n_channels) => Some(vec![Channel::Gray; n_channels]),
+        (true, 3) => Some(vec![Channel::OdRed, Channel::OdGreen, Channel::OdBlue]),
+        (true, _) => None,
+    }
+}
+
 /// The channels of an image, as integers in steps of a fixed size.
 #[derive(Debug, Clone)]
 pub struct Planes {

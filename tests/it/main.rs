@@ -41,5 +41,6 @@ mod ssh_keys;
 mod sshd;
 mod step;
 mod tidy;
+mod unet;
 mod tiny_network;
 mod workflows;

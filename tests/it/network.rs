@@ -48,7 +48,7 @@ fn a_network_that_says_the_same_passes() {
 
 #[test]
 fn weights_that_hardly_differ_pass_and_are_named() {
-    let (_, gated) = gated(0.401);
+    let (_repository, gated) = gated(0.401);
     gated.expect(0, "equivalent", &["accuracy-moved"]);
     let changed = &gated.report()["profiles"][0]["changed_keys"];
     assert_eq!(changed.as_array().unwrap().len(), 1, "{changed}");
@@ -60,7 +60,7 @@ fn weights_that_hardly_differ_pass_and_are_named() {
 
 #[test]
 fn weights_that_find_other_nuclei_are_stopped() {
-    let (_, gated) = gated(0.8);
+    let (_repository, gated) = gated(0.8);
     gated.expect(11, "drifted", &["measurement-drifted"]);
     let remark = &gated.report()["remarks"][0];
     assert_eq!((&remark["path"], &remark["line"]), (&CULTURE.into(), &5.into()), "{remark}");
@@ -73,7 +73,7 @@ fn weights_outside_of_git_are_found_by_their_digest() {
     repository.write(".gitignore", "/cellgate-report\n/models/*.safetensors\n");
     repository.commit("weights stay outside");
     repository.edit(CULTURE, "max_area_um2: 400", "max_area_um2: 410");
-    repository.gate().expect(0, "equivalent", &[]);
+    repository.gate().expect(0, "unchanged", &[]);
     // Base's are found in the cache once head has others.
     let (base, head) = (brighter_than(0.4), brighter_than(0.399));
     let cache = repository.path(".git/cellgate-cache");
@@ -96,7 +96,8 @@ fn weights_that_nobody_has_are_told_with_what_to_do() {
     assert!(told.out.contains("params/culture.yaml:5:"), "{}", told.out);
     repository.edit(CULTURE, "max_area_um2: 400", "max_area_um2: 410");
     let gated = repository.gate_in_full(&["--base", "HEAD"]);
-    gated.expect(11, "broken", &["field-failed"]);
+    assert!(gated.told.out.contains("cellgate dataset pull"), "{}", gated.told.out);
+    gated.expect(12, "broken", &["nothing-compared", "field-failed", "accuracy-unknown"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod bounds;
 #[cfg(test)]
 mod tests;
 
-use super::architecture::Architecture;
+use super::architecture::{Architecture, Output};
 use super::input::InputScaling;
 use super::weights::{Precision, WeightsError};
 use crate::digest::Digest;
@@ -289,18 +289,10 @@ impl OutputMeaning {
     /// What every network of this format answers.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let meanings = [
-            ("nucleus", "probability of lying in a nucleus, 0 to 1"),
-            (
-                "boundary",
-                "probability of lying within a nucleus's rim, or between two that touch, 0 to 1",
-            ),
-            ("distance", "distance to the nucleus's own border, 0 outside, 1 at its deepest pixel"),
-        ];
-        let meaning = |(name, meaning): (&str, &str)| Self {
-            name: name.to_owned(),
-            meaning: meaning.to_owned(),
+        let meaning = |output: Output| Self {
+            name: output.as_str().to_owned(),
+            meaning: output.meaning().to_owned(),
         };
-        meanings.into_iter().map(meaning).collect()
+        Output::ALL.map(meaning).to_vec()
     }
 }
