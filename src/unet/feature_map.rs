@@ -26,6 +26,18 @@ impl Shape {
         self.batch * self.height * self.width
     }
 
+    /// Half the height and width, rounded down.
+    #[must_use]
+    pub fn halved(self) -> Self {
+        Self { height: self.height / 2, width: self.width / 2, ..self }
+    }
+
+    /// Twice the height and width.
+    #[must_use]
+    pub fn doubled(self) -> Self {
+        Self { height: 2 * self.height, width: 2 * self.width, ..self }
+    }
+
     /// The same maps with other channels.
     #[must_use]
     pub fn with_channels(self, channels: usize) -> Self {
@@ -51,6 +63,13 @@ impl FeatureMap {
     #[must_use]
     pub fn zeros(shape: Shape) -> Self {
         Self { shape, values: vec![0.0; shape.n_values()] }
+    }
+
+    /// Takes another shape in the same memory, for someone who writes every number: what they are
+    /// until then is not said.
+    pub fn become_shape(&mut self, shape: Shape) {
+        self.shape = shape;
+        self.values.resize(shape.n_values(), 0.0);
     }
 
     /// The same maps, borrowed.

@@ -11,6 +11,7 @@ use crate::vectors::{Simd, WithSimd};
 pub(super) const PARTS: usize = 16;
 
 /// A matrix, laid out for products.
+#[derive(Debug, Clone)]
 pub(super) struct Matrix {
     depth: usize,
     /// Columns, rounded up to 16.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 /// The results have half the height and width, rounded down.
 #[must_use]
 pub fn forward(input: View<'_>) -> (FeatureMap, Vec<u8>) {
-    let shape = pooled(input.shape);
+    let shape = input.shape.halved();
     let mut output = FeatureMap::zeros(shape);
     let mut places = vec![0; shape.n_values()];
     let (from, to) = (input.shape.width * shape.channels, shape.width * shape.channels);
@@ -77,23 +77,36 @@ pub fn backward(gradient: View<'_>, places: &[u8], input: Shape) -> FeatureMap {
     result
 }
 
+/// Channels that are treated at once: few enough that a pixel's channels are a multiple.
+const BLOCK: usize = 8;
+
 /// Gives pixels of a row what is theirs; `FIRST` is the number of the row's first candidate.
 #[inline(always)]
 fn unpool_row<const FIRST: u8>(gradient: &[f32], places: &[u8], channels: usize, row: &mut [f32]) {
     let pixels = gradient.chunks_exact(channels).zip(places.chunks_exact(channels));
     for ((gradient, places), two) in pixels.zip(row.chunks_exact_mut(2 * channels)) {
         let (left, right) = two.split_at_mut(channels);
-        let channels = gradient.iter().zip(places).zip(left.iter_mut().zip(right));
-        for ((gradient, place), (left, right)) in channels {
-            *left = if *place == FIRST { *gradient } else { 0.0 };
-            *right = if *place == FIRST + 1 { *gradient } else { 0.0 };
+        let (gradient, places) = (gradient.as_chunks::<BLOCK>(), places.as_chunks::<BLOCK>());
+        let (left, right) = (left.as_chunks_mut::<BLOCK>(), right.as_chunks_mut::<BLOCK>());
+        let blocks = gradient.0.iter().zip(places.0).zip(left.0.iter_mut().zip(right.0));
+        for ((gradient, places), (left, right)) in blocks {
+            choose::<FIRST>(gradient, places, left, right);
         }
+        choose::<FIRST>(gradient.1, places.1, left.1, right.1);
     }
 }
 
-/// The shape after pooling.
-fn pooled(input: Shape) -> Shape {
-    Shape { height: input.height / 2, width: input.width / 2, ..input }
+/// Gives the channels of two pixels what is theirs.
+#[inline(always)]
+fn choose<const FIRST: u8>(gradient: &[f32], places: &[u8], left: &mut [f32], right: &mut [f32]) {
+    let channels = gradient.iter().zip(places).zip(left.iter_mut().zip(right));
+    for ((gradient, place), (left, right)) in channels {
+        // One for the place itself, 0 for others, without a choice: this becomes vectors.
+        let place = f32::from(*place);
+        let share = |candidate: u8| (1.0 - (place - f32::from(candidate)).abs()).max(0.0);
+        *left = gradient * share(FIRST);
+        *right = gradient * share(FIRST + 1);
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Weights are `[in][2][2][out]`: `weights[((input * 2 + row) * 2 + column) * outputs + output]`.
 
-use super::feature_map::{FeatureMap, Shape, View};
+use super::feature_map::{FeatureMap, View};
 use super::gemm::Rows;
 use super::linear::{self, Matrix};
 use rayon::prelude::*;
@@ -28,28 +28,50 @@ pub struct Gradients {
 /// `bias`: one for each output channel. The result has twice the height and width.
 #[must_use]
 pub fn forward(input: View<'_>, weights: &[f32], bias: &[f32]) -> FeatureMap {
-    let (inputs, outputs) = (input.shape.channels, bias.len());
-    let matrix = Matrix::new(inputs, 4 * outputs, |i, column| weights[i * 4 * outputs + column]);
-    let mut output = FeatureMap::zeros(doubled(input.shape, outputs));
-    let width = input.shape.width;
-    let strip = STRIP_PX.div_ceil(width.max(1)) * width;
-    let bias = bias.repeat(2);
-    let strips = output.values.par_chunks_mut((strip * 4 * outputs).max(1));
-    let strips = strips.zip(input.values.par_chunks((strip * inputs).max(1)));
-    strips.for_each_init(Vec::new, |products, (output, input)| {
-        matrix.times(Rows { values: input, stride: inputs }, products);
-        for (pixel, product) in products.chunks_exact(matrix.width).enumerate() {
-            if pixel * inputs == input.len() {
-                break;
-            }
-            for (row, pair) in product[..4 * outputs].chunks_exact(2 * outputs).enumerate() {
-                let pair = pair.iter().zip(&bias);
-                let to = &mut output[pair_start(pixel, width, row) * 2 * outputs..];
-                to.iter_mut().zip(pair).for_each(|(y, (product, bias))| *y = product + bias);
-            }
-        }
-    });
+    let shape = input.shape.doubled().with_channels(bias.len());
+    let mut output = FeatureMap::zeros(shape);
+    Layer::new(weights, bias).run(input, &mut output);
     output
+}
+
+/// An up-sampling, prepared once and run many times.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    matrix: Matrix,
+    /// Twice.
+    bias: Vec<f32>,
+}
+
+impl Layer {
+    /// Prepares weights and bias, shaped as [`forward`] takes them.
+    #[must_use]
+    pub fn new(weights: &[f32], bias: &[f32]) -> Self {
+        let columns = 4 * bias.len();
+        let inputs = weights.len() / columns;
+        let matrix = Matrix::new(inputs, columns, |i, column| weights[i * columns + column]);
+        Self { matrix, bias: bias.repeat(2) }
+    }
+
+    /// Does what [`forward`] does; what was in `output` is written over.
+    pub fn run(&self, input: View<'_>, output: &mut FeatureMap) {
+        let (inputs, outputs) = (input.shape.channels, self.bias.len() / 2);
+        output.become_shape(input.shape.doubled().with_channels(outputs));
+        let width = input.shape.width;
+        let strip = STRIP_PX.div_ceil(width.max(1)) * width;
+        let strips = output.values.par_chunks_mut((strip * 4 * outputs).max(1));
+        let strips = strips.zip(input.values.par_chunks((strip * inputs).max(1)));
+        strips.for_each_init(Vec::new, |products, (output, input)| {
+            self.matrix.times(Rows { values: input, stride: inputs }, products);
+            let products = products.chunks_exact(self.matrix.width);
+            for (pixel, product) in products.take(input.len() / inputs).enumerate() {
+                for (row, pair) in product.chunks_exact(2 * outputs).take(2).enumerate() {
+                    let pair = pair.iter().zip(&self.bias);
+                    let to = &mut output[pair_start(pixel, width, row) * 2 * outputs..];
+                    to.iter_mut().zip(pair).for_each(|(y, (product, bias))| *y = product + bias);
+                }
+            }
+        });
+    }
 }
 
 /// The gradients of a loss, from its gradient by the output of [`forward`].
@@ -120,11 +142,6 @@ fn add_part(
 /// the first row that belongs to the input's first pixel.
 fn pair_start(pixel: usize, width: usize, row: usize) -> usize {
     (2 * (pixel / width) + row) * width + pixel % width
-}
-
-/// The shape after up-sampling.
-fn doubled(input: Shape, channels: usize) -> Shape {
-    Shape { height: 2 * input.height, width: 2 * input.width, channels, ..input }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::unet::feature_map::Shape;
 use crate::unet::noise::{check_close, noise, noise_map};
 
 /// Calls with each tap, the input pixel that it reads and the output pixel that it adds to.
@@ -95,6 +96,36 @@ fn several_inputs_count_as_one() {
 #[test]
 fn an_image_that_is_wider_than_a_strip_is_right() {
     check([1, 6, 600], &[8], 8);
+}
+
+/// Compares a layer with the convolution, bias, ReLU and pooling one after the other.
+#[track_caller]
+fn check_layer([batch, height, width]: [usize; 3], inputs: &[usize], outputs: usize) {
+    let map = |channels: &usize| noise_map([batch, height, width, *channels], *channels as u64);
+    let maps: Vec<_> = inputs.iter().map(map).collect();
+    let views: Vec<_> = maps.iter().map(FeatureMap::view).collect();
+    let weights = noise(9 * inputs.iter().sum::<usize>() * outputs, 77);
+    let bias = noise(outputs, 78);
+    let mut expected = forward(&views, &weights, outputs);
+    for (place, value) in expected.values.iter_mut().enumerate() {
+        *value = (*value + bias[place % outputs]).max(0.0);
+    }
+    // What was in the maps before, of whatever shape, must not show.
+    let (mut output, mut pooled) = (noise_map([1, 2, 3, 8], 5), noise_map([1, 40, 30, 8], 6));
+    let layer = Layer::new(&weights, &bias, inputs);
+    layer.run(&views, &mut output, Some(&mut pooled));
+    assert!(output == expected);
+    assert!(pooled == crate::unet::pooling::forward(expected.view()).0);
+    layer.run(&views, &mut output, None);
+    assert!(output == expected);
+}
+
+#[test]
+fn a_layer_is_a_convolution_with_bias_relu_and_pooling() {
+    check_layer([1, 16, 16], &[16], 16);
+    check_layer([2, 5, 7], &[3], 8);
+    check_layer([3, 9, 10], &[16, 8], 24);
+    check_layer([2, 6, 3], &[8], 32);
 }
 
 /// All numbers of the three operations on a pool of threads.

@@ -10,6 +10,7 @@ use crate::vectors::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Transformed weights: for each panel of 16 outputs `[36][depth][16]`.
+#[derive(Debug, Clone)]
 pub(super) struct Packed {
     /// Inputs.
     pub(super) depth: usize,
