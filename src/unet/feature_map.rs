@@ -1,7 +1,7 @@
 //! Feature maps: batches of grids with several numbers at each pixel.
 
 /// The shape of a batch of feature maps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shape {
     /// How many maps.
     pub batch: usize,
@@ -50,7 +50,7 @@ impl Shape {
 /// # Shapes
 /// `values[((map * height + row) * width + column) * channels + channel]`, the order that other
 /// programs call NHWC or channels-last.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FeatureMap {
     /// The shape.
     pub shape: Shape,

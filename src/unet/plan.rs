@@ -8,11 +8,11 @@
 use super::architecture::{
     Architecture, NORMALIZATION_EPSILON, Normalization, OUTPUTS, UpSampling,
 };
-use super::feature_map::{FeatureMap, View};
+use super::feature_map::FeatureMap;
 use super::input::InputScaling;
 use super::mirror;
 use super::weights::Weights;
-use super::{conv, head, pooling, up_sampling};
+use super::{conv, head, up_sampling};
 use rayon::prelude::*;
 
 /// A network ready to predict.
@@ -20,26 +20,25 @@ use rayon::prelude::*;
 pub struct Network {
     architecture: Architecture,
     input: InputScaling,
-    encoder: Vec<[Convolution; 2]>,
+    /// From the top to the bottom.
+    encoder: Vec<Block>,
     /// From the bottom to the top.
     decoder: Vec<Step>,
     head: Mixing,
 }
 
-/// A 3x3 convolution and the bias that is added to it, before ReLU.
+/// Two 3x3 convolutions, each with its bias and ReLU.
 #[derive(Debug, Clone)]
-struct Convolution {
-    /// `[3][3][in][out]`.
-    weights: Vec<f32>,
-    bias: Vec<f32>,
+struct Block {
+    first: conv::Layer,
+    second: conv::Layer,
 }
 
 /// One level on the way up.
 #[derive(Debug, Clone)]
 struct Step {
-    /// `[in][2][2][out]` and its bias.
-    up: Mixing,
-    block: [Convolution; 2],
+    up: up_sampling::Layer,
+    block: Block,
 }
 
 /// Weights and bias of a convolution that mixes the channels of single pixels.
@@ -49,17 +48,37 @@ struct Mixing {
     bias: Vec<f32>,
 }
 
+/// Maps on the way through a network; those of one prediction serve the next.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// What the encoder found at each level but the bottom.
+    skips: Vec<FeatureMap>,
+    /// Between the two convolutions of a block.
+    middle: FeatureMap,
+    /// What goes down to the next level.
+    pooled: FeatureMap,
+    /// What comes up from the level below.
+    up: FeatureMap,
+    /// What a block of the decoder, or the bottom, found.
+    found: FeatureMap,
+}
+
 impl Network {
     /// Prepares trained weights.
     #[must_use]
     pub fn new(weights: &Weights) -> Self {
         let architecture = *weights.architecture();
-        let encoder = (0..=architecture.depth)
-            .map(|level| block(weights, &format!("encoder.{level}")))
-            .collect();
+        let down = |level: u32| {
+            let above = level.checked_sub(1).map(|level| architecture.width(level));
+            let inputs = above.unwrap_or(architecture.in_channels as usize);
+            block(weights, &format!("encoder.{level}"), &[inputs])
+        };
+        let encoder = (0..=architecture.depth).map(down).collect();
         let step = |level| {
             let name = format!("decoder.{level}");
-            Step { up: up(weights, &name), block: block(weights, &name) }
+            let up = up(weights, &name);
+            let up = up_sampling::Layer::new(&up.weights, &up.bias);
+            Step { up, block: block(weights, &name, &[architecture.width(level); 2]) }
         };
         let decoder = (0..architecture.depth).rev().map(step).collect();
         let head = Mixing {
@@ -95,6 +114,12 @@ impl Network {
     /// When `input` has another number of channels.
     #[must_use]
     pub fn predict(&self, input: &FeatureMap) -> FeatureMap {
+        self.predict_in(&mut Room::default(), input)
+    }
+
+    /// Does what [`Self::predict`] does, in room that was used before.
+    #[must_use]
+    pub fn predict_in(&self, room: &mut Room, input: &FeatureMap) -> FeatureMap {
         assert_eq!(input.shape.channels, self.architecture.in_channels as usize);
         let outputs = OUTPUTS as usize;
         if input.values.is_empty() {
@@ -103,7 +128,7 @@ impl Network {
         let stride = self.architecture.stride();
         let (height, width) = (input.shape.height, input.shape.width);
         let padded = mirror::padded(input, stride);
-        let logits = self.logits(padded.as_ref().unwrap_or(input));
+        let logits = self.logits(room, padded.as_ref().unwrap_or(input));
         let mut answer = mirror::cropped(logits, height, width);
         answer.values.par_chunks_mut(1 << 14).for_each(|values| {
             values.iter_mut().for_each(|value| *value = logistic(*value));
@@ -112,43 +137,31 @@ impl Network {
     }
 
     /// The way through the network.
-    fn logits(&self, input: &FeatureMap) -> FeatureMap {
-        let mut skips: Vec<FeatureMap> = Vec::new();
-        let mut map = convolve_twice(&[input.view()], &self.encoder[0]);
-        for block in &self.encoder[1..] {
-            let pooled = pooling::forward(map.view()).0;
-            skips.push(map);
-            map = convolve_twice(&[pooled.view()], block);
+    fn logits(&self, room: &mut Room, input: &FeatureMap) -> FeatureMap {
+        let Room { skips, middle, pooled, up, found } = room;
+        skips.resize_with(self.decoder.len(), FeatureMap::default);
+        for (level, (block, skip)) in self.encoder.iter().zip(&mut *skips).enumerate() {
+            let input = if level == 0 { input } else { &*pooled };
+            block.first.run(&[input.view()], middle, None);
+            block.second.run(&[middle.view()], skip, Some(pooled));
         }
-        for (step, skip) in self.decoder.iter().zip(skips.into_iter().rev()) {
-            let up = up_sampling::forward(map.view(), &step.up.weights, &step.up.bias);
-            drop(map);
-            map = convolve_twice(&[skip.view(), up.view()], &step.block);
+        if let Some(bottom) = self.encoder.last() {
+            bottom.first.run(&[pooled.view()], middle, None);
+            bottom.second.run(&[middle.view()], found, None);
         }
-        head::forward(map.view(), &self.head.weights, &self.head.bias)
+        for (Step { up: layer, block }, skip) in self.decoder.iter().zip(skips.iter().rev()) {
+            layer.run(found.view(), up);
+            block.first.run(&[skip.view(), up.view()], middle, None);
+            block.second.run(&[middle.view()], found, None);
+        }
+        head::forward(found.view(), &self.head.weights, &self.head.bias)
     }
 }
 
-/// Two convolutions, each with its bias and ReLU.
-fn convolve_twice(inputs: &[View<'_>], [one, two]: &[Convolution; 2]) -> FeatureMap {
-    let first = convolve(inputs, one);
-    convolve(&[first.view()], two)
-}
-
-fn convolve(inputs: &[View<'_>], convolution: &Convolution) -> FeatureMap {
-    let Convolution { weights, bias } = convolution;
-    let mut map = conv::forward(inputs, weights, bias.len());
-    map.values.par_chunks_mut(bias.len() * 1024).for_each(|pixels| {
-        for pixel in pixels.chunks_exact_mut(bias.len()) {
-            pixel.iter_mut().zip(bias).for_each(|(value, bias)| *value = (*value + bias).max(0.0));
-        }
-    });
-    map
-}
-
-/// The two convolutions of a block, each with its normalization folded in.
-fn block(weights: &Weights, name: &str) -> [Convolution; 2] {
-    [1, 2].map(|number| {
+/// The two convolutions of a block, each with its normalization folded in; the first takes maps of
+/// so many channels.
+fn block(weights: &Weights, name: &str, inputs: &[usize]) -> Block {
+    let layer = |number: u32, inputs: Option<&[usize]>| {
         let tensor = |part: &str| weights.tensor(&format!("{name}.{part}"));
         let weight = tensor(&format!("conv{number}.weight"));
         let (factors, bias) = match weights.architecture().normalization {
@@ -163,8 +176,9 @@ fn block(weights: &Weights, name: &str) -> [Convolution; 2] {
                 folded(scale, bias, mean, variance)
             }
         };
-        Convolution { weights: of_taps(weight, &factors), bias }
-    })
+        conv::Layer::new(&of_taps(weight, &factors), &bias, inputs.unwrap_or(&[bias.len()]))
+    };
+    Block { first: layer(1, Some(inputs)), second: layer(2, None) }
 }
 
 /// Factor and bias that do what a batch normalization does.

@@ -6,7 +6,7 @@
 use super::architecture::OUTPUTS;
 use super::feature_map::FeatureMap;
 use super::mirror::{Flip, cropped, padded, window};
-use super::plan::Network;
+use super::plan::{Network, Room};
 
 /// Predicts an image in tiles, on request as the mean over its four mirror images.
 ///
@@ -24,11 +24,12 @@ pub fn predict(
     tile_px: usize,
     is_mirrored: bool,
 ) -> FeatureMap {
+    let mut room = Room::default();
     if !is_mirrored {
-        return predict_once(network, input, tile_px);
+        return predict_once(network, &mut room, input, tile_px);
     }
     let [itself, columns, rows, both] =
-        Flip::ALL.map(|flip| flip.of(&predict_once(network, &flip.of(input), tile_px)));
+        Flip::ALL.map(|flip| flip.of(&predict_once(network, &mut room, &flip.of(input), tile_px)));
     // Pairs first: a mirrored image then gives the mirrored answer, to the bit.
     let mut sum = added(added(itself, &columns), &added(rows, &both));
     sum.values.iter_mut().for_each(|value| *value *= 0.25);
@@ -40,14 +41,19 @@ fn added(mut one: FeatureMap, two: &FeatureMap) -> FeatureMap {
     one
 }
 
-fn predict_once(network: &Network, input: &FeatureMap, tile_px: usize) -> FeatureMap {
+fn predict_once(
+    network: &Network,
+    room: &mut Room,
+    input: &FeatureMap,
+    tile_px: usize,
+) -> FeatureMap {
     let architecture = network.architecture();
     let stride = architecture.stride();
     let margin = architecture.reach_px().next_multiple_of(stride);
     let tile = tile_px.next_multiple_of(stride).max(2 * margin + stride);
     let (height, width) = (input.shape.height, input.shape.width);
     if height <= tile && width <= tile {
-        return network.predict(input);
+        return network.predict_in(room, input);
     }
     let padded = padded(input, stride);
     let input = padded.as_ref().unwrap_or(input);
@@ -56,7 +62,7 @@ fn predict_once(network: &Network, input: &FeatureMap, tile_px: usize) -> Featur
         for column in stretches(input.shape.width, tile, margin) {
             let start = (row.start, column.start);
             let size = (row.end - row.start, column.end - column.start);
-            let part = network.predict(&window(input, start, size));
+            let part = network.predict_in(room, &window(input, start, size));
             keep(&mut answer, &part, row, column);
         }
     }

@@ -124,7 +124,7 @@ fn probabilities_are_written_as_pictures() {
     let folder = tempfile::tempdir().unwrap();
     imported(folder.path());
     said(&["dataset", "phantom", "--out", "phantoms", "--n-fields", "1"], folder.path(), 0);
-    let images = folder.path().join("phantoms/images");
+    let images = folder.path().join("phantoms/original");
     let image = std::fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().path());
     let gray = image.filter(|path| path.to_str().unwrap().contains("fluorescence")).next().unwrap();
     let gray = gray.to_str().unwrap();

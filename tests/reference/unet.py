@@ -92,7 +92,7 @@ def write(name, normalized, transposed, prefix, dtype):
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_normal_(module.weight)
     # Small logits, so that no probability is 0 or 1.
-    nn.init.normal_(model.head.weight, 0, 0.05)
+    nn.init.normal_(model.head.weight, 0, 0.05 if normalized else 0.5)
     state = {key: value.to(dtype) if value.is_floating_point() else value
              for key, value in model.state_dict().items()}
     save_file({prefix + key: value for key, value in state.items()}, FOLDER / f"{name}.safetensors")
