@@ -11,7 +11,7 @@ use crate::vectors::wide;
 use rayon::prelude::*;
 
 /// Steps of one unit of optical density; `u16` then reaches 8, past what 8 bits can hold.
-const STEPS_PER_OD: f64 = 8192.0;
+pub const STEPS_PER_OD: f64 = 8192.0;
 
 /// The detection channel, in steps of a fixed size.
 #[derive(Debug, Clone)]

@@ -34,4 +34,5 @@ pub mod sample;
 pub mod targets;
 #[cfg(all(test, feature = "train"))]
 mod tests;
+pub mod validation;
 pub mod warp;

@@ -6,7 +6,6 @@
 use super::recipe::Input;
 use crate::dataset::{Dataset, Field};
 use crate::finding::{Code, Finding};
-use crate::params::Stains;
 use crate::raster::{Labels, Raster};
 use crate::revision::Tree;
 use crate::segment::SegmentError;
@@ -14,7 +13,8 @@ use crate::segment::components::Run;
 use crate::segment::distance::{Scratch, squared_distances};
 use crate::segment::patch::Patch;
 use crate::source::Place;
-use crate::unet::input::{Planes, Scale};
+use crate::unet::feature_map::{FeatureMap, Shape};
+use crate::unet::input::{CLEAR_GLASS, Planes, Scale};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -106,16 +106,41 @@ impl Sample {
         (self.labels.width(), self.labels.height())
     }
 
+    /// What a network sees of the whole image.
+    ///
+    /// # Shapes
+    /// One map of the sample's size with `n_inputs` channels; one kept channel goes to all of them.
+    ///
+    /// # Panics
+    /// When several channels are kept, and not `n_inputs`.
+    #[must_use]
+    pub fn seen(&self, n_inputs: usize) -> FeatureMap {
+        assert!(self.n_kept == 1 || self.n_kept == n_inputs, "channels of sample and network");
+        let (width, height) = self.size();
+        let (width, height) = (width as usize, height as usize);
+        let mut map = FeatureMap::zeros(Shape { batch: 1, height, width, channels: n_inputs });
+        if self.n_kept == 1 {
+            let pixels = map.values.chunks_exact_mut(n_inputs.max(1)).zip(&self.values);
+            pixels.for_each(|(pixel, &value)| pixel.fill(self.scale.apply(value)));
+        } else {
+            let places = map.values.iter_mut().zip(&self.values);
+            places.for_each(|(place, &value)| *place = self.scale.apply(value));
+        }
+        map
+    }
+
+    /// The true nuclei.
+    #[must_use]
+    pub fn truth(&self) -> Labels {
+        self.labels.map(u32::from)
+    }
+
     /// Memory that the sample takes, in bytes.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         2 * self.values.len() + 3 * self.labels.n_px() + 8 * self.centers.len()
     }
 }
-
-/// Stains of an image whose clear glass is white. Scaling takes off what another white would add.
-const CLEAR_GLASS: Stains =
-    Stains { hematoxylin: [0.65, 0.70, 0.29], dab: None, eosin: None, background: [255.0; 3] };
 
 /// Opens fields of a dataset, given by their places, and makes samples of them, in that order.
 ///
