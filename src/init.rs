@@ -67,20 +67,42 @@ const BESIDE: [(&str, &str); 3] = [
     ("params/profile.schema.json", include_str!("../params/profile.schema.json")),
 ];
 
-/// A caller of a workflow, and whether it deploys.
+/// A caller of a workflow, and who wants it.
 struct Caller {
     name: &'static str,
-    deploys: bool,
+    wanted: fn(&Wishes) -> bool,
     text: &'static str,
 }
 
+/// What a project is to do beside gating.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// Whether it deploys to a server.
+    pub deploys: bool,
+    /// Whether it trains networks.
+    pub trains: bool,
+}
+
 /// Callers of the workflows, which GitHub reads at the top of a repository alone.
-const CALLERS: [Caller; 5] = [
-    Caller { name: "gate", deploys: false, text: include_str!("../workflows/gate.yml") },
-    Caller { name: "comment", deploys: false, text: include_str!("../workflows/comment.yml") },
-    Caller { name: "approve", deploys: false, text: include_str!("../workflows/approve.yml") },
-    Caller { name: "deploy", deploys: true, text: include_str!("../workflows/deploy.yml") },
-    Caller { name: "monitor", deploys: true, text: include_str!("../workflows/monitor.yml") },
+const CALLERS: [Caller; 6] = [
+    Caller { name: "gate", wanted: |_| true, text: include_str!("../workflows/gate.yml") },
+    Caller { name: "comment", wanted: |_| true, text: include_str!("../workflows/comment.yml") },
+    Caller { name: "approve", wanted: |_| true, text: include_str!("../workflows/approve.yml") },
+    Caller {
+        name: "deploy",
+        wanted: |wishes| wishes.deploys,
+        text: include_str!("../workflows/deploy.yml"),
+    },
+    Caller {
+        name: "monitor",
+        wanted: |wishes| wishes.deploys,
+        text: include_str!("../workflows/monitor.yml"),
+    },
+    Caller {
+        name: "train",
+        wanted: |wishes| wishes.trains,
+        text: include_str!("../workflows/train.yml"),
+    },
 ];
 
 /// A file to be.
@@ -94,15 +116,15 @@ pub struct NewFile {
     pub is_at_top: bool,
 }
 
-/// The files of a project with these profiles; `deploys` says whether it deploys to a server.
+/// The files of a project with these profiles.
 #[must_use]
-pub fn files(profiles: &[Shipped], deploys: bool) -> Vec<NewFile> {
+pub fn files(profiles: &[Shipped], wishes: Wishes) -> Vec<NewFile> {
     let own = |path: String, text: String| NewFile { path, text, is_at_top: false };
-    let mut files = vec![own(FILE.to_owned(), project(profiles, deploys))];
+    let mut files = vec![own(FILE.to_owned(), project(profiles, wishes.deploys))];
     let profile = |one: &Shipped| own(format!("params/{}.yaml", one.name), one.text.to_owned());
     files.extend(profiles.iter().map(profile));
     files.extend(BESIDE.map(|(path, text)| own(path.to_owned(), text.to_owned())));
-    let callers = CALLERS.iter().filter(|caller| deploys || !caller.deploys);
+    let callers = CALLERS.iter().filter(|caller| (caller.wanted)(&wishes));
     files.extend(callers.map(|caller| NewFile {
         path: format!(".github/workflows/{}.yml", caller.name),
         text: caller.text.to_owned(),

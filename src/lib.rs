@@ -17,6 +17,7 @@ pub mod vectors;
 pub mod revision;
 pub mod params;
 pub mod project;
+pub mod preparation;
 pub mod dataset;
 
 // Floor 2, pixels: from image to labels to numbers.
@@ -45,6 +46,7 @@ pub mod compare;
 pub mod init;
 
 // Floor 6, world: other machines and people.
+pub mod fetch;
 pub mod github;
 pub mod release;
 pub mod wire;

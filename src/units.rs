@@ -40,6 +40,12 @@ impl PixelSize {
         (self.0 - other.0).abs() <= 0.01 * self.0.max(other.0)
     }
 
+    /// The size of pixels that are `factor` times as long; `None` outside [`Self::RANGE_UM`].
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Option<Self> {
+        Self::from_um(self.0 * factor)
+    }
+
     /// A length of `px` pixels in micrometers.
     #[must_use]
     pub fn length_um(self, px: f64) -> f64 {

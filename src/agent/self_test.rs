@@ -1,18 +1,23 @@
 //! Self test: a release shows that it gives the numbers that it was approved with.
 //!
-//! `examine` is what the release's own program does: it measures its engine fingerprint and reads
-//! its profiles. `run` starts that program out of the staged release, bounded in time and words, and
+//! `examine` is what the release's own program does: it measures its engine fingerprint, reads its
+//! profiles and compares what their networks find with what the packer's machine found. `run` starts that program out of the staged release, bounded in time and words, and
 //! compares what it says with the manifest. Nothing of it is believed that the manifest does not say.
 
 use super::fault::Point;
 use super::refuse::{Refused, failed, refusal};
 use super::world::World;
+use crate::dataset::decode::{MAX_FILE_BYTES, decode_labels};
 use crate::digest::Digest;
 use crate::finding::has_errors;
-use crate::params::load_all;
+use crate::params::{Loaded, load_all};
+use crate::project;
 use crate::release::{PROGRAM, Release};
 use crate::revision::Tree;
 use crate::run::fingerprint;
+use crate::run::models::Models;
+use crate::run::ready::Ready;
+use crate::run::rehearsal::{difference as difference_of_labels, rehearse};
 use crate::wire::RefusalCode;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
@@ -61,6 +66,10 @@ pub fn examine(release: &Path) -> SelfTest {
     let shown = has_errors(&findings);
     let findings =
         findings.iter().filter(|_| shown).map(|one| format!("{}: {}", one.place.path, one.message));
+    let folder = project::models_folder(&tree);
+    let models = Models::new(&tree, &folder, None);
+    let networks = profiles.iter().filter_map(|loaded| of_network(&tree, loaded, models));
+    let findings = findings.chain(networks);
     SelfTest {
         schema: SCHEMA.to_owned(),
         engine_fingerprint: fingerprint::measured(),
@@ -73,6 +82,25 @@ pub fn examine(release: &Path) -> SelfTest {
             .collect(),
         findings: findings.take(20).collect(),
     }
+}
+
+/// What is wrong with a profile's network on this machine: its weights, or what it finds.
+fn of_network(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<String> {
+    loaded.params.unet.as_ref()?;
+    let name = &loaded.params.name;
+    let expected = ["png", "tif"].map(|ending| format!("reference/{name}_labels.{ending}"));
+    let expected = expected.into_iter().find(|path| tree.has_file(path).unwrap_or(false));
+    let differs = || -> Result<Option<String>, String> {
+        let path = expected.ok_or_else(|| "nobody says what it finds".to_owned())?;
+        let bytes = tree.read(&path, MAX_FILE_BYTES).map_err(|error| error.to_string())?;
+        let wrong = || format!("`{path}` is no label image");
+        let expected = decode_labels(&path, &bytes).map_err(|_| wrong())?;
+        let ready = Ready::load(&loaded.params, models).map_err(|error| error.to_string())?;
+        let run = rehearse(&ready).map_err(|error| error.to_string())?;
+        Ok(run.and_then(|run| difference_of_labels(&expected, &run.labels)))
+    };
+    let why = differs().unwrap_or_else(Some)?;
+    Some(format!("the network of `{name}`: {why}"))
 }
 
 /// Lets a staged release examine itself, and compares what it says with its manifest.

@@ -3,6 +3,10 @@
 //! Takes the arguments, calls the library, prints what was done. Findings are given back: the
 //! caller renders them and chooses the exit code.
 
+use super::failure::Failure;
+use super::inputs;
+use super::pull;
+use cellgate::dataset::decode::decode;
 use cellgate::dataset::manifest::{load_records, render_manifest};
 use cellgate::dataset::prepare::Preparation;
 use cellgate::dataset::split::assign_splits;
@@ -10,6 +14,7 @@ use cellgate::dataset::store::{StoreError, write_new};
 use cellgate::dataset::{Dataset, Split, write_phantoms};
 use cellgate::finding::Finding;
 use cellgate::params::Modality;
+use cellgate::preparation::{Histogram, MAX_EDGE_PX, Reference, Size};
 use cellgate::revision::{Tree, normalize};
 use cellgate::units::PixelSize;
 use clap::{Subcommand, ValueEnum};
@@ -28,6 +33,7 @@ enum Command {
     Check(CheckArgs),
     Phantom(PhantomArgs),
     Prepare(PrepareArgs),
+    Pull(pull::Args),
     Split(SplitArgs),
 }
 
@@ -84,7 +90,8 @@ impl From<ModalityName> for Modality {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cellgate dataset prepare images --masks truth --out datasets/nuclei --image-type he\n  \
-    cellgate dataset prepare images --masks binary --binary-masks --out nuclei --image-type he")]
+    cellgate dataset prepare images --masks binary --binary-masks --out nuclei --image-type he\n  \
+    cellgate dataset prepare images --out nuclei --image-type he --histogram equalize --resize 512x512")]
 struct PrepareArgs {
     /// Folder of the images
     #[arg(value_name = "IN")]
@@ -104,6 +111,12 @@ struct PrepareArgs {
     /// Edge length of a pixel in micrometers; without it the files' own
     #[arg(long, value_name = "UM", value_parser = parse_pixel_size)]
     pixel_size_um: Option<PixelSize>,
+    /// What becomes of the histograms: `none`, `equalize`, or `match:REF` for that of an image
+    #[arg(long, value_name = "HOW", default_value = "none", value_parser = parse_histogram)]
+    histogram: HistogramWord,
+    /// Size to bring images and masks to: `512x512` pixels, or `0.5um` a pixel
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    resize: Option<Size>,
     /// Name of the dataset
     #[arg(long, default_value = "nuclei", value_parser = parse_name)]
     name: String,
@@ -120,6 +133,14 @@ struct PrepareArgs {
     /// License of the fields, for example `CC0-1.0`
     #[arg(long)]
     license: Option<String>,
+}
+
+/// What becomes of histograms, as named on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HistogramWord {
+    None,
+    Equalize,
+    Match(PathBuf),
 }
 
 /// What fields may be used for, as named on the command line and in manifests.
@@ -155,17 +176,28 @@ pub(crate) enum DatasetError {
     /// Files could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Files could not be fetched.
+    #[error("{}", .0.text())]
+    Pull(Failure),
     /// Standard output could not be written.
     #[error("the output cannot be written")]
     Output(#[from] std::io::Error),
 }
 
 /// Runs the command; gives the findings about its input.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Vec<Finding>, DatasetError> {
+pub(crate) fn run(
+    args: &Args,
+    out: &mut dyn Write,
+    is_quiet: bool,
+) -> Result<Vec<Finding>, DatasetError> {
     match &args.command {
         Command::Check(args) => check(args, out),
         Command::Phantom(args) => phantom(args, out),
         Command::Prepare(args) => prepare(args, out),
+        Command::Pull(args) => {
+            pull::run(args, out, is_quiet).map_err(DatasetError::Pull)?;
+            Ok(Vec::new())
+        }
         Command::Split(args) => split(args, out),
     }
 }
@@ -193,12 +225,18 @@ fn phantom(args: &PhantomArgs, out: &mut dyn Write) -> Result<Vec<Finding>, Data
 }
 
 fn prepare(args: &PrepareArgs, out: &mut dyn Write) -> Result<Vec<Finding>, DatasetError> {
+    let histogram = match histogram(&args.histogram) {
+        Ok(histogram) => histogram,
+        Err(findings) => return Ok(findings),
+    };
     let preparation = Preparation {
         images: args.images.clone(),
         masks: args.masks.clone(),
         has_binary_masks: args.binary_masks,
         image_type: args.image_type.clone(),
         pixel_size: args.pixel_size_um,
+        histogram,
+        size: args.resize.unwrap_or_default(),
         split: match args.split {
             SplitName::Train => Split::Train,
             SplitName::Test => Split::Test,
@@ -212,6 +250,17 @@ fn prepare(args: &PrepareArgs, out: &mut dyn Write) -> Result<Vec<Finding>, Data
         writeln!(out, "wrote {}", manifest.display())?;
     }
     Ok(findings)
+}
+
+fn histogram(word: &HistogramWord) -> Result<Histogram, Vec<Finding>> {
+    let path = match word {
+        HistogramWord::None => return Ok(Histogram::Kept),
+        HistogramWord::Equalize => return Ok(Histogram::Equalized),
+        HistogramWord::Match(path) => path,
+    };
+    let bytes = inputs::read(path).map_err(|finding| vec![finding])?;
+    let decoded = decode(&path.to_string_lossy(), &bytes)?;
+    Ok(Histogram::Matched(Box::new(Reference::of(&decoded.image))))
 }
 
 fn split(args: &SplitArgs, out: &mut dyn Write) -> Result<Vec<Finding>, DatasetError> {
@@ -246,6 +295,26 @@ fn parse_pixel_size(text: &str) -> Result<PixelSize, String> {
     size.ok_or_else(|| format!("a number from {least} to {most} is needed"))
 }
 
+fn parse_histogram(text: &str) -> Result<HistogramWord, String> {
+    match (text, text.strip_prefix("match:")) {
+        ("none", _) => Ok(HistogramWord::None),
+        ("equalize", _) => Ok(HistogramWord::Equalize),
+        (_, Some(path)) if !path.is_empty() => Ok(HistogramWord::Match(path.into())),
+        _ => Err("`none`, `equalize` or `match:IMAGE` is needed".to_owned()),
+    }
+}
+
+fn parse_size(text: &str) -> Result<Size, String> {
+    let pixel = text.strip_suffix("um").and_then(|um| PixelSize::from_um(um.parse().ok()?));
+    let edges = || {
+        let (width, height) = text.split_once('x')?;
+        let edge = |text: &str| text.parse().ok().filter(|edge| (1..=MAX_EDGE_PX).contains(edge));
+        Some(Size::Px { width: edge(width)?, height: edge(height)? })
+    };
+    let size = pixel.map(Size::Pixel).or_else(edges);
+    size.ok_or_else(|| format!("`WIDTHxHEIGHT` up to {MAX_EDGE_PX}, or `0.5um`, is needed"))
+}
+
 fn parse_fraction(text: &str) -> Result<f64, String> {
     let fraction = text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction));
     fraction.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
@@ -274,7 +343,7 @@ mod tests {
     fn dataset(line: &[&str]) -> (String, Vec<Finding>) {
         let door = Door::try_parse_from([&["dataset"], line].concat()).unwrap();
         let mut out = Vec::new();
-        let findings = run(&door.args, &mut out).unwrap();
+        let findings = run(&door.args, &mut out, true).unwrap();
         (String::from_utf8(out).unwrap(), findings)
     }
 
@@ -316,7 +385,7 @@ mod tests {
         );
         let door = Door::try_parse_from(["dataset", "phantom", "--out", &drawn]).unwrap();
         assert!(matches!(
-            run(&door.args, &mut Vec::new()),
+            run(&door.args, &mut Vec::new(), true),
             Err(DatasetError::Store(StoreError::Exists(_)))
         ));
     }

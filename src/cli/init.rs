@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use cellgate::finding::closest;
-use cellgate::init::{SHIPPED, Shipped, files, write};
+use cellgate::init::{SHIPPED, Shipped, Wishes, files, write};
 use cellgate::params::Modality;
 use cellgate::revision::{folder_in_repository, repository_root};
 use clap::ValueEnum;
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Leave out what deploys to a server
     #[arg(long)]
     no_deploy: bool,
+    /// Add the workflow that trains networks
+    #[arg(long)]
+    train: bool,
     /// Only say what would be written
     #[arg(long)]
     dry_run: bool,
@@ -66,7 +69,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     let top = repository_root(&args.root).unwrap_or_else(|_| args.root.clone());
     let below = folder_in_repository(&args.root).unwrap_or_default();
     let top = if below.is_empty() { args.root.clone() } else { top };
-    let written = write(&files(&profiles, !args.no_deploy), &args.root, &top, args.dry_run)
+    let wishes = Wishes { deploys: !args.no_deploy, trains: args.train };
+    let written = write(&files(&profiles, wishes), &args.root, &top, args.dry_run)
         .map_err(|error| Failure::tool("the project cannot be written", &error))?;
     let word = if args.dry_run { "would write" } else { "wrote" };
     for (path, is_written) in &written {

@@ -26,6 +26,7 @@ mod output;
 mod plan;
 mod predict;
 mod progress;
+mod pull;
 mod report;
 mod rollback;
 mod schema;
@@ -121,7 +122,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
         Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
         Command::Schema(args) => schema::run(args, &mut out),
-        Command::Dataset(args) => dataset_command(args, &mut out, has_color),
+        Command::Dataset(args) => dataset_command(args, &mut out, (has_color, cli.quiet)),
         Command::Segment(args) => segment::run(args, &mut out, cli.quiet),
         Command::Predict(args) => predict::run(args, &mut out, cli.quiet),
         Command::Model(args) => model::run(args, &mut out),
@@ -166,9 +167,12 @@ fn misused(error: &clap::Error) -> u8 {
 fn dataset_command(
     args: &dataset::Args,
     out: &mut dyn io::Write,
-    has_color: bool,
+    (has_color, is_quiet): (bool, bool),
 ) -> Result<u8, Failure> {
-    let found = dataset::run(args, out).map_err(|error| Failure::tool("the dataset", &error))?;
+    let found = dataset::run(args, out, is_quiet).map_err(|error| match error {
+        dataset::DatasetError::Pull(failure) => failure,
+        error => Failure::tool("the dataset", &error),
+    })?;
     if !found.is_empty() {
         findings::print(out, findings::Format::Human, (&found, &[], &[]), has_color)?;
     }

@@ -120,6 +120,7 @@ fn entry(modality: Modality, image_type: &str, seed: u64) -> FieldEntry {
         mask: Some(MaskRecord {
             path: format!("masks/{name}_mask.png"),
             sha256: digest_of_labels(&truth),
+            url: None,
         }),
         image_type: image_type.to_owned(),
         pixel_size: Phantom::pixel_size(),
@@ -127,6 +128,7 @@ fn entry(modality: Modality, image_type: &str, seed: u64) -> FieldEntry {
         group: None,
         source: Some(source(seed)),
         license: Some(PHANTOM_LICENSE.to_owned()),
+        url: None,
     };
     let field = Field {
         name,

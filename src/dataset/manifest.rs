@@ -29,6 +29,13 @@ pub(super) const MAX_NAME: usize = 100;
 /// Form of names, which become names of files; the same as [`is_name`].
 const NAME_FORM: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
 
+/// Form of addresses; which of them may be asked is known where they are.
+const URL_FORM: &str =
+    "^(https://|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])[:/])[!-?A-~]{1,1900}$";
+
+/// The same in words.
+const URL_WORDS: &str = "an address that begins with `https://`, without a user in it";
+
 /// Whether a text can be the name of a dataset, a field or an image type.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
@@ -61,6 +68,8 @@ pub struct FieldRecord {
     pub source: Option<String>,
     /// Under which license.
     pub license: Option<String>,
+    /// Where the picture's file can be had.
+    pub url: Option<String>,
 }
 
 /// What a manifest says about a field's truth.
@@ -70,6 +79,8 @@ pub struct MaskRecord {
     pub path: String,
     /// Digest of its file, or of a phantom's labels.
     pub sha256: Digest,
+    /// Where its file can be had.
+    pub url: Option<String>,
 }
 
 /// What a field may be used for.
@@ -100,6 +111,9 @@ struct RawDataset {
     /// Name of the dataset.
     #[schemars(regex(pattern = NAME_FORM), extend("x-form" = "letters, digits, `.`, `_` and `-`"))]
     name: String,
+    /// Where the files can be had: each at this address and its path, `cellgate dataset pull` brings them.
+    #[schemars(regex(pattern = URL_FORM), extend("x-form" = URL_WORDS))]
+    url: Option<String>,
     /// The fields.
     #[schemars(length(min = 1, max = MAX_FIELDS))]
     fields: Vec<RawField>,
@@ -134,6 +148,12 @@ struct RawField {
     source: Option<String>,
     /// License of the field.
     license: Option<String>,
+    /// Where the image can be had, when it is elsewhere than the dataset.
+    #[schemars(regex(pattern = URL_FORM), extend("x-form" = URL_WORDS))]
+    url: Option<String>,
+    /// Where the label image can be had, when it is elsewhere than the dataset.
+    #[schemars(regex(pattern = URL_FORM), extend("x-form" = URL_WORDS))]
+    mask_url: Option<String>,
 }
 
 /// The JSON Schema of `dataset.yaml`.
@@ -175,7 +195,7 @@ fn read(tree: &Tree, folder: &str) -> Result<(Dataset, Vec<Finding>), Vec<Findin
     let mut fields: Vec<FieldEntry> = Vec::new();
     for (index, field) in raw.fields.iter().enumerate() {
         let at = |key: &str| document.place(&["fields".into(), index.into(), key.into()]);
-        fields.extend(entry(field, folder, &at, &mut findings));
+        fields.extend(entry((field, raw.url.as_deref()), folder, &at, &mut findings));
     }
     names_are_unique(&raw.fields, &document, &mut findings);
     let mut leaks = Vec::new();
@@ -207,19 +227,25 @@ fn unreadable(path: &str, error: &TreeError) -> Finding {
 
 /// Makes an entry of a field; `None` with findings when something in it is wrong.
 fn entry(
-    raw: &RawField,
+    (raw, base): (&RawField, Option<&str>),
     folder: &str,
     at: &dyn Fn(&str) -> Place,
     findings: &mut Vec<Finding>,
 ) -> Option<FieldEntry> {
     let image = inner_path(&raw.image, at("image"), findings);
     let sha256 = digest(&raw.sha256, at("sha256"), findings);
+    let url_of = |own: &Option<String>, path: &str| {
+        own.clone().or_else(|| Some(format!("{}/{path}", base?.trim_end_matches('/'))))
+    };
     let mask = match (&raw.mask, &raw.mask_sha256) {
         (None, None) => Some(None),
         (Some(path), Some(sha256)) => {
             let path = inner_path(path, at("mask"), findings);
             let sha256 = digest(sha256, at("mask_sha256"), findings);
-            path.zip(sha256).map(|(path, sha256)| Some(MaskRecord { path, sha256 }))
+            path.zip(sha256).map(|(path, sha256)| {
+                let url = url_of(&raw.mask_url, &path);
+                Some(MaskRecord { path, sha256, url })
+            })
         }
         (Some(_), None) => {
             findings.push(half_a_mask(at("mask"), "mask", "mask_sha256"));
@@ -230,9 +256,11 @@ fn entry(
             None
         }
     };
+    let image = image?;
     let record = FieldRecord {
+        url: url_of(&raw.url, &image),
         name: raw.name.clone(),
-        image: image?,
+        image,
         sha256: sha256?,
         mask: mask?,
         image_type: raw.image_type.clone(),
@@ -352,9 +380,14 @@ pub fn render_manifest(name: &str, fields: &[FieldRecord]) -> String {
             line("    ", "pixel_size_um", &pixel_size.um().to_string());
         }
         line("    ", "split", field.split.as_str());
-        for (key, value) in
-            [("group", &field.group), ("source", &field.source), ("license", &field.license)]
-        {
+        let mask_url = field.mask.as_ref().and_then(|mask| mask.url.clone());
+        for (key, value) in [
+            ("group", &field.group),
+            ("source", &field.source),
+            ("license", &field.license),
+            ("url", &field.url),
+            ("mask_url", &mask_url),
+        ] {
             if let Some(value) = value {
                 line("    ", key, &quoted(value));
             }

@@ -1,7 +1,8 @@
 //! Prepare: brings a folder of images, and of masks, into the layout.
 //!
 //! Takes PNG, JPEG and TIFF files, gives fields with PNG images and label masks. PNG files are taken
-//! over byte by byte; the others are converted without loss. Everything is tried before anything is
+//! over byte by byte; the others are converted without loss. Where histograms or sizes are to be
+//! others, images are drawn anew and masks follow by what lies at each pixel's center. Everything is tried before anything is
 //! written.
 
 use super::decode::{MAX_FILE_BYTES, binary_components, decode, decode_labels};
@@ -10,7 +11,8 @@ use super::groups::read_groups;
 use super::manifest::{MAX_NAME, Split};
 use super::store::{NewDataset, NewField, StoreError};
 use crate::finding::{Code, Finding, has_errors};
-use crate::raster::Labels;
+use crate::preparation::{Histogram, MAX_EDGE_PX, Size, pixel_size_after, resized, resized_labels};
+use crate::raster::{Image, Labels};
 use crate::revision::Tree;
 use crate::source::Place;
 use crate::units::PixelSize;
@@ -38,6 +40,10 @@ pub struct Preparation {
     pub image_type: String,
     /// Pixel size; without it the files' own.
     pub pixel_size: Option<PixelSize>,
+    /// What becomes of the images' histograms.
+    pub histogram: Histogram,
+    /// What becomes of the size of images and masks.
+    pub size: Size,
     /// What the fields may be used for.
     pub split: Split,
     /// Table of the columns `name` and `group`: what fields share with others.
@@ -55,6 +61,15 @@ struct Files {
     image: String,
     mask: Option<String>,
     group: Option<String>,
+}
+
+/// An image as it goes into the dataset.
+struct Prepared {
+    image: Image,
+    /// Absent where the size is the file's own.
+    labels: Option<Labels>,
+    pixel_size: Option<PixelSize>,
+    is_changed: bool,
 }
 
 impl Preparation {
@@ -180,29 +195,73 @@ impl Preparation {
         if !findings.is_empty() {
             return Ok(Err(findings));
         }
-        let image = if bytes.starts_with(PNG_MAGIC) {
-            bytes
-        } else {
-            encode_image(&decoded.image, decoded.pixel_size)?
-        };
-        let mask = match mask {
-            None => None,
-            Some((_, bytes, _)) if bytes.starts_with(PNG_MAGIC) && !self.has_binary_masks => {
+        let (is_png, has_binary_masks) = (bytes.starts_with(PNG_MAGIC), self.has_binary_masks);
+        let known = self.pixel_size.or(decoded.pixel_size);
+        let labels = mask.as_ref().map(|(_, _, labels)| labels);
+        let Prepared { image, labels, pixel_size, is_changed } =
+            match self.prepared(&path, (decoded.image, known), labels) {
+                Ok(prepared) => prepared,
+                Err(finding) => return Ok(Err(vec![finding])),
+            };
+        let image = if is_png && !is_changed { bytes } else { encode_image(&image, pixel_size)? };
+        let mask = match (mask, labels) {
+            (Some((_, bytes, _)), None) if bytes.starts_with(PNG_MAGIC) && !has_binary_masks => {
                 Some((bytes, "png"))
             }
-            Some((_, _, labels)) => Some((encode_labels(&labels)?, labels_extension(&labels))),
+            (Some((_, _, labels)), None) | (_, Some(labels)) => {
+                Some((encode_labels(&labels)?, labels_extension(&labels)))
+            }
+            (None, None) => None,
         };
         Ok(Ok(NewField {
             name: files.name.clone(),
             image,
             mask,
             image_type: self.image_type.clone(),
-            pixel_size: self.pixel_size.or(decoded.pixel_size),
+            pixel_size,
             split: self.split,
             group: files.group.clone(),
             source: self.source.clone(),
             license: self.license.clone(),
         }))
+    }
+
+    /// The image with its new histogram and size, and labels of that size where it is another one.
+    fn prepared(
+        &self,
+        path: &str,
+        (image, pixel_size): (Image, Option<PixelSize>),
+        labels: Option<&Labels>,
+    ) -> Result<Prepared, Finding> {
+        let place = || Place::file(path);
+        let before = (image.width(), image.height());
+        let size =
+            self.size.of(before, pixel_size).ok_or_else(|| match (self.size, pixel_size) {
+                (Size::Pixel(_), None) => {
+                    let message =
+                        "nobody knows the image's pixel size, so it cannot be brought to one";
+                    Finding::error(Code::PixelSizeMissing, place(), message)
+                        .help("give `--pixel-size-um`, or `--resize WIDTHxHEIGHT`")
+                }
+                _ => {
+                    let message = format!("edges of 1 to {MAX_EDGE_PX} pixels are possible");
+                    Finding::error(Code::OutOfRange, place(), message)
+                }
+            })?;
+        let is_changed = self.histogram != Histogram::Kept || size != before;
+        let image = self.histogram.apply(image).map_err(|error| {
+            Finding::error(Code::ImageModality, place(), error.to_string())
+                .help("name a reference of the same kind of image")
+        })?;
+        if size == before {
+            return Ok(Prepared { image, labels: None, pixel_size, is_changed });
+        }
+        Ok(Prepared {
+            image: resized(&image, size.0, size.1),
+            labels: labels.map(|labels| resized_labels(labels, size.0, size.1)),
+            pixel_size: pixel_size.and_then(|known| pixel_size_after(known, before, size)),
+            is_changed,
+        })
     }
 
     fn labels(&self, path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {

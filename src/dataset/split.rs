@@ -75,6 +75,7 @@ mod tests {
             group: group.map(str::to_owned),
             source: None,
             license: None,
+            url: None,
         };
         groups.iter().enumerate().map(record).collect()
     }

@@ -86,7 +86,7 @@ impl NewDataset {
             Some((bytes, extension)) => {
                 let path = format!("masks/{}_mask.{extension}", field.name);
                 write_new(&self.folder.join(&path), bytes)?;
-                Some(MaskRecord { path, sha256: Digest::of_bytes(bytes) })
+                Some(MaskRecord { path, sha256: Digest::of_bytes(bytes), url: None })
             }
         };
         self.records.push(FieldRecord {
@@ -100,6 +100,7 @@ impl NewDataset {
             group: field.group,
             source: field.source,
             license: field.license,
+            url: None,
         });
         Ok(())
     }

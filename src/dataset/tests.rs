@@ -9,6 +9,7 @@ use super::store::{NewDataset, NewField, StoreError, write_new};
 use super::*;
 use crate::finding::{Code, Finding, Severity};
 use crate::params::Modality;
+use crate::preparation::{Histogram, Size};
 use crate::raster::Raster;
 use crate::revision::Tree;
 use std::path::Path;
@@ -281,6 +282,8 @@ fn preparation(images: &Path, masks: &Path) -> Preparation {
         has_binary_masks: false,
         image_type: "he".to_owned(),
         pixel_size: PixelSize::from_um(0.5),
+        histogram: Histogram::Kept,
+        size: Size::Kept,
         split: Split::Test,
         groups: None,
         source: None,
@@ -314,6 +317,37 @@ fn a_folder_is_brought_into_the_layout() {
     assert_eq!((opened.image, opened.truth), (drawing.image, Some(drawing.truth)));
     assert_eq!(std::fs::read(out.join("original/Probe_1.png")).unwrap(), image);
     assert!(matches!(preparation(&images, &masks).write(&out, "mine"), Err(StoreError::Exists(_))));
+}
+
+#[test]
+fn histograms_and_sizes_are_prepared_with_the_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, masks) = (folder.path().join("in"), folder.path().join("truth"));
+    for path in [&images, &masks] {
+        std::fs::create_dir(path).unwrap();
+    }
+    let samples = vec![10, 10, 20, 20, 10, 10, 20, 20];
+    let image = Image::Gray8(Raster::from_samples(4, 2, samples).unwrap());
+    let mask = Labels::from_samples(4, 2, vec![1, 1, 2, 2, 1, 1, 2, 2]).unwrap();
+    std::fs::write(images.join("a.png"), encode_image(&image, None).unwrap()).unwrap();
+    std::fs::write(masks.join("a_mask.png"), encode_labels(&mask).unwrap()).unwrap();
+    let prepared = |name: &str, histogram: Histogram, size: Size| {
+        let out = folder.path().join(name);
+        let preparation = Preparation { histogram, size, ..preparation(&images, &masks) };
+        let (manifest, findings) = preparation.write(&out, name).unwrap();
+        assert!(manifest.is_some(), "{findings:?}");
+        let tree = Tree::Folder(out);
+        Dataset::load(&tree, ".").unwrap().fields()[0].open(&tree).unwrap()
+    };
+    let half = prepared("half", Histogram::Equalized, Size::Px { width: 2, height: 1 });
+    assert_eq!(half.image, Image::Gray8(Raster::from_samples(2, 1, vec![0, 255]).unwrap()));
+    assert_eq!(half.truth, Labels::from_samples(2, 1, vec![1, 2]));
+    assert_eq!(half.pixel_size, PixelSize::from_um(1.0));
+    let fine = Size::Pixel(PixelSize::from_um(0.25).unwrap());
+    let fine = prepared("fine", Histogram::Kept, fine);
+    assert_eq!((fine.image.width(), fine.pixel_size), (8, PixelSize::from_um(0.25)));
+    let bent = prepared("bent", Histogram::Kept, Size::Px { width: 4, height: 8 });
+    assert_eq!(bent.pixel_size, None, "it is another one across than down");
 }
 
 #[test]

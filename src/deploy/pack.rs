@@ -9,6 +9,7 @@ use super::platform::{PlatformError, triple_of};
 use super::reference::{ReferenceError, Trial, reference};
 use crate::approval::{Binding, Log, Standing};
 use crate::dataset::Dataset;
+use crate::dataset::encode::{encode_labels, labels_extension};
 use crate::digest::Digest;
 use crate::finding::{Finding, has_errors};
 use crate::gate::{Approvals, GateError, Unreadable, binding_of};
@@ -23,6 +24,7 @@ use crate::run::cache::Cache;
 use crate::run::fingerprint;
 use crate::run::models::{ModelError, Models, card_path, weights_path};
 use crate::run::ready::Ready;
+use crate::run::rehearsal::rehearse;
 use crate::validate::known_measurements;
 use crate::yaml::MAX_HAND_WRITTEN_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +83,14 @@ pub enum PackError {
     /// A network is not to be had.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A network does not run.
+    #[error("profile `{profile}` cannot be rehearsed: {why}")]
+    Rehearsal {
+        /// The profile.
+        profile: String,
+        /// Why not.
+        why: String,
+    },
     /// Two profiles mean different weights by one name.
     #[error("two profiles name the model `{0}` and different weights; give each its own name")]
     TwoWeights(String),
@@ -149,6 +159,7 @@ pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
     let models = Models::new(&tree, &project.models, cache).or_in(&folder, &project.models);
     let mut entries = texts(&tree, &project, &profiles)?;
     entries.extend(networks(&tree, &project, &profiles, models)?);
+    entries.extend(rehearsals(&profiles, models)?);
     entries.extend(references((&tree, models), &project, &profiles, engine, cache)?);
     entries.push(data(APPROVALS, log.as_bytes().to_vec()));
     let target_triple = triple_of(&request.program)?;
@@ -287,6 +298,22 @@ fn networks(
         }
     }
     Ok(entries.into_iter().map(|(path, bytes)| data(&path, bytes)).collect())
+}
+
+/// What each network finds here in a drawn field, for the server to compare with.
+fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<Entry>, PackError> {
+    let mut entries = Vec::new();
+    for (_, loaded) in profiles.iter().filter(|(_, loaded)| loaded.params.unet.is_some()) {
+        let name = loaded.params.name.clone();
+        let ready = Ready::load(&loaded.params, models)?;
+        let failed = |why: String| PackError::Rehearsal { profile: name.clone(), why };
+        let run = rehearse(&ready).map_err(|error| failed(error.to_string()))?;
+        let Some(run) = run else { continue };
+        let bytes = encode_labels(&run.labels).map_err(|error| failed(error.to_string()))?;
+        let ending = labels_extension(&run.labels);
+        entries.push(data(&format!("reference/{name}_labels.{ending}"), bytes));
+    }
+    Ok(entries)
 }
 
 /// What each profile measures on what it is tried on.

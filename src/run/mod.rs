@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod models;
 pub mod ready;
 pub mod record;
+pub mod rehearsal;
 pub mod write;
 
 use crate::digest::Digest;

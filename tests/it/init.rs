@@ -69,6 +69,14 @@ fn only_the_profiles_that_are_wanted_come() {
 }
 
 #[test]
+fn who_trains_gets_the_workflow_that_does() {
+    let desk = Desk::new();
+    desk.check(&["init", "--train"], 0, "wrote .github/workflows/train.yml");
+    let told = Desk::new().check(&["init"], 0, "gate.yml");
+    assert!(!told.out.contains("train.yml"), "{}", told.out);
+}
+
+#[test]
 fn without_a_server_nothing_deploys() {
     let desk = Desk::new();
     let told = desk.check(&["init", "--no-deploy"], 0, "gate.yml");

@@ -18,6 +18,8 @@ mod deploy_rig;
 mod desk;
 mod drift_sense;
 mod event;
+mod fetch;
+mod file_server;
 mod gate;
 mod gate_results;
 mod github;

@@ -1,7 +1,8 @@
 //! A network in the whole house: validated, run, gated, packed, all by the digest of its weights.
 
 use crate::repository::{Gated, Repository};
-use crate::tiny_network::{FORM, Model, brighter_than};
+use crate::ssh_deploy::PROGRAM;
+use crate::tiny_network::{FORM, Model, brighter_than, card};
 
 const CULTURE: &str = "params/culture.yaml";
 const WEIGHTS: &str = "models/tiny.safetensors";
@@ -61,7 +62,7 @@ fn weights_that_hardly_differ_pass_and_are_named() {
 #[test]
 fn weights_that_find_other_nuclei_are_stopped() {
     let (_repository, gated) = gated(0.8);
-    gated.expect(11, "drifted", &["measurement-drifted"]);
+    gated.expect(12, "drifted", &["measurement-drifted", "accuracy-below-floor"]);
     let remark = &gated.report()["remarks"][0];
     assert_eq!((&remark["path"], &remark["line"]), (&CULTURE.into(), &5.into()), "{remark}");
 }
@@ -75,7 +76,7 @@ fn weights_outside_of_git_are_found_by_their_digest() {
     repository.edit(CULTURE, "max_area_um2: 400", "max_area_um2: 410");
     repository.gate().expect(0, "unchanged", &[]);
     // Base's are found in the cache once head has others.
-    let (base, head) = (brighter_than(0.4), brighter_than(0.399));
+    let (base, head) = (brighter_than(0.4), brighter_than(0.401));
     let cache = repository.path(".git/cellgate-cache");
     let name = base.sha256.to_string();
     std::fs::create_dir_all(cache.join(&name[..2])).unwrap();
@@ -131,4 +132,54 @@ fn a_network_segments_and_its_record_names_its_weights() {
     let told = repository.run(&[&arguments[..], &["--format", "json"]].concat());
     let scores: serde_json::Value = serde_json::from_str(&told.out).unwrap();
     assert!(scores["mean"]["f1_at_50"].as_f64().unwrap() > 0.5, "{}", told.out);
+}
+
+#[test]
+fn a_release_carries_weights_and_the_server_finds_what_was_found_here() {
+    let repository = with_network();
+    repository.write("models/tiny.card.json", &card(&brighter_than(0.4), None, 0.9));
+    repository.commit("a card");
+    assert_eq!(repository.run(&["validate"]).code, 0);
+    repository.gate();
+    let told = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let root = tempfile::tempdir().unwrap();
+    let target = format!("local:{}", root.path().join("server").display());
+    let run = |arguments: &[&str], code: i32| {
+        let told = repository.run(&[arguments, &["--target", &target]].concat());
+        assert_eq!(told.code, code, "{arguments:?}: {}{}", told.out, told.err);
+        format!("{}{}", told.out, told.err)
+    };
+    let program = PROGRAM.1.to_str().unwrap();
+    run(&["deploy", "--binary", program], 0);
+    let released = root.path().join("server/current");
+    for path in [WEIGHTS, "models/tiny.card.json", "reference/culture_labels.png"] {
+        assert!(released.join(path).is_file(), "{path}");
+    }
+    run(&["status", "--verify"], 0);
+    let own = released.join("params/culture.yaml");
+    let images = repository.path("datasets/nuclei/original");
+    let arguments = ["segment", "--profile", own.to_str().unwrap(), "--out", "out"];
+    let told = repository.run(&[&arguments[..], &[images.to_str().unwrap()]].concat());
+    assert_eq!(told.code, 0, "{}", told.err);
+    std::fs::remove_file(released.join(WEIGHTS)).unwrap();
+    assert!(run(&["status", "--verify"], 24).contains("tiny.safetensors"));
+}
+
+#[test]
+fn a_card_of_other_weights_is_a_finding_and_its_figures_are_told() {
+    let repository = with_network();
+    repository.write("models/tiny.card.json", &card(&brighter_than(0.3), None, 0.9));
+    let told = repository.run(&["validate"]);
+    assert_eq!(told.code, 10, "{}", told.out);
+    assert!(told.out.contains("do not belong together"), "{}", told.out);
+    repository.write("models/tiny.card.json", &card(&brighter_than(0.4), None, 0.9));
+    repository.commit("a card");
+    let head = brighter_than(0.401);
+    take(&repository, &head);
+    repository.write("models/tiny.card.json", &card(&head, None, 0.875));
+    let changed = repository.gate().report()["profiles"][0]["changed_keys"][0].clone();
+    let said = |side: &str| changed[side].as_str().unwrap().to_owned();
+    assert!(said("base").contains("fluorescence F1 0.900"), "{changed}");
+    assert!(said("head").contains("fluorescence F1 0.875"), "{changed}");
 }

@@ -27,16 +27,17 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 23] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 25] = [
     ("burn", &["src/train/"]),
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
     ("flate2", &["src/github/archive.rs"]),
     ("half", &["src/unet/weights/"]),
-    ("http", &["src/github/"]),
-    ("hyper_rustls", &["src/github/transport.rs"]),
-    ("hyper_util", &["src/github/transport.rs"]),
+    ("http", &["src/fetch/", "src/github/"]),
+    ("hyper", &["src/fetch/exchange.rs"]),
+    ("hyper_rustls", &["src/fetch/exchange.rs", "src/github/transport.rs"]),
+    ("hyper_util", &["src/fetch/exchange.rs", "src/github/transport.rs"]),
     ("image", &["src/dataset/", "src/report/overlay.rs"]),
     ("imageproc", &["src/dataset/components.rs"]),
     ("indicatif", &["src/cli/"]),

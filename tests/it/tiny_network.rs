@@ -1,8 +1,11 @@
 //! A network of few numbers, set by hand: what is brighter than a level is a nucleus.
 
 use cellgate::digest::Digest;
-use cellgate::params::{Normalization, UpSampling};
+use cellgate::params::{Channel, Modality, Normalization, UpSampling};
 use cellgate::unet::architecture::Architecture;
+use cellgate::unet::card::{
+    Accuracy, Card, Figures, Input, ModalityChannels, OutputMeaning, SCHEMA, WeightsFile,
+};
 use cellgate::unet::input::InputScaling;
 use cellgate::unet::weights::{Precision, Weights};
 use std::collections::BTreeMap;
@@ -48,4 +51,42 @@ pub(crate) fn brighter_than(level: f32) -> Model {
     let weights = Weights::new(architecture, InputScaling::default(), tensors).unwrap();
     let bytes = weights.to_bytes(Precision::Single).unwrap();
     Model { sha256: Digest::of_bytes(&bytes), bytes }
+}
+
+/// A card of the network, with where it can be had and one figure.
+pub(crate) fn card(model: &Model, url: Option<String>, f1_at_50: f64) -> String {
+    let weights = Weights::read(&model.bytes).unwrap();
+    let figure = Accuracy {
+        image_type: "fluorescence".to_owned(),
+        n_images: 6,
+        n_nuclei: 100,
+        f1_at_50,
+        mean_ap: 0.5,
+        aji: 0.5,
+        pq: 0.5,
+        dice: 0.5,
+    };
+    let channels =
+        ModalityChannels { modality: Modality::Fluorescence, channels: vec![Channel::Gray; 3] };
+    let card = Card {
+        schema: SCHEMA.to_owned(),
+        name: "tiny".to_owned(),
+        description: "Finds what is bright.".to_owned(),
+        intended_use: "Tests.".to_owned(),
+        limits: "Everything else.".to_owned(),
+        license: "CC0-1.0".to_owned(),
+        url,
+        weights: WeightsFile::of("tiny.safetensors", &model.bytes, Precision::Single),
+        architecture: *weights.architecture(),
+        input: Input {
+            channels: vec![channels],
+            scaling: *weights.input(),
+            preparation: "none".to_owned(),
+        },
+        outputs: OutputMeaning::all(),
+        decoding: None,
+        training: None,
+        figures: Figures { validation: vec![figure], test: Vec::new() },
+    };
+    String::from_utf8(card.to_bytes().unwrap()).unwrap()
 }

@@ -4,6 +4,9 @@ use super::super::architecture::OUTPUTS;
 use super::super::weights::MAX_FILE_BYTES;
 use super::{Accuracy, Card, SCHEMA, Training};
 
+/// How addresses begin: plain http is for this machine alone.
+const SCHEMES: [&str; 4] = ["https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+
 /// Longest text of a card.
 const MAX_TEXT: usize = 10_000;
 
@@ -29,7 +32,7 @@ pub(super) fn problems(card: &Card) -> Vec<String> {
     demand(card.input.scaling.is_possible(), "`input.scaling` is out of bounds");
     demand(!card.license.trim().is_empty(), "`license` is empty");
     demand(
-        card.url.as_ref().is_none_or(|url| url.starts_with("https://")),
+        card.url.as_ref().is_none_or(|url| SCHEMES.iter().any(|scheme| url.starts_with(scheme))),
         "`url` does not start with `https://`",
     );
     let inputs = card.architecture.in_channels as usize;

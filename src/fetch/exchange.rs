@@ -1,0 +1,216 @@
+//! Exchange: one question for the rest of a file, and its answer, bounded in size and time.
+//!
+//! Follows a few redirects, each to a place that may be asked; sends nothing but the range that is
+//! missing.
+
+use super::address::Address;
+use super::part::Part;
+use super::{FetchError, Limits, Wanted};
+use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, LOCATION, RANGE, USER_AGENT};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client as Http;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioExecutor;
+use std::error::Error;
+use std::time::Duration;
+
+/// Redirects that are followed.
+const MAX_REDIRECTS: usize = 5;
+
+/// Why nothing more came.
+pub(super) enum Loss {
+    /// It may come if it is asked for again.
+    Again(String),
+    /// It will not come.
+    Final(FetchError),
+}
+
+impl From<FetchError> for Loss {
+    fn from(error: FetchError) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// Ways to the network.
+#[derive(Debug)]
+pub(super) struct Client {
+    direct: Http<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    proxies: Matcher,
+    limits: Limits,
+}
+
+impl Client {
+    /// Sets the ways up.
+    pub(super) fn open(limits: Limits) -> Result<Self, String> {
+        let tls = over(connector(limits.connect))?;
+        let direct = Http::builder(TokioExecutor::new()).build(tls);
+        Ok(Self { direct, proxies: Matcher::from_env(), limits })
+    }
+
+    /// Asks for the rest of a file and adds what comes; `n_came` counts it.
+    pub(super) async fn ask(
+        &self,
+        wanted: &Wanted,
+        part: &mut Part,
+        n_came: &mut u64,
+    ) -> Result<(), Loss> {
+        let whole = tokio::time::timeout(self.limits.whole, self.rest(wanted, part, n_came));
+        whole.await.unwrap_or_else(|_| Err(Loss::Again("it took too long".to_owned())))
+    }
+
+    async fn rest(&self, wanted: &Wanted, part: &mut Part, n_came: &mut u64) -> Result<(), Loss> {
+        let response = self.follow(wanted, part.n_bytes()).await?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if begins_at(response.headers(), part.n_bytes()) => {}
+            // The whole file, or a range that nobody asked for.
+            StatusCode::OK => part.restart()?,
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+                if part.n_bytes() > 0 =>
+            {
+                if is_complete(response.headers(), part.n_bytes()) {
+                    return Ok(());
+                }
+                part.restart()?;
+                return Err(Loss::Again("the rest is not what was asked for".to_owned()));
+            }
+            status if is_passing(status) => {
+                return Err(Loss::Again(format!("status {}", status.as_u16())));
+            }
+            status => {
+                let address = wanted.address.to_string();
+                return Err(FetchError::Refused { address, status: status.as_u16() }.into());
+            }
+        }
+        self.take(wanted, response.into_body(), part, n_came).await
+    }
+
+    /// Asks, and asks on where the answer leads to.
+    async fn follow(&self, wanted: &Wanted, from: u64) -> Result<Response<Incoming>, Loss> {
+        let mut address = wanted.address.clone();
+        let redirected = |why: &str| {
+            let address = wanted.address.to_string();
+            Loss::Final(FetchError::Redirected { address, why: why.to_owned() })
+        };
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(&address, from).await?;
+            if !response.status().is_redirection() {
+                return Ok(response);
+            }
+            let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+            let location = location.ok_or_else(|| redirected("without saying where"))?;
+            address = address
+                .leading_to(location)
+                .map_err(|_| redirected("to a place that is not safe to ask"))?;
+        }
+        Err(redirected(&format!("more than {MAX_REDIRECTS} times")))
+    }
+
+    async fn send(&self, address: &Address, from: u64) -> Result<Response<Incoming>, Loss> {
+        let again = |why: String| Loss::Again(why);
+        let mut request = Request::get(address.uri())
+            .header(USER_AGENT, concat!("cellgate/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT_ENCODING, "identity");
+        if from > 0 {
+            request = request.header(RANGE, format!("bytes={from}-"));
+        }
+        let request = request.body(Empty::new()).map_err(|error| again(error.to_string()))?;
+        let proxy = self.proxies.intercept(address.uri()).filter(|_| !address.is_local());
+        let sent = match proxy {
+            None => self.direct.request(request),
+            Some(proxy) => {
+                let tls = over(tunnel(&proxy, self.limits.connect))
+                    .map_err(|why| Loss::Final(FetchError::Client(why)))?;
+                Http::builder(TokioExecutor::new()).build(tls).request(request)
+            }
+        };
+        match tokio::time::timeout(self.limits.connect + self.limits.idle, sent).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(again(innermost(&error))),
+            Err(_) => Err(again("no answer in time".to_owned())),
+        }
+    }
+
+    /// Takes a body to its end.
+    async fn take(
+        &self,
+        wanted: &Wanted,
+        mut body: Incoming,
+        part: &mut Part,
+        n_came: &mut u64,
+    ) -> Result<(), Loss> {
+        loop {
+            let frame = match tokio::time::timeout(self.limits.idle, body.frame()).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return Err(Loss::Again(innermost(&error))),
+                Err(_) => return Err(Loss::Again("the answer stopped midway".to_owned())),
+            };
+            let Some(bytes) = frame.data_ref() else { continue };
+            if wanted.max_bytes < part.n_bytes() + bytes.len() as u64 {
+                part.restart()?;
+                let (address, max_bytes) = (wanted.address.to_string(), wanted.max_bytes);
+                return Err(FetchError::TooLarge { address, max_bytes }.into());
+            }
+            part.add(bytes)?;
+            *n_came += bytes.len() as u64;
+        }
+    }
+}
+
+/// Whether a part of a file begins where the rest is missing.
+fn begins_at(headers: &HeaderMap, n_bytes: u64) -> bool {
+    let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    let range = range.and_then(|range| range.strip_prefix("bytes "));
+    let start = range.and_then(|range| range.split('-').next()?.parse::<u64>().ok());
+    start == Some(n_bytes)
+}
+
+/// Whether nothing is missing: the answer to a range past the end tells the length.
+fn is_complete(headers: &HeaderMap, n_bytes: u64) -> bool {
+    let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    let length = range.and_then(|range| range.strip_prefix("bytes */")?.parse::<u64>().ok());
+    length == Some(n_bytes)
+}
+
+/// Whether another answer may come later.
+fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error()
+        || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+}
+
+fn connector(connect: Duration) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(connect));
+    connector
+}
+
+fn tunnel(proxy: &Intercept, connect: Duration) -> Tunnel<HttpConnector> {
+    let tunnel = Tunnel::new(proxy.uri().clone(), connector(connect));
+    match proxy.basic_auth() {
+        Some(header) => tunnel.with_auth(header.clone()),
+        None => tunnel,
+    }
+}
+
+/// Where TLS begins: a connection that the system's certificates vouch for.
+fn over<C>(connector: C) -> Result<HttpsConnector<C>, String> {
+    let builder = HttpsConnectorBuilder::new()
+        .with_native_roots()
+        .map_err(|error| format!("no certificates: {error}"))?;
+    Ok(builder.https_or_http().enable_http1().wrap_connector(connector))
+}
+
+/// The innermost cause of an error; wrappers repeat it.
+fn innermost(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
