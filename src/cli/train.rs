@@ -62,7 +62,6 @@ pub(crate) struct Args {
     pub(super) init: Option<PathBuf>,
 }
 
-
 /// Trains, tells how far it is, writes the weights.
 #[cfg(feature = "train")]
 pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {

@@ -50,9 +50,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     let tree = Tree::Folder(folder.unwrap_or(Path::new(".")).to_owned());
     let dataset = Dataset::load(&tree, ".").map_err(Failure::Findings)?;
     let division = Division::of(&dataset, recipe.sampling.validation_fraction, recipe.seed);
-    let samples = |fields: &[usize]| {
-        read(&dataset, &tree, fields, &recipe.input).map_err(Failure::Findings)
-    };
+    let samples =
+        |fields: &[usize]| read(&dataset, &tree, fields, &recipe.input).map_err(Failure::Findings);
     let batches = Batches::new(samples(&division.training)?, recipe.clone());
     let Some(batches) = batches else {
         let text = "the dataset has no field of the split `train` with a mask to learn from";

@@ -21,11 +21,8 @@ impl HeldOut {
     /// Takes the fields; none gives nothing.
     #[must_use]
     pub fn new(samples: Vec<Sample>, recipe: &Recipe, factors: [f32; loss::PARTS]) -> Option<Self> {
-        let plain = Recipe {
-            warp: WarpRecipe::NONE,
-            intensity: IntensityRecipe::NONE,
-            ..recipe.clone()
-        };
+        let plain =
+            Recipe { warp: WarpRecipe::NONE, intensity: IntensityRecipe::NONE, ..recipe.clone() };
         let batches = Batches::new(samples, plain)?;
         let batches = (0..BATCHES).map(|step| batches.batch(step)).collect();
         Some(Self { batches, factors })
@@ -37,7 +34,10 @@ impl HeldOut {
         let network = Network::new(weights);
         let of_batch = |batch: &Batch| {
             let mut logits = network.predict(&batch.input);
-            logits.values.iter_mut().for_each(|p| *p = libm::logf(*p / (1.0 - *p)).clamp(-20.0, 20.0));
+            logits
+                .values
+                .iter_mut()
+                .for_each(|p| *p = libm::logf(*p / (1.0 - *p)).clamp(-20.0, 20.0));
             let parts = loss::parts(logits.view(), batch.targets.view(), batch.weights.view());
             let weighted = parts.iter().zip(self.factors);
             weighted.map(|(part, factor)| f64::from(part * factor)).sum::<f64>()

@@ -110,10 +110,8 @@ impl Training<'_> {
             }
             let Checkpoint { state, record, .. } = &mut *checkpoint;
             let step = state.step;
-            let (losses, prepared) = rayon::join(
-                || self.learner.step(state, next),
-                || self.batches.batch(step + 1),
-            );
+            let (losses, prepared) =
+                rayon::join(|| self.learner.step(state, next), || self.batches.batch(step + 1));
             next = prepared;
             let (losses, step) = (losses?, step + 1);
             if !losses.total.is_finite() {
@@ -132,10 +130,13 @@ impl Training<'_> {
         Ok(Ended::Complete)
     }
 
-    fn validate(&self, checkpoint: &mut Checkpoint, watch: &mut dyn Watch) -> Result<(), TrainError> {
+    fn validate(
+        &self,
+        checkpoint: &mut Checkpoint,
+        watch: &mut dyn Watch,
+    ) -> Result<(), TrainError> {
         let weights = self.learner.weights(&checkpoint.state, self.batches)?;
-        let validation =
-            Validation { step: checkpoint.state.step, score: (self.judge)(&weights) };
+        let validation = Validation { step: checkpoint.state.step, score: (self.judge)(&weights) };
         let bytes = weights.to_bytes(Precision::Single)?;
         let is_best = checkpoint.record.validated(validation, Digest::of_bytes(&bytes));
         if is_best {

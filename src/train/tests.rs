@@ -74,7 +74,11 @@ fn check_engines(change: impl Fn(&mut Recipe)) {
     for ((ours, theirs), parameter) in ours.mean.iter().zip(&theirs.mean).zip(&ours.parameters) {
         let greatest = theirs.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
         for (one, other) in ours.iter().zip(theirs) {
-            assert!((one - other).abs() < 2e-3 * greatest + 1e-6, "{}: {one} {other}", parameter.name);
+            assert!(
+                (one - other).abs() < 2e-3 * greatest + 1e-6,
+                "{}: {one} {other}",
+                parameter.name
+            );
         }
     }
 }
@@ -120,11 +124,7 @@ impl Watch for Stop {
 }
 
 fn origin(dataset: &[u8]) -> Origin {
-    Origin {
-        recipe: recipe().digest().unwrap(),
-        dataset: Digest::of_bytes(dataset),
-        init: None,
-    }
+    Origin { recipe: recipe().digest().unwrap(), dataset: Digest::of_bytes(dataset), init: None }
 }
 
 #[test]
