@@ -81,13 +81,18 @@ mod tests {
             name: format!("f{index:03}"),
             image: format!("original/f{index:03}.png"),
             sha256: Digest::of_bytes(&index.to_le_bytes()),
-            mask: Some(MaskRecord { path: "m".to_owned(), sha256: Digest::of_bytes(b"") }),
+            mask: Some(MaskRecord {
+                path: "m".to_owned(),
+                sha256: Digest::of_bytes(b""),
+                url: None,
+            }),
             image_type: format!("type-{kind}"),
             pixel_size: None,
             split: Split::Train,
             group: group.map(|group| format!("g{group}")),
             source: None,
             license: None,
+            url: None,
         };
         of.iter().enumerate().map(record).collect()
     }

@@ -5,7 +5,6 @@ use super::loss;
 use super::recipe::{IntensityRecipe, Recipe, WarpRecipe};
 use super::sample::Sample;
 use crate::unet::plan::Network;
-use crate::unet::weights::Weights;
 
 /// Batches that are judged by.
 const BATCHES: u64 = 6;
@@ -28,10 +27,9 @@ impl HeldOut {
         Some(Self { batches, factors })
     }
 
-    /// One less the mean loss.
+    /// The mean loss.
     #[must_use]
-    pub fn score(&self, weights: &Weights) -> f64 {
-        let network = Network::new(weights);
+    pub fn loss(&self, network: &Network) -> f64 {
         let of_batch = |batch: &Batch| {
             let mut logits = network.predict(&batch.input);
             logits
@@ -42,6 +40,6 @@ impl HeldOut {
             let weighted = parts.iter().zip(self.factors);
             weighted.map(|(part, factor)| f64::from(part * factor)).sum::<f64>()
         };
-        1.0 - self.batches.iter().map(of_batch).sum::<f64>() / self.batches.len() as f64
+        self.batches.iter().map(of_batch).sum::<f64>() / self.batches.len() as f64
     }
 }

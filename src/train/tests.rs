@@ -6,7 +6,7 @@ use super::learner::{Learner, Losses};
 use super::optimizer::State;
 use super::parameters;
 use super::recipe::{Optimization, Recipe, Sampling};
-use super::record::{LossRow, Validation};
+use super::record::{LossRow, Spent, Validation};
 use super::run::{CHECKPOINT_FILE, Ended, Training, Watch};
 use super::sample::Sample;
 use super::sample::tests::sample_of;
@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::raster::Labels;
 use crate::unet::architecture::{Architecture, Normalization, UpSampling};
 use burn::tensor::Device;
+use std::collections::BTreeMap;
 
 /// Bright disks on a dim ground.
 fn disks() -> Vec<Sample> {
@@ -121,6 +122,10 @@ impl Watch for Stop {
     }
 
     fn validated(&mut self, _: &Validation, _: bool) {}
+
+    fn spent(&self) -> Spent {
+        Spent::default()
+    }
 }
 
 fn origin(dataset: &[u8]) -> Origin {
@@ -134,7 +139,12 @@ fn a_resumed_training_comes_to_the_same_bits() {
     let training = Training {
         learner: &learner,
         batches: &batches,
-        judge: &|weights| f64::from(weights.tensor("head.weight")[0]),
+        validate: &|step, weights| Validation {
+            step,
+            score: f64::from(weights.tensor("head.weight")[0]),
+            held_out_loss: None,
+            mean_ap: BTreeMap::new(),
+        },
         of: origin(b"d"),
         folder: folder.path(),
     };
