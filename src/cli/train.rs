@@ -5,16 +5,18 @@
 use super::failure::Failure;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Train a network on a dataset with truth
 ///
 /// Fields of the split `train` are divided by group: most are learned from, some validate. Writes
-/// weights, checkpoint and curves to a folder; what was interrupted goes on with `--resume`, to the
-/// same result.
+/// `NAME.safetensors`, `NAME.card.json`, a report of the validation, curves and a checkpoint to a
+/// folder; what was interrupted goes on with `--resume`, to the same result.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cellgate train --data datasets/nuclei --out trained --limit-minutes 90\n  \
     cellgate train --data datasets/nuclei --out trained --resume\n  \
+    cellgate train --data datasets/nuclei --out look --preview 3\n  \
     cellgate train --data datasets/mine --out tuned --init models/unet-nuclei.safetensors --steps 500"
 )]
 pub(crate) struct Args {
@@ -24,9 +26,19 @@ pub(crate) struct Args {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
-    /// Recipe in JSON; what it leaves out has its default, and the options below come before it
+    /// The model's name; the profile's model or the folder's name without this
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// License of the weights, an SPDX expression; that of the images without this
+    #[arg(long, value_name = "SPDX")]
+    pub(super) license: Option<String>,
+    /// Recipe in JSON; what it leaves out has its default. With `--resume` it is the one in the
+    /// folder
     #[arg(long, value_name = "FILE")]
     pub(super) recipe: Option<PathBuf>,
+    /// Profile whose `unet` says the form of the network and its channels, before the recipe
+    #[arg(long, value_name = "FILE")]
+    pub(super) profile: Option<PathBuf>,
     /// Steps of the whole schedule
     #[arg(long, value_name = "N")]
     pub(super) steps: Option<u64>,
@@ -54,14 +66,20 @@ pub(crate) struct Args {
     /// Go on from the checkpoint in the folder
     #[arg(long)]
     pub(super) resume: bool,
-    /// Stop at a checkpoint after this time
-    #[arg(long, value_name = "MINUTES")]
-    pub(super) limit_minutes: Option<f64>,
+    /// Make no further step: weights, card and report from the checkpoint in the folder
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) finish: bool,
+    /// Draw the crops of the first N batches and what is to be learned of them, and train nothing
+    #[arg(long, value_name = "N", conflicts_with_all = ["resume", "finish"])]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(super) preview: Option<u64>,
+    /// Stop at a checkpoint after this time, and make weights of what is reached
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+    pub(super) limit_minutes: Option<Duration>,
     /// Start from trained weights
     #[arg(long, value_name = "WEIGHTS")]
     pub(super) init: Option<PathBuf>,
 }
-
 
 /// Trains, tells how far it is, writes the weights.
 #[cfg(feature = "train")]

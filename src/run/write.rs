@@ -27,6 +27,20 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     Ok(())
 }
 
+/// As [`replace`], and what was written also outlives a loss of power.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn replace_synced(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    let failed = |source| WriteError { path: path.to_owned(), source };
+    let file = write_beside(path, content).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    folder.sync_all().map_err(failed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +52,8 @@ mod tests {
         replace(&path, b"one").unwrap();
         replace(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        replace_synced(&path, b"three").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"three");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }

@@ -5,7 +5,6 @@ use super::loss;
 use super::recipe::{IntensityRecipe, Recipe, WarpRecipe};
 use super::sample::Sample;
 use crate::unet::plan::Network;
-use crate::unet::weights::Weights;
 
 /// Batches that are judged by.
 const BATCHES: u64 = 6;
@@ -21,27 +20,26 @@ impl HeldOut {
     /// Takes the fields; none gives nothing.
     #[must_use]
     pub fn new(samples: Vec<Sample>, recipe: &Recipe, factors: [f32; loss::PARTS]) -> Option<Self> {
-        let plain = Recipe {
-            warp: WarpRecipe::NONE,
-            intensity: IntensityRecipe::NONE,
-            ..recipe.clone()
-        };
+        let plain =
+            Recipe { warp: WarpRecipe::NONE, intensity: IntensityRecipe::NONE, ..recipe.clone() };
         let batches = Batches::new(samples, plain)?;
         let batches = (0..BATCHES).map(|step| batches.batch(step)).collect();
         Some(Self { batches, factors })
     }
 
-    /// One less the mean loss.
+    /// The mean loss.
     #[must_use]
-    pub fn score(&self, weights: &Weights) -> f64 {
-        let network = Network::new(weights);
+    pub fn loss(&self, network: &Network) -> f64 {
         let of_batch = |batch: &Batch| {
             let mut logits = network.predict(&batch.input);
-            logits.values.iter_mut().for_each(|p| *p = libm::logf(*p / (1.0 - *p)).clamp(-20.0, 20.0));
+            logits
+                .values
+                .iter_mut()
+                .for_each(|p| *p = libm::logf(*p / (1.0 - *p)).clamp(-20.0, 20.0));
             let parts = loss::parts(logits.view(), batch.targets.view(), batch.weights.view());
             let weighted = parts.iter().zip(self.factors);
             weighted.map(|(part, factor)| f64::from(part * factor)).sum::<f64>()
         };
-        1.0 - self.batches.iter().map(of_batch).sum::<f64>() / self.batches.len() as f64
+        self.batches.iter().map(of_batch).sum::<f64>() / self.batches.len() as f64
     }
 }

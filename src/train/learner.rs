@@ -115,7 +115,11 @@ impl Learner {
         let mut statistics = measured.means().into_iter();
         let mut tensors = BTreeMap::new();
         for spec in architecture.tensors() {
-            let found = if parameters::is_parameter(&spec) { &mut values } else { &mut statistics as &mut dyn Iterator<Item = Vec<f32>> };
+            let found = if parameters::is_parameter(&spec) {
+                &mut values
+            } else {
+                &mut statistics as &mut dyn Iterator<Item = Vec<f32>>
+            };
             let values = found.next().unwrap_or_default();
             tensors.insert(spec.name.clone(), parameters::to_pytorch(&spec, &values));
         }
@@ -126,7 +130,12 @@ impl Learner {
     #[must_use]
     pub fn factors(&self) -> [f32; loss::PARTS] {
         let recipe = &self.recipe.optimization;
-        [1.0, recipe.dice_weight as f32, recipe.boundary_weight as f32, recipe.distance_weight as f32]
+        [
+            1.0,
+            recipe.dice_weight as f32,
+            recipe.boundary_weight as f32,
+            recipe.distance_weight as f32,
+        ]
     }
 }
 

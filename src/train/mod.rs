@@ -6,13 +6,19 @@
 //! stands behind the feature `train`.
 
 pub mod batch;
+pub mod card;
 #[cfg(feature = "train")]
 pub mod checkpoint;
 pub mod choice;
+#[cfg(feature = "train")]
+pub mod conclusion;
+pub mod curves;
 pub mod division;
 #[cfg(feature = "train")]
 pub mod held_out;
 pub mod intensity;
+#[cfg(feature = "train")]
+pub mod judge;
 #[cfg(feature = "train")]
 pub mod learner;
 pub mod loss;
@@ -32,5 +38,7 @@ pub mod record;
 pub mod run;
 pub mod sample;
 pub mod targets;
+#[cfg(all(test, feature = "train"))]
+mod tests;
 pub mod validation;
 pub mod warp;

@@ -81,8 +81,7 @@ impl Unet {
         parameters: &[Parameter],
         device: &Device,
     ) -> Result<Self, ForeignParameters> {
-        parameters::check(architecture, parameters)
-            .map_err(|name| ForeignParameters { name })?;
+        parameters::check(architecture, parameters).map_err(|name| ForeignParameters { name })?;
         let mut parameters = Reading { parameters: parameters.iter(), device };
         let normalization = architecture.normalization;
         let encoder = (0..=architecture.depth).map(|_| parameters.block(normalization)).collect();

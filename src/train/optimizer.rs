@@ -69,7 +69,8 @@ impl State {
         let length = (rate / corrected(recipe.beta_1)) as f32;
         let (root, epsilon) = (root.recip() as f32, EPSILON as f32);
         let moments = self.mean.iter_mut().zip(&mut self.square);
-        for ((parameter, by), (mean, square)) in self.parameters.iter_mut().zip(gradients).zip(moments)
+        for ((parameter, by), (mean, square)) in
+            self.parameters.iter_mut().zip(gradients).zip(moments)
         {
             let decay = if parameter.decays() { recipe.weight_decay } else { 0.0 };
             let left = (1.0 - rate * decay) as f32;

@@ -199,7 +199,8 @@ mod tests {
     fn check_place(name: &str, shape: &[usize], there: [usize; 4], here: usize) {
         let spec = TensorSpec { name: name.into(), shape: shape.to_vec() };
         let mut values = vec![0.0; shape.iter().product()];
-        let place = there.iter().zip(shape).fold(0, |place, (index, length)| place * length + index);
+        let place =
+            there.iter().zip(shape).fold(0, |place, (index, length)| place * length + index);
         values[place] = 1.0;
         let moved = from_pytorch(&spec, &values);
         assert_eq!(moved.iter().position(|value| *value == 1.0), Some(here), "{name}");

@@ -5,10 +5,10 @@
 
 use super::loss;
 use crate::unet::architecture::{NORMALIZATION_EPSILON, Output};
+use burn::tensor::Tensor;
 use burn::tensor::activation;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::Tensor;
 
 /// As `ops::conv`.
 pub(super) fn conv(input: Tensor<4>, weights: Tensor<4>) -> Tensor<4> {
@@ -69,7 +69,8 @@ pub(super) fn head(input: Tensor<4>, weights: Tensor<2>, bias: Tensor<1>) -> Ten
 pub(super) fn loss(logits: Tensor<4>, targets: Tensor<4>, weights: Tensor<4>) -> Tensor<1> {
     let [_, _, _, n_weights] = weights.dims();
     let channel = |maps: &Tensor<4>, output: Output| maps.clone().narrow(3, output as usize, 1);
-    let weight = |output: Output| weights.clone().narrow(3, (output as usize).min(n_weights - 1), 1);
+    let weight =
+        |output: Output| weights.clone().narrow(3, (output as usize).min(n_weights - 1), 1);
     let cross = |output: Output| {
         let (x, t) = (channel(&logits, output), channel(&targets, output));
         // The logarithm of 1 + exp(-|x|) is finite for every x.

@@ -1,9 +1,11 @@
 //! Record: what happened in a training, step by step.
 
+use super::curves::{Curves, Series};
 use super::learner::Losses;
-use super::loss::PARTS;
+use super::loss::{PARTS, Part};
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps that one row of the losses stands for.
 pub const ROW_STEPS: u64 = 20;
@@ -20,6 +22,31 @@ pub struct Record {
     pub best: Option<Best>,
     /// Sums of the steps that have no row yet.
     open: Sums,
+    /// Time that was spent, over all parts of an interrupted training.
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub spent: Spent,
+}
+
+/// Time that a training took.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spent {
+    /// Time that passed, in seconds.
+    pub wall_s: f64,
+    /// Time that processors computed, in seconds.
+    pub cpu_s: f64,
+}
+
+impl Spent {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { wall_s: self.wall_s + other.wall_s, cpu_s: self.cpu_s + other.cpu_s }
+    }
 }
 
 /// Mean losses over some steps.
@@ -39,17 +66,23 @@ pub struct LossRow {
 }
 
 /// How well the weights of a step do on fields that no step sees.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
     /// The step, from 1.
     pub step: u64,
-    /// The more the better.
+    /// What weights are chosen by, the more the better; 0 where there is nothing to validate on.
     pub score: f64,
+    /// Mean loss on crops of these fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_loss: Option<f64>,
+    /// Mean average precision by type of image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mean_ap: BTreeMap<String, f64>,
 }
 
 /// The best weights so far.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Best {
     /// The validation that found them.
@@ -92,9 +125,11 @@ impl Record {
     }
 
     /// Takes a validation and the digest of the validated weights; says whether they are the best.
+    /// Of equals the later are better: they learned for longer.
     pub fn validated(&mut self, validation: Validation, weights: Digest) -> bool {
-        self.validations.push(validation);
-        let is_best = self.best.is_none_or(|best| validation.score > best.validation.score);
+        let best = self.best.as_ref().map(|best| best.validation.score);
+        let is_best = best.is_none_or(|best| best <= validation.score);
+        self.validations.push(validation.clone());
         if is_best {
             self.best = Some(Best { validation, weights });
         }
@@ -104,8 +139,45 @@ impl Record {
     /// How many validations came after the best.
     #[must_use]
     pub fn n_since_best(&self) -> u32 {
-        let best = self.best.map_or(0, |best| best.validation.step);
+        let best = self.best.as_ref().map_or(0, |best| best.validation.step);
         let later = self.validations.iter().filter(|validation| validation.step > best);
         later.count() as u32
+    }
+
+    /// How losses fell and scores rose.
+    #[must_use]
+    pub fn curves(&self) -> Curves {
+        let of_rows = |name: &str, value: &dyn Fn(&LossRow) -> f64| Series {
+            name: name.to_owned(),
+            points: self.losses.iter().map(|row| (row.step, value(row))).collect(),
+        };
+        let of_validations = |name: String, value: &dyn Fn(&Validation) -> Option<f64>| Series {
+            name,
+            points: (self.validations.iter())
+                .filter_map(|validation| Some((validation.step, value(validation)?)))
+                .collect(),
+        };
+        let part = |name: &str, part: Part| of_rows(name, &|row| row.parts[part as usize]);
+        let types: BTreeSet<&String> =
+            self.validations.iter().flat_map(|validation| validation.mean_ap.keys()).collect();
+        let score = of_validations("score".to_owned(), &|validation| Some(validation.score));
+        let of_type = |name: &&String| {
+            of_validations(format!("mean AP of {name}"), &|one| one.mean_ap.get(*name).copied())
+        };
+        Curves {
+            losses: vec![
+                of_rows("total", &|row| row.total),
+                part("nucleus", Part::Nucleus),
+                part("dice", Part::Dice),
+                part("boundary", Part::Boundary),
+                part("distance", Part::Distance),
+                of_validations("held out".to_owned(), &|validation| validation.held_out_loss),
+            ],
+            scores: std::iter::once(score).chain(types.iter().map(of_type)).collect(),
+            others: vec![
+                of_rows("rate", &|row| row.rate),
+                of_rows("gradient norm", &|row| row.gradient_norm),
+            ],
+        }
     }
 }

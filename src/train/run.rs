@@ -9,9 +9,9 @@ use super::checkpoint::{Checkpoint, CheckpointError, Origin};
 use super::learner::{LearnError, Learner, Losses};
 use super::optimizer::State;
 use super::parameters::Parameter;
-use super::record::{LossRow, Record, Validation};
+use super::record::{LossRow, Record, Spent, Validation};
 use crate::digest::Digest;
-use crate::run::write::{WriteError, replace};
+use crate::run::write::{WriteError, replace_synced};
 use crate::unet::weights::{Precision, Weights, WeightsError};
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,8 @@ pub trait Watch {
     fn stepped(&mut self, step: u64, losses: &Losses, row: Option<&LossRow>);
     /// Weights were validated, and are the best so far or not.
     fn validated(&mut self, validation: &Validation, is_best: bool);
+    /// Time that was spent since the training began or went on.
+    fn spent(&self) -> Spent;
 }
 
 /// How a training ended.
@@ -65,8 +67,8 @@ pub enum Ended {
     Stopped,
 }
 
-/// Gives a score to weights: the more the better.
-pub type Judge<'a> = &'a dyn Fn(&Weights) -> f64;
+/// Judges the weights of a step.
+pub type Validate<'a> = &'a dyn Fn(u64, &Weights) -> Validation;
 
 /// A training: what it learns from, by what it is judged, where it writes.
 pub struct Training<'a> {
@@ -74,8 +76,8 @@ pub struct Training<'a> {
     pub learner: &'a Learner,
     /// What is learned from.
     pub batches: &'a Batches,
-    /// Judges weights, on what is not learned from.
-    pub judge: Judge<'a>,
+    /// Judges weights, by what is not learned from.
+    pub validate: Validate<'a>,
     /// What the training depends on.
     pub of: Origin,
     /// Folder that is written to.
@@ -99,21 +101,21 @@ impl Training<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Ended, TrainError> {
         let recipe = &self.learner.recipe().optimization;
+        let before = checkpoint.record.spent;
         let mut next = self.batches.batch(checkpoint.state.step);
         while checkpoint.state.step < recipe.steps {
             if checkpoint.record.n_since_best() >= recipe.patience {
                 return Ok(Ended::NoBetter);
             }
             if !watch.goes_on() {
+                checkpoint.record.spent = before.and(watch.spent());
                 self.keep(checkpoint)?;
                 return Ok(Ended::Stopped);
             }
             let Checkpoint { state, record, .. } = &mut *checkpoint;
             let step = state.step;
-            let (losses, prepared) = rayon::join(
-                || self.learner.step(state, next),
-                || self.batches.batch(step + 1),
-            );
+            let (losses, prepared) =
+                rayon::join(|| self.learner.step(state, next), || self.batches.batch(step + 1));
             next = prepared;
             let (losses, step) = (losses?, step + 1);
             if !losses.total.is_finite() {
@@ -126,27 +128,31 @@ impl Training<'_> {
                 self.validate(checkpoint, watch)?;
             }
             if is_due || step.is_multiple_of(CHECKPOINT_STEPS) {
+                checkpoint.record.spent = before.and(watch.spent());
                 self.keep(checkpoint)?;
             }
         }
         Ok(Ended::Complete)
     }
 
-    fn validate(&self, checkpoint: &mut Checkpoint, watch: &mut dyn Watch) -> Result<(), TrainError> {
+    fn validate(
+        &self,
+        checkpoint: &mut Checkpoint,
+        watch: &mut dyn Watch,
+    ) -> Result<(), TrainError> {
         let weights = self.learner.weights(&checkpoint.state, self.batches)?;
-        let validation =
-            Validation { step: checkpoint.state.step, score: (self.judge)(&weights) };
+        let validation = (self.validate)(checkpoint.state.step, &weights);
         let bytes = weights.to_bytes(Precision::Single)?;
-        let is_best = checkpoint.record.validated(validation, Digest::of_bytes(&bytes));
+        let is_best = checkpoint.record.validated(validation.clone(), Digest::of_bytes(&bytes));
         if is_best {
-            replace(&self.folder.join(BEST_FILE), &bytes)?;
+            replace_synced(&self.folder.join(BEST_FILE), &bytes)?;
         }
         watch.validated(&validation, is_best);
         Ok(())
     }
 
     fn keep(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
-        replace(&self.path(), &checkpoint.to_bytes()?)?;
+        replace_synced(&self.path(), &checkpoint.to_bytes()?)?;
         Ok(())
     }
 

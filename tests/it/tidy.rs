@@ -27,7 +27,8 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 24] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 25] = [
+    ("burn", &["src/train/"]),
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     // The decoders' tests encode JPEG with it.
@@ -46,7 +47,7 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 24] = [
     ("openssh", &["src/deploy/ssh/"]),
     ("png", &["src/dataset/"]),
     ("pulp", &["src/vectors.rs"]),
-    ("safetensors", &["src/unet/weights/"]),
+    ("safetensors", &["src/train/checkpoint.rs", "src/unet/weights/"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),
     ("serde_yaml", &["src/yaml/"]),

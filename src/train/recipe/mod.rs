@@ -12,10 +12,15 @@ use crate::params::Channel;
 use crate::unet::architecture::{Architecture, Normalization, UpSampling};
 use crate::unet::input::InputScaling;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Most crops of a batch.
 pub const MAX_BATCH: u32 = 256;
+
+/// Keys that came after the first recipes, by section, and the number that means what was done
+/// before they came.
+const LATER_KEYS: [(&str, &str, u64); 0] = [];
 
 /// Longest edge of a crop, in pixels.
 pub const MAX_CROP_PX: u32 = 2048;
@@ -300,11 +305,43 @@ impl Default for Optimization {
 }
 
 impl Recipe {
-    /// Digest of the whole recipe.
+    /// Reads a recipe; what it leaves out has its default.
+    ///
+    /// # Errors
+    /// What JSON's reader says, also of unknown keys.
+    pub fn of_json(bytes: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// Reads the recipe of a training that has begun, maybe by an earlier version: keys that came
+    /// later mean what was done before they came.
+    ///
+    /// # Errors
+    /// As [`Self::of_json`].
+    pub fn of_training(bytes: &[u8]) -> serde_json::Result<Self> {
+        let mut value: Value = serde_json::from_slice(bytes)?;
+        for (section, key, before) in LATER_KEYS {
+            if let Some(Value::Object(section)) = value.get_mut(section) {
+                section.entry(key).or_insert(Value::from(before));
+            }
+        }
+        serde_json::from_value(value)
+    }
+
+    /// Digest of the whole recipe; of keys that came later only where they change something, so
+    /// that a training goes on with the next version.
     ///
     /// # Errors
     /// [`DigestError`] when a number is not finite.
     pub fn digest(&self) -> Result<Digest, DigestError> {
-        Digest::of_canonical(self)
+        let Ok(mut value) = serde_json::to_value(self) else { return Digest::of_canonical(self) };
+        for (section, key, before) in LATER_KEYS {
+            if let Some(Value::Object(section)) = value.get_mut(section)
+                && section.get(key) == Some(&Value::from(before))
+            {
+                section.remove(key);
+            }
+        }
+        Digest::of_canonical(&value)
     }
 }

@@ -1,0 +1,188 @@
+//! Tests of whole steps and trainings, on a tiny network.
+
+use super::batch::Batches;
+use super::checkpoint::{Checkpoint, CheckpointError, Origin};
+use super::learner::{Learner, Losses};
+use super::optimizer::State;
+use super::parameters;
+use super::recipe::{Optimization, Recipe, Sampling};
+use super::record::{LossRow, Spent, Validation};
+use super::run::{CHECKPOINT_FILE, Ended, Training, Watch};
+use super::sample::Sample;
+use super::sample::tests::sample_of;
+use crate::digest::Digest;
+use crate::raster::Labels;
+use crate::unet::architecture::{Architecture, Normalization, UpSampling};
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+
+/// Bright disks on a dim ground.
+fn disks() -> Vec<Sample> {
+    let truth = Labels::from_fn(96, 96, |x, y| {
+        let (dx, dy) = ((x % 24) as i32 - 12, (y % 24) as i32 - 12);
+        if dx * dx + dy * dy < 9 * 9 { 1 + 4 * (y / 24) + x / 24 } else { 0 }
+    });
+    let label_of = truth.clone();
+    vec![sample_of(truth, move |x, y| {
+        if label_of.at(x, y) > 0 { 900 } else { 100 + (x * 7 + y * 3) as u16 % 90 }
+    })]
+}
+
+fn recipe() -> Recipe {
+    let architecture = Architecture {
+        in_channels: 3,
+        base_width: 8,
+        depth: 2,
+        normalization: Normalization::Batch,
+        up_sampling: UpSampling::Transposed,
+    };
+    let sampling = Sampling { batch: 2, crop_px: 32, ..Sampling::default() };
+    let optimization = Optimization {
+        steps: 6,
+        warm_up_steps: 2,
+        rate: 1e-2,
+        ema_decay: 0.5,
+        validate_every: 3,
+        ..Optimization::default()
+    };
+    Recipe { architecture, sampling, optimization, ..Recipe::default() }
+}
+
+fn batches(recipe: &Recipe) -> Batches {
+    Batches::new(disks(), recipe.clone()).unwrap()
+}
+
+/// Parameters after some steps, and the losses of each.
+fn steps(learner: &Learner, n: u64) -> (State, Vec<f32>) {
+    let recipe = learner.recipe();
+    let batches = batches(recipe);
+    let mut state = State::new(parameters::new(&recipe.architecture, recipe.seed));
+    let losses = (0..n).map(|step| learner.step(&mut state, batches.batch(step)).unwrap().total);
+    let losses = losses.collect();
+    (state, losses)
+}
+
+#[track_caller]
+fn check_engines(change: impl Fn(&mut Recipe)) {
+    let mut recipe = recipe();
+    change(&mut recipe);
+    let (ours, ours_lost) = steps(&Learner::new(recipe.clone()), 3);
+    let (theirs, theirs_lost) = steps(&Learner::by_burn(recipe, Device::flex()), 3);
+    for (ours, theirs) in ours_lost.iter().zip(&theirs_lost) {
+        assert!((ours - theirs).abs() < 1e-4 * theirs.abs(), "{ours_lost:?} {theirs_lost:?}");
+    }
+    // Where moments begin, the sign of a gradient near 0 decides a step; so gradients are compared.
+    for ((ours, theirs), parameter) in ours.mean.iter().zip(&theirs.mean).zip(&ours.parameters) {
+        let greatest = theirs.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        for (one, other) in ours.iter().zip(theirs) {
+            assert!(
+                (one - other).abs() < 2e-3 * greatest + 1e-6,
+                "{}: {one} {other}",
+                parameter.name
+            );
+        }
+    }
+}
+
+#[test]
+fn kernels_and_burns_own_operations_learn_alike() {
+    check_engines(|_| ());
+    check_engines(|recipe| recipe.architecture.up_sampling = UpSampling::Nearest);
+    check_engines(|recipe| recipe.architecture.normalization = Normalization::None);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let run = |n| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        pool.install(|| steps(&Learner::new(recipe()), 3))
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+    let (other, _) = steps(&Learner::new(Recipe { seed: 2, ..recipe() }), 3);
+    assert_ne!(one.0.parameters, other.parameters);
+}
+
+/// Stops after some steps, and keeps what it is told.
+struct Stop {
+    left: u64,
+    rows: Vec<LossRow>,
+}
+
+impl Watch for Stop {
+    fn goes_on(&mut self) -> bool {
+        let goes_on = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        goes_on
+    }
+
+    fn stepped(&mut self, _: u64, _: &Losses, row: Option<&LossRow>) {
+        self.rows.extend(row);
+    }
+
+    fn validated(&mut self, _: &Validation, _: bool) {}
+
+    fn spent(&self) -> Spent {
+        Spent::default()
+    }
+}
+
+fn origin(dataset: &[u8]) -> Origin {
+    Origin { recipe: recipe().digest().unwrap(), dataset: Digest::of_bytes(dataset), init: None }
+}
+
+#[test]
+fn a_resumed_training_comes_to_the_same_bits() {
+    let (recipe, folder) = (recipe(), tempfile::tempdir().unwrap());
+    let (learner, batches) = (Learner::new(recipe.clone()), batches(&recipe));
+    let training = Training {
+        learner: &learner,
+        batches: &batches,
+        validate: &|step, weights| Validation {
+            step,
+            score: f64::from(weights.tensor("head.weight")[0]),
+            held_out_loss: None,
+            mean_ap: BTreeMap::new(),
+        },
+        of: origin(b"d"),
+        folder: folder.path(),
+    };
+    let new = || training.start(parameters::new(&recipe.architecture, recipe.seed));
+    let stop = |left| Stop { left, rows: Vec::new() };
+    let mut whole = new();
+    assert_eq!(training.run(&mut whole, &mut stop(u64::MAX)).unwrap(), Ended::Complete);
+    let mut cut = new();
+    assert_eq!(training.run(&mut cut, &mut stop(4)).unwrap(), Ended::Stopped);
+    // As after a kill: nothing but the file is left.
+    let bytes = std::fs::read(folder.path().join(CHECKPOINT_FILE)).unwrap();
+    let mut resumed = Checkpoint::read(&bytes, &recipe.architecture, &training.of).unwrap();
+    assert_eq!(resumed, cut);
+    assert_eq!(training.run(&mut resumed, &mut stop(u64::MAX)).unwrap(), Ended::Complete);
+    assert_eq!(resumed, whole);
+    let weights = |at: &Checkpoint| learner.weights(&at.state, &batches).unwrap();
+    assert_eq!(weights(&resumed), weights(&whole));
+    assert_eq!(whole.record.validations.len(), 2);
+}
+
+#[test]
+fn damaged_and_foreign_checkpoints_are_refused() {
+    let recipe = recipe();
+    let checkpoint = Checkpoint {
+        of: origin(b"d"),
+        state: State::new(parameters::new(&recipe.architecture, 1)),
+        record: Default::default(),
+    };
+    let bytes = checkpoint.to_bytes().unwrap();
+    let read = |bytes: &[u8]| Checkpoint::read(bytes, &recipe.architecture, &checkpoint.of);
+    assert_eq!(read(&bytes).unwrap(), checkpoint);
+    for place in (0..bytes.len()).step_by(bytes.len() / 97) {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 1;
+        assert!(read(&damaged).is_err(), "{place}");
+        assert!(read(&bytes[..place]).is_err(), "{place}");
+    }
+    let of = origin(b"e");
+    let error = Checkpoint::read(&bytes, &recipe.architecture, &of).unwrap_err();
+    assert!(matches!(error, CheckpointError::Foreign { what: "dataset", .. }), "{error}");
+}
