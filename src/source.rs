@@ -11,13 +11,19 @@ pub struct Source {
     pub path: Arc<str>,
     /// The whole text.
     pub text: Arc<str>,
+    /// Byte offset of each line's first character, rising, from 0.
+    line_starts: Arc<[usize]>,
 }
 
 impl Source {
     /// Wraps a text under a path.
     #[must_use]
     pub fn new(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        let text = text.into();
+        // Found once: a long manifest has a place for every value.
+        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(after_breaks).collect();
+        Self { path: path.into(), text, line_starts }
     }
 }
 
@@ -39,17 +45,17 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span of the bytes `start..end` of `text`; offsets are clamped to the text and moved
+    /// The span of the bytes `start..end` of a source; offsets are clamped to the text and moved
     /// back to a character's first byte.
     #[must_use]
-    pub fn of_bytes(text: &str, start: usize, end: usize) -> Self {
+    pub fn of_bytes(source: &Source, start: usize, end: usize) -> Self {
+        let Source { text, line_starts, .. } = source;
         let start_byte = text.floor_char_boundary(start);
         let end_byte = text.floor_char_boundary(end.max(start));
         let position = |byte: usize| {
-            let before = &text[..byte];
-            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-            let line = before.matches('\n').count() as u32 + 1;
-            (line, before[line_start..].chars().count() as u32 + 1)
+            let line = line_starts.partition_point(|&line_start| line_start <= byte);
+            let line_start = line_starts[line - 1];
+            (line as u32, text[line_start..byte].chars().count() as u32 + 1)
         };
         let (line, column) = position(start_byte);
         let (end_line, end_column) = position(end_byte);
@@ -76,7 +82,7 @@ impl Place {
     /// A stretch of a source, by byte offsets.
     #[must_use]
     pub fn of_bytes(source: &Source, start: usize, end: usize) -> Self {
-        Self { path: source.path.clone(), span: Some(Span::of_bytes(&source.text, start, end)) }
+        Self { path: source.path.clone(), span: Some(Span::of_bytes(source, start, end)) }
     }
 }
 
@@ -97,9 +103,23 @@ pub fn below(folder: &str, path: &str) -> String {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(text: &str, bytes: [usize; 2], start: (u32, u32), end: (u32, u32)) {
+        let span = Span::of_bytes(&Source::new("f", text), bytes[0], bytes[1]);
+        assert_eq!((span.line, span.column), start);
+        assert_eq!((span.end_line, span.end_column), end);
+    }
+
     #[test]
     fn columns_count_characters_not_bytes() {
-        let span = Span::of_bytes("a: 1\nµ: 22\n", 9, 11);
-        assert_eq!((span.line, span.column, span.end_line, span.end_column), (2, 4, 2, 6));
+        check("a: 1\nµ: 22\n", [9, 11], (2, 4), (2, 6));
+    }
+
+    #[test]
+    fn a_break_ends_its_line() {
+        check("ab\n\ncd", [2, 3], (1, 3), (2, 1));
+        check("ab\n\ncd", [3, 4], (2, 1), (3, 1));
+        check("ab\n", [3, 99], (2, 1), (2, 1));
+        check("", [0, 0], (1, 1), (1, 1));
     }
 }

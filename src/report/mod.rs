@@ -4,6 +4,7 @@
 
 pub mod findings;
 pub mod consent;
+pub mod curves;
 pub mod explain;
 pub mod geojson;
 pub mod html;

@@ -42,7 +42,7 @@ enum Purpose {
 const CROPS_OF_STEP: u64 = 1 << 16;
 
 impl Batches {
-    /// Takes the fields to learn from.
+    /// Takes the fields to learn from, and clears them of the specks that the recipe leaves out.
     ///
     /// # Edge cases
     /// `None` without a field.
@@ -51,6 +51,9 @@ impl Batches {
         if samples.is_empty() {
             return None;
         }
+        let least_px = recipe.targets.least_nucleus_px;
+        let samples: Vec<Sample> =
+            samples.into_par_iter().map(|sample| sample.without_specks(least_px)).collect();
         let choice = Choice::new(&samples, &recipe.sampling);
         Some(Self { samples, recipe, choice })
     }

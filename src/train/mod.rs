@@ -12,7 +12,6 @@ pub mod checkpoint;
 pub mod choice;
 #[cfg(feature = "train")]
 pub mod conclusion;
-pub mod curves;
 pub mod division;
 #[cfg(feature = "train")]
 pub mod held_out;

@@ -129,6 +129,33 @@ impl Sample {
         map
     }
 
+    /// The same field, with nuclei of fewer than `least_px` pixels as background.
+    #[must_use]
+    pub fn without_specks(mut self, least_px: u32) -> Self {
+        let mut n_px = vec![0_u32; self.centers.len() + 1];
+        self.labels.samples().iter().for_each(|&label| n_px[usize::from(label)] += 1);
+        if n_px[1..].iter().all(|&n_px| least_px <= n_px) {
+            return self;
+        }
+        // What each nucleus is numbered from now on.
+        let mut numbers = vec![0_u16; n_px.len()];
+        let mut centers = Vec::with_capacity(self.centers.len());
+        for (label, &center) in self.centers.iter().enumerate() {
+            if least_px <= n_px[label + 1] {
+                centers.push(center);
+                numbers[label + 1] = centers.len() as u16;
+            }
+        }
+        for (label, depth) in self.labels.samples_mut().iter_mut().zip(&mut self.depths) {
+            *label = numbers[usize::from(*label)];
+            if *label == 0 {
+                *depth = 0;
+            }
+        }
+        self.centers = centers;
+        self
+    }
+
     /// The true nuclei.
     #[must_use]
     pub fn truth(&self) -> Labels {
@@ -280,6 +307,18 @@ pub(super) mod tests {
         // The middle of the first lies 1.5 from its border, its rim 0.5; the other is all rim.
         assert_eq!(sample.depths[14..21], [0, 85, 255, 85, 255, 255, 0]);
         assert_eq!((sample.n_kept, sample.values.len(), sample.size()), (1, 35, (7, 5)));
+    }
+
+    #[test]
+    fn specks_become_background_and_others_are_numbered_anew() {
+        let truth = labels![3, 3, 0, 4, 0, 5; 3, 3, 0, 0, 0, 5];
+        let sample = sample_of(truth, |x, _| x as u16);
+        let cleaned = sample.clone().without_specks(2);
+        assert_eq!(cleaned.labels.samples(), [1, 1, 0, 0, 0, 2, 1, 1, 0, 0, 0, 2]);
+        assert_eq!((cleaned.depths[3], cleaned.depths[5]), (0, sample.depths[5]));
+        assert_eq!(cleaned.centers, [sample.centers[0], sample.centers[2]]);
+        let same = sample.clone().without_specks(1);
+        assert_eq!((same.labels, same.centers), (sample.labels, sample.centers));
     }
 
     #[test]

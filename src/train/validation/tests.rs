@@ -83,7 +83,7 @@ fn fields_are_scored_and_averaged_by_type() {
     let [bright, mixed] = &validation.by_type()[..] else { panic!("two types") };
     assert_eq!((bright.n_images, bright.n_nuclei, bright.mean_ap), (2, 12, 1.0));
     // One of six is not found.
-    assert_eq!((mixed.n_images, mixed.mean_ap), (1, 5.0 / 6.0));
+    assert!(mixed.n_images == 1 && (mixed.mean_ap - 5.0 / 6.0).abs() < 1e-12);
     let all = validation.all().unwrap();
     assert_eq!((all.image_type.as_str(), all.n_images), (ALL, 3));
     assert!((all.mean_ap - (2.0 + 5.0 / 6.0) / 3.0).abs() < 1e-12);
