@@ -81,6 +81,11 @@ pub(crate) struct Args {
     pub(super) init: Option<PathBuf>,
 }
 
+fn minutes(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_or(f64::NAN, |minutes: f64| minutes * 60.0);
+    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of minutes is needed".to_owned())
+}
+
 /// Trains, tells how far it is, writes the weights.
 #[cfg(feature = "train")]
 pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {

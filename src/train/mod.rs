@@ -6,13 +6,13 @@
 //! stands behind the feature `train`.
 
 pub mod batch;
+#[cfg(feature = "train")]
 pub mod card;
 #[cfg(feature = "train")]
 pub mod checkpoint;
 pub mod choice;
 #[cfg(feature = "train")]
 pub mod conclusion;
-pub mod curves;
 pub mod division;
 #[cfg(feature = "train")]
 pub mod held_out;

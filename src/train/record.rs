@@ -1,9 +1,9 @@
 //! Record: what happened in a training, step by step.
 
-use super::curves::{Curves, Series};
 use super::learner::Losses;
 use super::loss::{PARTS, Part};
 use crate::digest::Digest;
+use crate::report::curves::{Curves, Series};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 

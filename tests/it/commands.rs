@@ -362,3 +362,10 @@ fn every_command_explains_itself_with_an_example() {
     desk.check(&["--help"], 0, "Exit codes");
     desk.check(&["frobnicate"], 2, "unrecognized subcommand");
 }
+
+#[cfg(not(feature = "train"))]
+#[test]
+fn without_training_built_in_the_command_says_how_to_have_it() {
+    let desk = Desk::new();
+    desk.check(&["train", "--data", "d", "--out", "o"], 1, "--features train");
+}

@@ -24,14 +24,20 @@ use prepared::{Prepared, bounded, recipe};
 use shown::Shown;
 use std::io::Write;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::time::Instant;
 
 /// What was trained by.
 const RECIPE_FILE: &str = "recipe.json";
 
+/// After how long mimalloc gives freed pages back; never with -1.
+const PAGES: &str = "MIMALLOC_PURGE_DELAY";
+
 /// Trains, tells how far it is, writes the weights.
 pub(super) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
     let started = Instant::now();
+    keep_pages();
     let prepared = Prepared::new(args, recipe(args)?)?;
     let Prepared { recipe, dataset, division, .. } = &prepared;
     let batches = Batches::new(prepared.samples(&division.training)?, recipe.clone());
@@ -74,6 +80,23 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
         recipe,
     };
     conclude(args, &ending, &subject, &checkpoint, is_quiet, out)
+}
+
+/// Begins this program anew with an allocator that keeps the pages of freed maps: the next step
+/// needs as many, and a third of a step's time is the kernel's for clearing new ones.
+///
+/// The allocator reads its settings before `main`. Where the program cannot begin anew, or somebody
+/// chose a setting, it goes on as it is.
+fn keep_pages() {
+    #[cfg(unix)]
+    if std::env::var_os(PAGES).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        use std::os::unix::process::CommandExt as _;
+        let mut again = Command::new(program);
+        // Only returns when it failed.
+        let _ = again.args(std::env::args_os().skip(1)).env(PAGES, "-1").exec();
+    }
 }
 
 /// Draws what is learned from.
