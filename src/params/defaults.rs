@@ -37,8 +37,8 @@ pub(super) const MEASURE: [MeasureGroup; 2] = [MeasureGroup::Shape, MeasureGroup
 pub(super) const DEPTH: u32 = 4;
 pub(super) const BASE_WIDTH: u32 = 16;
 pub(super) const NUCLEUS_THRESHOLD: f64 = 0.5;
-/// A hundredth of certainty: less is the network's own noise.
-pub(super) const NETWORK_H: f64 = 0.01;
+/// Three tenths of a nucleus's depth: less is the texture of one nucleus.
+pub(super) const NETWORK_H: f64 = 0.3;
 /// Four million numbers a level: a whole camera image in one piece, in less than half a gigabyte.
 pub(super) const TILE_PX: u32 = 1024;
 

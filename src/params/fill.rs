@@ -81,7 +81,7 @@ fn unet(raw: &RawProfile, remarks: &mut Remarks<'_>) -> Option<Unet> {
         base_width: raw.base_width.unwrap_or(defaults::BASE_WIDTH),
         normalization: raw.normalization.unwrap_or(Normalization::Batch),
         up_sampling: raw.up_sampling.unwrap_or(UpSampling::Transposed),
-        separation: raw.separation.unwrap_or(Separation::Boundary),
+        separation: raw.separation.unwrap_or(Separation::Distance),
         nucleus_threshold: raw.nucleus_threshold.unwrap_or(defaults::NUCLEUS_THRESHOLD),
         h: raw.h.unwrap_or(defaults::NETWORK_H),
         suppression: suppression(remarks, "unet", raw.suppression, distances),

@@ -125,7 +125,7 @@ pub(super) struct RawUnet {
     #[schemars(extend("default" = "transposed"))]
     pub(super) up_sampling: Option<UpSampling>,
     /// What of the network's answer touching nuclei are separated by.
-    #[schemars(extend("default" = "boundary"))]
+    #[schemars(extend("default" = "distance"))]
     pub(super) separation: Option<Separation>,
     /// Pixels of at least this probability of lying in a nucleus are foreground.
     #[schemars(range(min = 0.0, max = 1.0), extend("default" = defaults::NUCLEUS_THRESHOLD, "x-renamed-from" = ["prob_thresh"]))]

@@ -46,9 +46,9 @@ impl Default for Decoder {
     fn default() -> Self {
         Self {
             decoding: Decoding {
-                separation: Separation::Boundary,
+                separation: Separation::Distance,
                 nucleus_threshold: 0.5,
-                h: 0.01,
+                h: 0.3,
                 apart: AUTO_APART,
             },
             cleaning: Cleaning {

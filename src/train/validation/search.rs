@@ -24,7 +24,7 @@ impl Default for Grid {
         Self {
             separations: vec![Separation::Boundary, Separation::Distance],
             nucleus_thresholds: vec![0.4, 0.5, 0.6],
-            hs: vec![0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
+            hs: vec![0.05, 0.1, 0.2, 0.3, 0.4, 0.5],
         }
     }
 }
