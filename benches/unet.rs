@@ -14,6 +14,7 @@ use cellgate::unet::plan::{Network, Room};
 use cellgate::unet::weights::{Precision, Weights};
 use cellgate::unet::{batch_norm, conv, head, pooling, up_sampling};
 use rustix::time::ClockId;
+use std::cell::RefCell;
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
@@ -24,6 +25,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Maps of a training batch, of half the edge: as many pixels as the image of a prediction.
 const BATCH: usize = 4;
+
+/// A name and one run of what it names.
+type Side<'a> = (&'static str, Box<dyn FnMut() -> Option<Lap> + 'a>);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -57,14 +61,13 @@ fn predict(
     threads: usize,
     runs: usize,
 ) -> Result<(), Box<dyn Error>> {
+    let peers = Peers::start(weights, size, threads)?.map(RefCell::new);
     let network = Network::new(weights);
     let input = noise([1, size, size, weights.architecture().in_channels as usize], 1);
     let mut room = Room::default();
-    let ours = || drop(black_box(network.predict_in(&mut room, &input)));
-    let mut sides: Vec<(&str, Box<dyn FnMut() -> Option<Lap> + '_>)> = Vec::new();
-    let mut ours = ours;
+    let mut ours = || drop(black_box(network.predict_in(&mut room, &input)));
+    let mut sides: Vec<Side<'_>> = Vec::new();
     sides.push(("cellgate", Box::new(move || Some(lap(&mut ours)))));
-    let peers = Peers::start(weights, size, threads)?.map(std::cell::RefCell::new);
     if let Some(peers) = &peers {
         println!("ONNX Runtime and PyTorch differ by {}", peers.borrow_mut().ask("same")?);
         for (name, word) in [("ONNX Runtime", "onnxruntime"), ("PyTorch", "torch")] {

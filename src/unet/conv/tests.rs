@@ -85,6 +85,7 @@ fn sizes_that_divide_are_right() {
 #[test]
 fn many_channels_are_right() {
     check([1, 8, 8], &[128], 96);
+    check([1, 6, 9], &[160, 96], 256);
 }
 
 #[test]

@@ -39,6 +39,11 @@ impl Grid {
         Self { shape, across, down }
     }
 
+    /// Tiles in all.
+    pub(super) fn n_tiles(&self) -> usize {
+        self.shape.batch * self.down * self.across
+    }
+
     /// Map, first row and first column of a tile.
     #[inline(always)]
     pub(super) fn place(&self, tile: usize) -> (usize, usize, usize) {
