@@ -117,7 +117,10 @@ fn the_shipped_network_finds_nuclei_in_images_it_never_saw() {
     check("unet-nuclei, tissue", &tissue, [0.75, 0.44]);
     let plate = score(&data.join("fluo"), "unet-nuclei", &["bbbc039_"]);
     let average = plate.iter().map(|scored| mean_f1(&scored.accuracy)).sum::<f64>();
-    println!("unet-nuclei, BBBC039: mean F1 of overlaps .50 to .95 {:.3}", average / plate.len() as f64);
+    println!(
+        "unet-nuclei, BBBC039: mean F1 of overlaps .50 to .95 {:.3}",
+        average / plate.len() as f64
+    );
     check("unet-he, stained tissue", &score(&data.join("he"), "unet-he", &[""]), [0.75, 0.365]);
 }
 
