@@ -218,9 +218,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_project_gates_what_this_repository_gates() {
+    fn a_new_project_gates_what_this_repository_gates_but_its_network() {
         let (own, new) = (include_str!("../cellgate.yaml"), project(&SHIPPED, false));
-        for line in own.lines().filter(|line| line.contains('{')) {
+        for line in own.lines().filter(|line| line.contains('{') && !line.contains("unet-")) {
             assert!(new.contains(line), "{line}");
         }
     }

@@ -88,9 +88,8 @@ fn pump(mut from: TcpStream, to: TcpStream, rules: &Arc<Rules>, is_forth: bool) 
         loop {
             let n = from.read(&mut buffer).unwrap_or(0);
             let rate_mbit = shared.rate_mbit.load(Ordering::Relaxed);
-            if 0 < rate_mbit {
-                let took = Duration::from_nanos(n as u64 * 8 * 1000 / rate_mbit);
-                free = free.max(Instant::now()) + took;
+            if let Some(took_ns) = (n as u64 * 8 * 1000).checked_div(rate_mbit) {
+                free = free.max(Instant::now()) + Duration::from_nanos(took_ns);
             }
             let delay = Duration::from_micros(shared.delay_us.load(Ordering::Relaxed));
             let due = free.max(Instant::now()) + delay;

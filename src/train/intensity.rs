@@ -67,7 +67,7 @@ impl Relight {
     ///
     /// # Shapes
     /// `[edge][edge][channels]`; `clip` bounds the result.
-    pub fn apply(self, values: &mut Vec<f32>, edge: usize, channels: usize, clip: [f32; 2]) {
+    pub fn apply(self, values: &mut [f32], edge: usize, channels: usize, clip: [f32; 2]) {
         if let Some(mixture) = self.mixture.filter(|_| channels == 3) {
             for pixel in values.as_chunks_mut::<3>().0 {
                 let from = *pixel;
@@ -163,7 +163,7 @@ fn shade(values: &mut [f32], edge: usize, channels: usize, lights: &[f32]) {
 }
 
 /// Gaussian blur, cut off at three standard deviations; edge pixels go on beyond the border.
-fn blur(values: &mut Vec<f32>, edge: usize, channels: usize, sigma_px: f64) {
+fn blur(values: &mut [f32], edge: usize, channels: usize, sigma_px: f64) {
     let reach = (3.0 * sigma_px).ceil() as usize;
     let bell = |offset: usize| libm::exp(-0.5 * (offset as f64 / sigma_px).powi(2));
     let total = bell(0) + 2.0 * (1..=reach).map(bell).sum::<f64>();

@@ -82,7 +82,7 @@ pub fn gradient(
             let x = pixel(logits.values, first + place);
             let t = pixel(targets.values, first + place);
             let w = weight(weights.values, n_weights, first + place);
-            let p = x.map(|x| logistic(x));
+            let p = x.map(logistic);
             let steep = p[NUCLEUS] * (1.0 - p[NUCLEUS]);
             by[NUCLEUS] = nucleus * w[NUCLEUS] * (p[NUCLEUS] - t[NUCLEUS])
                 + dice * steep * (coefficient - 2.0 * t[NUCLEUS]);

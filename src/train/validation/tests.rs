@@ -77,7 +77,10 @@ fn fields_are_scored_and_averaged_by_type() {
     let good = disks("good", "bright", [1000; 6]);
     let dim = disks("dim", "mixed", [1000, 1000, 1000, 400, 1000, 1000]);
     let samples = [dim.clone(), good.clone(), Sample { name: "same".to_owned(), ..good }];
-    let validation = validate(&network(), &samples, &Decoder::default());
+    // The hand-set network says nothing of distances.
+    let mut decoder = Decoder::default();
+    decoder.decoding.separation = Separation::Boundary;
+    let validation = validate(&network(), &samples, &decoder);
     let names: Vec<&str> = validation.fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["dim", "good", "same"]);
     let [bright, mixed] = &validation.by_type()[..] else { panic!("two types") };

@@ -1,3 +1,5 @@
+//! Convolutions against their definition in f64, at sizes and channels of all kinds.
+
 use super::*;
 use crate::unet::feature_map::Shape;
 use crate::unet::noise::{check_close, noise, noise_map};

@@ -245,7 +245,8 @@ fn shipped_profiles_are_valid_without_remarks() {
     let (profiles, findings) = load_all(&repository(), "params", &[]);
     assert_eq!(findings, []);
     let names: Vec<_> = profiles.iter().map(|loaded| loaded.params.name.as_str()).collect();
-    assert_eq!(names, ["bbbc039", "dapi-culture", "dapi-tissue", "he-tissue", "ihc-hdab"]);
+    let classical = ["bbbc039", "dapi-culture", "dapi-tissue", "he-tissue", "ihc-hdab"];
+    assert_eq!(names, [&classical[..], &["unet-he", "unet-nuclei"]].concat());
 }
 
 #[test]
