@@ -125,8 +125,8 @@ fn probabilities_are_written_as_pictures() {
     imported(folder.path());
     said(&["dataset", "phantom", "--out", "phantoms", "--n-fields", "1"], folder.path(), 0);
     let images = folder.path().join("phantoms/original");
-    let image = std::fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().path());
-    let gray = image.filter(|path| path.to_str().unwrap().contains("fluorescence")).next().unwrap();
+    let mut image = std::fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().path());
+    let gray = image.find(|path| path.to_str().unwrap().contains("fluorescence")).unwrap();
     let gray = gray.to_str().unwrap();
     let predict = ["predict", "--model", "models/tiny.card.json", "--out", "maps", gray];
     let told = said(&predict, folder.path(), 0);
