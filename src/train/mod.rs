@@ -38,7 +38,8 @@ pub mod record;
 pub mod run;
 pub mod sample;
 pub mod targets;
-#[cfg(all(test, feature = "train"))]
+#[cfg(feature = "train")]
+#[cfg(test)]
 mod tests;
 pub mod validation;
 pub mod warp;
