@@ -80,6 +80,7 @@ fn fields_are_scored_and_averaged_by_type() {
     // The hand-set network says nothing of distances.
     let mut decoder = Decoder::default();
     decoder.decoding.separation = Separation::Boundary;
+    decoder.decoding.h = 0.01;
     let validation = validate(&network(), &samples, &decoder);
     let names: Vec<&str> = validation.fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["dim", "good", "same"]);
