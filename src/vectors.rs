@@ -32,6 +32,10 @@ pub(crate) use pulp::{Simd, WithSimd};
 /// Unlike [`wide!`] the last bits of results may differ between processors.
 #[inline]
 pub(crate) fn with_floats<W: WithSimd>(work: W) -> W::Output {
+    #[cfg(test)]
+    if portable::is_wanted() {
+        return without_intrinsics(work);
+    }
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         return pulp::Simd::vectorize(simd, work);
@@ -47,4 +51,23 @@ pub(crate) fn with_floats<W: WithSimd>(work: W) -> W::Output {
 #[inline]
 pub(crate) fn without_intrinsics<W: WithSimd>(work: W) -> W::Output {
     pulp::Simd::vectorize(pulp::Scalar256b, work)
+}
+
+/// What other processors compute, on this one.
+#[cfg(test)]
+pub(crate) mod portable {
+    use std::cell::Cell;
+
+    thread_local!(static IS_WANTED: Cell<bool> = const { Cell::new(false) });
+
+    /// Whether this thread computes as any processor can.
+    pub(crate) fn is_wanted() -> bool {
+        IS_WANTED.get()
+    }
+
+    /// Runs work on threads of its own that compute as any processor can.
+    pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        let pool = rayon::ThreadPoolBuilder::new().start_handler(|_| IS_WANTED.set(true));
+        pool.build().unwrap().install(work)
+    }
 }

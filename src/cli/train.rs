@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
 pub(crate) fn run(_: &Args, _: &mut dyn Write, _: bool) -> Result<u8, Failure> {
     Err(Failure::Tool(
         "this cellgate was built without training; the released binaries have it, and so has \
-        `cargo install cellgate --features train`"
+        `cargo install --path . --features train` of its sources"
             .to_owned(),
     ))
 }

@@ -8,6 +8,7 @@ use super::mirror::{Flip, padded};
 use super::plan::Network;
 use super::tiles;
 use super::weights::{Precision, Weights};
+use crate::vectors::portable;
 
 const TINY: Architecture = Architecture {
     in_channels: 2,
@@ -354,4 +355,16 @@ fn threads_do_not_change_a_bit() {
         pool.install(|| tiles::predict(&network, &input, 96, true))
     };
     assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn processors_without_wide_vectors_give_the_same_probabilities() {
+    let network = Network::new(&random_weights(TINY));
+    let input = random_map(2, 70, 53);
+    let found = portable::run(|| {
+        assert!(portable::is_wanted());
+        // Weights are prepared by the same kernels.
+        Network::new(&random_weights(TINY)).predict(&input)
+    });
+    assert_close(&found, &network.predict(&input), 1e-4);
 }
