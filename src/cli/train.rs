@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPDX")]
     pub(super) license: Option<String>,
     /// Recipe in JSON; what it leaves out has its default. With `--resume` it is the one in the
-    /// folder
+    /// folder, or one that adds `restarts` to it
     #[arg(long, value_name = "FILE")]
     pub(super) recipe: Option<PathBuf>,
     /// Profile whose `unet` says the form of the network and its channels, before the recipe

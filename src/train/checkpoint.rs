@@ -129,7 +129,8 @@ impl Checkpoint {
         arrays.collect()
     }
 
-    /// Reads a file that must belong to a training.
+    /// Reads a file that must belong to a training, or to one of `beginnings`: recipes that it goes
+    /// on from, by their digests.
     ///
     /// # Errors
     /// [`CheckpointError`].
@@ -137,6 +138,7 @@ impl Checkpoint {
         bytes: &[u8],
         architecture: &Architecture,
         of: &Origin,
+        beginnings: &[Digest],
     ) -> Result<Self, CheckpointError> {
         let broken = |error: SafeTensorError| damaged(&error);
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
@@ -147,7 +149,7 @@ impl Checkpoint {
             return Err(CheckpointError::Format(format));
         }
         let mut metadata: Metadata = serde_json::from_str(text).map_err(|error| damaged(&error))?;
-        is_of(&metadata.of, of)?;
+        is_of(&metadata.of, of, beginnings)?;
         let file = SafeTensors::deserialize(bytes).map_err(broken)?;
         let stated = std::mem::take(&mut metadata.digest);
         let specs = architecture.tensors();
@@ -178,11 +180,15 @@ impl Checkpoint {
             return Err(CheckpointError::Damaged("its digest does not hold".into()));
         }
         let state = State { step: metadata.step, parameters, mean, square, average };
-        Ok(Self { of: metadata.of, state, record: metadata.record })
+        Ok(Self { of: *of, state, record: metadata.record })
     }
 }
 
-fn is_of(found: &Origin, expected: &Origin) -> Result<(), CheckpointError> {
+fn is_of(
+    found: &Origin,
+    expected: &Origin,
+    beginnings: &[Digest],
+) -> Result<(), CheckpointError> {
     let text = |digest: Option<Digest>| digest.map_or("none".to_owned(), |digest| digest.short());
     let differs = |what, found: Option<Digest>, expected: Option<Digest>| {
         if found == expected {
@@ -191,7 +197,9 @@ fn is_of(found: &Origin, expected: &Origin) -> Result<(), CheckpointError> {
         let (found, expected) = (text(found), text(expected));
         Err(CheckpointError::Foreign { what, found, expected })
     };
-    differs("recipe", Some(found.recipe), Some(expected.recipe))?;
+    if !beginnings.contains(&found.recipe) {
+        differs("recipe", Some(found.recipe), Some(expected.recipe))?;
+    }
     differs("dataset", Some(found.dataset), Some(expected.dataset))?;
     differs("start", found.init, expected.init)
 }

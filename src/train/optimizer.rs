@@ -105,23 +105,32 @@ impl State {
     }
 }
 
-/// The learning rate of a step: rises evenly during warm-up, then falls as a cosine to 0.
+/// The learning rate of a step: rises evenly during warm-up, then falls as a cosine to 0; from every
+/// restart it falls anew.
 ///
 /// # Sources
-/// Loshchilov, Hutter 2017, SGDR, equation 5 without restarts, arXiv 1608.03983.
+/// Loshchilov, Hutter 2017, SGDR, equation 5, arXiv 1608.03983.
 #[must_use]
 pub fn rate(step: u64, recipe: &Optimization) -> f64 {
     if step < recipe.warm_up_steps {
         return recipe.rate * (step + 1) as f64 / recipe.warm_up_steps as f64;
     }
-    let falling = recipe.steps.saturating_sub(recipe.warm_up_steps).max(1);
-    let part = (step - recipe.warm_up_steps) as f64 / falling as f64;
-    recipe.rate * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * part.min(1.0)))
+    let restarts = &recipe.restarts;
+    let n_begun = restarts.partition_point(|restart| restart.step <= step);
+    let (first, greatest) = match restarts[..n_begun].last() {
+        Some(restart) => (restart.step, restart.rate),
+        None => (recipe.warm_up_steps, recipe.rate),
+    };
+    let end = restarts.get(n_begun).map_or(recipe.steps, |restart| restart.step);
+    let falling = end.saturating_sub(first).max(1);
+    let part = (step - first) as f64 / falling as f64;
+    greatest * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * part.min(1.0)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::recipe::Restart;
 
     fn recipe() -> Optimization {
         Optimization {
@@ -154,6 +163,17 @@ mod tests {
         check_rate(55, 0.05);
         check_rate(100, 0.0);
         check_rate(1000, 0.0);
+    }
+
+    #[test]
+    fn the_rate_falls_anew_from_a_restart_and_before_it_as_without() {
+        let once = recipe();
+        let restarts = vec![Restart { step: 100, rate: 0.04 }];
+        let twice = Optimization { steps: 300, restarts, ..recipe() };
+        assert!((0..100).all(|step| rate(step, &once) == rate(step, &twice)));
+        for (step, expected) in [(100, 0.04), (200, 0.02), (300, 0.0)] {
+            assert!((rate(step, &twice) - expected).abs() < 1e-12, "{}", rate(step, &twice));
+        }
     }
 
     #[test]

@@ -122,8 +122,9 @@ impl Training<'_> {
                 return Err(TrainError::Diverged(step));
             }
             watch.stepped(step, &losses, record.add(step, &losses).as_ref());
-            let is_last = step == recipe.steps;
-            let is_due = step.is_multiple_of(recipe.validate_every) || is_last;
+            // The end of a fall is always validated: the training may have ended there once.
+            let mut ends = recipe.restarts.iter().map(|restart| restart.step).chain([recipe.steps]);
+            let is_due = step.is_multiple_of(recipe.validate_every) || ends.any(|end| end == step);
             if is_due {
                 self.validate(checkpoint, watch)?;
             }

@@ -134,7 +134,10 @@ fn start(
     let path = args.out.join(CHECKPOINT_FILE);
     if args.resume || args.finish {
         let bytes = bounded(&path, MAX_FILE_BYTES as u64)?;
-        return Checkpoint::read(&bytes, &recipe.architecture, &training.of)
+        let beginnings: Result<Vec<Digest>, _> =
+            recipe.beginnings().map(|beginning| beginning.digest()).collect();
+        let beginnings = beginnings.map_err(|error| Failure::tool("the recipe", &error))?;
+        return Checkpoint::read(&bytes, &recipe.architecture, &training.of, &beginnings)
             .map_err(|error| Failure::tool(&format!("`{}`", path.display()), &error));
     }
     if path.exists() {

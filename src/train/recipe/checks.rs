@@ -1,7 +1,7 @@
 //! Checks: numbers of a recipe that cannot be used.
 
 use super::{
-    Input, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Sampling, TargetRecipe, WarpRecipe,
+    Input, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Restart, Sampling, TargetRecipe, WarpRecipe,
 };
 use crate::params::Channel;
 
@@ -104,6 +104,13 @@ impl Recipe {
     fn check_optimization(&self, need: &mut impl FnMut(bool, &'static str, &'static str)) {
         let Optimization { steps, rate, weight_decay, beta_1, beta_2, clip_norm, .. } =
             self.optimization;
+        let restarts = &self.optimization.restarts;
+        let ends = restarts.iter().map(|restart| restart.step).chain([steps]);
+        let rises = ends.clone().zip(ends.skip(1)).all(|(before, after)| before < after);
+        let is_rate = |restart: &Restart| 0.0 < restart.rate && restart.rate <= 1.0;
+        let begins = restarts.iter().all(|restart| 0 < restart.step && is_rate(restart));
+        let needed = "steps that rise to below `steps`, each with a rate above 0 and at most 1";
+        need(rises && begins && restarts.len() <= 100, "optimization.restarts", needed);
         need((1..=100_000_000).contains(&steps), "optimization.steps", "1 to 100,000,000");
         need(0.0 < rate && rate <= 1.0, "optimization.rate", "above 0, at most 1");
         need(is_chance(weight_decay), "optimization.weight_decay", "0 to 1");
@@ -150,6 +157,8 @@ mod tests {
         check(|recipe| recipe.intensity.gamma = 0.5, "intensity");
         check(|recipe| recipe.targets.least_nucleus_px = 1 << 20, "targets.least_nucleus_px");
         check(|recipe| recipe.optimization.rate = 0.0, "optimization.rate");
+        let restart = Restart { step: 4000, rate: 1e-3 };
+        check(|recipe| recipe.optimization.restarts = vec![restart], "optimization.restarts");
         check(
             |recipe| recipe.input.color_channels[1] = Channel::HematoxylinOd,
             "input.color_channels",

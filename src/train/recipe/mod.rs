@@ -139,8 +139,8 @@ pub struct TargetRecipe {
     pub least_nucleus_px: u32,
 }
 
-/// How the weights are found: AdamW, warm-up and cosine to zero.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// How the weights are found: AdamW, warm-up and cosine to zero, once or several times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimization {
     /// Steps of the whole schedule.
@@ -169,6 +169,20 @@ pub struct Optimization {
     pub validate_every: u64,
     /// Validations without a better one until training ends.
     pub patience: u32,
+    /// Where the rate, come to zero, begins anew; the steps before do not depend on it, so that a
+    /// training that came to its end can go on with one more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restarts: Vec<Restart>,
+}
+
+/// A new beginning of the learning rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// Steps before it.
+    pub step: u64,
+    /// Learning rate of its first step.
+    pub rate: f64,
 }
 
 impl Default for Recipe {
@@ -300,6 +314,7 @@ impl Default for Optimization {
             distance_weight: 1.0,
             validate_every: 250,
             patience: 12,
+            restarts: Vec::new(),
         }
     }
 }
@@ -326,6 +341,17 @@ impl Recipe {
             }
         }
         serde_json::from_value(value)
+    }
+
+    /// Trainings that the recipe's goes on from: with fewer restarts, each to its own last step.
+    pub fn beginnings(&self) -> impl Iterator<Item = Self> {
+        let restarts = &self.optimization.restarts;
+        restarts.iter().enumerate().map(|(n_before, restart)| {
+            let mut beginning = self.clone();
+            beginning.optimization.steps = restart.step;
+            beginning.optimization.restarts.truncate(n_before);
+            beginning
+        })
     }
 
     /// Digest of the whole recipe; of keys that came later only where they change something, so
