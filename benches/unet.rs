@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench unet -- [--threads N] [--base-width N] [--size N] [--runs N]`, with
 //! `CELLGATE_PEERS_PYTHON` naming a Python that has what `benches/peers/unet_peers.py` asks for.
+//! With `--features train` a whole step of training stands beside PyTorch's; `MIMALLOC_PURGE_DELAY=-1`
+//! is what `cellgate train` sets for itself.
 //! All take turns, so that ratios do not depend on the state of the machine. CPU time stands beside
 //! wall time: on a busy machine it is what can be compared.
 #![expect(clippy::print_stdout, reason = "a bench reports on the terminal")]
@@ -68,6 +70,8 @@ fn predict(
     let mut ours = || drop(black_box(network.predict_in(&mut room, &input)));
     let mut sides: Vec<Side<'_>> = Vec::new();
     sides.push(("cellgate", Box::new(move || Some(lap(&mut ours)))));
+    #[cfg(feature = "train")]
+    sides.push(("cellgate, a step of training", step(weights.architecture(), size / 2)));
     if let Some(peers) = &peers {
         println!("ONNX Runtime and PyTorch differ by {}", peers.borrow_mut().ask("same")?);
         for (name, word) in [("ONNX Runtime", "onnxruntime"), ("PyTorch", "torch")] {
@@ -92,6 +96,34 @@ fn predict(
         );
     }
     Ok(())
+}
+
+/// A whole step of training as `cellgate train` makes it, but for the drawing of the batch.
+#[cfg(feature = "train")]
+fn step(architecture: &Architecture, size: usize) -> Box<dyn FnMut() -> Option<Lap>> {
+    use cellgate::train::batch::Batch;
+    use cellgate::train::learner::Learner;
+    use cellgate::train::optimizer::State;
+    use cellgate::train::parameters;
+    use cellgate::train::recipe::Recipe;
+    let recipe = Recipe { architecture: *architecture, ..Recipe::default() };
+    let mut state = State::new(parameters::new(architecture, recipe.seed));
+    let learner = Learner::new(recipe);
+    let map = |channels, seed| noise([BATCH, size, size, channels], seed);
+    let input = map(architecture.in_channels as usize, 6);
+    let mut targets = map(3, 7);
+    targets.values.iter_mut().for_each(|value| *value = f32::from(u8::from(0.0 < *value)));
+    let mut weights = map(1, 8);
+    weights.values.iter_mut().for_each(|value| *value += 1.5);
+    Box::new(move || {
+        let (input, targets, weights) = (input.clone(), targets.clone(), weights.clone());
+        let mut batch = Some(Batch { input, targets, weights });
+        let mut is_made = false;
+        let lap = lap(&mut || {
+            is_made = batch.take().is_some_and(|batch| learner.step(&mut state, batch).is_ok());
+        });
+        is_made.then_some(lap)
+    })
 }
 
 /// Times the kernels of a step of training, level by level.

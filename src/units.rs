@@ -2,9 +2,33 @@
 //!
 //! A bare number never says whether it counts pixels or micrometers; these types do.
 
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
 /// Edge length of one square pixel, in micrometers.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct PixelSize(f64);
+
+impl fmt::Display for PixelSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} µm a pixel", self.0)
+    }
+}
+
+impl From<PixelSize> for f64 {
+    fn from(size: PixelSize) -> Self {
+        size.0
+    }
+}
+
+impl TryFrom<f64> for PixelSize {
+    type Error = &'static str;
+
+    fn try_from(um: f64) -> Result<Self, Self::Error> {
+        Self::from_um(um).ok_or("a pixel size is 0.01 to 100 micrometers")
+    }
+}
 
 impl PixelSize {
     /// Smallest and largest edge length that a light microscope's camera gives, in micrometers.

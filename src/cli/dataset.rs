@@ -4,9 +4,8 @@
 //! caller renders them and chooses the exit code.
 
 use super::failure::Failure;
-use super::inputs;
+use super::preparation::PreparationArgs;
 use super::pull;
-use cellgate::dataset::decode::decode;
 use cellgate::dataset::manifest::{load_records, render_manifest};
 use cellgate::dataset::prepare::Preparation;
 use cellgate::dataset::split::assign_splits;
@@ -14,7 +13,7 @@ use cellgate::dataset::store::{StoreError, write_new};
 use cellgate::dataset::{Dataset, Split, write_phantoms};
 use cellgate::finding::Finding;
 use cellgate::params::Modality;
-use cellgate::preparation::{Histogram, MAX_EDGE_PX, Reference, Size};
+use cellgate::preparation::Steps;
 use cellgate::revision::{Tree, normalize};
 use cellgate::units::PixelSize;
 use clap::{Subcommand, ValueEnum};
@@ -111,12 +110,8 @@ struct PrepareArgs {
     /// Edge length of a pixel in micrometers; without it the files' own
     #[arg(long, value_name = "UM", value_parser = parse_pixel_size)]
     pixel_size_um: Option<PixelSize>,
-    /// What becomes of the histograms: `none`, `equalize`, or `match:REF` for that of an image
-    #[arg(long, value_name = "HOW", default_value = "none", value_parser = parse_histogram)]
-    histogram: HistogramWord,
-    /// Size to bring images and masks to: `512x512` pixels, or `0.5um` a pixel
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    resize: Option<Size>,
+    #[command(flatten)]
+    preparation: PreparationArgs,
     /// Name of the dataset
     #[arg(long, default_value = "nuclei", value_parser = parse_name)]
     name: String,
@@ -133,14 +128,6 @@ struct PrepareArgs {
     /// License of the fields, for example `CC0-1.0`
     #[arg(long)]
     license: Option<String>,
-}
-
-/// What becomes of histograms, as named on the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum HistogramWord {
-    None,
-    Equalize,
-    Match(PathBuf),
 }
 
 /// What fields may be used for, as named on the command line and in manifests.
@@ -225,18 +212,17 @@ fn phantom(args: &PhantomArgs, out: &mut dyn Write) -> Result<Vec<Finding>, Data
 }
 
 fn prepare(args: &PrepareArgs, out: &mut dyn Write) -> Result<Vec<Finding>, DatasetError> {
-    let histogram = match histogram(&args.histogram) {
-        Ok(histogram) => histogram,
-        Err(findings) => return Ok(findings),
-    };
+    let mut steps = Steps::default();
+    if let Err(findings) = args.preparation.set(&mut steps) {
+        return Ok(findings);
+    }
     let preparation = Preparation {
         images: args.images.clone(),
         masks: args.masks.clone(),
         has_binary_masks: args.binary_masks,
         image_type: args.image_type.clone(),
         pixel_size: args.pixel_size_um,
-        histogram,
-        size: args.resize.unwrap_or_default(),
+        steps,
         split: match args.split {
             SplitName::Train => Split::Train,
             SplitName::Test => Split::Test,
@@ -250,17 +236,6 @@ fn prepare(args: &PrepareArgs, out: &mut dyn Write) -> Result<Vec<Finding>, Data
         writeln!(out, "wrote {}", manifest.display())?;
     }
     Ok(findings)
-}
-
-fn histogram(word: &HistogramWord) -> Result<Histogram, Vec<Finding>> {
-    let path = match word {
-        HistogramWord::None => return Ok(Histogram::Kept),
-        HistogramWord::Equalize => return Ok(Histogram::Equalized),
-        HistogramWord::Match(path) => path,
-    };
-    let bytes = inputs::read(path).map_err(|finding| vec![finding])?;
-    let decoded = decode(&path.to_string_lossy(), &bytes)?;
-    Ok(Histogram::Matched(Box::new(Reference::of(&decoded.image))))
 }
 
 fn split(args: &SplitArgs, out: &mut dyn Write) -> Result<Vec<Finding>, DatasetError> {
@@ -293,26 +268,6 @@ fn parse_pixel_size(text: &str) -> Result<PixelSize, String> {
     let (least, most) = PixelSize::RANGE_UM;
     let size = text.parse().ok().and_then(PixelSize::from_um);
     size.ok_or_else(|| format!("a number from {least} to {most} is needed"))
-}
-
-fn parse_histogram(text: &str) -> Result<HistogramWord, String> {
-    match (text, text.strip_prefix("match:")) {
-        ("none", _) => Ok(HistogramWord::None),
-        ("equalize", _) => Ok(HistogramWord::Equalize),
-        (_, Some(path)) if !path.is_empty() => Ok(HistogramWord::Match(path.into())),
-        _ => Err("`none`, `equalize` or `match:IMAGE` is needed".to_owned()),
-    }
-}
-
-fn parse_size(text: &str) -> Result<Size, String> {
-    let pixel = text.strip_suffix("um").and_then(|um| PixelSize::from_um(um.parse().ok()?));
-    let edges = || {
-        let (width, height) = text.split_once('x')?;
-        let edge = |text: &str| text.parse().ok().filter(|edge| (1..=MAX_EDGE_PX).contains(edge));
-        Some(Size::Px { width: edge(width)?, height: edge(height)? })
-    };
-    let size = pixel.map(Size::Pixel).or_else(edges);
-    size.ok_or_else(|| format!("`WIDTHxHEIGHT` up to {MAX_EDGE_PX}, or `0.5um`, is needed"))
 }
 
 fn parse_fraction(text: &str) -> Result<f64, String> {

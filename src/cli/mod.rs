@@ -25,6 +25,7 @@ mod model;
 mod output;
 mod plan;
 mod predict;
+mod preparation;
 mod progress;
 mod pull;
 mod report;

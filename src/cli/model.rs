@@ -253,7 +253,7 @@ fn card_of(args: &ImportArgs, weights: &Weights, file: &[u8], precision: Precisi
         input: Input {
             channels: modalities.into_iter().filter_map(of_modality).collect(),
             scaling: *weights.input(),
-            preparation: "none".to_owned(),
+            preparation: weights.preparation().clone(),
         },
         outputs: OutputMeaning::all(),
         decoding: None,

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::inputs::{self, ImageFile};
 use super::model;
 use super::progress::Progress;
-use cellgate::dataset::decode::decode;
+use cellgate::dataset::decode::{Decoded, decode};
 use cellgate::dataset::encode::encode_image;
 use cellgate::finding::{Code, Finding};
 use cellgate::params::{Channel, Modality};
@@ -25,8 +25,8 @@ use std::path::PathBuf;
 /// Show what a network says about images
 ///
 /// Writes, for each image, `NAME_nucleus.png`, `NAME_boundary.png` and `NAME_distance.png` in 16
-/// bits, white for 1. Images are predicted at their own resolution; `cellgate segment` with a
-/// profile goes on to nuclei.
+/// bits, white for 1. Images are predicted at their own resolution, or the one that the model's
+/// images are prepared to; `cellgate segment` with a profile goes on to nuclei.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  cellgate predict --model models/unet-nuclei.card.json --out maps slides/*.png"
@@ -84,10 +84,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     Ok(0)
 }
 
-fn read(file: &ImageFile) -> Result<Image, Failure> {
+fn read(file: &ImageFile) -> Result<Decoded, Failure> {
     let bytes = inputs::read(&file.path).map_err(|finding| Failure::Findings(vec![finding]))?;
-    let decoded = decode(&file.path.to_string_lossy(), &bytes).map_err(Failure::Findings)?;
-    Ok(decoded.image)
+    decode(&file.path.to_string_lossy(), &bytes).map_err(Failure::Findings)
 }
 
 fn predict(
@@ -95,7 +94,7 @@ fn predict(
     network: &Network,
     card: Option<&Card>,
     file: &ImageFile,
-    image: &Image,
+    Decoded { image, pixel_size, .. }: &Decoded,
 ) -> Result<FeatureMap, Failure> {
     let unfit = |message: String| {
         let place = Place::file(file.path.to_string_lossy().as_ref());
@@ -104,7 +103,9 @@ fn predict(
     };
     let channels = channels(args.modality, network, card, image)
         .ok_or_else(|| unfit("the model was not trained on images like this".to_owned()))?;
-    let planes = Planes::of_image(image, &channels, Some(&CLEAR_GLASS))
+    let prepared = network.preparation().apply(image, *pixel_size);
+    let prepared = prepared.map_err(|error| unfit(error.to_string()))?;
+    let planes = Planes::of_image(&prepared.image, &channels, Some(&CLEAR_GLASS))
         .map_err(|error| unfit(error.to_string()))?;
     let input = planes.scaled(network.input());
     Ok(tiles::predict(network, &input, args.tile_px as usize, args.mirror_averaging))

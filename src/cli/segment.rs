@@ -14,8 +14,9 @@ use cellgate::run::models::{Models, tree_of_profile};
 use cellgate::run::ready::Ready;
 use cellgate::run::record::{FieldRecord, RunRecord};
 use cellgate::run::write::replace;
-use cellgate::run::{FieldRun, pixel_size};
+use cellgate::run::{FieldRun, RunError, pixel_size};
 use cellgate::score::Summary;
+use cellgate::unet::UnetError;
 use cellgate::units::PixelSize;
 use rayon::prelude::*;
 use std::io::Write;
@@ -132,11 +133,14 @@ fn field(args: &Args, ready: &Ready<'_>, file: &ImageFile) -> Result<Done, Failu
     Ok(Done { record, nuclei: run.nuclei, summary: run.summary, findings })
 }
 
-fn unfit(path: &str, error: &cellgate::run::RunError) -> Finding {
+fn unfit(path: &str, error: &RunError) -> Finding {
     use cellgate::finding::Code;
     let place = cellgate::source::Place::file(path);
-    Finding::error(Code::ImageModality, place, error.to_string())
-        .help("segment this image with a profile of its own modality")
+    let finding = Finding::error(Code::ImageModality, place, error.to_string());
+    match error {
+        RunError::Unet(UnetError::Bent | UnetError::Prepare(_)) => finding,
+        _ => finding.help("segment this image with a profile of its own modality"),
+    }
 }
 
 fn write_field(

@@ -3,6 +3,7 @@
 //! Without the feature `train` the command says how to build it.
 
 use super::failure::Failure;
+use super::preparation::PreparationArgs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(crate) struct Args {
     /// Profile whose `unet` says the form of the network and its channels, before the recipe
     #[arg(long, value_name = "FILE")]
     pub(super) profile: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) preparation: PreparationArgs,
     /// Steps of the whole schedule
     #[arg(long, value_name = "N")]
     pub(super) steps: Option<u64>,

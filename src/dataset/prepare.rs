@@ -11,8 +11,8 @@ use super::groups::read_groups;
 use super::manifest::{MAX_NAME, Split};
 use super::store::{NewDataset, NewField, StoreError};
 use crate::finding::{Code, Finding, has_errors};
-use crate::preparation::{Histogram, MAX_EDGE_PX, Size, pixel_size_after, resized, resized_labels};
-use crate::raster::{Image, Labels};
+use crate::preparation::{PrepareError, Prepared, Steps, resized_labels};
+use crate::raster::Labels;
 use crate::revision::Tree;
 use crate::source::Place;
 use crate::units::PixelSize;
@@ -40,10 +40,8 @@ pub struct Preparation {
     pub image_type: String,
     /// Pixel size; without it the files' own.
     pub pixel_size: Option<PixelSize>,
-    /// What becomes of the images' histograms.
-    pub histogram: Histogram,
-    /// What becomes of the size of images and masks.
-    pub size: Size,
+    /// What becomes of the images' histograms, and of the size of images and masks.
+    pub steps: Steps,
     /// What the fields may be used for.
     pub split: Split,
     /// Table of the columns `name` and `group`: what fields share with others.
@@ -61,15 +59,6 @@ struct Files {
     image: String,
     mask: Option<String>,
     group: Option<String>,
-}
-
-/// An image as it goes into the dataset.
-struct Prepared {
-    image: Image,
-    /// Absent where the size is the file's own.
-    labels: Option<Labels>,
-    pixel_size: Option<PixelSize>,
-    is_changed: bool,
 }
 
 impl Preparation {
@@ -197,21 +186,29 @@ impl Preparation {
         }
         let (is_png, has_binary_masks) = (bytes.starts_with(PNG_MAGIC), self.has_binary_masks);
         let known = self.pixel_size.or(decoded.pixel_size);
-        let labels = mask.as_ref().map(|(_, _, labels)| labels);
-        let Prepared { image, labels, pixel_size, is_changed } =
-            match self.prepared(&path, (decoded.image, known), labels) {
-                Ok(prepared) => prepared,
-                Err(finding) => return Ok(Err(vec![finding])),
-            };
-        let image = if is_png && !is_changed { bytes } else { encode_image(&image, pixel_size)? };
-        let mask = match (mask, labels) {
-            (Some((_, bytes, _)), None) if bytes.starts_with(PNG_MAGIC) && !has_binary_masks => {
+        let Prepared { image, pixel_size } = match self.steps.apply(&decoded.image, known) {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Err(vec![unprepared(&path, error)])),
+        };
+        let size = (image.width(), image.height());
+        let is_resized = size != (decoded.image.width(), decoded.image.height());
+        let image = if is_png && *image == decoded.image {
+            bytes
+        } else {
+            encode_image(&image, pixel_size)?
+        };
+        let mask = match mask {
+            Some((_, bytes, _))
+                if !is_resized && bytes.starts_with(PNG_MAGIC) && !has_binary_masks =>
+            {
                 Some((bytes, "png"))
             }
-            (Some((_, _, labels)), None) | (_, Some(labels)) => {
+            Some((_, _, labels)) if is_resized => {
+                let labels = resized_labels(&labels, size.0, size.1);
                 Some((encode_labels(&labels)?, labels_extension(&labels)))
             }
-            (None, None) => None,
+            Some((_, _, labels)) => Some((encode_labels(&labels)?, labels_extension(&labels))),
+            None => None,
         };
         Ok(Ok(NewField {
             name: files.name.clone(),
@@ -224,44 +221,6 @@ impl Preparation {
             source: self.source.clone(),
             license: self.license.clone(),
         }))
-    }
-
-    /// The image with its new histogram and size, and labels of that size where it is another one.
-    fn prepared(
-        &self,
-        path: &str,
-        (image, pixel_size): (Image, Option<PixelSize>),
-        labels: Option<&Labels>,
-    ) -> Result<Prepared, Finding> {
-        let place = || Place::file(path);
-        let before = (image.width(), image.height());
-        let size =
-            self.size.of(before, pixel_size).ok_or_else(|| match (self.size, pixel_size) {
-                (Size::Pixel(_), None) => {
-                    let message =
-                        "nobody knows the image's pixel size, so it cannot be brought to one";
-                    Finding::error(Code::PixelSizeMissing, place(), message)
-                        .help("give `--pixel-size-um`, or `--resize WIDTHxHEIGHT`")
-                }
-                _ => {
-                    let message = format!("edges of 1 to {MAX_EDGE_PX} pixels are possible");
-                    Finding::error(Code::OutOfRange, place(), message)
-                }
-            })?;
-        let is_changed = self.histogram != Histogram::Kept || size != before;
-        let image = self.histogram.apply(image).map_err(|error| {
-            Finding::error(Code::ImageModality, place(), error.to_string())
-                .help("name a reference of the same kind of image")
-        })?;
-        if size == before {
-            return Ok(Prepared { image, labels: None, pixel_size, is_changed });
-        }
-        Ok(Prepared {
-            image: resized(&image, size.0, size.1),
-            labels: labels.map(|labels| resized_labels(labels, size.0, size.1)),
-            pixel_size: pixel_size.and_then(|known| pixel_size_after(known, before, size)),
-            is_changed,
-        })
     }
 
     fn labels(&self, path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
@@ -311,6 +270,24 @@ impl Preparation {
 }
 
 /// Names of the images in a folder, sorted.
+/// Why an image cannot be prepared.
+fn unprepared(path: &str, error: PrepareError) -> Finding {
+    let (code, help) = match error {
+        PrepareError::PixelSizeMissing => {
+            (Code::PixelSizeMissing, Some("give `--pixel-size-um`, or `--resize WIDTHxHEIGHT`"))
+        }
+        PrepareError::Size => (Code::OutOfRange, None),
+        PrepareError::Match(_) => {
+            (Code::ImageModality, Some("name a reference of the same kind of image"))
+        }
+    };
+    let finding = Finding::error(code, Place::file(path), error.to_string());
+    match help {
+        Some(help) => finding.help(help),
+        None => finding,
+    }
+}
+
 fn listed(folder: &Path, findings: &mut Vec<Finding>) -> Vec<String> {
     let failed = |message: String| {
         Finding::error(Code::FileUnreadable, Place::file(folder.to_string_lossy()), message)

@@ -9,7 +9,7 @@ use super::store::{NewDataset, NewField, StoreError, write_new};
 use super::*;
 use crate::finding::{Code, Finding, Severity};
 use crate::params::Modality;
-use crate::preparation::{Histogram, Size};
+use crate::preparation::{Histogram, Size, Steps};
 use crate::raster::Raster;
 use crate::revision::Tree;
 use std::path::Path;
@@ -282,8 +282,7 @@ fn preparation(images: &Path, masks: &Path) -> Preparation {
         has_binary_masks: false,
         image_type: "he".to_owned(),
         pixel_size: PixelSize::from_um(0.5),
-        histogram: Histogram::Kept,
-        size: Size::Kept,
+        steps: Steps::default(),
         split: Split::Test,
         groups: None,
         source: None,
@@ -333,7 +332,8 @@ fn histograms_and_sizes_are_prepared_with_the_masks() {
     std::fs::write(masks.join("a_mask.png"), encode_labels(&mask).unwrap()).unwrap();
     let prepared = |name: &str, histogram: Histogram, size: Size| {
         let out = folder.path().join(name);
-        let preparation = Preparation { histogram, size, ..preparation(&images, &masks) };
+        let preparation =
+            Preparation { steps: Steps { histogram, size }, ..preparation(&images, &masks) };
         let (manifest, findings) = preparation.write(&out, name).unwrap();
         assert!(manifest.is_some(), "{findings:?}");
         let tree = Tree::Folder(out);

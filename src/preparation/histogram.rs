@@ -5,9 +5,13 @@
 //! histograms.
 
 use crate::raster::{Image, Raster};
+use serde::{Deserialize, Serialize};
 
 /// Levels of a reference.
 const LEVELS: usize = 256;
+
+/// Most pixels that a reference counts: more than any image has.
+const MAX_COUNT: u64 = 1 << 40;
 
 /// Steps of 16 bits in one level of a reference.
 const STEPS_PER_LEVEL: i128 = 257;
@@ -16,9 +20,40 @@ const STEPS_PER_LEVEL: i128 = 257;
 ///
 /// # Shapes
 /// For each channel how many of the image's pixels are at each of 256 levels or below it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Counts", into = "Counts")]
 pub struct Reference {
     channels: Vec<[u64; LEVELS]>,
+}
+
+/// A reference as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counts {
+    channels: Vec<Vec<u64>>,
+}
+
+impl From<Reference> for Counts {
+    fn from(reference: Reference) -> Self {
+        Self { channels: reference.channels.into_iter().map(Vec::from).collect() }
+    }
+}
+
+impl TryFrom<Counts> for Reference {
+    type Error = &'static str;
+
+    fn try_from(counts: Counts) -> Result<Self, Self::Error> {
+        let channel = |counts: Vec<u64>| {
+            let rises = counts.is_sorted();
+            let counts = <[u64; LEVELS]>::try_from(counts).ok()?;
+            let is_image = (1..=MAX_COUNT).contains(&counts[LEVELS - 1]);
+            (rises && is_image).then_some(counts)
+        };
+        let channels: Option<Vec<_>> = counts.channels.into_iter().map(channel).collect();
+        let channels = channels.filter(|channels| matches!(channels.len(), 1 | 3));
+        let channels = channels.ok_or("1 or 3 channels of 256 counts that rise are needed")?;
+        Ok(Self { channels })
+    }
 }
 
 /// A gray image cannot be made like a color image, nor the other way around.

@@ -9,18 +9,23 @@
 
 mod histogram;
 mod resize;
+mod steps;
 
 pub use histogram::{MatchError, Reference, equalized, matched};
 pub use resize::{resized, resized_labels};
+pub use steps::{PrepareError, Prepared, Steps};
 
 use crate::raster::Image;
 use crate::units::PixelSize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Longest edge that an image is brought to, in pixels.
 pub const MAX_EDGE_PX: u32 = 20_000;
 
 /// What becomes of an image's histogram.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Histogram {
     /// It stays.
     #[default]
@@ -36,17 +41,18 @@ impl Histogram {
     ///
     /// # Errors
     /// [`MatchError`] when one is gray and the other has colors.
-    pub fn apply(&self, image: Image) -> Result<Image, MatchError> {
+    pub fn apply<'a>(&self, image: &'a Image) -> Result<Cow<'a, Image>, MatchError> {
         match self {
-            Self::Kept => Ok(image),
-            Self::Equalized => Ok(equalized(&image)),
-            Self::Matched(reference) => matched(&image, reference),
+            Self::Kept => Ok(Cow::Borrowed(image)),
+            Self::Equalized => Ok(Cow::Owned(equalized(image))),
+            Self::Matched(reference) => matched(image, reference).map(Cow::Owned),
         }
     }
 }
 
 /// What becomes of an image's size.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Size {
     /// It stays.
     #[default]
@@ -59,6 +65,7 @@ pub enum Size {
         height: u32,
     },
     /// So many pixels that each has this size.
+    #[serde(rename = "um_per_px")]
     Pixel(PixelSize),
 }
 
@@ -80,8 +87,7 @@ impl Size {
                 (width as u32, height as u32)
             }
         };
-        let is_possible = |edge| (1..=MAX_EDGE_PX).contains(&edge);
-        (is_possible(width) && is_possible(height)).then_some((width, height))
+        (steps::is_edge(width) && steps::is_edge(height)).then_some((width, height))
     }
 }
 

@@ -84,7 +84,7 @@ impl Subject<'_> {
             input: Input {
                 channels: self.channels(),
                 scaling: self.recipe.input.scaling,
-                preparation: "none".to_owned(),
+                preparation: self.recipe.input.preparation.clone(),
             },
             outputs: OutputMeaning::all(),
             decoding: outcome.decoding,

@@ -123,7 +123,8 @@ impl Learner {
             let values = found.next().unwrap_or_default();
             tensors.insert(spec.name.clone(), parameters::to_pytorch(&spec, &values));
         }
-        Ok(Weights::new(*architecture, input.scaling, tensors)?)
+        let weights = Weights::new(*architecture, input.scaling, tensors)?;
+        Ok(weights.after(input.preparation.clone())?)
     }
 
     /// What each part of the loss counts.

@@ -6,6 +6,7 @@
 use super::recipe::Input;
 use crate::dataset::{Dataset, Field};
 use crate::finding::{Code, Finding};
+use crate::preparation::{PrepareError, resized_labels};
 use crate::raster::{Labels, Raster};
 use crate::revision::Tree;
 use crate::segment::SegmentError;
@@ -16,6 +17,7 @@ use crate::source::Place;
 use crate::unet::feature_map::{FeatureMap, Shape};
 use crate::unet::input::{CLEAR_GLASS, Planes, Scale};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most memory that samples may take.
@@ -53,6 +55,9 @@ pub enum SampleError {
     /// The image does not have what the network is to see.
     #[error(transparent)]
     Channel(#[from] SegmentError),
+    /// The image cannot be prepared as the recipe says.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
     /// There is no truth.
     #[error("the field has no mask to learn from")]
     NoTruth,
@@ -71,12 +76,18 @@ impl Sample {
     /// [`SampleError`] for a field without truth or without the channels.
     pub fn of_field(field: &Field, image_type: &str, input: &Input) -> Result<Self, SampleError> {
         let truth = field.truth.as_ref().ok_or(SampleError::NoTruth)?;
+        let prepared = input.preparation.apply(&field.image, field.pixel_size)?;
+        let (image, size) = (&prepared.image, (prepared.image.width(), prepared.image.height()));
+        let truth = match size == (truth.width(), truth.height()) {
+            true => Cow::Borrowed(truth),
+            false => Cow::Owned(resized_labels(truth, size.0, size.1)),
+        };
         if truth.n_px() == 0 {
             return Err(SampleError::NoPixels);
         }
-        let is_brightfield = field.image.is_color();
+        let is_brightfield = image.is_color();
         let channels = if is_brightfield { &input.color_channels } else { &input.gray_channels };
-        let planes = Planes::of_image(&field.image, channels, Some(&CLEAR_GLASS))?;
+        let planes = Planes::of_image(image, channels, Some(&CLEAR_GLASS))?;
         let is_one = channels.windows(2).all(|pair| pair[0] == pair[1]);
         let n_kept = if is_one { 1 } else { channels.len() };
         let mut values = vec![0; truth.n_px() * n_kept];
@@ -84,7 +95,7 @@ impl Sample {
             let places = values[channel..].iter_mut().step_by(n_kept);
             places.zip(raster.samples()).for_each(|(value, &sample)| *value = sample);
         }
-        let (labels, nuclei) = numbered(truth)?;
+        let (labels, nuclei) = numbered(&truth)?;
         let mut depths = vec![0; truth.n_px()];
         let centers = measure_depths(&nuclei, &labels, &mut depths);
         Ok(Self {

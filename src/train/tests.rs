@@ -5,7 +5,7 @@ use super::checkpoint::{Checkpoint, CheckpointError, Origin};
 use super::learner::{Learner, Losses};
 use super::optimizer::State;
 use super::parameters;
-use super::recipe::{Optimization, Recipe, Sampling};
+use super::recipe::{Optimization, Recipe, Restart, Sampling};
 use super::record::{LossRow, Spent, Validation};
 use super::run::{CHECKPOINT_FILE, Ended, Training, Watch};
 use super::sample::Sample;
@@ -13,6 +13,7 @@ use super::sample::tests::sample_of;
 use crate::digest::Digest;
 use crate::raster::Labels;
 use crate::unet::architecture::{Architecture, Normalization, UpSampling};
+use crate::unet::weights::Weights;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 
@@ -133,37 +134,70 @@ fn origin(dataset: &[u8]) -> Origin {
     Origin { recipe: recipe().digest().unwrap(), dataset: Digest::of_bytes(dataset), init: None }
 }
 
-#[test]
-fn a_resumed_training_comes_to_the_same_bits() {
-    let (recipe, folder) = (recipe(), tempfile::tempdir().unwrap());
-    let (learner, batches) = (Learner::new(recipe.clone()), batches(&recipe));
+/// Scores weights by one of their numbers.
+fn scored(step: u64, weights: &Weights) -> Validation {
+    let score = f64::from(weights.tensor("head.weight")[0]);
+    Validation { step, score, held_out_loss: None, mean_ap: BTreeMap::new() }
+}
+
+/// Runs a training by a recipe from a checkpoint, or from nothing, for as many steps as are let.
+fn trained(recipe: &Recipe, from: Option<&[u8]>, left: u64) -> (Ended, Checkpoint, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (learner, batches) = (Learner::new(recipe.clone()), batches(recipe));
+    let of = Origin { recipe: recipe.digest().unwrap(), ..origin(b"d") };
     let training = Training {
         learner: &learner,
         batches: &batches,
-        validate: &|step, weights| Validation {
-            step,
-            score: f64::from(weights.tensor("head.weight")[0]),
-            held_out_loss: None,
-            mean_ap: BTreeMap::new(),
-        },
-        of: origin(b"d"),
+        validate: &scored,
+        of,
         folder: folder.path(),
     };
-    let new = || training.start(parameters::new(&recipe.architecture, recipe.seed));
-    let stop = |left| Stop { left, rows: Vec::new() };
-    let mut whole = new();
-    assert_eq!(training.run(&mut whole, &mut stop(u64::MAX)).unwrap(), Ended::Complete);
-    let mut cut = new();
-    assert_eq!(training.run(&mut cut, &mut stop(4)).unwrap(), Ended::Stopped);
+    let beginnings: Vec<_> =
+        recipe.beginnings().map(|beginning| beginning.digest().unwrap()).collect();
+    let mut checkpoint = match from {
+        Some(bytes) => Checkpoint::read(bytes, &recipe.architecture, &of, &beginnings).unwrap(),
+        None => training.start(parameters::new(&recipe.architecture, recipe.seed)),
+    };
+    let ended = training.run(&mut checkpoint, &mut Stop { left, rows: Vec::new() }).unwrap();
     // As after a kill: nothing but the file is left.
     let bytes = std::fs::read(folder.path().join(CHECKPOINT_FILE)).unwrap();
-    let mut resumed = Checkpoint::read(&bytes, &recipe.architecture, &training.of).unwrap();
-    assert_eq!(resumed, cut);
-    assert_eq!(training.run(&mut resumed, &mut stop(u64::MAX)).unwrap(), Ended::Complete);
+    (ended, checkpoint, bytes)
+}
+
+#[test]
+fn a_resumed_training_comes_to_the_same_bits() {
+    let recipe = recipe();
+    let (ended, whole, _) = trained(&recipe, None, u64::MAX);
+    assert_eq!(ended, Ended::Complete);
+    let (ended, _, bytes) = trained(&recipe, None, 4);
+    assert_eq!(ended, Ended::Stopped);
+    let (_, resumed, _) = trained(&recipe, Some(&bytes), u64::MAX);
     assert_eq!(resumed, whole);
+    let (learner, batches) = (Learner::new(recipe.clone()), batches(&recipe));
     let weights = |at: &Checkpoint| learner.weights(&at.state, &batches).unwrap();
     assert_eq!(weights(&resumed), weights(&whole));
     assert_eq!(whole.record.validations.len(), 2);
+}
+
+#[test]
+fn a_training_that_came_to_its_end_goes_on_with_a_restart_to_the_same_bits() {
+    let once = recipe();
+    let mut twice = once.clone();
+    twice.optimization.restarts = vec![Restart { step: 6, rate: 5e-3 }];
+    twice.optimization.steps = 10;
+    assert_eq!(twice.problems(), []);
+    let (_, whole, _) = trained(&twice, None, u64::MAX);
+    let (ended, _, bytes) = trained(&once, None, u64::MAX);
+    assert_eq!(ended, Ended::Complete);
+    let (ended, went_on, _) = trained(&twice, Some(&bytes), u64::MAX);
+    assert_eq!((ended, went_on.state.step), (Ended::Complete, 10));
+    assert_eq!(went_on, whole);
+    // Another first part is another training.
+    twice.optimization.rate = 2e-2;
+    let beginnings: Vec<_> = twice.beginnings().map(|one| one.digest().unwrap()).collect();
+    let of = Origin { recipe: twice.digest().unwrap(), ..origin(b"d") };
+    let refused = Checkpoint::read(&bytes, &twice.architecture, &of, &beginnings).unwrap_err();
+    assert!(matches!(refused, CheckpointError::Foreign { what: "recipe", .. }), "{refused}");
 }
 
 #[test]
@@ -175,7 +209,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         record: Default::default(),
     };
     let bytes = checkpoint.to_bytes().unwrap();
-    let read = |bytes: &[u8]| Checkpoint::read(bytes, &recipe.architecture, &checkpoint.of);
+    let read = |bytes: &[u8]| Checkpoint::read(bytes, &recipe.architecture, &checkpoint.of, &[]);
     assert_eq!(read(&bytes).unwrap(), checkpoint);
     for place in (0..bytes.len()).step_by(bytes.len() / 97) {
         let mut damaged = bytes.clone();
@@ -184,6 +218,6 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         assert!(read(&bytes[..place]).is_err(), "{place}");
     }
     let of = origin(b"e");
-    let error = Checkpoint::read(&bytes, &recipe.architecture, &of).unwrap_err();
+    let error = Checkpoint::read(&bytes, &recipe.architecture, &of, &[]).unwrap_err();
     assert!(matches!(error, CheckpointError::Foreign { what: "dataset", .. }), "{error}");
 }

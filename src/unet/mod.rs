@@ -26,6 +26,7 @@ mod noise;
 mod tests;
 
 use crate::params::{Profile, Unet};
+use crate::preparation::{PrepareError, resized_labels};
 use crate::raster::{Image, Labels};
 use crate::segment::SegmentError;
 use crate::segment::cleaning::Cleaning;
@@ -36,6 +37,7 @@ use decode::Decoding;
 use feature_map::FeatureMap;
 use input::Planes;
 use plan::Network;
+use std::collections::HashMap;
 
 /// An image cannot be segmented with a network.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -43,6 +45,15 @@ pub enum UnetError {
     /// The image cannot give the channels, or the pixel size is missing.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// The image cannot be prepared as the network needs it.
+    #[error("the network's images are prepared: {0}")]
+    Prepare(#[from] PrepareError),
+    /// The network's size for images is not in this image's proportions.
+    #[error(
+        "the network's images have one size, and to this one it gives pixels that are longer one \
+        way than the other; give the profile's lengths in px"
+    )]
+    Bent,
     /// The profile is for the classical path.
     #[error("the profile names no network; give it `method: unet` and the section `unet`")]
     NoSection,
@@ -77,16 +88,35 @@ pub fn segment(
     pixel_size: Option<PixelSize>,
 ) -> Result<Labels, UnetError> {
     let unet = profile.unet.as_ref().ok_or(UnetError::NoSection)?;
-    let resampling = Resampling::between(pixel_size, profile.image.working_pixel_size);
-    let working = resampling.working_pixel_size(pixel_size);
-    let cleaning = Cleaning::new(&profile.morphology, working)?;
-    let decoding = Decoding::new(unet, working)?;
-    let answer = predict(image, profile, network, resampling)?;
+    let prepared = network.preparation().apply(image, pixel_size)?;
+    let resampling = Resampling::between(prepared.pixel_size, profile.image.working_pixel_size);
+    let working = resampling.working_pixel_size(prepared.pixel_size);
+    // Lengths in micrometers have no length where pixels are longer across than down.
+    let is_bent = pixel_size.is_some() && prepared.pixel_size.is_none();
+    let of_lengths = |error| if is_bent { UnetError::Bent } else { UnetError::Segment(error) };
+    let cleaning = Cleaning::new(&profile.morphology, working).map_err(of_lengths)?;
+    let decoding = Decoding::new(unet, working).map_err(of_lengths)?;
+    let answer = predict(&prepared.image, profile, network, resampling)?;
     let nuclei = decoding.nuclei(&answer, &cleaning);
-    Ok(resampling.paint(&nuclei, image.width(), image.height()))
+    let seen = (prepared.image.width(), prepared.image.height());
+    let labels = resampling.paint(&nuclei, seen.0, seen.1);
+    if seen == (image.width(), image.height()) {
+        return Ok(labels);
+    }
+    Ok(renumbered(resized_labels(&labels, image.width(), image.height())))
 }
 
-/// What a network says about an image, at the working resolution.
+/// Labels from 1 in the order of their first pixel: nuclei that fell between pixels leave no gap.
+fn renumbered(mut labels: Labels) -> Labels {
+    let mut numbers = HashMap::new();
+    for label in labels.samples_mut().iter_mut().filter(|label| **label > 0) {
+        let next = numbers.len() as u32 + 1;
+        *label = *numbers.entry(*label).or_insert(next);
+    }
+    labels
+}
+
+/// What a network says about an image that was prepared for it, at the working resolution.
 ///
 /// # Shapes
 /// One map with the channels of [`architecture::Output`].

@@ -13,6 +13,7 @@ use super::input::InputScaling;
 use super::mirror;
 use super::weights::Weights;
 use super::{conv, head, up_sampling};
+use crate::preparation::Steps;
 use rayon::prelude::*;
 
 /// A network ready to predict.
@@ -20,6 +21,7 @@ use rayon::prelude::*;
 pub struct Network {
     architecture: Architecture,
     input: InputScaling,
+    preparation: Steps,
     /// From the top to the bottom.
     encoder: Vec<Block>,
     /// From the bottom to the top.
@@ -91,7 +93,8 @@ impl Network {
             weights: turned(weights.tensor("head.weight"), OUTPUTS as usize),
             bias: weights.tensor("head.bias").to_vec(),
         };
-        Self { architecture, input: *weights.input(), encoder, decoder, head }
+        let (input, preparation) = (*weights.input(), weights.preparation().clone());
+        Self { architecture, input, preparation, encoder, decoder, head }
     }
 
     /// The form of the network.
@@ -104,6 +107,12 @@ impl Network {
     #[must_use]
     pub fn input(&self) -> &InputScaling {
         &self.input
+    }
+
+    /// What is done to images before they are scaled.
+    #[must_use]
+    pub fn preparation(&self) -> &Steps {
+        &self.preparation
     }
 
     /// Predicts what each pixel is, for a batch of any size.

@@ -29,6 +29,7 @@ mod init;
 mod local_target;
 mod measure_reference;
 mod network;
+mod network_preparation;
 mod phantom_accuracy;
 mod profiles;
 mod real_accuracy;

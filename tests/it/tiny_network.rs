@@ -81,7 +81,7 @@ pub(crate) fn card(model: &Model, url: Option<String>, f1_at_50: f64) -> String 
         input: Input {
             channels: vec![channels],
             scaling: *weights.input(),
-            preparation: "none".to_owned(),
+            preparation: weights.preparation().clone(),
         },
         outputs: OutputMeaning::all(),
         decoding: None,

@@ -75,6 +75,7 @@ pub(super) fn recipe(args: &Args) -> Result<(String, Recipe), Failure> {
     set(&mut optimization.validate_every, args.validate_every);
     set(&mut recipe.sampling.batch, args.batch);
     set(&mut recipe.sampling.crop_px, args.crop);
+    args.preparation.set(&mut recipe.input.preparation).map_err(Failure::Findings)?;
     set(&mut recipe.architecture.base_width, args.base_width);
     set(&mut recipe.architecture.depth, args.depth);
     set(&mut recipe.seed, args.seed);

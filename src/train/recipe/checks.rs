@@ -1,7 +1,8 @@
 //! Checks: numbers of a recipe that cannot be used.
 
 use super::{
-    Input, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Restart, Sampling, TargetRecipe, WarpRecipe,
+    Input, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Restart, Sampling, TargetRecipe,
+    WarpRecipe,
 };
 use crate::params::Channel;
 
@@ -36,7 +37,7 @@ impl Recipe {
     }
 
     fn check_input(&self, need: &mut impl FnMut(bool, &'static str, &'static str)) {
-        let Input { gray_channels, color_channels, scaling } = &self.input;
+        let Input { gray_channels, color_channels, scaling, preparation } = &self.input;
         let count = self.architecture.in_channels as usize;
         let many = "as many channels as the network has inputs";
         need(gray_channels.len() == count, "input.gray_channels", many);
@@ -49,6 +50,7 @@ impl Recipe {
         let needed = "optical densities, which need no stain vectors";
         need(color_channels.iter().all(is_density), "input.color_channels", needed);
         need(scaling.is_possible(), "input.scaling", "rising percentiles, clipped outside 0 to 1");
+        need(preparation.are_possible(), "input.preparation", "edges of 1 to 20,000 px");
     }
 
     fn check_sampling(&self, need: &mut impl FnMut(bool, &'static str, &'static str)) {

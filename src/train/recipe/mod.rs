@@ -9,6 +9,7 @@ pub use checks::RecipeError;
 
 use crate::digest::{Digest, DigestError};
 use crate::params::Channel;
+use crate::preparation::Steps;
 use crate::unet::architecture::{Architecture, Normalization, UpSampling};
 use crate::unet::input::InputScaling;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,9 @@ pub struct Input {
     pub color_channels: Vec<Channel>,
     /// How the values of an image are brought to one scale.
     pub scaling: InputScaling,
+    /// What is done to an image before, in training and at every prediction.
+    #[serde(skip_serializing_if = "Steps::are_none")]
+    pub preparation: Steps,
 }
 
 /// Which crops are taken.
@@ -212,6 +216,7 @@ impl Default for Input {
             gray_channels: vec![Channel::Gray; 3],
             color_channels: vec![Channel::OdRed, Channel::OdGreen, Channel::OdBlue],
             scaling: InputScaling::default(),
+            preparation: Steps::default(),
         }
     }
 }

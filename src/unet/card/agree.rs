@@ -65,6 +65,11 @@ impl Card {
                 found.clip_high
             ));
         }
+        let (said, found) = (&self.input.preparation, weights.preparation());
+        if said != found {
+            differences
+                .push(format!("the card's preparation is `{said}`, that of the weights `{found}`"));
+        }
         // Only a file that cellgate wrote shows how: others may mix precisions.
         for precision in [Precision::Half, Precision::Single] {
             let is_written = weights.to_bytes(precision).is_ok_and(|written| written == bytes);

@@ -30,6 +30,7 @@ pub(super) fn problems(card: &Card) -> Vec<String> {
     demand(card.weights.bytes <= MAX_FILE_BYTES as u64, "`weights.bytes` is above 256 MiB");
     demand(card.architecture.is_possible(), "`architecture` is out of bounds");
     demand(card.input.scaling.is_possible(), "`input.scaling` is out of bounds");
+    demand(card.input.preparation.are_possible(), "`input.preparation` is out of bounds");
     demand(!card.license.trim().is_empty(), "`license` is empty");
     demand(
         card.url.as_ref().is_none_or(|url| SCHEMES.iter().any(|scheme| url.starts_with(scheme))),
@@ -99,7 +100,6 @@ fn texts(card: &Card) -> Vec<&str> {
         &card.intended_use,
         &card.limits,
         &card.license,
-        &card.input.preparation,
         card.url.as_deref().unwrap_or_default(),
     ];
     texts.extend(card.outputs.iter().flat_map(|output| [output.name.as_str(), &output.meaning]));

@@ -14,6 +14,7 @@ use super::input::InputScaling;
 use super::weights::{Precision, WeightsError};
 use crate::digest::Digest;
 use crate::params::{Channel, Modality, Separation};
+use crate::preparation::Steps;
 use serde::{Deserialize, Serialize};
 
 /// The format that is written and read.
@@ -81,8 +82,8 @@ pub struct Input {
     pub channels: Vec<ModalityChannels>,
     /// How their values are scaled.
     pub scaling: InputScaling,
-    /// What else was done to images before, in words; `none` where nothing was.
-    pub preparation: String,
+    /// What is done to images before.
+    pub preparation: Steps,
 }
 
 /// The channels of one modality.

@@ -3,6 +3,7 @@
 use super::super::architecture::{Normalization, UpSampling};
 use super::super::weights::Weights;
 use super::*;
+use crate::preparation::Steps;
 
 const ARCHITECTURE: Architecture = Architecture {
     in_channels: 3,
@@ -43,7 +44,7 @@ fn card() -> Card {
                 channels: vec![Channel::Gray; 3],
             }],
             scaling: InputScaling::default(),
-            preparation: "none".to_owned(),
+            preparation: Steps::default(),
         },
         outputs: OutputMeaning::all(),
         decoding: Some(CardDecoding {

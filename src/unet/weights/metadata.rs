@@ -3,6 +3,7 @@
 use super::super::architecture::Architecture;
 use super::super::input::InputScaling;
 use super::problem::{MetadataProblem, WeightsError};
+use crate::preparation::Steps;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -25,23 +26,34 @@ struct Wire {
     format: String,
     architecture: Architecture,
     input: InputScaling,
+    #[serde(default, skip_serializing_if = "Steps::are_none")]
+    preparation: Steps,
+}
+
+/// What a file says about its network.
+pub(super) struct Told {
+    pub(super) architecture: Architecture,
+    pub(super) input: InputScaling,
+    pub(super) preparation: Steps,
 }
 
 /// Whether such a network can be built and fed.
 pub(super) fn check(
     architecture: &Architecture,
     input: &InputScaling,
+    preparation: &Steps,
 ) -> Result<(), MetadataProblem> {
     if !architecture.is_possible() {
         return Err(MetadataProblem::Architecture);
+    }
+    if !preparation.are_possible() {
+        return Err(MetadataProblem::Preparation);
     }
     if input.is_possible() { Ok(()) } else { Err(MetadataProblem::Scaling) }
 }
 
 /// Reads what a file says about its network.
-pub(super) fn read(
-    metadata: Option<&HashMap<String, String>>,
-) -> Result<(Architecture, InputScaling), MetadataProblem> {
+pub(super) fn read(metadata: Option<&HashMap<String, String>>) -> Result<Told, MetadataProblem> {
     let metadata = metadata.ok_or(MetadataProblem::Missing)?;
     let text = metadata.get(KEY).ok_or(MetadataProblem::Missing)?;
     if metadata.len() > 1 || text.len() > MAX_BYTES {
@@ -64,17 +76,16 @@ pub(super) fn read(
         });
     }
     // From the text again: a value would forgive a key that stands there twice.
-    let wire: Wire = serde_json::from_str(text).map_err(unreadable)?;
-    check(&wire.architecture, &wire.input)?;
-    Ok((wire.architecture, wire.input))
+    let Wire { architecture, input, preparation, .. } =
+        serde_json::from_str(text).map_err(unreadable)?;
+    check(&architecture, &input, &preparation)?;
+    Ok(Told { architecture, input, preparation })
 }
 
 /// Writes what a file says about its network.
-pub(super) fn write(
-    architecture: &Architecture,
-    input: &InputScaling,
-) -> Result<HashMap<String, String>, WeightsError> {
-    let wire = Wire { format: FORMAT.to_owned(), architecture: *architecture, input: *input };
+pub(super) fn write(told: Told) -> Result<HashMap<String, String>, WeightsError> {
+    let Told { architecture, input, preparation } = told;
+    let wire = Wire { format: FORMAT.to_owned(), architecture, input, preparation };
     let text = serde_json::to_string(&wire)
         .map_err(|error| MetadataProblem::Unreadable { reason: error.to_string() })?;
     Ok(HashMap::from([(KEY.to_owned(), text)]))

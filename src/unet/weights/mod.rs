@@ -18,6 +18,7 @@ pub use problem::{MetadataProblem, TensorProblem, WeightsError};
 use super::architecture::{Architecture, TensorSpec};
 use super::input::InputScaling;
 use crate::digest::Digest;
+use crate::preparation::Steps;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -32,6 +33,7 @@ pub const MAX_FILE_BYTES: usize = 256 << 20;
 pub struct Weights {
     architecture: Architecture,
     input: InputScaling,
+    preparation: Steps,
     tensors: BTreeMap<String, Vec<f32>>,
 }
 
@@ -66,7 +68,7 @@ impl Weights {
         input: InputScaling,
         tensors: BTreeMap<String, Vec<f32>>,
     ) -> Result<Self, WeightsError> {
-        metadata::check(&architecture, &input)?;
+        metadata::check(&architecture, &input, &Steps::default())?;
         let specs = architecture.tensors();
         let mut problems = problem::names(&specs, tensors.keys().map(String::as_str));
         for spec in &specs {
@@ -75,7 +77,16 @@ impl Weights {
             }
         }
         problem::none(problems)?;
-        Ok(Self { architecture, input, tensors })
+        Ok(Self { architecture, input, preparation: Steps::default(), tensors })
+    }
+
+    /// The same weights, for images to which something is done before.
+    ///
+    /// # Errors
+    /// [`WeightsError::Metadata`] when it cannot be done to any image.
+    pub fn after(self, preparation: Steps) -> Result<Self, WeightsError> {
+        metadata::check(&self.architecture, &self.input, &preparation)?;
+        Ok(Self { preparation, ..self })
     }
 
     /// Reads a file of weights.
@@ -85,9 +96,9 @@ impl Weights {
     /// newer format, or its tensors are not those of its architecture.
     pub fn read(bytes: &[u8]) -> Result<Self, WeightsError> {
         let file = file::open(bytes)?;
-        let (architecture, input) = metadata::read(file.metadata())?;
+        let metadata::Told { architecture, input, preparation } = metadata::read(file.metadata())?;
         let tensors = file.tensors(&architecture.tensors())?;
-        Self::new(architecture, input, tensors)
+        Self::new(architecture, input, tensors)?.after(preparation)
     }
 
     /// Reads a file of weights that must have a digest.
@@ -117,7 +128,7 @@ impl Weights {
         architecture: Architecture,
         input: InputScaling,
     ) -> Result<Self, WeightsError> {
-        metadata::check(&architecture, &input)?;
+        metadata::check(&architecture, &input, &Steps::default())?;
         let tensors = import::tensors(&file::open(bytes)?, &architecture.tensors())?;
         Self::new(architecture, input, tensors)
     }
@@ -127,7 +138,11 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::Tensors`] when a number is too large for half precision.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, WeightsError> {
-        let metadata = metadata::write(&self.architecture, &self.input)?;
+        let metadata = metadata::write(metadata::Told {
+            architecture: self.architecture,
+            input: self.input,
+            preparation: self.preparation.clone(),
+        })?;
         let specs = self.architecture.tensors();
         let tensors: Vec<(&TensorSpec, &[f32])> =
             specs.iter().map(|spec| (spec, self.tensor(&spec.name))).collect();
@@ -144,6 +159,12 @@ impl Weights {
     #[must_use]
     pub fn input(&self) -> &InputScaling {
         &self.input
+    }
+
+    /// What is done to images before they are scaled.
+    #[must_use]
+    pub fn preparation(&self) -> &Steps {
+        &self.preparation
     }
 
     /// The numbers of a tensor, in PyTorch's order of axes; none for a name that

@@ -81,6 +81,9 @@ pub enum MetadataProblem {
         clipping leaves 0 to 1 alone"
     )]
     Scaling,
+    /// Images cannot be prepared so.
+    #[error("images are brought to a size that cannot be")]
+    Preparation,
 }
 
 /// What is wrong with one tensor.
