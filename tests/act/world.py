@@ -132,6 +132,8 @@ class Repository:
             }  # fmt: skip
             event |= {"action": "completed", "workflow_run": {**run, **details.get("run", {})}}
             event |= {key: value for key, value in details.items() if key != "run"}
+        elif name == "workflow_dispatch":
+            event |= {"ref": "refs/heads/main", "inputs": {}}
         elif name == "issue_comment":
             url = f"https://api.github.com/repos/{REPOSITORY}/pulls/{NUMBER}"
             issue = {"number": NUMBER, "state": "open", "user": sender, "pull_request": {"url": url}}
@@ -190,8 +192,10 @@ class World:
     def __init__(self, bench: Path, binary: Path, work: Path) -> None:
         self.binary = binary
         self.bench, self.work = bench, work
-        self.action, self.n_fresh, self.maps = work / "action", 0, []
+        self.action, self.tools, self.n_fresh, self.maps = work / "action", work / "tools", 0, []
         (work / "home").mkdir()
+        self.tools.mkdir()
+        shutil.copy(OWN / "tests/act/gh", self.tools)
         self._action(binary)
         self._stand_ins()
 
@@ -281,6 +285,7 @@ class World:
             command += ["-P", f"{runner}=-self-hosted"]
         command += [part for key, value in secrets.items() for part in ("-s", f"{key}={value}")]
         environment = {**os.environ, "ACT": str(self.bench / ".venv/bin/act"), "MIRRORS": "/nowhere"}
+        environment["PATH"] = f"{self.tools}:{environment['PATH']}"
         started = time.monotonic()
         done = subprocess.run([*command, *flags], env=environment, capture_output=True, text=True)
         seconds = time.monotonic() - started

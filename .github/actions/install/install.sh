@@ -4,7 +4,8 @@
 #   install.sh choose    says where it comes from: outputs `source` and `key`
 #   install.sh install   brings it, checks it, and puts its folder on the PATH: output `version`
 #
-# Takes VERSION, and for `install` SOURCE and KEY as `choose` gave them, and GH_TOKEN. Sources:
+# Takes VERSION and FEATURES, and for `install` SOURCE and KEY as `choose` gave them, and GH_TOKEN.
+# Sources:
 #   release     the released static binary; its version and sha256 stand in release.txt beside this
 #   build       cargo, from the repository that this file lies in, for commits without a release
 #   installed   the one that is on the PATH already, for runners that reach no network
@@ -64,7 +65,8 @@ digest_of_sources() {
 }
 
 choose() {
-  local asked=${VERSION:-} known machine digest
+  local asked=${VERSION:-} features=${FEATURES:-} known machine digest
+  [[ "$features" =~ ^([a-z-]+(,[a-z-]+)*)?$ ]] || fail "features are names with commas between them, such as train, not ${features//[^A-Za-z0-9._-]/?}"
   asked=${asked#v}
   known=$(released version)
   case "$asked" in
@@ -79,9 +81,13 @@ choose() {
   esac
   if [ -z "$known" ]; then
     output source build
-    output key "$(digest_of_sources)"
+    output key "$(digest_of_sources)${features:+-${features//,/-}}"
     return
   fi
+  case "$features" in
+    '' | train) ;;
+    *) fail "released binaries have the feature train, not $features: build it with version: source, or put your own build on the runner and take version: installed" ;;
+  esac
   machine=$(target)
   digest=$(released sha256 "${machine:-none}")
   [ -n "$digest" ] || fail "there is no released binary for $(uname -s) $(uname -m): use a Linux runner (x86-64, arm64) or macOS (arm64), or build it with version: source"
@@ -135,7 +141,7 @@ install_release() {
 
 install_build() {
   command -v cargo > /dev/null || fail "this commit of the action has no release and is built from source, and cargo is not there: pin the action to a release, or install Rust before"
-  cargo build --release --locked --bin cellgate --manifest-path "$root/Cargo.toml" --target-dir "$RUNNER_TEMP/cellgate-build" \
+  cargo build --release --locked --bin cellgate --features "${FEATURES:-}" --manifest-path "$root/Cargo.toml" --target-dir "$RUNNER_TEMP/cellgate-build" \
     || fail "cellgate could not be built: see cargo's message above"
   mv "$RUNNER_TEMP/cellgate-build/release/cellgate" "$1/cellgate"
 }
