@@ -68,6 +68,10 @@ fn predict(
     let input = noise([1, size, size, weights.architecture().in_channels as usize], 1);
     let mut room = Room::default();
     let mut ours = || drop(black_box(network.predict_in(&mut room, &input)));
+    ours();
+    if let Some(peak_mb) = peak_mb() {
+        println!("peak memory of this process after a prediction: {peak_mb} MB");
+    }
     let mut sides: Vec<Side<'_>> = Vec::new();
     sides.push(("cellgate", Box::new(move || Some(lap(&mut ours)))));
     #[cfg(feature = "train")]
@@ -211,6 +215,13 @@ impl Lap {
         let least = |of: fn(&Self) -> f64| laps.iter().map(of).fold(f64::INFINITY, f64::min);
         Self { wall_ms: least(|lap| lap.wall_ms), cpu_ms: least(|lap| lap.cpu_ms) }
     }
+}
+
+/// Most memory that this process had at once; `None` where the system does not tell.
+fn peak_mb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().strip_suffix(" kB")?.parse::<u64>().ok()? / 1000)
 }
 
 /// Times one run.

@@ -136,12 +136,16 @@ impl Record {
         is_best
     }
 
-    /// How many validations came after the best.
+    /// How many validations came after the best of those later than a step.
     #[must_use]
-    pub fn n_since_best(&self) -> u32 {
-        let best = self.best.as_ref().map_or(0, |best| best.validation.step);
-        let later = self.validations.iter().filter(|validation| validation.step > best);
-        later.count() as u32
+    pub fn n_since_best(&self, later_than: u64) -> u32 {
+        let first = self.validations.partition_point(|one| one.step <= later_than);
+        let mut best = f64::NEG_INFINITY;
+        self.validations[first..].iter().fold(0, |n_since, validation| {
+            let is_best = best <= validation.score;
+            best = best.max(validation.score);
+            if is_best { 0 } else { n_since + 1 }
+        })
     }
 
     /// How losses fell and scores rose.

@@ -104,7 +104,8 @@ impl Training<'_> {
         let before = checkpoint.record.spent;
         let mut next = self.batches.batch(checkpoint.state.step);
         while checkpoint.state.step < recipe.steps {
-            if checkpoint.record.n_since_best() >= recipe.patience {
+            let begun = recipe.restart_before(checkpoint.state.step);
+            if checkpoint.record.n_since_best(begun) >= recipe.patience {
                 return Ok(Ended::NoBetter);
             }
             if !watch.goes_on() {

@@ -171,7 +171,7 @@ pub struct Optimization {
     pub distance_weight: f64,
     /// Steps between validations.
     pub validate_every: u64,
-    /// Validations without a better one until training ends.
+    /// Validations without a better one until training ends, counted anew from each restart.
     pub patience: u32,
     /// Where the rate, come to zero, begins anew; the steps before do not depend on it, so that a
     /// training that came to its end can go on with one more.
@@ -321,6 +321,15 @@ impl Default for Optimization {
             patience: 12,
             restarts: Vec::new(),
         }
+    }
+}
+
+impl Optimization {
+    /// The last restart at or before a step; 0 without one.
+    #[must_use]
+    pub fn restart_before(&self, step: u64) -> u64 {
+        let n_begun = self.restarts.partition_point(|restart| restart.step <= step);
+        self.restarts[..n_begun].last().map_or(0, |restart| restart.step)
     }
 }
 
