@@ -47,4 +47,5 @@ mod step;
 mod tidy;
 mod unet;
 mod tiny_network;
+mod weights;
 mod workflows;
