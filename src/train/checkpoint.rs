@@ -184,11 +184,7 @@ impl Checkpoint {
     }
 }
 
-fn is_of(
-    found: &Origin,
-    expected: &Origin,
-    beginnings: &[Digest],
-) -> Result<(), CheckpointError> {
+fn is_of(found: &Origin, expected: &Origin, beginnings: &[Digest]) -> Result<(), CheckpointError> {
     let text = |digest: Option<Digest>| digest.map_or("none".to_owned(), |digest| digest.short());
     let differs = |what, found: Option<Digest>, expected: Option<Digest>| {
         if found == expected {

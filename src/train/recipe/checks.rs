@@ -1,7 +1,8 @@
 //! Checks: numbers of a recipe that cannot be used.
 
 use super::{
-    Input, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Restart, Sampling, TargetRecipe, WarpRecipe,
+    Input, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Restart, Sampling, TargetRecipe,
+    WarpRecipe,
 };
 use crate::params::Channel;
 
