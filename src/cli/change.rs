@@ -60,15 +60,7 @@ impl ChangeArgs {
     pub(crate) fn open(&self) -> Result<Change, Failure> {
         let failed = |error: TreeError| Failure::Tool(error.to_string());
         let (repository, below) = self.place()?;
-        let base_name = match &self.base {
-            Some(revision) => revision.clone(),
-            None => {
-                let event = Event::from_env();
-                let event = event.map_err(|error| Failure::tool("the event is lost", &error))?;
-                base_of(event.as_ref(), &repository)
-                    .map_err(|error: BaseError| Failure::Tool(error.to_string()))?
-            }
-        };
+        let base_name = base_name(self.base.as_deref(), &repository)?;
         let base = Tree::of_revision(&repository, &base_name).map_err(failed)?;
         Ok(Change {
             base: base.below(&below).map_err(failed)?,
@@ -99,6 +91,16 @@ impl ChangeArgs {
         let nearest = above.find(is_project).unwrap_or_default().to_owned();
         Ok((repository, nearest))
     }
+}
+
+/// What a change is compared with: what was given, else what the event on GitHub says, else the
+/// merge base with the default branch.
+pub(crate) fn base_name(given: Option<&str>, repository: &Path) -> Result<String, Failure> {
+    if let Some(revision) = given {
+        return Ok(revision.to_owned());
+    }
+    let event = Event::from_env().map_err(|error| Failure::tool("the event is lost", &error))?;
+    base_of(event.as_ref(), repository).map_err(|error: BaseError| Failure::Tool(error.to_string()))
 }
 
 impl CacheArgs {

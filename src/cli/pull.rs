@@ -1,13 +1,14 @@
 //! `cellgate dataset pull`: brings the files that manifests and cards name and that are not there.
 
+use super::change::base_name;
 use super::failure::Failure;
 use super::inputs;
 use super::progress::Progress;
 use cellgate::dataset::Dataset;
 use cellgate::fetch::{Fetched, Fetcher, Limits, Need, Wanted, Wish, of_dataset, of_models};
 use cellgate::params::{Loaded, Unet, load_all};
-use cellgate::project::{self, DatasetSource, Project, models_folder};
-use cellgate::revision::{Tree, TreeError};
+use cellgate::project::{self, DatasetSource, Project, models_folder, params_folder};
+use cellgate::revision::{Tree, TreeError, folder_in_repository, repository_root};
 use cellgate::run::cache::Cache;
 use cellgate::run::models::{Models, weights_path};
 use cellgate::validate::known_measurements;
@@ -25,11 +26,18 @@ const AT_ONCE: usize = 4;
 /// into the folder of kept results, beside git's own files, where every command finds them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cellgate dataset pull\n  \
-    cellgate dataset pull datasets/nuclei\n  cellgate dataset pull --base origin/main")]
+    cellgate dataset pull datasets/nuclei\n  cellgate dataset pull --weights --with-base")]
 pub(crate) struct Args {
     /// Folder of a dataset, or of a project with all its datasets and models
     #[arg(value_name = "DIR", default_value = ".")]
     dir: PathBuf,
+    /// Only the weights of the profiles' networks; what else is wrong with the project is not
+    /// looked at
+    #[arg(long)]
+    weights: bool,
+    /// The weights of base's profiles, too; base is what `cellgate gate` compares with
+    #[arg(long)]
+    with_base: bool,
     /// Revision whose profiles' weights are fetched, too
     #[arg(long, value_name = "REV")]
     base: Option<String>,
@@ -99,7 +107,7 @@ fn fetch(wanted: Vec<(String, Wanted)>, progress: &Progress) -> Result<Results, 
 /// Every file that the folder's manifests and cards name.
 fn needs(args: &Args) -> Result<Vec<Need>, Failure> {
     let tree = Tree::Folder(args.dir.clone());
-    if tree.has_file("dataset.yaml").unwrap_or(false) {
+    if !args.weights && tree.has_file("dataset.yaml").unwrap_or(false) {
         let dataset = Dataset::load(&tree, ".").map_err(Failure::Findings)?;
         return Ok(of_dataset(&dataset, &args.dir));
     }
@@ -108,42 +116,51 @@ fn needs(args: &Args) -> Result<Vec<Need>, Failure> {
         let text = format!("`{shown}` has neither `dataset.yaml` nor `{}`", project::FILE);
         return Err(Failure::Usage(text));
     }
-    let project = Project::load(&tree, &known_measurements()).map_err(Failure::Findings)?;
-    let mut needs = Vec::new();
-    for source in project.datasets.values() {
-        if let DatasetSource::Folder(folder) = source {
-            let dataset = Dataset::load(&tree, folder).map_err(Failure::Findings)?;
-            needs.extend(of_dataset(&dataset, &args.dir.join(folder)));
-        }
-    }
+    let mut needs = if args.weights { Vec::new() } else { images(&args.dir, &tree)? };
     let cache = inputs::kept(&args.dir);
-    needs.extend(weights(&args.dir, &tree, &project.params, cache.as_ref())?);
-    if let Some(revision) = &args.base {
-        let base = base(&args.dir, revision).map_err(|error| Failure::Tool(error.to_string()))?;
-        let more = weights(&args.dir, &base, &project.params, cache.as_ref())?;
-        let more = more.into_iter().filter(|more| needs.iter().all(|need| need.path != more.path));
-        let more: Vec<Need> = more.collect();
-        needs.extend(more);
+    needs.extend(weights(&args.dir, &tree, cache.as_ref())?);
+    if let Some(base) = base(args)? {
+        for more in weights(&args.dir, &base, cache.as_ref())? {
+            if needs.iter().all(|need| need.path != more.path) {
+                needs.push(more);
+            }
+        }
     }
     Ok(needs)
 }
 
-/// A folder as it stands in a revision.
-fn base(folder: &Path, revision: &str) -> Result<Tree, TreeError> {
-    let below = cellgate::revision::folder_in_repository(folder)?;
-    Tree::of_revision(folder, revision)?.below(&below)
+/// Images and masks of every dataset of a project.
+fn images(folder: &Path, tree: &Tree) -> Result<Vec<Need>, Failure> {
+    let project = Project::load(tree, &known_measurements()).map_err(Failure::Findings)?;
+    let mut needs = Vec::new();
+    for source in project.datasets.values() {
+        if let DatasetSource::Folder(dataset) = source {
+            let folder = folder.join(dataset);
+            let dataset = Dataset::load(tree, dataset).map_err(Failure::Findings)?;
+            needs.extend(of_dataset(&dataset, &folder));
+        }
+    }
+    Ok(needs)
+}
+
+/// The project as it stands in base, when that is asked for.
+fn base(args: &Args) -> Result<Option<Tree>, Failure> {
+    if args.base.is_none() && !args.with_base {
+        return Ok(None);
+    }
+    let failed = |error: TreeError| Failure::Tool(error.to_string());
+    let repository = repository_root(&args.dir).map_err(failed)?;
+    let below = folder_in_repository(&args.dir).map_err(failed)?;
+    let name = base_name(args.base.as_deref(), &repository)?;
+    let base = Tree::of_revision(&repository, &name).map_err(failed)?;
+    base.below(&below).map(Some).map_err(failed)
 }
 
 /// Weights that the profiles of a tree need and that are nowhere.
-fn weights(
-    folder: &Path,
-    tree: &Tree,
-    params: &str,
-    cache: Option<&Cache>,
-) -> Result<Vec<Need>, Failure> {
+fn weights(folder: &Path, tree: &Tree, cache: Option<&Cache>) -> Result<Vec<Need>, Failure> {
     let at = models_folder(tree);
     // What a profile says wrong is told by `validate`; here its network counts, when it has one.
-    let (profiles, _): (Vec<Loaded>, _) = load_all(tree, params, &[]);
+    let (profiles, _): (Vec<Loaded>, _) = load_all(tree, &params_folder(tree), &[]);
     let place = |unet: &Unet| match cache {
         Some(cache) => cache.weights_path(unet.weights),
         None => folder.join(weights_path(&at, unet)),

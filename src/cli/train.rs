@@ -79,9 +79,22 @@ pub(crate) struct Args {
     /// Stop at a checkpoint after this time, and make weights of what is reached
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     pub(super) limit_minutes: Option<Duration>,
+    /// What the steps are made on; a graphics card needs a build with the feature `train-wgpu`, and
+    /// no two kinds of card come to the same bits
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub(super) device: On,
     /// Start from trained weights
     #[arg(long, value_name = "WEIGHTS")]
     pub(super) init: Option<PathBuf>,
+}
+
+/// What steps are made on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum On {
+    /// This machine's processor
+    Cpu,
+    /// A graphics card, by Vulkan, Metal or DirectX
+    Gpu,
 }
 
 fn minutes(text: &str) -> Result<Duration, String> {

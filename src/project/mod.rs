@@ -154,10 +154,20 @@ impl Project {
 /// else the default.
 #[must_use]
 pub fn models_folder(tree: &Tree) -> String {
+    folder(tree, "models", DEFAULT_MODELS)
+}
+
+/// The folder of profiles of a tree's project, as [`models_folder`] finds that of models.
+#[must_use]
+pub fn params_folder(tree: &Tree) -> String {
+    folder(tree, "params", DEFAULT_PARAMS)
+}
+
+fn folder(tree: &Tree, key: &str, default: &str) -> String {
     let source = file_of_tree(tree, FILE).ok();
     let document = source.and_then(|source| Document::parse(&source).ok());
-    let named = document.as_ref().and_then(|document| document.value().get("models")?.as_str());
-    named.and_then(normalize).unwrap_or_else(|| DEFAULT_MODELS.to_owned())
+    let named = document.as_ref().and_then(|document| document.value().get(key)?.as_str());
+    named.and_then(normalize).unwrap_or_else(|| default.to_owned())
 }
 
 /// The JSON Schema of a project file, for editors.

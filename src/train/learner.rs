@@ -185,13 +185,5 @@ impl Measured {
 
 /// Mean and variance of each channel, on any device.
 fn statistics(maps: &Tensor<4>) -> Statistics {
-    ops::statistics(maps.clone()).unwrap_or_else(|| {
-        let [batch, height, width, channels] = maps.dims();
-        let pixels = maps.clone().reshape([batch * height * width, channels]);
-        let mean = pixels.clone().mean_dim(0);
-        let apart = pixels - mean.clone();
-        let variance = (apart.clone() * apart).mean_dim(0);
-        let values = |row: Tensor<2>| row.into_data().try_into_vec::<f32>().unwrap_or_default();
-        Statistics { mean: values(mean), variance: values(variance) }
-    })
+    ops::statistics(maps.clone()).unwrap_or_else(|| plain::statistics(maps.clone()))
 }

@@ -2,8 +2,8 @@
 //!
 //! Takes a dataset and a recipe; gives batches of augmented crops with what the network is to
 //! answer, and weights that answer it. A batch is a pure function of the fields, the recipe and the
-//! step, and so are the weights on one backend. Only `model`, `ops` and `plain` know burn, which
-//! stands behind the feature `train`.
+//! step, and so are the weights on one processor. Only `device`, `learner`, `model`, `ops` and
+//! `plain` know burn, which stands behind the feature `train`.
 
 pub mod batch;
 #[cfg(feature = "train")]
@@ -13,6 +13,8 @@ pub mod checkpoint;
 pub mod choice;
 #[cfg(feature = "train")]
 pub mod conclusion;
+#[cfg(feature = "train")]
+pub mod device;
 pub mod division;
 #[cfg(feature = "train")]
 pub mod held_out;

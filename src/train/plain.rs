@@ -5,6 +5,7 @@
 
 use super::loss;
 use crate::unet::architecture::{NORMALIZATION_EPSILON, Output};
+use crate::unet::batch_norm::Statistics;
 use burn::tensor::Tensor;
 use burn::tensor::activation;
 use burn::tensor::module::{conv2d, max_pool2d};
@@ -32,6 +33,17 @@ pub(super) fn normalize(input: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>) ->
     let standard = apart / (variance + NORMALIZATION_EPSILON).sqrt();
     let row = |values: Tensor<1>| values.reshape([1, channels]);
     activation::relu(standard * row(scale) + row(shift)).reshape(dims)
+}
+
+/// Mean and variance of each channel over a batch; empty where the device loses them.
+pub(super) fn statistics(input: Tensor<4>) -> Statistics {
+    let [batch, height, width, channels] = input.dims();
+    let pixels = input.reshape([batch * height * width, channels]);
+    let mean = pixels.clone().mean_dim(0);
+    let apart = pixels - mean.clone();
+    let variance = (apart.clone() * apart).mean_dim(0);
+    let values = |row: Tensor<2>| row.into_data().try_into_vec::<f32>().unwrap_or_default();
+    Statistics { mean: values(mean), variance: values(variance) }
 }
 
 /// Adds a bias, then ReLU.

@@ -2,6 +2,8 @@
 
 use super::batch::Batches;
 use super::checkpoint::{Checkpoint, CheckpointError, Origin};
+#[cfg(feature = "train-wgpu")]
+use super::device::Gpu;
 use super::learner::{Learner, Losses};
 use super::optimizer::State;
 use super::parameters;
@@ -10,11 +12,13 @@ use super::record::{LossRow, Spent, Validation};
 use super::run::{CHECKPOINT_FILE, Ended, Training, Watch};
 use super::sample::Sample;
 use super::sample::tests::sample_of;
+use super::{ops, plain};
 use crate::digest::Digest;
 use crate::raster::Labels;
 use crate::unet::architecture::{Architecture, Normalization, UpSampling};
+use crate::unet::batch_norm::Statistics;
 use crate::unet::weights::Weights;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
 
 /// Bright disks on a dim ground.
@@ -64,10 +68,11 @@ fn steps(learner: &Learner, n: u64) -> (State, Vec<f32>) {
 }
 
 #[track_caller]
-fn check_engines(change: impl Fn(&mut Recipe)) {
+fn check_engines(device: &Device, change: impl Fn(&mut Recipe)) {
     let mut recipe = recipe();
     change(&mut recipe);
-    let (kernels, burn) = (Learner::new(recipe.clone()), Learner::by_burn(recipe, Device::flex()));
+    let burn = Learner::by_burn(recipe.clone(), device.clone());
+    let kernels = Learner::new(recipe);
     let ((_, ours_lost), (_, theirs_lost)) = (steps(&kernels, 3), steps(&burn, 3));
     for (ours, theirs) in ours_lost.iter().zip(&theirs_lost) {
         assert!((ours - theirs).abs() < 1e-4 * theirs.abs(), "{ours_lost:?} {theirs_lost:?}");
@@ -86,11 +91,48 @@ fn check_engines(change: impl Fn(&mut Recipe)) {
     }
 }
 
+#[track_caller]
+fn check_device(device: &Device) {
+    check_engines(device, |_| ());
+    check_engines(device, |recipe| recipe.architecture.up_sampling = UpSampling::Nearest);
+    check_engines(device, |recipe| recipe.architecture.normalization = Normalization::None);
+}
+
 #[test]
 fn kernels_and_burns_own_operations_learn_alike() {
-    check_engines(|_| ());
-    check_engines(|recipe| recipe.architecture.up_sampling = UpSampling::Nearest);
-    check_engines(|recipe| recipe.architecture.normalization = Normalization::None);
+    check_device(&Device::flex());
+}
+
+/// Whoever builds the feature wants to know it of the card at hand.
+#[cfg(feature = "train-wgpu")]
+#[test]
+fn a_graphics_card_learns_and_measures_as_the_processor_does() {
+    let device = Gpu::find().unwrap().device;
+    check_device(&device);
+    let recipe = recipe();
+    let (state, _) = steps(&Learner::new(recipe.clone()), 2);
+    let batches = batches(&recipe);
+    let here = Learner::new(recipe.clone()).weights(&state, &batches).unwrap();
+    let there = Learner::by_burn(recipe.clone(), device).weights(&state, &batches).unwrap();
+    for spec in recipe.architecture.tensors() {
+        let pairs = here.tensor(&spec.name).iter().zip(there.tensor(&spec.name));
+        for (one, other) in pairs {
+            assert!((one - other).abs() < 1e-3 * (1.0 + one.abs()), "{}: {one} {other}", spec.name);
+        }
+    }
+}
+
+#[test]
+fn statistics_by_burns_own_operations_are_those_of_the_kernels() {
+    let values = (0..2 * 4 * 6 * 3).map(|index| (index * 37 % 101) as f32 / 10.0).collect();
+    let data = TensorData::new::<f32, _>(values, [2, 4, 6, 3]);
+    let maps = Tensor::<4>::from_data(data, &Device::flex());
+    let (ours, theirs) = (ops::statistics(maps.clone()).unwrap(), plain::statistics(maps));
+    let all = |of: &Statistics| [of.mean.clone(), of.variance.clone()].concat();
+    assert_eq!(all(&theirs).len(), 6);
+    for (one, other) in all(&ours).iter().zip(all(&theirs)) {
+        assert!((one - other).abs() < 1e-4, "{one} {other}");
+    }
 }
 
 #[test]

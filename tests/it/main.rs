@@ -48,4 +48,5 @@ mod step;
 mod tidy;
 mod unet;
 mod tiny_network;
+mod weights;
 mod workflows;

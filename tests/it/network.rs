@@ -4,8 +4,11 @@ use crate::repository::{Gated, Repository};
 use crate::ssh_deploy::PROGRAM;
 use crate::tiny_network::{FORM, Model, brighter_than, card};
 
-const CULTURE: &str = "params/culture.yaml";
-const WEIGHTS: &str = "models/tiny.safetensors";
+/// The profile with a network.
+pub(crate) const CULTURE: &str = "params/culture.yaml";
+
+/// Its weights.
+pub(crate) const WEIGHTS: &str = "models/tiny.safetensors";
 
 /// The profile of a network.
 fn profile(model: &Model) -> String {

@@ -208,7 +208,13 @@ impl Repository {
 
     /// Runs cellgate.
     pub(crate) fn run(&self, arguments: &[&str]) -> Told {
-        Told::of(cellgate(self.folder.path()).args(arguments).output().unwrap())
+        self.run_with(&[], arguments)
+    }
+
+    /// Runs cellgate with variables of its own.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Told {
+        let mut command = cellgate(self.folder.path());
+        Told::of(command.envs(variables.iter().copied()).args(arguments).output().unwrap())
     }
 
     /// Gates the working tree against its last commit, as the command does it but in this process,

@@ -47,7 +47,8 @@ fn keys(value: &Value) -> BTreeSet<String> {
 
 /// Flags that a command's help names.
 fn flags(command: &str) -> BTreeSet<String> {
-    let help = Command::new(env!("CARGO_BIN_EXE_cellgate")).args([command, "--help"]).output();
+    let words = command.split_whitespace().chain(["--help"]);
+    let help = Command::new(env!("CARGO_BIN_EXE_cellgate")).args(words).output();
     let help = String::from_utf8(help.unwrap().stdout).unwrap();
     let words = help.split(|c: char| c != '-' && !c.is_ascii_alphanumeric());
     words.filter_map(|word| word.strip_prefix("--")).map(str::to_owned).collect()
@@ -74,10 +75,11 @@ fn calls(script: &str) -> Vec<(String, Vec<String>)> {
     let script = script.replace("\\\n", " ");
     let lines = script.lines().filter_map(|line| line.split_once("exec cellgate "));
     let call = |(_, rest): (&str, &str)| {
-        let mut words = rest.split_whitespace();
-        let command = words.next().unwrap_or_default().to_owned();
-        let flags = words.filter_map(|word| word.strip_prefix("--"));
-        (command, flags.map(|flag| flag.split('=').next().unwrap().to_owned()).collect())
+        let is_name = |word: &&str| word.bytes().all(|letter| letter.is_ascii_lowercase());
+        let command: Vec<&str> = rest.split_whitespace().take_while(is_name).collect();
+        let flags = rest.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+        let flags = flags.map(|flag| flag.split('=').next().unwrap().to_owned());
+        (command.join(" "), flags.filter(|flag| !flag.is_empty()).collect())
     };
     lines.map(call).collect()
 }

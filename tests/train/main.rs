@@ -177,3 +177,14 @@ fn a_preview_shows_what_is_learned_and_trains_nothing() {
     files.sort();
     assert_eq!(files, ["preview-000.png", "preview-001.png"]);
 }
+
+#[cfg(not(feature = "train-wgpu"))]
+#[test]
+fn a_graphics_card_is_refused_where_nothing_can_ask_for_one() {
+    let desk = Desk::new(12, 12);
+    let refused = desk.run(&training("out", &["--recipe", "recipe.json", "--device", "gpu"]));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("built without graphics cards"), "{said}");
+    assert!(!desk.path("out").exists());
+}

@@ -5,7 +5,7 @@ mod shown;
 
 use super::failure::Failure;
 use super::progress::Progress;
-use super::train::Args;
+use super::train::{Args, On};
 use cellgate::dataset::encode::encode_image;
 use cellgate::digest::Digest;
 use cellgate::run::write::replace;
@@ -13,6 +13,7 @@ use cellgate::train::batch::Batches;
 use cellgate::train::card::Subject;
 use cellgate::train::checkpoint::{Checkpoint, MAX_FILE_BYTES, Origin};
 use cellgate::train::conclusion::{Ending, write_curves};
+use cellgate::train::device::Gpu;
 use cellgate::train::judge::Judge;
 use cellgate::train::learner::Learner;
 use cellgate::train::parameters;
@@ -38,7 +39,9 @@ const PAGES: &str = "MIMALLOC_PURGE_DELAY";
 pub(super) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
     let started = Instant::now();
     keep_pages();
-    let prepared = Prepared::new(args, recipe(args)?)?;
+    let (name, recipe) = recipe(args)?;
+    let learner = learner(args.device, &recipe, out)?;
+    let prepared = Prepared::new(args, (name, recipe))?;
     let Prepared { recipe, dataset, division, .. } = &prepared;
     let batches = Batches::new(prepared.samples(&division.training)?, recipe.clone());
     let Some(batches) = batches else {
@@ -49,7 +52,6 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
         return preview(args, &batches, n_sheets, out);
     }
     let init = args.init.as_deref().map(initial).transpose()?;
-    let learner = Learner::new(recipe.clone());
     let judge = Judge::new(prepared.samples(&division.validation)?, recipe, learner.factors());
     let training = Training {
         learner: &learner,
@@ -97,6 +99,16 @@ fn keep_pages() {
         // Only returns when it failed.
         let _ = again.args(std::env::args_os().skip(1)).env(PAGES, "-1").exec();
     }
+}
+
+/// What makes the steps; told where it is a graphics card.
+fn learner(on: On, recipe: &Recipe, out: &mut dyn Write) -> Result<Learner, Failure> {
+    if on == On::Cpu {
+        return Ok(Learner::new(recipe.clone()));
+    }
+    let gpu = Gpu::find().map_err(|error| Failure::tool("`--device gpu`", &error))?;
+    writeln!(out, "steps on {}", gpu.name)?;
+    Ok(Learner::by_burn(recipe.clone(), gpu.device))
 }
 
 /// Draws what is learned from.
