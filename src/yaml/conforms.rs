@@ -143,8 +143,11 @@ fn is_in(class: &str, letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Document;
     use super::*;
+    use crate::source::Source;
     use serde_json::json;
+    use std::path::Path;
 
     #[track_caller]
     fn check(schema: &Value, value: Value, expected: bool) {
@@ -219,6 +222,40 @@ mod tests {
         check(&schema, with("list", json!(["a", 1])), false);
         check(&schema, with("more", json!({"a": true})), true);
         check(&schema, with("more", json!({"a": 1})), false);
+    }
+
+    #[test]
+    fn shipped_profiles_conform_and_what_conforms_is_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("params");
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let schema: Value = serde_json::from_str(&text("profile.schema.json")).unwrap();
+        let validator = jsonschema::draft7::new(&schema).unwrap();
+        let odd = json!([null, true, -1, 0, 1, 7, 1.5, 1e9, "", "x", "A b", [], [1, 1], ["x"], {}, {"x": 1}]);
+        for name in ["ihc-hdab.yaml", "dapi-tissue.yaml", "unet-he.yaml"] {
+            let document = Document::parse(&Source::new(name, text(name))).unwrap();
+            assert!(conforms(&schema, document.value()), "{name}");
+            for route in routes_of(document.value(), "") {
+                for value in odd.as_array().unwrap() {
+                    let mut bent = document.value().clone();
+                    *bent.pointer_mut(&route).unwrap() = value.clone();
+                    let is_sure = conforms(&schema, &bent);
+                    assert!(!is_sure || validator.is_valid(&bent), "{name} {route} {value}");
+                }
+            }
+        }
+    }
+
+    /// Pointers to all parts of a value.
+    fn routes_of(value: &Value, at: &str) -> Vec<String> {
+        let parts: Vec<(String, &Value)> = match value {
+            Value::Object(map) => map.iter().map(|(key, part)| (key.clone(), part)).collect(),
+            Value::Array(items) => {
+                items.iter().enumerate().map(|(index, part)| (index.to_string(), part)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let below = parts.iter().flat_map(|(key, part)| routes_of(part, &format!("{at}/{key}")));
+        std::iter::once(at.to_owned()).chain(below).collect()
     }
 
     #[test]
