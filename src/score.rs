@@ -7,6 +7,7 @@ use crate::measure::{Class, Nuclei};
 use crate::raster::{Image, Labels};
 use crate::segment::signal::brightness_sum;
 use crate::units::PixelSize;
+use crate::vectors::wide;
 
 /// What one field comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -64,7 +65,13 @@ pub fn summarize(
     pixel_size: Option<PixelSize>,
 ) -> Summary {
     let n_px = labels.n_px().max(1) as f64;
-    let n_covered = labels.samples().iter().filter(|&&label| label != 0).count();
+    let n_covered = wide!({
+        let mut n_covered = 0_u64;
+        for &label in labels.samples() {
+            n_covered += u64::from(label != 0);
+        }
+        n_covered
+    });
     let counts = nuclei.classes.as_deref().map(ClassCounts::of);
     Summary {
         width_px: labels.width(),

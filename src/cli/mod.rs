@@ -99,7 +99,7 @@ pub(crate) fn main() -> ExitCode {
     if let Some(code) = askpass::answer() {
         return code;
     }
-    let arguments = given::given(std::env::args_os(), &Cli::command());
+    let arguments = given::given(std::env::args_os(), Cli::command);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misused(&error)),

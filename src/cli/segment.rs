@@ -10,7 +10,7 @@ use cellgate::finding::{Finding, has_errors};
 use cellgate::params::Params;
 use cellgate::report::findings::human;
 use cellgate::report::{geojson, overlay, tables};
-use cellgate::run::models::{Models, tree_of_profile};
+use cellgate::run::models::{ModelError, Models, tree_of_profile};
 use cellgate::run::ready::Ready;
 use cellgate::run::record::{FieldRecord, RunRecord};
 use cellgate::run::write::replace;
@@ -66,9 +66,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     let started = Instant::now();
     let profile = inputs::profile(&args.profile)?;
     let files = inputs::images(&args.images)?;
-    let cache = inputs::kept(args.profile.parent().unwrap_or(Path::new(".")));
-    let (tree, models) = tree_of_profile(&args.profile);
-    let ready = Ready::load(&profile.params, Models::new(&tree, &models, cache.as_ref()))
+    let ready = ready(&args.profile, &profile.params)
         .map_err(|error| Failure::Findings(vec![error.finding(&profile)]))?;
     let progress = Progress::new(is_quiet);
     let n_done = AtomicUsize::new(0);
@@ -99,6 +97,17 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     let n_nuclei: u64 = done.iter().map(|field| u64::from(field.summary.n_nuclei)).sum();
     writeln!(out, "{n_nuclei} nuclei in {} fields, written to {}", done.len(), args.out.display())?;
     if has_errors(&failed) { Err(Failure::Findings(failed)) } else { Ok(0) }
+}
+
+/// A profile with its network, if it has one.
+fn ready<'a>(path: &Path, params: &'a Params) -> Result<Ready<'a>, ModelError> {
+    if params.unet.is_none() {
+        // Asking git where weights are kept takes as long as the start of the program.
+        return Ready::load(params, Models::default());
+    }
+    let cache = inputs::kept(path.parent().unwrap_or(Path::new(".")));
+    let (tree, folder) = tree_of_profile(path);
+    Ready::load(params, Models::new(&tree, &folder, cache.as_ref()))
 }
 
 /// Remarks that many fields share, once each.

@@ -5,6 +5,7 @@
 
 use crate::raster::{Image, Labels};
 use crate::units::PixelSize;
+use crate::vectors::wide;
 use png::{BitDepth, ColorType, Compression, PixelDimensions, Unit};
 use std::io::Cursor;
 use tiff::encoder::compression::DeflateLevel;
@@ -35,9 +36,11 @@ pub fn encode_labels(labels: &Labels) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = (labels.width(), labels.height());
     if fits16(labels) {
         let mut samples = vec![0; labels.n_px() * 2];
-        for (bytes, label) in samples.as_chunks_mut().0.iter_mut().zip(labels.samples()) {
-            *bytes = (*label as u16).to_be_bytes();
-        }
+        wide!({
+            for (bytes, label) in samples.as_chunks_mut().0.iter_mut().zip(labels.samples()) {
+                *bytes = (*label as u16).to_be_bytes();
+            }
+        });
         return png(width, height, (ColorType::Grayscale, BitDepth::Sixteen), None, &samples);
     }
     let mut file = Cursor::new(Vec::new());
@@ -74,7 +77,8 @@ pub fn encode_image(image: &Image, pixel_size: Option<PixelSize>) -> Result<Vec<
 
 fn fits16(labels: &Labels) -> bool {
     // No early end: a maximum is found many labels at a time.
-    labels.samples().iter().fold(0, |highest, &label| label.max(highest)) <= u32::from(u16::MAX)
+    let highest = wide!(labels.samples().iter().fold(0, |highest, &label| label.max(highest)));
+    highest <= u32::from(u16::MAX)
 }
 
 fn png(

@@ -53,6 +53,8 @@ impl<'a> Reader<'a> {
     /// The values of an object's pixels, in raster order.
     pub fn values(&self, object: &Object, values: &mut Vec<f64>) {
         values.clear();
+        // Growing to the size of a large object would leave a trail of smaller buffers.
+        values.reserve(object.n_px() as usize);
         let max_value = self.image.max_value();
         match self.image {
             Image::Gray8(raster) => {

@@ -89,6 +89,9 @@ struct Parabola {
 /// Up to this distance looking around is faster than the envelope, and squares fit 16 bits.
 const NEAR_PX: u16 = 128;
 
+/// So many columns farther are looked at before asking whether that was far enough.
+const STRIDE: usize = 4;
+
 /// As [`lower_envelope`], for rows whose region pixels are near the background: looks left and
 /// right of a block of columns at once, only as far as something closer can be. Gives whether it
 /// was near enough everywhere; if not, the squares mean nothing.
@@ -103,9 +106,8 @@ fn nearest(columns: &[u16], cells: &[Cell], heights: &mut Vec<i16>, squares: &mu
     let (cells, _) = cells.as_chunks::<LANES>();
     let (squares, _) = squares.as_chunks_mut::<LANES>();
     for (index, (squares, cells)) in squares.iter_mut().zip(cells).enumerate() {
-        let block = |at: usize| <&[i16; LANES]>::try_from(&heights[at..at + LANES]).ok();
         let at = margin + index * LANES;
-        let Some(&(mut sums)) = block(at) else { return false };
+        let Some(&(mut sums)) = heights[at..].first_chunk::<LANES>() else { return false };
         for (sum, &cell) in sums.iter_mut().zip(cells) {
             *sum = if cell == Cell::Inside { *sum } else { 0 };
         }
@@ -114,14 +116,21 @@ fn nearest(columns: &[u16], cells: &[Cell], heights: &mut Vec<i16>, squares: &mu
         };
         let mut offset = 1;
         while reach_past(&sums, offset * offset) {
-            let (left, right) = (block(at - offset as usize), block(at + offset as usize));
-            let Some((left, right)) = left.zip(right).filter(|_| offset < NEAR_PX as i16) else {
+            // Columns to the left from the farthest on, to the right from the nearest on.
+            let last = offset + STRIDE as i16 - 1;
+            let left = heights[at - last as usize..].first_chunk::<{ LANES + STRIDE - 1 }>();
+            let right = heights[at + offset as usize..].first_chunk::<{ LANES + STRIDE - 1 }>();
+            let Some((left, right)) = left.zip(right).filter(|_| last < NEAR_PX as i16) else {
                 return false;
             };
-            for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right) {
-                *sum = (*sum).min(left.min(right).saturating_add(offset * offset));
+            for step in 0..STRIDE {
+                let square = (offset + step as i16).pow(2);
+                for (lane, sum) in sums.iter_mut().enumerate() {
+                    let nearer = left[lane + STRIDE - 1 - step].min(right[lane + step]);
+                    *sum = (*sum).min(nearer.saturating_add(square));
+                }
             }
-            offset += 1;
+            offset += STRIDE as i16;
         }
         *squares = sums.map(|sum| sum as u32);
     }

@@ -12,6 +12,7 @@ use super::split::AUTO_APART;
 use crate::params::Suppression;
 use crate::units::PixelSize;
 use crate::vectors::wide;
+use std::hint::select_unpredictable;
 
 /// When a peak stands on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,10 +67,19 @@ enum Climb {
 }
 
 /// A pixel where basins meet; the first to be visited is the least.
+///
+/// Its depth below the highest level, then its place: one number, which sorts in half the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Saddle {
-    depth: u16,
-    at: u32,
+struct Saddle(u64);
+
+impl Saddle {
+    fn new(at: usize, level: u16) -> Self {
+        Self(u64::from(u16::MAX - level) << 32 | at as u64)
+    }
+
+    fn at(self) -> usize {
+        self.0 as u32 as usize
+    }
 }
 
 /// Basins of a flooded patch.
@@ -82,7 +92,6 @@ pub struct Basins {
     parents: Vec<u32>,
     peaks: Vec<Peak>,
     saddles: Vec<Saddle>,
-    path: Vec<u32>,
 }
 
 impl Basins {
@@ -143,6 +152,10 @@ impl Basins {
     }
 
     /// Numbers the pixels by the peak that they climb to.
+    ///
+    /// Row by row, from the top and then from the bottom: a pixel has the number of the neighbor that
+    /// it climbs to, which nearly always has its own by then. No processor foresees where pixels climb
+    /// to, so that choosing must not be a jump.
     fn climb(&mut self, patch: &Patch, levels: &[u16], squares: &[u32]) {
         self.numbers.clear();
         self.numbers.resize(levels.len(), 0);
@@ -150,24 +163,37 @@ impl Basins {
         self.parents.push(0);
         self.peaks.clear();
         self.peaks.push(Peak { at: 0, level: 0, square: 0 });
-        // Places to go for each climb; what does not stand on a table is hard to foresee.
+        for span in &patch.spans {
+            for at in span.clone().filter(|&at| self.climbs[at] == Climb::Stay) {
+                self.numbers[at] = self.peaks.len() as u32;
+                self.parents.push(self.peaks.len() as u32);
+                self.peaks.push(Peak { at: at as u32, level: levels[at], square: squares[at] });
+            }
+            let (above, rest) = self.numbers.split_at_mut(span.start);
+            let above = &above[span.start - patch.width..][..span.len()];
+            take_numbers(&self.climbs[span.clone()], &mut rest[..span.len()], above, Climb::Up);
+        }
+        for span in patch.spans.iter().rev() {
+            let (row, below) = self.numbers[span.start..].split_at_mut(patch.width);
+            let (row, below) = (&mut row[..span.len()], &below[..span.len()]);
+            take_numbers(&self.climbs[span.clone()], row, below, Climb::Down);
+        }
+        self.climb_the_rest(patch);
+    }
+
+    /// Numbers the few pixels whose way turns from up to down.
+    fn climb_the_rest(&mut self, patch: &Patch) {
         let steps = [0, patch.width.wrapping_neg(), usize::MAX, 1, patch.width];
-        for span in patch.spans.iter().cloned() {
-            for start in span {
-                let mut at = start;
-                self.path.clear();
-                while self.numbers[at] == 0 {
-                    self.path.push(at as u32);
-                    if self.climbs[at] == Climb::Stay {
-                        self.numbers[at] = self.peaks.len() as u32;
-                        self.parents.push(self.peaks.len() as u32);
-                        let (level, square) = (levels[at], squares[at]);
-                        self.peaks.push(Peak { at: at as u32, level, square });
-                    }
-                    at = at.wrapping_add(steps[self.climbs[at] as usize]);
-                }
-                let number = self.numbers[at];
-                self.path.iter().for_each(|&at| self.numbers[at as usize] = number);
+        for start in patch.spans.iter().cloned().flatten() {
+            let mut at = start;
+            while self.numbers[at] == 0 {
+                at = at.wrapping_add(steps[self.climbs[at] as usize]);
+            }
+            let number = self.numbers[at];
+            let mut at = start;
+            while self.numbers[at] == 0 {
+                self.numbers[at] = number;
+                at = at.wrapping_add(steps[self.climbs[at] as usize]);
             }
         }
     }
@@ -185,8 +211,7 @@ impl Basins {
                 for (other, next) in [(right, at + 1), (below, at + patch.width)] {
                     if other != number && other != 0 {
                         let later = if levels[next] <= levels[at] { next } else { at };
-                        let depth = u16::MAX - levels[later];
-                        self.saddles.push(Saddle { depth, at: later as u32 });
+                        self.saddles.push(Saddle::new(later, levels[later]));
                     }
                 }
             }
@@ -199,7 +224,7 @@ impl Basins {
     fn join(&mut self, width: usize, levels: &[u16], least_rise: f64, apart: Apart) {
         let saddles = std::mem::take(&mut self.saddles);
         for saddle in &saddles {
-            let at = saddle.at as usize;
+            let at = saddle.at();
             let level = levels[at];
             let home = self.numbers[at];
             for (neighbor, level_then) in neighbors(width, at) {
@@ -251,6 +276,21 @@ impl Basins {
             root = self.parents[root as usize];
         }
         root
+    }
+}
+
+/// Gives the pixels of a run that climb to the row `beside` it, or along the run, the number of where
+/// they climb to.
+fn take_numbers(climbs: &[Climb], numbers: &mut [u32], beside: &[u32], aside: Climb) {
+    let mut last = 0;
+    for ((number, &climb), &other) in numbers.iter_mut().zip(climbs).zip(beside) {
+        let along = select_unpredictable(climb == Climb::Left, last, *number);
+        last = select_unpredictable(climb == aside, other, along);
+        *number = last;
+    }
+    for (number, &climb) in numbers.iter_mut().zip(climbs).rev() {
+        last = select_unpredictable(climb == Climb::Right, last, *number);
+        *number = last;
     }
 }
 

@@ -23,9 +23,9 @@ impl Histogram {
     #[must_use]
     pub fn of(raster: &Raster<u16>) -> Self {
         let highest = wide!(raster.samples().iter().fold(0, |highest, &value| value.max(highest)));
-        // Four tables keep runs of equal values from waiting for each other's counter.
-        let mut tables = vec![[0_u32; 4]; usize::from(highest) + 1];
-        let (blocks, rest) = raster.samples().as_chunks::<4>();
+        // Two tables keep runs of equal values from waiting for each other's counter.
+        let mut tables = vec![[0_u32; 2]; usize::from(highest) + 1];
+        let (blocks, rest) = raster.samples().as_chunks::<2>();
         for block in blocks {
             for (lane, &value) in block.iter().enumerate() {
                 tables[usize::from(value)][lane] += 1;

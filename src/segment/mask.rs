@@ -2,6 +2,7 @@
 
 use super::smooth::disk_half_widths;
 use crate::raster::Raster;
+use crate::vectors::wide;
 use rayon::prelude::*;
 
 /// Foreground of a raster, one bit for each pixel; bits past the end of a row are 0.
@@ -146,16 +147,30 @@ impl Mask {
                     continue;
                 }
                 let half = half_widths[dy.unsigned_abs() as usize];
-                let row = if half == 0 {
-                    self.row(from as u32)
-                } else {
-                    self.over_window(from as u32, half, outside, combine, &mut line);
-                    &line
-                };
-                words.iter_mut().zip(row).for_each(|(word, &other)| *word = combine(*word, other));
+                if half <= MAX_NEAR_PX {
+                    self.lay_between(from as u32, 1, outside, &mut line);
+                    wide!(over_near(&line, half as u32, words, combine));
+                    continue;
+                }
+                self.over_window(from as u32, half, outside, combine, &mut line);
+                words.iter_mut().zip(&line).for_each(|(word, &bits)| *word = combine(*word, bits));
             }
         });
         result
+    }
+
+    /// Lays row `y` into `line`, between `pad` words of what stands beyond the border.
+    fn lay_between(&self, y: u32, pad: usize, outside: u64, line: &mut Vec<u64>) {
+        line.clear();
+        line.resize(pad, outside);
+        line.extend_from_slice(self.row(y));
+        line.resize(self.words_by_row + 2 * pad, outside);
+        if !self.width.is_multiple_of(64) {
+            // The unused bits of the last word lie beyond the border, too.
+            let used = !(u64::MAX << (self.width % 64));
+            line[pad + self.words_by_row - 1] &= used;
+            line[pad + self.words_by_row - 1] |= outside & !used;
+        }
     }
 
     /// Combines `2 * half + 1` pixels of row `y` around every pixel, into `line`.
@@ -168,16 +183,7 @@ impl Mask {
         line: &mut Vec<u64>,
     ) {
         let pad = half / 64 + 1;
-        line.clear();
-        line.resize(pad, outside);
-        line.extend_from_slice(self.row(y));
-        line.resize(self.words_by_row + 2 * pad, outside);
-        if !self.width.is_multiple_of(64) {
-            // The unused bits of the last word lie beyond the border, too.
-            let used = !(u64::MAX << (self.width % 64));
-            line[pad + self.words_by_row - 1] &= used;
-            line[pad + self.words_by_row - 1] |= outside & !used;
-        }
+        self.lay_between(y, pad, outside, line);
         // Windows of lengths 1, 2, 4, … to the right, then two of them that overlap.
         let (window, mut length) = (2 * half + 1, 1);
         while 2 * length <= window {
@@ -197,6 +203,27 @@ impl Mask {
             line[index] = bits;
         }
         line.truncate(self.words_by_row);
+    }
+}
+
+/// Up to so many columns to either side, one after the other is faster than doubling windows.
+const MAX_NEAR_PX: usize = 8;
+
+/// Combines `2 * half + 1` pixels of a line around every pixel with `words`; the line has a word more
+/// at either end.
+#[inline(always)]
+fn over_near(line: &[u64], half: u32, words: &mut [u64], combine: impl Fn(u64, u64) -> u64) {
+    let n = words.len();
+    let (before, here, after) = (&line[..n], &line[1..=n], &line[2..]);
+    for (word, &bits) in words.iter_mut().zip(here) {
+        *word = combine(*word, bits);
+    }
+    for by in 1..=half {
+        let around = before.iter().zip(here).zip(after);
+        for (word, ((&before, &here), &after)) in words.iter_mut().zip(around) {
+            let (left, right) = (here << by | before >> (64 - by), here >> by | after << (64 - by));
+            *word = combine(*word, combine(left, right));
+        }
     }
 }
 

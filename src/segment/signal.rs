@@ -84,15 +84,22 @@ pub fn brightness_sum(image: &Image) -> u64 {
     }
 }
 
-fn sum<T: Copy>(raster: &Raster<T>, convert: impl Fn(T) -> u16) -> u64 {
-    wide!({
-        // Sums of short stretches fit 32 bits.
-        let sum =
-            |stretch: &[T]| stretch.iter().map(|&sample| u32::from(convert(sample))).sum::<u32>();
-        raster.samples().chunks(4096).map(|stretch| u64::from(sum(stretch))).sum()
-    })
+fn sum<T: Copy>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Copy) -> u64 {
+    // Sums of short stretches fit 32 bits.
+    let stretches = raster.samples().chunks(4096);
+    stretches.map(|stretch| u64::from(wide!(sum_of_stretch(stretch, convert)))).sum()
 }
 
+#[inline(always)]
+fn sum_of_stretch<T: Copy>(stretch: &[T], convert: impl Fn(T) -> u16) -> u32 {
+    let mut sum = 0;
+    for &sample in stretch {
+        sum += u32::from(convert(sample));
+    }
+    sum
+}
+
+#[inline(always)]
 fn gray8(value: u8) -> u16 {
     u16::from(value) * 257
 }
@@ -111,7 +118,8 @@ fn rgb16(rgb: [u16; 3]) -> u16 {
 /// Brightness of a color, in ten-thousandths of the samples' unit.
 #[inline(always)]
 fn weigh(rgb: [u32; 3]) -> u32 {
-    rgb.iter().zip(GRAY_WEIGHTS).map(|(&value, weight)| value * weight).sum()
+    // A chain of iterators would be a call for each pixel.
+    rgb[0] * GRAY_WEIGHTS[0] + rgb[1] * GRAY_WEIGHTS[1] + rgb[2] * GRAY_WEIGHTS[2]
 }
 
 fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) -> Raster<u16> {

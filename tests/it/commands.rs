@@ -5,6 +5,7 @@ use crate::repository::cellgate;
 use cellgate::dataset::decode::{decode, decode_labels};
 use cellgate::raster::Image;
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 const IHC: &str = "src/demo/ihc-hdab.yaml";
@@ -277,6 +278,19 @@ fn a_gray_image_is_no_brightfield() {
     let (profile, image) = (profile(IHC), phantom("fluorescence-1"));
     let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
     desk.check(&arguments, 10, "image-modality");
+}
+
+#[test]
+fn segmenting_without_a_network_starts_no_other_program() {
+    let desk = Desk::new();
+    desk.write("bin/git", b"#!/bin/sh\n: > started\n");
+    let git = desk.path("bin/git");
+    std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (profile, image) = (profile(IHC), phantom("ihc-hdab-1"));
+    let mut command = cellgate(desk.folder.path());
+    command.args(["segment", "--profile", &profile, "--out", "out", &image]);
+    assert!(command.env("PATH", desk.path("bin")).status().unwrap().success());
+    assert!(!desk.path("started").exists());
 }
 
 #[test]
