@@ -79,14 +79,15 @@ impl Noise {
     /// The noise at a point.
     pub(crate) fn at(self, x: f64, y: f64, cell: f64) -> f64 {
         let (x, y) = (x / cell, y / cell);
-        let (column, row) = (x.floor(), y.floor());
-        let (right, down) = (smooth(x - column), smooth(y - row));
-        let corner = |dx: i64, dy: i64| {
-            let (column, row) = ((column as i64 + dx) as u64, (row as i64 + dy) as u64);
-            unit(mix(self.seed ^ mix(column ^ mix(row ^ cell.to_bits()))))
+        let (column, row) = (floor(x), floor(y));
+        let (right, down) = (smooth(x - column as f64), smooth(y - row as f64));
+        let along = |row: i64| {
+            let row = mix(row as u64 ^ cell.to_bits());
+            let corner = |column: i64| unit(mix(self.seed ^ mix(column as u64 ^ row)));
+            let (left, other) = (corner(column), corner(column + 1));
+            left + (other - left) * right
         };
-        let along = |dy| corner(0, dy) + (corner(1, dy) - corner(0, dy)) * right;
-        let (above, below) = (along(0), along(1));
+        let (above, below) = (along(row), along(row + 1));
         above + (below - above) * down
     }
 }
@@ -95,6 +96,12 @@ impl Noise {
 pub(crate) fn smooth(t: f64) -> f64 {
     let t = t.clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
+}
+
+/// The largest whole number that is not above; for numbers of less than 2^53.
+fn floor(number: f64) -> i64 {
+    let whole = number as i64;
+    whole - i64::from(number < whole as f64)
 }
 
 fn mix(value: u64) -> u64 {
