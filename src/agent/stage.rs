@@ -67,7 +67,8 @@ fn verify_some(
     }
     damaged.extend(rotten(world, &kept, pulse)?);
     let holds = receive::keep(world, &arrived, pulse)?;
-    let lost = arrived.iter().zip(holds).filter(|(_, holds)| !holds).map(|((sha256, _), _)| *sha256);
+    let lost =
+        arrived.iter().zip(holds).filter(|(_, holds)| !holds).map(|((sha256, _), _)| *sha256);
     damaged.extend(lost);
     Ok(damaged)
 }
@@ -158,8 +159,7 @@ fn build_unchecked(world: &World, release: &Release) -> io::Result<()> {
 
 /// Brings folders to the disk; nothing is put into them from then on.
 fn finish(folders: &[Folder]) -> io::Result<()> {
-    let opened: Vec<_> =
-        folders.iter().map(|folder| (Point::StageSync, folder.as_fd())).collect();
+    let opened: Vec<_> = folders.iter().map(|folder| (Point::StageSync, folder.as_fd())).collect();
     if let Some(one) = folders.first() {
         durable::sync(one.faults(), &opened)?;
     }

@@ -17,8 +17,8 @@ pub use frame::{
 };
 pub use greeting::{Greeting, MAGIC, MAX_NOISE_BYTES, NEWEST, OLDEST, Opening, greet, greet_async};
 pub use message::{
-    Base, CHUNK_BYTES, Envelope, Intent, MAX_OWNER_CHARS, Missing, Owner, Plan, Refusal, RefusalCode,
-    Reply, Request, n_chunks,
+    Base, CHUNK_BYTES, Envelope, Intent, MAX_OWNER_CHARS, Missing, Owner, Plan, Refusal,
+    RefusalCode, Reply, Request, n_chunks,
 };
 pub use raw::MAX_DEFLATED_BYTES;
 pub use status::{Damage, LockStatus, PendingStatus, ServerStatus};

@@ -182,7 +182,14 @@ impl Client {
     #[must_use]
     pub fn host(self: &Arc<Self>, index: usize, command: String) -> Host {
         let (connection, reached) = (Mutex::new(None), Mutex::new(None));
-        Host { client: Arc::clone(self), index, command, connection, reached, ahead: Ahead::default() }
+        Host {
+            client: Arc::clone(self),
+            index,
+            command,
+            connection,
+            reached,
+            ahead: Ahead::default(),
+        }
     }
 
     fn config(&self) -> PathBuf {
