@@ -119,12 +119,9 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Frame<T
         }
     }
     let lengths = Lengths::of(&prelude)?;
-    let mut part = |n: usize| {
-        let mut bytes = Vec::with_capacity(n);
-        let read = reader.by_ref().take(n as u64).read_to_end(&mut bytes)?;
-        if read == n { Ok(bytes) } else { Err(WireError::Torn) }
-    };
-    let (header, raw) = (part(lengths.header)?, part(lengths.raw)?);
+    let (mut header, mut raw) = (vec![0; lengths.header], vec![0; lengths.raw]);
+    reader.read_exact(&mut header).map_err(torn)?;
+    reader.read_exact(&mut raw).map_err(torn)?;
     lengths.frame(&prelude, &header, raw)
 }
 

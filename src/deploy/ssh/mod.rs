@@ -263,14 +263,12 @@ impl Host {
     }
 
     async fn channel(&self, purpose: Purpose) -> Result<Channel, SshError> {
-        let connection = match purpose {
-            Purpose::Control => {
-                if let Some(opened) = self.reached.lock().await.take() {
-                    return opened;
-                }
-                self.shared().await?
-            }
-            Purpose::Data => self.shared().await?,
+        match purpose {
+            Purpose::Control => match self.reached.lock().await.take() {
+                Some(opened) => opened,
+                None => self.control().await,
+            },
+            Purpose::Data => self.shared().await?.channel(&self.command).await,
             Purpose::Confirm => {
                 // One that was made ahead may have ended since.
                 if let Some(Ok(Ok(connection))) = self.logged_in_ahead().await
@@ -278,10 +276,21 @@ impl Host {
                 {
                     return Ok(channel);
                 }
-                Arc::new(Connection::open(&self.client, self.index).await?)
+                let connection = Connection::open(&self.client, self.index).await?;
+                Arc::new(connection).channel(&self.command).await
             }
-        };
-        connection.channel(&self.command).await
+        }
+    }
+
+    /// A control channel; over a new connection where the one that was there is broken.
+    async fn control(&self) -> Result<Channel, SshError> {
+        let is_new = self.connection.lock().await.is_none();
+        let opened = self.shared().await?.channel(&self.command).await;
+        if is_new || !matches!(opened, Err(SshError::Lost { .. })) {
+            return opened;
+        }
+        drop(self.connection.lock().await.take());
+        self.shared().await?.channel(&self.command).await
     }
 
     async fn logged_in_ahead(&self) -> Option<Result<Result<Connection, SshError>, JoinError>> {
