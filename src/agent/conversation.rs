@@ -14,7 +14,7 @@ use super::refuse::{Refused, failed, out_of_place, refusal};
 use super::sign::Sign;
 use super::state::Event;
 use super::status;
-use super::work::{self, Held, Working};
+use super::work::{self, Held, Planned, Working};
 use super::world::World;
 use crate::wire::{
     Envelope, Frame, MAX_RAW_BYTES, RefusalCode, Reply, Request, WireError, read_frame, write_frame,
@@ -54,6 +54,7 @@ where
         working: None,
         switched: None,
         intake: Intake::default(),
+        planned: None,
     };
     let ended = conversation.answer_all(&receiver);
     conversation.give_up("the connection to the deploying side ended");
@@ -87,6 +88,8 @@ struct Conversation<'w, W> {
     switched: Option<u64>,
     /// Chunks that arrive here.
     intake: Intake,
+    /// What was planned last on this connection.
+    planned: Option<Planned>,
 }
 
 impl<W: Write> Conversation<'_, W> {
@@ -174,7 +177,13 @@ impl<W: Write> Conversation<'_, W> {
             Request::Status { verify } => {
                 Reply::Status(Box::new(status::status(world, verify, &mut |n| sign.give(n))?))
             }
-            Request::Plan => Reply::Plan(work::plan(world, raw, &mut |n| sign.give(n))?),
+            Request::Plan => {
+                self.planned = None;
+                let planned = work::plan(world, raw, &mut |n| sign.give(n))?;
+                let plan = planned.plan.clone();
+                self.planned = Some(planned);
+                Reply::Plan(plan)
+            }
             Request::Flush => self.intake.flush()?,
             Request::Scrub => {
                 let state = journal::peek(world)?.state;
@@ -189,20 +198,22 @@ impl<W: Write> Conversation<'_, W> {
             | Request::Switch { .. }
             | Request::Confirm { .. }
             | Request::Abort { .. }
-            | Request::Prune { .. }) => self.act(id, act, raw)?,
+            | Request::Prune { .. }) => self.act(id, act)?,
         };
         Ok((reply, Vec::new()))
     }
 
-    fn act(&mut self, id: u64, request: Request, raw: &[u8]) -> Result<Reply, Refused> {
+    fn act(&mut self, id: u64, request: Request) -> Result<Reply, Refused> {
         let world = self.world;
         let mut sign = Sign::new(&mut self.writer, &self.is_gone, id);
         Ok(match request {
-            Request::Lock { key, owner, base, intent } => {
+            Request::Lock { key, owner, release, base, intent } => {
                 if self.held.is_some() || self.switched.is_some() {
                     return Err(out_of_place("this connection has a deploy already"));
                 }
-                let begun = work::begin(world, raw, (&key, &owner), (base, intent))?;
+                let asked = (release, base, intent);
+                let (release, base) = work::wanted(world, self.planned.as_ref(), asked)?;
+                let begun = work::begin(world, release, (&key, &owner), (base, intent))?;
                 let (held, working, missing) = begun;
                 let token = working.token;
                 (self.held, self.working) = (Some(held), Some(working));

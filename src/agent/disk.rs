@@ -41,13 +41,21 @@ pub(super) fn blob_name(sha256: Digest, mode: Mode) -> String {
     }
 }
 
-/// The folder of a blob, made where it is missing.
+/// The folder of all folders of blobs.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn blob_folders(world: &World) -> io::Result<Folder> {
+    world.root.walk(["blobs", "sha256"])
+}
+
+/// The folder of a blob, made where it is missing; to the disk it comes with [`blob_folders`].
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn blob_folder(world: &World, sha256: Digest) -> io::Result<Folder> {
-    let all = world.root.walk(["blobs", "sha256"])?;
-    all.ensure(Point::FolderMake, &sha256.to_string()[..2])
+    let made = blob_folders(world)?.make(Point::FolderMake, &sha256.to_string()[..2])?;
+    Ok(made.0)
 }
 
 /// Which release a pointer points to.

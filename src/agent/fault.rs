@@ -61,14 +61,16 @@ points! {
     IncomingWrite "incoming-write";
     /// A chunk is noted as written.
     IncomingNote "incoming-note";
-    /// An arrived blob is read back.
+    /// An arrived blob is opened to be read back.
     BlobRead "blob-read";
     /// An arrived blob reaches the disk.
     BlobSync "blob-sync";
     /// An arrived blob is moved to the others.
     BlobMove "blob-move";
-    /// The folder of the blobs reaches the disk.
+    /// A folder of blobs reaches the disk.
     BlobFolderSync "blob-folder-sync";
+    /// The manifest reaches the disk.
+    ManifestSync "manifest-sync";
     /// What an earlier attempt left is removed.
     StageClean "stage-clean";
     /// A folder of the release is made.

@@ -11,12 +11,13 @@ use super::refuse::{Refused, out_of_place, refusal};
 use super::world::World;
 use crate::release::{Release, ReleasedFile};
 use crate::wire::{RefusalCode, Reply};
+use std::sync::Arc;
 
 /// What arrived on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     /// Token and release whose chunks arrive.
-    arriving: Option<(u64, Release)>,
+    arriving: Option<(u64, Arc<Release>)>,
     n_chunks: u64,
     /// Why a chunk was not kept.
     failure: Option<Refused>,
@@ -68,19 +69,19 @@ impl Intake {
     }
 
     /// The release whose deploy has the lock with that token.
-    fn release_of(&mut self, world: &World, token: u64) -> Result<Release, Refused> {
+    fn release_of(&mut self, world: &World, token: u64) -> Result<Arc<Release>, Refused> {
         let lease = lock::lease(world).map(|lease| lease.token);
         if token == 0 || lease != Some(token) {
             let help = "this deploy is over; begin another";
             return Err(refusal(RefusalCode::Fenced, "another deploy has the lock", help).into());
         }
         if let Some((_, release)) = self.arriving.as_ref().filter(|(known, _)| *known == token) {
-            return Ok(release.clone());
+            return Ok(Arc::clone(release));
         }
         let deploy = journal::peek(world)?.state.deploy.filter(|one| one.token == token);
         let deploy = deploy.ok_or_else(|| out_of_place("the deploy is over"))?;
-        let release = manifest(world, deploy.release)?;
-        self.arriving = Some((token, release.clone()));
+        let release = Arc::new(manifest(world, deploy.release)?);
+        self.arriving = Some((token, Arc::clone(&release)));
         Ok(release)
     }
 }

@@ -118,7 +118,8 @@ impl Lock {
         self.lease.renewed_ms = world.now_ms();
         let text = serde_json::to_vec(&self.lease).unwrap_or_default();
         let state = world.folder("state").map_err(failed("the lease"))?;
-        state.write(Point::LeaseWrite, LEASE, &text).map_err(failed("the lease"))
+        // It speaks of a process, which ends with the power: the disk need not have it.
+        state.replace(Point::LeaseWrite, LEASE, &text).map_err(failed("the lease"))
     }
 }
 

@@ -9,6 +9,7 @@
 mod approvals;
 mod conversation;
 mod disk;
+mod durable;
 pub mod fault;
 mod folder;
 mod intake;
@@ -17,6 +18,7 @@ mod lock;
 mod preflight;
 mod prune;
 mod quarantine;
+mod reading;
 mod receive;
 mod record;
 mod recovery;

@@ -5,7 +5,10 @@
 //! before it was read back, see `stage`.
 
 use super::disk::{blob_folder, blob_name};
+use super::durable;
 use super::fault::Point;
+use super::folder::Folder;
+use super::reading;
 use super::record::{Change, path_of};
 use super::refuse::{Refused, failed, refusal};
 use super::world::World;
@@ -13,7 +16,9 @@ use crate::digest::Digest;
 use crate::release::{Mode, Release};
 use crate::wire::{CHUNK_BYTES, Missing, RefusalCode, n_chunks};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 
 /// Most bytes of a list of chunks; more than the largest blob has.
@@ -122,58 +127,85 @@ fn is_foreign(error: &io::Error) -> bool {
         || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
 }
 
-/// Moves an arrived blob to the kept ones, after its bytes were read back and hold.
+/// Moves arrived blobs to the kept ones, each after its bytes were read back and hold; what does not
+/// hold is removed, so that it is sent again. They are read back while they reach the disk.
 ///
-/// Gives whether they hold; what does not is removed, so that it is sent again.
+/// Gives which of them hold.
 ///
 /// # Errors
-/// `failed`, and what `pulse` says.
+/// `incomplete` for a blob that was never sent, `failed`, and what `pulse` says.
 pub(super) fn keep(
     world: &World,
-    sha256: Digest,
-    mode: Mode,
+    blobs: &[(Digest, Mode)],
     pulse: super::disk::Pulse<'_>,
-) -> Result<bool, Refused> {
+) -> Result<Vec<bool>, Refused> {
     let incoming = world.folder("incoming").map_err(failed("the arriving blobs"))?;
-    let name = sha256.to_string();
     let faults = incoming.faults().clone();
-    let opened = incoming.open_own(Point::BlobRead, &name);
-    let holds = match &opened {
-        Err(error) if !is_foreign(error) => {
-            return Err(failed("an arrived blob")(io::Error::new(error.kind(), error.to_string())));
-        }
-        Err(_) => false,
-        Ok(file) => {
-            let synced = || -> io::Result<()> {
-                faults.at(Point::BlobSync)?;
-                // Permissions come first: what is synced before they are set is without them when the
-                // power goes.
-                let bits = rustix::fs::Mode::from_bits_truncate(mode.bits());
-                rustix::fs::fchmod(file, bits)?;
-                let told = || Change::Mode { path: path_of(file), mode: mode.bits() };
-                faults.recorder.tell(told);
-                file.sync_all()?;
-                faults.recorder.synced(file);
-                Ok(())
-            };
-            synced().map_err(failed("an arrived blob"))?;
-            // A second handle begins at the beginning and reads what others will read.
-            let again = incoming.open(&name).map_err(failed("an arrived blob"))?;
-            let told = super::disk::digest(&again, pulse)?;
-            told.map_err(failed("an arrived blob"))? == sha256
-        }
-    };
-    let list = format!("{name}.have");
-    let moved = || -> io::Result<()> {
-        if holds {
-            let folder = blob_folder(world, sha256)?;
-            incoming.rename(Point::BlobMove, &name, &folder, &blob_name(sha256, mode))?;
-            folder.sync(Point::BlobFolderSync)?;
-        } else {
-            incoming.remove_tree(Point::BlobMove, &name)?;
-        }
-        incoming.remove_tree(Point::BlobMove, &list)
-    };
-    moved().map_err(failed("an arrived blob"))?;
+    let mut arrived = Vec::with_capacity(blobs.len());
+    for &(sha256, mode) in blobs {
+        arrived.push(opened(&incoming, sha256, mode)?);
+    }
+    let files: Vec<&Arrived> = arrived.iter().flatten().collect();
+    let own: Vec<_> = files.iter().map(|one| (Point::BlobSync, one.own.as_fd())).collect();
+    let again: Vec<&File> = files.iter().map(|one| &one.again).collect();
+    let told = reading::digests(&again, &|| durable::sync(&faults, &own), pulse)?;
+    told.beside.map_err(failed("an arrived blob"))?;
+    let mut digests = told.digests.into_iter();
+    let mut holds = Vec::with_capacity(blobs.len());
+    for (one, &(sha256, mode)) in arrived.iter().zip(blobs) {
+        let digest = one.as_ref().and_then(|_| digests.next()).transpose();
+        let is_whole = digest.map_err(failed("an arrived blob"))? == Some(sha256);
+        settle(world, &incoming, (sha256, mode), is_whole).map_err(failed("an arrived blob"))?;
+        holds.push(is_whole);
+    }
     Ok(holds)
+}
+
+/// An arrived blob: as it was written, and a second handle that begins at the beginning and reads
+/// what others will read.
+struct Arrived {
+    own: File,
+    again: File,
+}
+
+/// Opens an arrived blob and gives it the permissions that it will have; `None` for what somebody else
+/// put there.
+///
+/// Permissions come first: what is synced before they are set is without them when the power goes.
+fn opened(incoming: &Folder, sha256: Digest, mode: Mode) -> Result<Option<Arrived>, Refused> {
+    let name = sha256.to_string();
+    let own = match incoming.open_own(Point::BlobRead, &name) {
+        Err(error) if is_foreign(&error) => return Ok(None),
+        Err(error) if incoming.find(&name).is_ok_and(|found| found.is_none()) => {
+            let message = format!("blob {} was never sent: {error}", sha256.short());
+            let help = "send what the plan misses, then stage";
+            return Err(refusal(RefusalCode::Incomplete, message, help).into());
+        }
+        opened => opened.map_err(failed("an arrived blob"))?,
+    };
+    let permitted = || -> io::Result<File> {
+        rustix::fs::fchmod(&own, rustix::fs::Mode::from_bits_truncate(mode.bits()))?;
+        let told = || Change::Mode { path: path_of(&own), mode: mode.bits() };
+        incoming.faults().recorder.tell(told);
+        incoming.open(&name)
+    };
+    let again = permitted().map_err(failed("an arrived blob"))?;
+    Ok(Some(Arrived { own, again }))
+}
+
+/// Moves a blob that holds to the kept ones, and removes one that does not.
+fn settle(
+    world: &World,
+    incoming: &Folder,
+    (sha256, mode): (Digest, Mode),
+    is_whole: bool,
+) -> io::Result<()> {
+    let name = sha256.to_string();
+    if is_whole {
+        let folder = blob_folder(world, sha256)?;
+        incoming.rename(Point::BlobMove, &name, &folder, &blob_name(sha256, mode))?;
+    } else {
+        incoming.remove_tree(Point::BlobMove, &name)?;
+    }
+    incoming.remove_tree(Point::BlobMove, &format!("{name}.have"))
 }

@@ -19,7 +19,7 @@ pub(super) fn refusal(
 }
 
 /// Tells that the disk or the system failed at something.
-pub(super) fn failed(what: &str) -> impl FnOnce(io::Error) -> Refused + '_ {
+pub(super) fn failed(what: &str) -> impl Fn(io::Error) -> Refused + '_ {
     move |error| {
         let help = match Errno::from_io_error(&error) {
             Some(Errno::NOSPC | Errno::DQUOT) => {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// What the `schema` key of a self test says.
@@ -130,9 +131,18 @@ pub(super) fn run(
     };
     let out = gather(child.stdout.take());
     let err = gather(child.stderr.take());
-    let status = wait(&mut child, pulse)?;
-    let text = |said: std::thread::JoinHandle<Vec<u8>>| said.join().unwrap_or_default();
-    let (out, err) = (text(out), String::from_utf8_lossy(&text(err)).into_owned());
+    let mut said = Vec::new();
+    let status = wait(&mut child, pulse, &mut || {
+        // Its last word wakes whoever waits for its end.
+        match out.recv_timeout(LOOK) {
+            Ok(all) => said = all,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    })?;
+    said.extend(out.recv().unwrap_or_default());
+    let (out, err) = (said, err.recv().unwrap_or_default());
+    let err = String::from_utf8_lossy(&err).into_owned();
     let err: String = err.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS).collect();
     if !status.success() {
         return Err(refused(format!("its program ended with {status}: {err}")));
@@ -184,6 +194,7 @@ fn difference(told: &SelfTest, release: &Release) -> Option<String> {
 fn wait(
     child: &mut Child,
     pulse: &mut dyn FnMut() -> Result<(), Refused>,
+    pause: &mut dyn FnMut(),
 ) -> Result<ExitStatus, Refused> {
     let until = Instant::now() + MAX_TIME;
     loop {
@@ -203,20 +214,23 @@ fn wait(
             let _ = child.wait();
             return Err(refused);
         }
-        std::thread::sleep(LOOK);
+        pause();
     }
 }
 
-/// Reads a stream to its end and keeps what is within the bound, so that nobody waits for a reader.
-fn gather(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+/// Reads a stream to its end and gives what is within the bound, so that nobody waits for a reader.
+fn gather(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
         let mut kept = Vec::new();
         if let Some(mut stream) = stream {
             let bounded = stream.by_ref().take(MAX_SAID_BYTES).read_to_end(&mut kept);
             let _ = bounded.and_then(|_| io::copy(&mut stream, &mut io::sink()));
         }
-        kept
-    })
+        // Who has ended the program does not ask for its words.
+        let _ = sender.send(kept);
+    });
+    receiver
 }
 
 fn refused(what: String) -> Refused {

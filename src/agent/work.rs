@@ -12,14 +12,15 @@ use super::preflight;
 use super::quarantine;
 use super::receive;
 use super::recovery::{recover, roll_back};
-use super::refuse::{Refused, failed, refusal};
+use super::refuse::{Refused, failed, out_of_place, refusal};
 use super::self_test;
 use super::stage;
 use super::state::{Deploy, Event, MAX_WINDOW_MS, Pending};
 use super::world::World;
 use crate::digest::Digest;
-use crate::release::Release;
-use crate::wire::{Intent, Missing, Owner, Plan, RefusalCode, Reply};
+use crate::release::{MAX_MANIFEST_BYTES, Release};
+use crate::wire::{Base, Intent, Missing, Owner, Plan, RefusalCode, Reply};
+use std::io;
 use std::time::Duration;
 
 /// Shortest and longest time for a confirmation, in milliseconds.
@@ -79,11 +80,20 @@ pub(super) struct Working {
     pub(super) intent: Intent,
 }
 
+/// A release that was planned, and what the plan said.
+#[derive(Debug)]
+pub(super) struct Planned {
+    /// The release.
+    pub(super) release: Release,
+    /// The plan.
+    pub(super) plan: Plan,
+}
+
 /// What a deploy would do; changes nothing.
 ///
 /// # Errors
 /// `invalid`, `failed`, and what `pulse` says.
-pub(super) fn plan(world: &World, manifest: &[u8], pulse: Pulse<'_>) -> Result<Plan, Refused> {
+pub(super) fn plan(world: &World, manifest: &[u8], pulse: Pulse<'_>) -> Result<Planned, Refused> {
     let release = parse(manifest)?;
     let state = super::journal::peek(world)?.state;
     let missing = receive::missing(world, &release)?;
@@ -96,16 +106,43 @@ pub(super) fn plan(world: &World, manifest: &[u8], pulse: Pulse<'_>) -> Result<P
         && state.pending.is_none();
     let is_active = is_current && disk::damages(world, &release, pulse)?.is_empty();
     let [free_bytes, ..] = world.root.room().map_err(failed("the disk"))?;
-    Ok(Plan { active: state.active, is_active, missing, refusals, free_bytes })
+    let plan = Plan { active: state.active, is_active, missing, refusals, free_bytes };
+    Ok(Planned { release, plan })
+}
+
+/// The release of a deploy that is about to begin, and what must be active for it to.
+///
+/// # Errors
+/// `active`, `unknown`, `incomplete`; `protocol` for a deploy that was not planned.
+pub(super) fn wanted(
+    world: &World,
+    planned: Option<&Planned>,
+    (release, base, intent): (Digest, Base, Intent),
+) -> Result<(Release, Option<Digest>), Refused> {
+    let planned = planned.filter(|planned| planned.release.id() == release);
+    let unplanned = || out_of_place("this connection has not planned the release");
+    let base = match base {
+        Base::Active(base) => base,
+        Base::Planned => planned.ok_or_else(unplanned)?.plan.active,
+    };
+    if intent == Intent::Rollback {
+        return Ok((disk::manifest(world, release)?, base));
+    }
+    let Planned { release, plan } = planned.ok_or_else(unplanned)?;
+    if plan.is_active {
+        let message = format!("release {} is active already", release.id().short());
+        return Err(refusal(RefusalCode::Active, message, "there is nothing to do").into());
+    }
+    Ok((release.clone(), base))
 }
 
 /// Begins a deploy.
 ///
 /// # Errors
-/// `locked`, `pending`, `moved`, `replayed`, `unknown`, `preflight`, `invalid`, `failed`.
+/// `locked`, `pending`, `moved`, `replayed`, `unknown`, `preflight`, `failed`.
 pub(super) fn begin(
     world: &World,
-    manifest: &[u8],
+    release: Release,
     (key, owner): (&str, &Owner),
     (base, intent): (Option<Digest>, Intent),
 ) -> Result<(Held, Working, Vec<Missing>), Refused> {
@@ -114,10 +151,6 @@ pub(super) fn begin(
         let help = "give letters, digits, `-`, `_`, `.`, `:` and `/`";
         return Err(refusal(RefusalCode::Protocol, "the deploy has no proper name", help).into());
     }
-    let release = match intent {
-        Intent::Deploy => parse(manifest)?,
-        Intent::Rollback => kept(world, manifest)?,
-    };
     let owner = owner.bounded();
     let mut held = Held::take(world, key, &owner, MOMENT)?;
     let state = held.journal.state();
@@ -136,11 +169,7 @@ pub(super) fn begin(
         let message = all.join("; ");
         return Err(refusal(RefusalCode::Preflight, message, first.help.clone()).into());
     }
-    let manifests = world.folder("manifests").map_err(failed("the manifests"))?;
-    let name = format!("{}.json", release.id());
-    manifests
-        .write(Point::ManifestWrite, &name, release.bytes())
-        .map_err(failed("the manifest"))?;
+    keep_manifest(world, &release).map_err(failed("the manifest"))?;
     let token = held.journal.state().token + 1;
     let deploy = Deploy { key: key.to_owned(), token, release: release.id(), base, intent, owner };
     held.journal.append(world, Event::Began(deploy))?;
@@ -148,14 +177,16 @@ pub(super) fn begin(
     Ok((held, Working { token, release, intent }, missing))
 }
 
-/// The release that a way back names.
-fn kept(world: &World, name: &[u8]) -> Result<Release, Refused> {
-    let id = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-    let id = id.ok_or_else(|| {
-        let help = "give the 64 digits of a release that `cellgate status` names";
-        Box::new(refusal(RefusalCode::Protocol, "this is not the name of a release", help))
-    })?;
-    disk::manifest(world, id)
+/// Keeps a manifest; it reaches the disk before its release is staged. One that is there already is
+/// not touched: a former release must not lose it when the power goes.
+fn keep_manifest(world: &World, release: &Release) -> io::Result<()> {
+    let manifests = world.folder("manifests")?;
+    let name = format!("{}.json", release.id());
+    let there = manifests.read(&name, MAX_MANIFEST_BYTES).ok().flatten();
+    if there.is_some_and(|bytes| bytes == release.bytes()) {
+        return Ok(());
+    }
+    manifests.replace(Point::ManifestWrite, &name, release.bytes())
 }
 
 fn parse(manifest: &[u8]) -> Result<Release, Refused> {

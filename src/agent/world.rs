@@ -63,10 +63,14 @@ impl World {
         let faults = Faults::new(settings.fault, settings.is_traced);
         let faults = Arc::new(faults.recorded_by(recorder.unwrap_or_default()));
         let folder = Folder::root(&path, faults)?;
+        let mut is_new = false;
         for name in ["state", "blobs", "manifests", "releases", "incoming", "quarantine"] {
-            folder.ensure(Point::FolderMake, name)?;
+            is_new |= folder.make(Point::FolderMake, name)?.1;
         }
         folder.folder("blobs")?.ensure(Point::FolderMake, "sha256")?;
+        if is_new {
+            folder.sync(Point::FolderMake)?;
+        }
         let duration = |ms: Option<u64>, or| ms.map_or(or, Duration::from_millis);
         Ok(Self {
             path,

@@ -6,7 +6,7 @@ use super::inputs::CACHE_FOLDER;
 use cellgate::approval::Standing;
 use cellgate::deploy::bootstrap::bootstrap;
 use cellgate::deploy::fleet::bring;
-use cellgate::deploy::pack::{self, PackError, Packed, pack};
+use cellgate::deploy::pack::{self, Approved, PackError, Packed};
 use cellgate::deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview, preview};
 use cellgate::deploy::record::DeployRecord;
 use cellgate::deploy::target::{Hosts, Way};
@@ -18,6 +18,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Bring the approved release of this commit onto a target's hosts, or leave them as they were
 ///
@@ -79,12 +80,16 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
         let text = format!("the plan is about target `{}`", kept.target);
         return Err(Failure::Deploy(REFUSED, text));
     }
-    let packed = packed(args, &root)?;
-    let release = packed.package.release().id();
+    let approved = approved(args, &root)?;
+    // Gathering the files and reaching the hosts have nothing to do with each other.
+    let (sender, packing) = oneshot::channel();
+    std::thread::spawn(move || sender.send(approved.pack()));
     let is_plan = args.plan || args.plan_out.is_some();
     let name = &args.target.target;
     let mut told = Vec::new();
     let code = on_hosts(name, &root, async |hosts: &mut Hosts, switching| {
+        let packed = packed_beside(packing, hosts.reach()).await?;
+        let release = packed.package.release().id();
         let mut options = options(&release.to_string(), switching, is_quiet);
         options.window = Duration::from_secs(args.window);
         options.lock_wait = Duration::from_secs(args.wait);
@@ -151,7 +156,8 @@ fn program(args: &Args) -> Result<PathBuf, Failure> {
     }
 }
 
-fn packed(args: &Args, root: &Path) -> Result<Packed, Failure> {
+/// The commit that is checked out, if it may be deployed.
+fn approved(args: &Args, root: &Path) -> Result<Approved, Failure> {
     let program = program(args)?;
     let folder = args.cache.clone().or_else(|| Some(git_folder(root).ok()?.join(CACHE_FOLDER)));
     let request = pack::Request {
@@ -160,7 +166,27 @@ fn packed(args: &Args, root: &Path) -> Result<Packed, Failure> {
         approvals: args.approvals.as_deref(),
         cache: folder.map(Cache::new),
     };
-    pack(&request).map_err(|error| match error {
+    pack::approved(&request).map_err(not_packed)
+}
+
+/// The package, while something else is done that it needs afterwards.
+async fn packed_beside(
+    packing: oneshot::Receiver<Result<Packed, PackError>>,
+    beside: impl Future<Output = ()>,
+) -> Result<Packed, Failure> {
+    let lost = |_| Failure::Tool("packing ended without a word".to_owned());
+    let packed = async { packing.await.map_err(lost)?.map_err(not_packed) };
+    // What cannot be packed is told at once, whatever else is at work.
+    let beside = async {
+        beside.await;
+        Ok(())
+    };
+    let (packed, ()) = tokio::try_join!(packed, beside)?;
+    Ok(packed)
+}
+
+fn not_packed(error: PackError) -> Failure {
+    match error {
         PackError::Invalid(findings) => Failure::Findings(findings),
         error => {
             let mut text = error.to_string();
@@ -171,7 +197,7 @@ fn packed(args: &Args, root: &Path) -> Result<Packed, Failure> {
             }
             Failure::Deploy(REFUSED, text)
         }
-    })
+    }
 }
 
 fn read_plan(path: &Path) -> Result<KeptPlan, Failure> {

@@ -3,6 +3,8 @@
 //! Integer arithmetic gives the bits; whatever is made of them uses sums, products and square roots
 //! only, or the portable functions of `libm`.
 
+use std::cell::Cell;
+
 /// SplitMix64: one 64-bit state, one multiplication chain.
 ///
 /// # Sources
@@ -78,15 +80,48 @@ impl Noise {
 
     /// The noise at a point.
     pub(crate) fn at(self, x: f64, y: f64, cell: f64) -> f64 {
-        let (x, y) = (x / cell, y / cell);
-        let (column, row) = (x.floor(), y.floor());
-        let (right, down) = (smooth(x - column), smooth(y - row));
-        let corner = |dx: i64, dy: i64| {
-            let (column, row) = ((column as i64 + dx) as u64, (row as i64 + dy) as u64);
-            unit(mix(self.seed ^ mix(column ^ mix(row ^ cell.to_bits()))))
+        self.with_bumps_of(cell).at(x, y)
+    }
+
+    /// The noise with bumps of one size, for points that follow each other.
+    pub(crate) fn with_bumps_of(self, cell: f64) -> Bumps {
+        Bumps { noise: self, cell, last: Cell::default() }
+    }
+
+    /// The four corners around a place of the lattice: left and right above, left and right below.
+    fn corners(self, column: i64, row: i64, cell: f64) -> [f64; 4] {
+        let line = |row: i64| mix(row as u64 ^ cell.to_bits());
+        let corner = |column: i64, line: u64| unit(mix(self.seed ^ mix(column as u64 ^ line)));
+        let pair = |line| [corner(column, line), corner(column + 1, line)];
+        let ([a, b], [c, d]) = (pair(line(row)), pair(line(row + 1)));
+        [a, b, c, d]
+    }
+}
+
+/// Noise with bumps of one size; it keeps the corners around the last point.
+#[derive(Debug, Clone)]
+pub(crate) struct Bumps {
+    noise: Noise,
+    cell: f64,
+    last: Cell<Option<(i64, i64, [f64; 4])>>,
+}
+
+impl Bumps {
+    /// The noise at a point.
+    pub(crate) fn at(&self, x: f64, y: f64) -> f64 {
+        let (x, y) = (x / self.cell, y / self.cell);
+        let (column, row) = (floor(x), floor(y));
+        let (right, down) = (smooth(x - column as f64), smooth(y - row as f64));
+        let corners = match self.last.get() {
+            Some((last_column, last_row, corners)) if (last_column, last_row) == (column, row) => {
+                corners
+            }
+            _ => self.noise.corners(column, row, self.cell),
         };
-        let along = |dy| corner(0, dy) + (corner(1, dy) - corner(0, dy)) * right;
-        let (above, below) = (along(0), along(1));
+        self.last.set(Some((column, row, corners)));
+        let [left, other, left_below, other_below] = corners;
+        let above = left + (other - left) * right;
+        let below = left_below + (other_below - left_below) * right;
         above + (below - above) * down
     }
 }
@@ -95,6 +130,12 @@ impl Noise {
 pub(crate) fn smooth(t: f64) -> f64 {
     let t = t.clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
+}
+
+/// The largest whole number that is not above; for numbers of less than 2^53.
+fn floor(number: f64) -> i64 {
+    let whole = number as i64;
+    whole - i64::from(number < whole as f64)
 }
 
 fn mix(value: u64) -> u64 {

@@ -68,7 +68,7 @@ impl Failure {
 
     pub(super) fn of(phase: Phase, error: TalkError) -> Self {
         use RefusalCode::{
-            Invalid, Locked, Moved, NotApproved, Pending, Preflight, Replayed, RolledBack,
+            Active, Invalid, Locked, Moved, NotApproved, Pending, Preflight, Replayed, RolledBack,
             Stranded, Unknown,
         };
         let refusal = match &error {
@@ -76,7 +76,7 @@ impl Failure {
             _ => None,
         };
         let is_policy = |code| {
-            [Invalid, Locked, Moved, NotApproved, Pending, Preflight, Replayed, Unknown]
+            [Active, Invalid, Locked, Moved, NotApproved, Pending, Preflight, Replayed, Unknown]
                 .contains(&code)
         };
         let ended = match (refusal, phase) {

@@ -27,6 +27,8 @@ pub struct PrivateKey {
     pub text: Secret,
     /// Whether a passphrase is needed.
     pub is_encrypted: bool,
+    /// The public half as type and base64, where the key's form shows it without a passphrase.
+    pub public: Option<String>,
     /// What was repaired, in the order in which it was found.
     pub repairs: Vec<Repair>,
 }
@@ -175,11 +177,11 @@ pub fn examine(text: &Secret, passphrase: Option<&Secret>) -> Result<PrivateKey,
     let text = unwrapped(text.reveal(), &mut repairs)?;
     let block = Block::of(&text)?;
     block.tell_lines(&text, &mut repairs);
-    let is_encrypted = block.check()?;
+    let (is_encrypted, public) = block.check()?;
     if is_encrypted && passphrase.is_none() {
         return Err(KeyError::PassphraseMissing);
     }
-    Ok(PrivateKey { text: Secret::new(block.text()), is_encrypted, repairs })
+    Ok(PrivateKey { text: Secret::new(block.text()), is_encrypted, public, repairs })
 }
 
 /// The text without what was put around it.
@@ -298,22 +300,23 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Whether the key is encrypted, once it is whole.
-    fn check(&self) -> Result<bool, KeyError> {
+    /// Whether the key is encrypted, and what it shows of its public half, once it is whole.
+    fn check(&self) -> Result<(bool, Option<String>), KeyError> {
         let bytes = STANDARD.decode(&self.body).map_err(|_| match self.body.len() % 4 {
             0 => KeyError::Damaged,
             _ => KeyError::Truncated,
         })?;
         if self.label == "OPENSSH PRIVATE KEY" {
-            return openssh_is_encrypted(&bytes);
+            return openssh(&bytes);
         }
         let names = |name: &str| self.headers.iter().find(|header| header.0 == name);
         if names("Proc-Type").is_some_and(|header| header.1.ends_with("ENCRYPTED")) {
             // Its bytes are a cipher's blocks, whose number says nothing.
-            return if names("DEK-Info").is_some() { Ok(true) } else { Err(KeyError::Damaged) };
+            let is_whole = names("DEK-Info").is_some();
+            return if is_whole { Ok((true, None)) } else { Err(KeyError::Damaged) };
         }
         der_is_whole(&bytes)?;
-        Ok(self.label == "ENCRYPTED PRIVATE KEY")
+        Ok((self.label == "ENCRYPTED PRIVATE KEY", None))
     }
 
     /// The key as `ssh-keygen` writes it.
@@ -342,7 +345,7 @@ impl<'a> Block<'a> {
 ///
 /// # Sources
 /// PROTOCOL.key of OpenSSH.
-fn openssh_is_encrypted(bytes: &[u8]) -> Result<bool, KeyError> {
+fn openssh(bytes: &[u8]) -> Result<(bool, Option<String>), KeyError> {
     let rest = bytes.strip_prefix(OPENSSH_MAGIC).ok_or(KeyError::Damaged)?;
     let (cipher, rest) = sized(rest)?;
     let (_kdf, rest) = sized(rest)?;
@@ -360,7 +363,10 @@ fn openssh_is_encrypted(bytes: &[u8]) -> Result<bool, KeyError> {
     if key_type == b"ssh-dss" {
         return Err(KeyError::Dsa);
     }
-    Ok(cipher != b"none")
+    let is_word = |byte: &u8| byte.is_ascii_graphic();
+    let name = std::str::from_utf8(key_type).ok().filter(|_| key_type.iter().all(is_word));
+    let public = name.map(|name| format!("{name} {}", STANDARD.encode(public)));
+    Ok((cipher != b"none", public))
 }
 
 /// A length in four bytes and as many bytes after it.

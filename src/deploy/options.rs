@@ -17,7 +17,8 @@ pub struct Options {
     pub grace: Duration,
     /// How long to wait for another deploy to end.
     pub lock_wait: Duration,
-    /// Most channels for large blobs beside the control channel; 0 sends everything there.
+    /// Most channels for large blobs beside the control channel, over a long way; 0 sends everything
+    /// there.
     pub n_channels: usize,
     /// How many confirmed releases stay on the server beside the active and the previous one.
     pub keep: u32,
@@ -35,7 +36,7 @@ impl Options {
             window: Duration::from_secs(60),
             grace: Duration::from_secs(10),
             lock_wait: Duration::ZERO,
-            n_channels: 4,
+            n_channels: 8,
             keep: 5,
             progress: Arc::new(|_| {}),
         }

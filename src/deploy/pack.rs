@@ -3,7 +3,8 @@
 //! Takes the commit that is checked out and a program; gives the package that the commit deserves:
 //! the gated profiles, policy, approvals and references, each at the path that it has in the
 //! repository. Demands that nothing is uncommitted and that every profile is approved for exactly
-//! these digests. Equal inputs give a release of the same name.
+//! these digests: `approved` says so before anything is gathered. Equal inputs give a release of the
+//! same name.
 
 use super::platform::{PlatformError, triple_of};
 use super::reference::{ReferenceError, Trial, reference};
@@ -136,55 +137,108 @@ fn shown(paths: &[String]) -> String {
     named.join(", ") + &more
 }
 
+/// A commit that may be deployed: committed, valid, and approved for exactly its digests. Its files are
+/// yet to be gathered.
+pub struct Approved {
+    repository: PathBuf,
+    program: PathBuf,
+    target_triple: String,
+    cache: Option<Cache>,
+    commit: String,
+    tree: Tree,
+    project: Project,
+    engine: Digest,
+    binding: Binding,
+    log: Log,
+    profiles: Vec<(String, Loaded)>,
+    standings: Vec<(String, Standing)>,
+}
+
 /// Packs the commit that is checked out.
 ///
 /// # Errors
 /// [`PackError`], everything that is not approved at once.
 pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
-    let dirty = uncommitted(request.repository)?;
+    approved(request)?.pack()
+}
+
+/// Whether the commit that is checked out may be deployed at all.
+///
+/// # Errors
+/// [`PackError`], everything that is not approved at once.
+pub fn approved(request: &Request<'_>) -> Result<Approved, PackError> {
+    let repository = request.repository.to_owned();
+    let dirty = uncommitted(&repository)?;
     if !dirty.is_empty() {
         return Err(PackError::Uncommitted(dirty));
     }
-    let commit = head_commit(request.repository)?;
-    let tree = Tree::of_revision(request.repository, &commit)?;
+    let commit = head_commit(&repository)?;
+    let tree = Tree::of_revision(&repository, &commit)?;
     let project = Project::load(&tree, &known_measurements()).map_err(PackError::Invalid)?;
     let engine = engine()?;
     let binding = binding_of(&tree, engine)?;
-    let log = Approvals::read(request.repository, request.approvals)?.log?;
+    let log = Approvals::read(&repository, request.approvals)?.log?;
     let profiles = gated(&tree, &project)?;
     let standings = standings(&log, &binding, &project, &profiles)?;
-    let cache = request.cache.as_ref();
-    // Weights that git does not hold may lie in the working folder: the digest names them.
-    let folder = Tree::Folder(request.repository.to_owned());
-    let models = Models::new(&tree, &project.models, cache).or_in(&folder, &project.models);
-    let mut entries = texts(&tree, &project, &profiles)?;
-    entries.extend(networks(&tree, &project, &profiles, models)?);
-    entries.extend(rehearsals(&profiles, models)?);
-    entries.extend(references((&tree, models), &project, &profiles, engine, cache)?);
-    entries.push(data(APPROVALS, log.as_bytes().to_vec()));
-    let target_triple = triple_of(&request.program)?;
-    entries.push(Entry {
-        path: PROGRAM.to_owned(),
-        mode: Mode::Program,
-        content: Content::File(request.program.clone()),
-    });
-    let released = profiles.iter().map(|(path, loaded)| ReleasedProfile {
-        name: loaded.params.name.clone(),
-        path: path.clone(),
-        params_digest: loaded.params.digest(),
-        dataset_digest: binding.subject(&loaded.params.name).dataset,
-    });
-    let manifest = Manifest {
-        schema: release::SCHEMA.to_owned(),
+    let program = request.program.clone();
+    let target_triple = triple_of(&program)?;
+    let cache = request.cache.clone();
+    Ok(Approved {
+        repository,
+        program,
         target_triple,
-        sequence: commit_time(request.repository, &commit)?,
+        cache,
         commit,
-        engine_fingerprint: engine,
-        policy_digest: binding.policy_digest,
-        profiles: released.collect(),
-        files: Vec::new(),
-    };
-    Ok(Packed { package: Package::build(manifest, entries)?, project, standings })
+        tree,
+        project,
+        engine,
+        binding,
+        log,
+        profiles,
+        standings,
+    })
+}
+
+impl Approved {
+    /// Gathers the files, and computes what goes beside them.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn pack(self) -> Result<Packed, PackError> {
+        let Self { tree, project, profiles, engine, .. } = &self;
+        let (cache, engine) = (self.cache.as_ref(), *engine);
+        // Weights that git does not hold may lie in the working folder: the digest names them.
+        let folder = Tree::Folder(self.repository.clone());
+        let models = Models::new(tree, &project.models, cache).or_in(&folder, &project.models);
+        let mut entries = texts(tree, project, profiles)?;
+        entries.extend(networks(tree, project, profiles, models)?);
+        entries.extend(rehearsals(profiles, models)?);
+        entries.extend(references((tree, models), project, profiles, engine, cache)?);
+        entries.push(data(APPROVALS, self.log.as_bytes().to_vec()));
+        entries.push(Entry {
+            path: PROGRAM.to_owned(),
+            mode: Mode::Program,
+            content: Content::File(self.program.clone()),
+        });
+        let released = profiles.iter().map(|(path, loaded)| ReleasedProfile {
+            name: loaded.params.name.clone(),
+            path: path.clone(),
+            params_digest: loaded.params.digest(),
+            dataset_digest: self.binding.subject(&loaded.params.name).dataset,
+        });
+        let manifest = Manifest {
+            schema: release::SCHEMA.to_owned(),
+            target_triple: self.target_triple.clone(),
+            sequence: commit_time(&self.repository, &self.commit)?,
+            commit: self.commit.clone(),
+            engine_fingerprint: engine,
+            policy_digest: self.binding.policy_digest,
+            profiles: released.collect(),
+            files: Vec::new(),
+        };
+        let package = Package::build(manifest, entries)?;
+        Ok(Packed { package, project: self.project, standings: self.standings })
+    }
 }
 
 /// What this version of the engine gives; the server measures what it gives there.

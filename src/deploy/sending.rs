@@ -1,7 +1,8 @@
 //! Sending: chunks of blobs, over one channel or several.
 //!
-//! A channel of SSH has a window of 2 MiB, so that several of them are faster over a long way. What
-//! is small goes over the control channel; where no further channel can be opened, all of it does.
+//! A channel of SSH has a window of 2 MiB, so that several of them are faster over a long way: as many
+//! as the round trip asks for. What is small, or goes a short way, goes over the control channel; where
+//! no further channel can be opened, all of it does.
 
 use super::connection::{Connection, Posted, TalkError};
 use super::options::{Options, Progress};
@@ -14,10 +15,14 @@ use futures_util::future::join_all;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::task::JoinSet;
+use std::time::Duration;
 
 /// Less than this is not worth a further channel.
 const MIN_SPREAD_BYTES: u64 = 8 << 20;
+
+/// A channel with a window of 2 MiB carries a gigabit a second over a round trip of this length; over
+/// one shorter than this, the control channel is enough.
+const ROUND_TRIP_EACH: Duration = Duration::from_millis(12);
 
 /// A chunk to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +65,7 @@ pub(super) async fn send<T: Transport>(
     options: &Options,
     control: &mut Connection,
     package: &Arc<Package>,
-    token: u64,
+    (token, round_trip): (u64, Duration),
     missing: Vec<Missing>,
 ) -> Result<Sent, TalkError> {
     let pieces: VecDeque<Piece> = missing.iter().flat_map(pieces).collect();
@@ -68,34 +73,36 @@ pub(super) async fn send<T: Transport>(
     if pieces.is_empty() {
         return Ok(Sent::default());
     }
-    let queue = Arc::new(Queue {
+    let queue = Queue {
         package: package.clone(),
         token,
         pieces: Mutex::new(pieces),
         n_bytes,
         n_sent: AtomicU64::new(0),
         progress: options.progress.clone(),
-    });
-    let n_channels = if MIN_SPREAD_BYTES <= n_bytes { options.n_channels } else { 0 };
-    let opening = (0..n_channels).map(|_| connect(transport, Purpose::Data));
-    // A server may allow fewer sessions than that.
-    let channels: Vec<Connection> = join_all(opening).await.into_iter().flatten().collect();
-    if channels.is_empty() {
-        let flushing = Some(push(control, &queue).await?);
-        return Ok(Sent { n_bytes, flushing });
+    };
+    let n_channels = if MIN_SPREAD_BYTES <= n_bytes { n_more(round_trip, options) } else { 0 };
+    // The control channel sends while the others are opened.
+    let others = join_all((0..n_channels).map(|_| help(transport, &queue)));
+    let (flushing, others) = tokio::join!(push(control, &queue), others);
+    others.into_iter().collect::<Result<(), TalkError>>()?;
+    Ok(Sent { n_bytes, flushing: Some(flushing?) })
+}
+
+/// Sends over a further channel, as far as something is left for it; a server may allow fewer.
+async fn help<T: Transport>(transport: &T, queue: &Queue) -> Result<(), TalkError> {
+    let Ok(mut connection) = connect(transport, Purpose::Data).await else { return Ok(()) };
+    if queue.pieces.lock().is_ok_and(|pieces| pieces.is_empty()) {
+        return Ok(());
     }
-    let mut tasks = JoinSet::new();
-    for mut connection in channels {
-        let queue = queue.clone();
-        tasks.spawn(async move {
-            let flushing = push(&mut connection, &queue).await?;
-            kept(&connection, flushing).await
-        });
-    }
-    while let Some(told) = tasks.join_next().await {
-        told.unwrap_or(Err(TalkError::Unexpected))?;
-    }
-    Ok(Sent { n_bytes, flushing: None })
+    let flushing = push(&mut connection, queue).await?;
+    kept(&connection, flushing).await
+}
+
+/// How many channels a round trip asks for beside the control channel.
+fn n_more(round_trip: Duration, options: &Options) -> usize {
+    let n_channels = round_trip.as_micros() / ROUND_TRIP_EACH.as_micros();
+    usize::try_from(n_channels).unwrap_or(usize::MAX).min(options.n_channels)
 }
 
 fn pieces(missing: &Missing) -> impl Iterator<Item = Piece> {

@@ -1,20 +1,20 @@
 //! Session: a deploy on one host, step by step over any transport.
 //!
-//! Plan, lock, send what is missing, stage, test, switch, confirm over a new connection. Each step is
-//! a method, so that several hosts can be prepared before the first is switched. Over a long way the
-//! round trips are what takes time: what needs no decision here is asked at once. The answer is what
-//! the server says, or "unknown": never a guess.
+//! Plan, lock, send what is missing, stage, test, switch, confirm over a new connection. Several hosts
+//! can be prepared before the first is switched. Over a long way the round trips are what takes time:
+//! what needs no decision here is asked at once, and the login for the confirmation is made while the
+//! server works. The answer is what the server says, or "unknown": never a guess.
 
 pub use super::options::{Options, Progress};
 
-use super::connection::{Connection, TalkError};
+use super::connection::{Connection, Posted, TalkError};
 use super::ending::{Ended, Failure, Phase};
 use super::sending::{self, Flushing, Sent};
 use super::settle::{Settled, settle};
 use super::transport::{Purpose, Transport};
 use crate::digest::Digest;
 use crate::release::{Package, Release};
-use crate::wire::{Frame, Intent, Missing, Plan, RefusalCode, Reply, Request, ServerStatus};
+use crate::wire::{Base, Frame, Intent, Missing, Plan, RefusalCode, Reply, Request, ServerStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -33,6 +33,25 @@ pub struct Prepared {
     pub base: Option<Digest>,
     /// Bytes that were sent.
     pub n_sent: u64,
+}
+
+/// What shall become active, and what must be so.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    release: Digest,
+    base: Base,
+    intent: Intent,
+}
+
+/// A release that was offered to a server, with the lock asked for.
+#[derive(Debug)]
+pub struct Offered {
+    /// What the server says to it.
+    pub plan: Plan,
+    /// How long a word takes there and back.
+    pub round_trip: Duration,
+    wish: Wish,
+    locking: Posted,
 }
 
 /// A conversation with the agent of one host.
@@ -67,10 +86,8 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`].
     pub async fn plan(&mut self, release: &Release) -> Result<Plan, Failure> {
-        match self.ask(Phase::Before, Request::Plan, release.bytes().to_vec()).await? {
-            Reply::Plan(plan) => Ok(plan),
-            _ => Err(Failure::of(Phase::Before, TalkError::Unexpected)),
-        }
+        let told = self.control.ask(Request::Plan, release.bytes().to_vec()).await;
+        told.and_then(planned).map_err(|error| Failure::of(Phase::Before, error))
     }
 
     /// Asks for anything that changes nothing: log, scrub, a file; or for pruning.
@@ -80,6 +97,34 @@ impl<'t, T: Transport> Session<'t, T> {
     pub async fn request(&mut self, request: Request) -> Result<Frame<Reply>, Failure> {
         let told = self.control.ask(request, Vec::new()).await;
         told.map_err(|error| Failure::of(Phase::Before, error))
+    }
+
+    /// Offers a release, and asks for the lock in the same breath: the server gives it only where the
+    /// release is not active yet and nothing stands against it.
+    ///
+    /// `base` is what must be active for that.
+    ///
+    /// # Errors
+    /// [`Failure`] of the plan; whether there is a lock says [`Session::prepare_offered`].
+    pub async fn offer(&mut self, release: &Release, base: Base) -> Result<Offered, Failure> {
+        let told = self.offer_unphased(release, base).await;
+        told.map_err(|error| Failure::of(Phase::Before, error))
+    }
+
+    async fn offer_unphased(
+        &mut self,
+        release: &Release,
+        base: Base,
+    ) -> Result<Offered, TalkError> {
+        let asked = Instant::now();
+        let reaching = self.control.post(Request::Ping, Vec::new()).await?;
+        let planning = self.control.post(Request::Plan, release.bytes().to_vec()).await?;
+        let wish = Wish { release: release.id(), base, intent: Intent::Deploy };
+        let locking = self.control.post(self.lock_request(wish), Vec::new()).await?;
+        self.control.answer(reaching).await?;
+        let round_trip = asked.elapsed();
+        let plan = planned(self.control.answer(planning).await?)?;
+        Ok(Offered { plan, round_trip, wish, locking })
     }
 
     /// Brings a release onto the server and lets it test itself; what is active stays so.
@@ -93,18 +138,37 @@ impl<'t, T: Transport> Session<'t, T> {
         package: &Arc<Package>,
         base: Option<Digest>,
     ) -> Result<Prepared, Failure> {
-        let release = package.release();
-        let (token, missing) = self.lock(release.bytes().to_vec(), base, Intent::Deploy).await?;
-        let sent = self.send(package, token, missing).await?;
+        let offered = self.offer(package.release(), Base::Active(base)).await?;
+        self.prepare_offered(package, offered).await
+    }
+
+    /// Goes on with a release that was offered.
+    ///
+    /// # Errors
+    /// [`Failure`]; what is active is untouched.
+    pub async fn prepare_offered(
+        &mut self,
+        package: &Arc<Package>,
+        offered: Offered,
+    ) -> Result<Prepared, Failure> {
+        let Offered { plan, round_trip, wish, locking } = offered;
+        let (token, missing) = self.lock(wish, Some(locking)).await?;
+        let sent = self.send(package, (token, round_trip), missing).await?;
         let mut n_sent = sent.n_bytes;
+        // From here on the server works, and the login costs nobody any time.
+        self.transport.log_in_ahead();
         if let Some(damaged) = self.stage_and_test(token, sent.flushing).await? {
-            let again = self.send(package, token, damaged).await?;
+            let again = self.send(package, (token, round_trip), damaged).await?;
             n_sent += again.n_bytes;
             if self.stage_and_test(token, again.flushing).await?.is_some() {
                 return Err(Failure::new(Ended::Failed, "blobs were damaged on their way twice"));
             }
         }
-        Ok(Prepared { token, release: release.id(), base, n_sent })
+        let base = match wish.base {
+            Base::Planned => plan.active,
+            Base::Active(base) => base,
+        };
+        Ok(Prepared { token, release: wish.release, base, n_sent })
     }
 
     /// Makes a former release ready to be switched back to.
@@ -116,7 +180,9 @@ impl<'t, T: Transport> Session<'t, T> {
         to: Digest,
         base: Option<Digest>,
     ) -> Result<Prepared, Failure> {
-        let (token, missing) = self.lock(to.to_string().into(), base, Intent::Rollback).await?;
+        let wish = Wish { release: to, base: Base::Active(base), intent: Intent::Rollback };
+        let (token, missing) = self.lock(wish, None).await?;
+        self.transport.log_in_ahead();
         let is_whole = missing.is_empty() && self.stage_and_test(token, None).await?.is_none();
         if !is_whole {
             let text = format!("release {} is damaged on the server; deploy it again", to.short());
@@ -145,8 +211,7 @@ impl<'t, T: Transport> Session<'t, T> {
         }
     }
 
-    /// Switches and confirms; the login for the confirmation begins when the switch was asked for, and
-    /// is complete only after it.
+    /// Switches and confirms; the way to the agent that confirms is opened while the server switches.
     ///
     /// # Errors
     /// [`Failure`]: the former release is active, or what is active is not known.
@@ -245,27 +310,25 @@ impl<'t, T: Transport> Session<'t, T> {
         }
     }
 
-    async fn ask(
-        &mut self,
-        phase: Phase,
-        request: Request,
-        raw: Vec<u8>,
-    ) -> Result<Reply, Failure> {
-        let told = self.control.ask(request, raw).await;
-        told.map(|frame| frame.header).map_err(|error| Failure::of(phase, error))
+    fn lock_request(&self, Wish { release, base, intent }: Wish) -> Request {
+        let Options { key, owner, .. } = self.options.clone();
+        Request::Lock { key, owner, release, base, intent }
     }
 
+    /// Takes the lock, as long as somebody else has it again and again; `asked` is a first try that is
+    /// on its way.
     async fn lock(
         &mut self,
-        raw: Vec<u8>,
-        base: Option<Digest>,
-        intent: Intent,
+        wish: Wish,
+        mut asked: Option<Posted>,
     ) -> Result<(u64, Vec<Missing>), Failure> {
         let until = Instant::now() + self.options.lock_wait;
         loop {
-            let Options { key, owner, .. } = self.options.clone();
-            let request = Request::Lock { key, owner, base, intent };
-            let error = match self.control.ask(request, raw.clone()).await {
+            let told = match asked.take() {
+                Some(posted) => self.control.answer(posted).await,
+                None => self.control.ask(self.lock_request(wish), Vec::new()).await,
+            };
+            let error = match told {
                 Ok(Frame { header: Reply::Locked { token, missing }, .. }) => {
                     return Ok((token, missing));
                 }
@@ -288,11 +351,12 @@ impl<'t, T: Transport> Session<'t, T> {
     async fn send(
         &mut self,
         package: &Arc<Package>,
-        token: u64,
+        (token, round_trip): (u64, Duration),
         missing: Vec<Missing>,
     ) -> Result<Sent, Failure> {
         let (transport, options) = (self.transport, &self.options);
-        let told = sending::send(transport, options, &mut self.control, package, token, missing);
+        let way = (token, round_trip);
+        let told = sending::send(transport, options, &mut self.control, package, way, missing);
         told.await.map_err(|error| Failure::of(Phase::Prepared, error))
     }
 
@@ -350,6 +414,13 @@ impl<'t, T: Transport> Session<'t, T> {
         };
         let warning = pruned.err().map(|error| format!("old releases were not removed: {error}"));
         Ok(warning.into_iter().collect())
+    }
+}
+
+fn planned(answer: Frame<Reply>) -> Result<Plan, TalkError> {
+    match answer.header {
+        Reply::Plan(plan) => Ok(plan),
+        _ => Err(TalkError::Unexpected),
     }
 }
 

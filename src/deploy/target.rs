@@ -35,6 +35,13 @@ impl Transport for Way {
             Self::Ssh(host) => host.open(purpose).await,
         }
     }
+
+    fn log_in_ahead(&self) {
+        match self {
+            Self::Local(_) => {}
+            Self::Ssh(host) => host.log_in_ahead(),
+        }
+    }
 }
 
 /// The hosts of a target.
@@ -143,6 +150,16 @@ fn agent_command(path: &str) -> String {
 }
 
 impl Hosts {
+    /// Reaches every host that is not this machine, while something else is done. What fails is told
+    /// when the host is needed.
+    pub async fn reach(&self) {
+        let reach = self.hosts.iter().filter_map(|host| match &host.way {
+            Way::Ssh(way) => Some(way.reach()),
+            Way::Local(_) => None,
+        });
+        futures_util::future::join_all(reach).await;
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         let close = self.hosts.iter().filter_map(|host| match &host.way {

@@ -17,8 +17,8 @@ pub enum Purpose {
     Control,
     /// Chunks of blobs beside the control channel; may be refused, then there is just one channel.
     Data,
-    /// The confirmation: over a connection that is new from the ground up, so that it shows that the
-    /// server can still be reached.
+    /// The confirmation: over a connection of its own from the ground up, with a login of its own and an
+    /// agent that was started for it, so that it shows that the server can still be reached.
     Confirm,
 }
 
@@ -80,4 +80,8 @@ pub trait Transport: Sync {
         &self,
         purpose: Purpose,
     ) -> impl Future<Output = Result<Channel, TransportError>> + Send;
+
+    /// Begins the login for the next [`Purpose::Confirm`], where there is one, and does not wait for
+    /// it. What fails is tried again when it is needed.
+    fn log_in_ahead(&self) {}
 }

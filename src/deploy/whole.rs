@@ -10,7 +10,7 @@ use super::session::{Prepared, Session};
 use super::transport::Transport;
 use crate::digest::Digest;
 use crate::release::Package;
-use crate::wire::Refusal;
+use crate::wire::{Base, Refusal};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -122,13 +122,14 @@ async fn prepare_once<'t, T: Transport>(
     let mut session = Session::open(way, options.clone()).await?;
     let prepared = match wanted {
         Wanted::Package(package) => {
-            let plan = session.plan(package.release()).await?;
-            if plan.is_active {
-                return Ok(Stage::Done(unchanged(package.release().id(), plan.active)));
+            let base = planned.map_or(Base::Planned, Base::Active);
+            let offered = session.offer(package.release(), base).await?;
+            if offered.plan.is_active {
+                return Ok(Stage::Done(unchanged(package.release().id(), offered.plan.active)));
             }
-            moved(planned, plan.active)?;
-            refused(&plan.refusals)?;
-            session.prepare(package, plan.active).await?
+            moved(planned, offered.plan.active)?;
+            refused(&offered.plan.refusals)?;
+            session.prepare_offered(package, offered).await?
         }
         Wanted::Former(to) => {
             let status = session.status(false).await?;

@@ -5,6 +5,7 @@
 //! its command line, with its replies bounded.
 
 mod history;
+mod objects;
 mod worktree;
 
 pub use history::{
@@ -12,6 +13,7 @@ pub use history::{
 };
 pub use worktree::{commit_time, uncommitted};
 
+use objects::Object;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -109,14 +111,11 @@ impl Tree {
             Self::Folder(root) => read_file(&root.join(&path), &path, max_bytes),
             Self::Commit { repository, commit, below } => {
                 let object = format!("{commit}:{}", joined(below, &path));
-                let bytes = git(repository, &["cat-file", "-s", &object])
-                    .ok()
-                    .and_then(|size| size.trim().parse().ok())
-                    .ok_or_else(|| TreeError::Missing(path.clone()))?;
-                if bytes > max_bytes {
-                    return Err(TreeError::TooLarge { path, bytes, max_bytes });
+                match objects::read(repository, &object, max_bytes)? {
+                    Object::File(bytes) => Ok(bytes),
+                    Object::Missing => Err(TreeError::Missing(path)),
+                    Object::TooLarge(bytes) => Err(TreeError::TooLarge { path, bytes, max_bytes }),
                 }
-                git_bytes(repository, &["cat-file", "blob", &object])
             }
         }
     }
@@ -131,8 +130,7 @@ impl Tree {
             Self::Folder(root) => root.join(path).is_file(),
             Self::Commit { repository, commit, below } => {
                 let object = format!("{commit}:{}", joined(below, &path));
-                git(repository, &["cat-file", "-t", &object])
-                    .is_ok_and(|kind| kind.trim() == "blob")
+                objects::is_file(repository, &object)
             }
         })
     }

@@ -1,9 +1,11 @@
 //! Frame: one message as bytes, with its lengths bounded and its content checked.
 //!
 //! Layout, integers little-endian: header length `u32`, raw length `u32`, four bytes of the sha256 of
-//! both, eight bytes of the sha256 of both, header and raw bytes; then the header as JSON, then the
-//! raw bytes. A damaged length is so noticed before anybody waits for bytes that never come.
+//! both, eight bytes of the sha256 of both, header and the raw bytes' CRC-32; then the header as JSON,
+//! then the raw bytes. A damaged length is so noticed before anybody waits for bytes that never come.
+//! The highest bit of the raw length says that the raw bytes are deflated, see `raw`.
 
+use super::raw;
 use crate::digest::Hasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +20,8 @@ pub const MAX_RAW_BYTES: usize = 4 << 20;
 const LENGTHS_BYTES: usize = 8;
 const LENGTHS_CHECK_BYTES: usize = 4;
 const PRELUDE_BYTES: usize = 20;
+/// In the raw length: the raw bytes are deflated.
+const DEFLATED: u32 = 1 << 31;
 
 /// A message: a header and bytes that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +80,9 @@ pub fn write_frame<T: Serialize>(
     header: &T,
     raw: &[u8],
 ) -> Result<(), WireError> {
-    writer.write_all(&head_of(header, raw)?)?;
-    writer.write_all(raw)?;
+    let shorter = raw::deflated(raw);
+    writer.write_all(&head_of(header, raw, shorter.as_deref())?)?;
+    writer.write_all(shorter.as_deref().unwrap_or(raw))?;
     Ok(writer.flush()?)
 }
 
@@ -90,9 +95,10 @@ pub async fn write_frame_async<T: Serialize>(
     header: &T,
     raw: &[u8],
 ) -> Result<(), WireError> {
-    let head = head_of(header, raw)?;
+    let shorter = raw::deflated(raw);
+    let head = head_of(header, raw, shorter.as_deref())?;
     writer.write_all(&head).await?;
-    writer.write_all(raw).await?;
+    writer.write_all(shorter.as_deref().unwrap_or(raw)).await?;
     Ok(writer.flush().await?)
 }
 
@@ -113,9 +119,10 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Frame<T
         }
     }
     let lengths = Lengths::of(&prelude)?;
-    let mut body = vec![0; lengths.header + lengths.raw];
-    reader.read_exact(&mut body).map_err(torn)?;
-    lengths.frame(&prelude, body)
+    let (mut header, mut raw) = (vec![0; lengths.header], vec![0; lengths.raw]);
+    reader.read_exact(&mut header).map_err(torn)?;
+    reader.read_exact(&mut raw).map_err(torn)?;
+    lengths.frame(&prelude, &header, raw)
 }
 
 /// Reads a frame.
@@ -135,9 +142,10 @@ pub async fn read_frame_async<T: DeserializeOwned>(
         }
     }
     let lengths = Lengths::of(&prelude)?;
-    let mut body = vec![0; lengths.header + lengths.raw];
-    reader.read_exact(&mut body).await.map_err(torn)?;
-    lengths.frame(&prelude, body)
+    let (mut header, mut raw) = (vec![0; lengths.header], vec![0; lengths.raw]);
+    reader.read_exact(&mut header).await.map_err(torn)?;
+    reader.read_exact(&mut raw).await.map_err(torn)?;
+    lengths.frame(&prelude, &header, raw)
 }
 
 fn torn(error: io::Error) -> WireError {
@@ -147,60 +155,68 @@ fn torn(error: io::Error) -> WireError {
 struct Lengths {
     header: usize,
     raw: usize,
+    is_deflated: bool,
 }
 
 impl Lengths {
     fn of(prelude: &[u8; PRELUDE_BYTES]) -> Result<Self, WireError> {
         let [a, b, c, d, e, f, g, h, check @ ..] = *prelude;
-        let lengths = checksum(&prelude[..LENGTHS_BYTES], &[], &[]);
+        let lengths = checksum(&[&prelude[..LENGTHS_BYTES]]);
         if lengths[..LENGTHS_CHECK_BYTES] != check[..LENGTHS_CHECK_BYTES] {
             return Err(WireError::Damaged);
         }
         let header = u32::from_le_bytes([a, b, c, d]) as usize;
-        let raw = u32::from_le_bytes([e, f, g, h]) as usize;
-        if MAX_HEADER_BYTES < header || MAX_RAW_BYTES < raw {
+        let raw = u32::from_le_bytes([e, f, g, h]);
+        let (is_deflated, raw) = (raw & DEFLATED != 0, (raw & !DEFLATED) as usize);
+        let max_raw = if is_deflated { raw::MAX_DEFLATED_BYTES } else { MAX_RAW_BYTES };
+        if MAX_HEADER_BYTES < header || max_raw < raw {
             return Err(WireError::TooLong(header as u64 + raw as u64));
         }
-        Ok(Self { header, raw })
+        Ok(Self { header, raw, is_deflated })
     }
 
     fn frame<T: DeserializeOwned>(
         &self,
         prelude: &[u8; PRELUDE_BYTES],
-        mut body: Vec<u8>,
+        header: &[u8],
+        raw: Vec<u8>,
     ) -> Result<Frame<T>, WireError> {
-        let raw = body.split_off(self.header);
-        let check = checksum(&prelude[..LENGTHS_BYTES], &body, &raw);
+        let check = checksum(&[&prelude[..LENGTHS_BYTES], header, &raw::checksum(&raw)]);
         if check != prelude[LENGTHS_BYTES + LENGTHS_CHECK_BYTES..] {
             return Err(WireError::Damaged);
         }
-        let header = serde_json::from_slice(&body);
+        let raw = if self.is_deflated { raw::inflated(&raw)? } else { raw };
+        let header = serde_json::from_slice(header);
         Ok(Frame { header: header.map_err(|error| WireError::Syntax(error.to_string()))?, raw })
     }
 }
 
-/// Prelude and header.
-fn head_of<T: Serialize>(header: &T, raw: &[u8]) -> Result<Vec<u8>, WireError> {
+/// Prelude and header of a frame whose raw bytes go as they are, or in a shorter form.
+fn head_of<T: Serialize>(
+    header: &T,
+    raw: &[u8],
+    shorter: Option<&[u8]>,
+) -> Result<Vec<u8>, WireError> {
     let header =
         serde_json::to_vec(header).map_err(|error| WireError::Syntax(error.to_string()))?;
     if MAX_HEADER_BYTES < header.len() || MAX_RAW_BYTES < raw.len() {
         return Err(WireError::TooLong(header.len() as u64 + raw.len() as u64));
     }
+    let flag = if shorter.is_some() { DEFLATED } else { 0 };
+    let raw = shorter.unwrap_or(raw);
     let mut head = Vec::with_capacity(PRELUDE_BYTES + header.len());
     head.extend((header.len() as u32).to_le_bytes());
-    head.extend((raw.len() as u32).to_le_bytes());
-    let (lengths, all) = (checksum(&head, &[], &[]), checksum(&head, &header, raw));
+    head.extend((raw.len() as u32 | flag).to_le_bytes());
+    let (lengths, all) = (checksum(&[&head]), checksum(&[&head, &header, &raw::checksum(raw)]));
     head.extend(&lengths[..LENGTHS_CHECK_BYTES]);
     head.extend(all);
     head.extend(header);
     Ok(head)
 }
 
-fn checksum(lengths: &[u8], header: &[u8], raw: &[u8]) -> [u8; 8] {
+fn checksum(parts: &[&[u8]]) -> [u8; 8] {
     let mut hasher = Hasher::default();
-    hasher.update(lengths);
-    hasher.update(header);
-    hasher.update(raw);
+    parts.iter().for_each(|part| hasher.update(part));
     let digest = hasher.finish();
     std::array::from_fn(|at| digest.as_bytes()[at])
 }
@@ -229,13 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn small_raw_bytes_travel_deflated() {
+        let text = b"the same again ".repeat(99);
+        let bytes = bytes_of(&json!(1), &text);
+        assert!(bytes.len() < 99, "{}", bytes.len());
+        assert_eq!(read(&bytes).unwrap().raw, text);
+    }
+
+    #[test]
     fn any_cut_and_any_flipped_bit_is_noticed() {
-        let bytes = bytes_of(&json!({"a": "b"}), b"some raw bytes");
+        notices_all(&bytes_of(&json!({"a": "b"}), b"some raw bytes"));
+        notices_all(&bytes_of(&json!({"a": "b"}), &[7; 999]));
+    }
+
+    #[track_caller]
+    fn notices_all(bytes: &[u8]) {
         for cut in 1..bytes.len() {
             assert!(matches!(read(&bytes[..cut]), Err(WireError::Torn)), "{cut}");
         }
         for at in 0..bytes.len() * 8 {
-            let mut damaged = bytes.clone();
+            let mut damaged = bytes.to_vec();
             damaged[at / 8] ^= 1 << (at % 8);
             assert!(read(&damaged).is_err(), "bit {at}");
         }
@@ -245,7 +274,7 @@ mod tests {
     fn lengths_are_bounded_before_anything_is_allocated() {
         let lengths = (MAX_HEADER_BYTES as u64 + 1).to_le_bytes();
         let mut bytes = lengths.to_vec();
-        bytes.extend(&checksum(&lengths, &[], &[])[..LENGTHS_CHECK_BYTES]);
+        bytes.extend(&checksum(&[&lengths])[..LENGTHS_CHECK_BYTES]);
         bytes.extend([0; 8]);
         assert!(matches!(read(&bytes), Err(WireError::TooLong(_))));
         bytes[0] ^= 1;

@@ -14,9 +14,9 @@ pub const MAGIC: [u8; 16] = *b"\0\xffcellgate-wire\n";
 /// Most bytes of a banner.
 pub const MAX_NOISE_BYTES: usize = 64 << 10;
 /// The oldest version of the protocol that is spoken here.
-pub const OLDEST: u32 = 1;
+pub const OLDEST: u32 = 2;
 /// The newest version of the protocol that is spoken here.
-pub const NEWEST: u32 = 1;
+pub const NEWEST: u32 = 2;
 
 /// Most characters of a banner that an error shows.
 const SHOWN_CHARS: usize = 300;

@@ -35,17 +35,21 @@ pub enum Request {
         verify: bool,
     },
     /// Asks what a deploy would send and whether it would be refused; changes nothing. Raw bytes:
-    /// the manifest.
+    /// the manifest, which the connection remembers.
     Plan,
-    /// Begins a deploy: takes the lock and keeps the manifest. Raw bytes: the manifest, or for a way
-    /// back the name of the release, whose manifest the server has.
+    /// Begins a deploy: takes the lock and keeps the manifest. It is the one that was planned last on
+    /// this connection, or for a way back one that the server has. May be asked together with the
+    /// plan: where the release is active already, or the plan finds a reason to refuse, there is no
+    /// lock.
     Lock {
         /// Name of the deploy, the same for each attempt.
         key: String,
         /// Who deploys.
         owner: Owner,
-        /// What the plan saw active.
-        base: Option<Digest>,
+        /// The release.
+        release: Digest,
+        /// What must be active.
+        base: Base,
         /// Forward or back.
         intent: Intent,
     },
@@ -108,6 +112,16 @@ pub enum Request {
         /// Its path in the release.
         path: String,
     },
+}
+
+/// What must be active for a deploy to begin: a server that has moved since is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// What the last plan on this connection saw active.
+    Planned,
+    /// This release, or none.
+    Active(Option<Digest>),
 }
 
 /// Who deploys, for those who wait.
@@ -289,6 +303,8 @@ pub enum RefusalCode {
     Locked,
     /// A release waits for its confirmation.
     Pending,
+    /// The release is active already.
+    Active,
     /// The server has moved since the plan.
     Moved,
     /// The release is older than what was confirmed.

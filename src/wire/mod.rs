@@ -8,6 +8,7 @@
 mod frame;
 mod greeting;
 mod message;
+mod raw;
 mod status;
 
 pub use frame::{
@@ -16,7 +17,8 @@ pub use frame::{
 };
 pub use greeting::{Greeting, MAGIC, MAX_NOISE_BYTES, NEWEST, OLDEST, Opening, greet, greet_async};
 pub use message::{
-    CHUNK_BYTES, Envelope, Intent, MAX_OWNER_CHARS, Missing, Owner, Plan, Refusal, RefusalCode,
-    Reply, Request, n_chunks,
+    Base, CHUNK_BYTES, Envelope, Intent, MAX_OWNER_CHARS, Missing, Owner, Plan, Refusal,
+    RefusalCode, Reply, Request, n_chunks,
 };
+pub use raw::MAX_DEFLATED_BYTES;
 pub use status::{Damage, LockStatus, PendingStatus, ServerStatus};

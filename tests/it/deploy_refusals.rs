@@ -8,11 +8,46 @@ use cellgate::deploy::session::Session;
 use cellgate::deploy::whole::rollback;
 use cellgate::digest::Digest;
 use cellgate::release::{Content, Package};
-use cellgate::wire::{RefusalCode, Request};
+use cellgate::wire::{Base, Intent, Owner, RefusalCode, Request};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::sync::Arc;
+
+#[test]
+fn a_lock_is_for_what_was_planned_on_its_connection() {
+    let mut studio = Studio::new();
+    let (server, packages) = with_releases(&mut studio, &[1]);
+    let second = studio.package(2);
+    let lock = |release, base| Request::Lock {
+        key: "k".to_owned(),
+        owner: Owner::default(),
+        release,
+        base,
+        intent: Intent::Deploy,
+    };
+    let agent = server.agent(&[]);
+    block_on(async {
+        let mut session = Session::open(&agent, options("k")).await.unwrap();
+        let mut refusal = async |asked| session.request(asked).await.unwrap_err().refusal;
+        let base = Base::Active(Some(id(&packages[0])));
+        assert_eq!(refusal(lock(id(&second), base)).await, Some(RefusalCode::Protocol));
+        assert_eq!(refusal(lock(id(&second), Base::Planned)).await, Some(RefusalCode::Protocol));
+        let active = session.offer(packages[0].release(), Base::Planned).await.unwrap();
+        assert!(active.plan.is_active);
+        let told = session.prepare_offered(&packages[0], active).await;
+        assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Active));
+        let mut refusal = async |asked| session.request(asked).await.unwrap_err().refusal;
+        assert_eq!(refusal(lock(id(&second), Base::Planned)).await, Some(RefusalCode::Protocol));
+        let offered = session.offer(second.release(), Base::Active(None)).await.unwrap();
+        let told = session.prepare_offered(&second, offered).await;
+        assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Moved));
+        let offered = session.offer(second.release(), Base::Planned).await.unwrap();
+        let prepared = session.prepare_offered(&second, offered).await.unwrap();
+        assert_eq!(prepared.base, Some(id(&packages[0])));
+    });
+    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+}
 
 #[test]
 fn what_nobody_approved_is_never_active() {

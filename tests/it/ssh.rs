@@ -165,6 +165,36 @@ fn channels_share_a_login_and_a_confirmation_has_its_own() {
 }
 
 #[test]
+fn a_login_made_ahead_is_the_confirmations_own_and_one_only() {
+    let server = Server::start();
+    let logins = || server.log().matches("Accepted publickey").count();
+    let folder = block_on(async {
+        let client = Client::open(server.settings(), askpass(), Limits::default()).await.unwrap();
+        let host = client.host(0, ECHO.to_owned());
+        host.reach().await;
+        let channel = host.open(Purpose::Control).await.unwrap();
+        assert_eq!((conversation(channel).await.as_str(), logins()), ("here\nand there", 1));
+        host.log_in_ahead();
+        host.log_in_ahead();
+        for n_logins in [2, 3] {
+            let channel = host.open(Purpose::Confirm).await.unwrap();
+            assert_eq!(conversation(channel).await, "here\nand there");
+            assert_eq!(logins(), n_logins);
+        }
+        // One that nobody takes ends with the others.
+        host.log_in_ahead();
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        host.close().await;
+        client.folder().to_owned()
+    });
+    let start = std::time::Instant::now();
+    while !processes_naming(&folder).is_empty() && start.elapsed().as_secs() < 5 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(processes_naming(&folder), Vec::<String>::new());
+}
+
+#[test]
 fn nothing_is_left_behind() {
     let server = Server::start();
     let folder = block_on(async {

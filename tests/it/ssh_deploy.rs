@@ -319,6 +319,23 @@ fn a_connection_that_is_cut_anywhere_is_told_and_the_next_deploy_goes_on() {
     site.check(&["status", "--verify"], 0, "every deployed byte is what was deployed");
 }
 
+#[test]
+fn a_changed_parameter_takes_two_logins_and_little_more() {
+    let (server, _root) = server_with_agent();
+    let proxy = Proxy::before(server.port);
+    let site = Site::new(&["127.0.0.1"], proxy.port, server.pin_at(proxy.port));
+    site.deploy();
+    let n_sent = || proxy.rules.n_sent.load(Ordering::Relaxed);
+    let before = n_sent();
+    site.deploy();
+    let nothing = n_sent() - before;
+    site.change();
+    let before = n_sent();
+    site.deploy();
+    let changed = n_sent() - before;
+    assert!(nothing < 8_000 && changed < 16_000, "{nothing} and {changed} bytes were sent");
+}
+
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {

@@ -203,7 +203,7 @@ fn a_command_that_the_server_lacks_is_told() {
 }
 
 #[test]
-fn a_server_that_vanishes_ends_the_channel() {
+fn a_server_that_vanishes_ends_the_channel_and_is_logged_in_to_again() {
     let server = Server::start();
     block_on(async {
         let client = Client::open(server.settings(), askpass(), SHORT).await.unwrap();
@@ -214,7 +214,9 @@ fn a_server_that_vanishes_ends_the_channel() {
         let read = tokio::io::AsyncReadExt::read_to_end(&mut channel.reader, &mut text);
         let _ = read.await;
         assert!(start.elapsed() < Duration::from_secs(5));
-        let error = host.open(Purpose::Control).await.err().map(|error| error.to_string());
+        let error = host.open(Purpose::Data).await.err().map(|error| error.to_string());
         assert!(error.is_some_and(|error| error.contains("broke")), "the master is gone, too");
+        assert!(host.open(Purpose::Control).await.is_ok(), "there is a new one");
+        assert_eq!(server.log().matches("Accepted publickey").count(), 2);
     });
 }

@@ -1,10 +1,12 @@
 //! Folder: files below the agent's root, reached name by name.
 //!
 //! Every step opens one name in an open folder and follows no link, so that nothing planted below
-//! the root leads out of it. Every change passes a fault point first.
+//! the root leads out of it. Every change passes a fault point first. `writing` puts files whole into
+//! their place, `removal` takes names away.
 
 mod found;
 mod removal;
+mod writing;
 
 pub(in crate::agent) use found::Found;
 
@@ -14,8 +16,8 @@ use found::found;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +31,12 @@ const MAX_DEPTH: usize = 16;
 pub(in crate::agent) struct Folder {
     fd: OwnedFd,
     faults: Arc<Faults>,
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 impl Folder {
@@ -72,11 +80,24 @@ impl Folder {
         Ok(here)
     }
 
-    /// Opens a folder and makes it when it is missing.
+    /// Opens a folder and makes it when it is missing, to the disk.
     ///
     /// # Errors
     /// What the system says.
     pub(in crate::agent) fn ensure(&self, point: Point, name: &str) -> io::Result<Self> {
+        let (folder, is_made) = self.make(point, name)?;
+        if is_made {
+            self.sync_unpassed()?;
+        }
+        Ok(folder)
+    }
+
+    /// Opens a folder and makes it when it is missing; its name is not on the disk before this folder
+    /// is. Gives whether it was made.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(in crate::agent) fn make(&self, point: Point, name: &str) -> io::Result<(Self, bool)> {
         match self.folder(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.faults.at(point)?;
@@ -85,13 +106,12 @@ impl Folder {
                     Err(Errno::EXIST) => {}
                     Err(error) => return Err(error.into()),
                 }
-                self.sync_unpassed()?;
                 let made = self.folder(name)?;
                 // Whatever the login's mask: those who use the release may read it.
                 made.permit(0o755)?;
-                Ok(made)
+                Ok((made, true))
             }
-            opened => opened,
+            opened => Ok((opened?, false)),
         }
     }
 
@@ -162,34 +182,6 @@ impl Folder {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("`{name}`")));
         }
         Ok(Some(bytes))
-    }
-
-    /// Writes a file whole: beside its place, to the disk, then into its place.
-    ///
-    /// # Errors
-    /// What the system says; the former file then stands as it was.
-    pub(in crate::agent) fn write(&self, point: Point, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let beside = format!(".{name}.{}", std::process::id());
-        self.remove_if_there(&beside)?;
-        let written = (|| {
-            self.faults.at(point)?;
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            let mode = Mode::from_bits_truncate(0o644);
-            let mut file = File::from(fs::openat(&self.fd, &*beside, flags, mode)?);
-            self.tell(&beside, Change::File);
-            file.write_all(bytes)?;
-            self.faults.recorder.written(&file, None, bytes);
-            self.faults.at(point)?;
-            file.sync_all()?;
-            self.faults.recorder.synced(&file);
-            self.rename(point, &beside, self, name)?;
-            self.sync(point)
-        })();
-        if written.is_err() {
-            // What cannot be removed now is removed by the next attempt.
-            let _ = self.remove_if_there(&beside);
-        }
-        written
     }
 
     /// Moves a name into a folder, over what stands there.

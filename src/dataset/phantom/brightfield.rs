@@ -99,12 +99,14 @@ fn tissue(
     let (width, height) = (phantom.width, phantom.height);
     let noise = phantom.noise(purpose::TISSUE);
     let (cos, sin) = random.direction();
+    let [waves, fibers, patches, grains] =
+        [45.0, 5.0, 38.0, 3.0].map(|cell| noise.with_bumps_of(cell));
     let texture = Raster::from_fn(width, height, |x, y| {
         let (x, y) = (f64::from(x), f64::from(y));
         let (along, across) = (x * cos + y * sin, y * cos - x * sin);
-        let wave = 10.0 * noise.at(x, y, 45.0);
-        let fibers = noise.at(along / 7.0, across + wave, 5.0);
-        0.45 * noise.at(x, y, 38.0) + 0.4 * fibers + 0.15 * noise.at(x, y, 3.0)
+        let wave = 10.0 * waves.at(x, y);
+        let fiber = fibers.at(along / 7.0, across + wave);
+        0.45 * patches.at(x, y) + 0.4 * fiber + 0.15 * grains.at(x, y)
     });
     let mut holes = Raster::filled(width, height, 0.0);
     for _ in 0..3 {

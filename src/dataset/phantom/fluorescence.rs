@@ -39,9 +39,9 @@ pub(super) fn draw(phantom: &Phantom, layout: &Layout) -> Image {
     }
     let light = Light::random(&mut random, width, height, 0.5);
     let (sharp, haze) = (blur(&sharp, FOCUS_SIGMA_PX), blur(&haze, HAZE_SIGMA_PX));
-    let tissue = phantom.noise(purpose::TISSUE);
+    let tissue = phantom.noise(purpose::TISSUE).with_bumps_of(70.0);
     let brightness = Raster::from_fn(width, height, |x, y| {
-        let glow = 0.035 + 0.03 * tissue.at(f64::from(x), f64::from(y), 70.0);
+        let glow = 0.035 + 0.03 * tissue.at(f64::from(x), f64::from(y));
         (sharp.at(x, y) + haze.at(x, y) + glow) * light.at(x, y)
     });
     record(phantom, &brightness)

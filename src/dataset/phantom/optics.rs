@@ -10,18 +10,31 @@ pub(super) fn blur(raster: &Raster<f64>, sigma: f64) -> Raster<f64> {
         (-reach..=reach).map(|at| libm::exp(-((at * at) as f64) / (2.0 * sigma * sigma))).collect();
     let total: f64 = weights.iter().sum();
     let (width, height) = (raster.width(), raster.height());
-    let weighted = |sample: &dyn Fn(i64) -> f64| {
-        let sum: f64 =
-            weights.iter().zip(-reach..).map(|(weight, offset)| weight * sample(offset)).sum();
-        sum / total
+    let inside = |at: i64, end: u32| at.clamp(0, i64::from(end) - 1) as u32;
+    // Each pixel's sum has the order of the weights, however many pixels are summed at once.
+    let add = |sums: &mut [f64], weight: f64, samples: &[f64]| {
+        sums.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += weight * sample);
     };
-    let inside = |at: u32, offset: i64, end: u32| {
-        (i64::from(at) + offset).clamp(0, i64::from(end) - 1) as u32
-    };
-    let rows = Raster::from_fn(width, height, |x, y| {
-        weighted(&|offset| raster.at(inside(x, offset, width), y))
-    });
-    Raster::from_fn(width, height, |x, y| weighted(&|offset| rows.at(x, inside(y, offset, height))))
+    let mut rows = Raster::filled(width, height, -0.0);
+    let mut wide = vec![0.0; width as usize + 2 * reach as usize];
+    for y in 0..height {
+        let row = raster.row(y);
+        for (sample, at) in wide.iter_mut().zip(-reach..) {
+            *sample = row[inside(at, width) as usize];
+        }
+        let sums = rows.row_mut(y);
+        weights.iter().zip(0..).for_each(|(weight, first)| add(sums, *weight, &wide[first..]));
+        sums.iter_mut().for_each(|sum| *sum /= total);
+    }
+    let mut blurred = Raster::filled(width, height, -0.0);
+    for y in 0..height {
+        let sums = blurred.row_mut(y);
+        for (weight, offset) in weights.iter().zip(-reach..) {
+            add(sums, *weight, rows.row(inside(i64::from(y) + offset, height)));
+        }
+        sums.iter_mut().for_each(|sum| *sum /= total);
+    }
+    blurred
 }
 
 /// Light that is strongest near the middle and falls off to one side.

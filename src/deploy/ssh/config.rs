@@ -22,6 +22,8 @@ pub(super) struct Files<'a> {
     pub(super) agent: &'a Path,
     /// Public half of the key; `None` offers every key of the agent.
     pub(super) public: Option<&'a Path>,
+    /// The cipher that is tried first.
+    pub(super) cipher: Option<&'a str>,
 }
 
 /// The name of a target's host in the file.
@@ -90,6 +92,9 @@ pub(super) fn render(
     for (key, value) in lines {
         let _ = writeln!(text, "  {key} {value}");
     }
+    if let Some(cipher) = files.cipher {
+        let _ = writeln!(text, "  Ciphers ^{cipher}");
+    }
     text
 }
 
@@ -123,6 +128,7 @@ mod tests {
             folder: Path::new("/tmp/cg"),
             agent: Path::new("/tmp/agent"),
             public: Some(Path::new("/tmp/key.pub")),
+            cipher: Some("first"),
         };
         let jumps = [endpoint("one", 22), endpoint("two", 2222)];
         let text = render(&files, &[endpoint("server", 22)], &jumps, Duration::from_secs(9));
@@ -133,7 +139,9 @@ mod tests {
             ProxyCommand ssh -F /tmp/cg/config -E /tmp/cg/log-jump-0-1 -W [%h]:%p -- jump-0-1\n\
             Host *\n  UserKnownHostsFile /tmp/cg/known_hosts\n";
         assert!(text.starts_with(blocks), "{text}");
-        for line in ["StrictHostKeyChecking yes", "UpdateHostKeys no", "IdentitiesOnly yes"] {
+        let lines = ["StrictHostKeyChecking yes", "UpdateHostKeys no", "IdentitiesOnly yes"];
+        // A cipher comes before the others and takes none away.
+        for line in lines.into_iter().chain(["Ciphers ^first"]) {
             assert!(text.contains(&format!("\n  {line}\n")), "{line}");
         }
     }

@@ -8,7 +8,7 @@ use super::super::settings::Endpoint;
 use super::super::transport::{Channel, Said};
 use super::classify::{Attempt, classify, classify_channel, quoted};
 use super::failure::{SshError, Unverified};
-use super::{Answer, Client, config, program};
+use super::{Answer, Client, config, master, program};
 use openssh::{ChildStderr, ChildStdout, Session, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Cursor;
@@ -37,23 +37,23 @@ pub(super) struct Connection {
     session: Arc<Session>,
     socket: PathBuf,
     log: PathBuf,
+    /// The process that holds the login.
     master: Option<Pid>,
 }
 
 impl Connection {
     /// Logs in.
     pub(super) async fn open(client: &Arc<Client>, index: usize) -> Result<Self, SshError> {
-        for endpoint in client.endpoints(index) {
-            if pins(client, endpoint).await?.is_empty() {
-                let offered = offered(client, index, endpoint).await.map(Box::new);
-                return Err(SshError::HostUnknown { host: endpoint.known_as(), offered });
-            }
-        }
         let number = N_CONNECTIONS.fetch_add(1, Ordering::Relaxed) % 10_000;
         let socket = client.folder.path().join(format!("c-{index}-{number}"));
         let log = client.folder.path().join(format!("log-{index}-{number}"));
-        launch(client, index, &socket, &log).await?;
-        let master = master_of(client, index, &socket).await;
+        // Without a pin the login fails by itself; the search says why.
+        let (known, launched) =
+            tokio::join!(all_pinned(client, index), launch(client, index, &socket, &log));
+        known?;
+        launched?;
+        let asked = timeout(client.limits.close, master::process_of(&socket)).await;
+        let master = asked.ok().and_then(Result::ok).flatten();
         let session = Session::resume(socket.clone().into(), Some(log.clone().into()));
         let session = Arc::new(session);
         Ok(Self { client: Arc::clone(client), index, session, socket, log, master })
@@ -122,9 +122,11 @@ impl Connection {
 
     /// Ends the login and every channel on it.
     pub(super) async fn close(&self) {
-        let session = Session::resume(self.socket.clone().into(), None);
-        // A master that does not answer is ended by its number, below and in `drop`.
-        let _ = timeout(self.client.limits.close, session.close()).await;
+        if self.master.is_none() {
+            let session = Session::resume(self.socket.clone().into(), None);
+            // A master that does not answer ends by itself, without channels.
+            let _ = timeout(self.client.limits.close, session.close()).await;
+        }
         self.end();
     }
 
@@ -143,6 +145,24 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether the pins know every host on the way.
+async fn all_pinned(client: &Client, index: usize) -> Result<(), SshError> {
+    for endpoint in client.endpoints(index) {
+        let host = endpoint.known_as();
+        if client.pinned.lock().is_ok_and(|pinned| pinned.contains(&host)) {
+            continue;
+        }
+        if pins(client, endpoint).await?.is_empty() {
+            let offered = offered(client, index, endpoint).await.map(Box::new);
+            return Err(SshError::HostUnknown { host, offered });
+        }
+        if let Ok(mut pinned) = client.pinned.lock() {
+            pinned.insert(host);
+        }
+    }
+    Ok(())
 }
 
 /// Starts a master; it goes into the background once the login is done.
@@ -254,18 +274,6 @@ async fn offered(client: &Client, index: usize, endpoint: &Endpoint) -> Option<U
     let pin = known.pin(1)?;
     let fingerprint = format!("{} {}", pin.key_type, pin.fingerprint);
     Some(Unverified { line, fingerprint })
-}
-
-/// The process that holds a login.
-async fn master_of(client: &Client, index: usize, socket: &Path) -> Option<Pid> {
-    let mut command = program("ssh");
-    command.arg("-F").arg(client.config()).arg("-S").arg(socket);
-    command.args(["-O", "check", "--", &config::host_alias(index)]);
-    let output = timeout(client.limits.close, command.output()).await.ok()?.ok()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let (_, rest) = said.split_once("pid=")?;
-    let number = rest.split_once(')')?.0.parse::<i32>().ok().filter(|pid| 1 < *pid)?;
-    Pid::from_raw(number)
 }
 
 /// Fingerprint of a line of `authorized_keys`.

@@ -64,7 +64,10 @@ impl Keyring {
         let (companion, agent) = launch(&socket).await?;
         let mut keyring = Self { socket, public: String::new(), agent, _companion: companion };
         keyring.add(key, passphrase, askpass, lifetime).await?;
-        keyring.public = keyring.list().await?;
+        keyring.public = match &key.public {
+            Some(public) => public.clone(),
+            None => keyring.list().await?,
+        };
         Ok(keyring)
     }
 

@@ -5,11 +5,13 @@
 //! and everything that is started ends with the deploy: also when it is killed, then within half a
 //! minute. Knows nothing of frames.
 
+mod cipher;
 mod classify;
 mod config;
 mod connection;
 mod failure;
 mod keyring;
+mod master;
 
 pub use failure::{SshError, Unverified};
 pub use keyring::{ASKPASS_REPLY, askpass_answer};
@@ -20,6 +22,7 @@ use super::settings::{Endpoint, Settings};
 use super::transport::{Channel, Purpose, Transport, TransportError};
 use connection::Connection;
 use keyring::Keyring;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -28,6 +31,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::Mutex;
+use tokio::task::{JoinError, JoinHandle};
 
 /// Longest path of the private folder: a socket's address has 104 bytes on some systems, and ssh
 /// needs 17 beside the name of its own.
@@ -70,6 +74,8 @@ pub struct Client {
     limits: Limits,
     repairs: Vec<Repair>,
     keyring: Option<Keyring>,
+    /// Names of hosts whose pins were found.
+    pinned: std::sync::Mutex<BTreeSet<String>>,
     // Dropped last: the others have files in it.
     folder: TempDir,
 }
@@ -80,6 +86,28 @@ pub struct Host {
     index: usize,
     command: String,
     connection: Mutex<Option<Arc<Connection>>>,
+    /// A channel that was opened before anybody asked for it.
+    reached: Mutex<Option<Result<Channel, SshError>>>,
+    /// A login that was begun before anybody asked for it.
+    ahead: Ahead,
+}
+
+/// A login on its way; dropped, it ends.
+#[derive(Default)]
+struct Ahead(std::sync::Mutex<Option<JoinHandle<Result<Connection, SshError>>>>);
+
+impl Ahead {
+    fn take(&self) -> Option<JoinHandle<Result<Connection, SshError>>> {
+        self.0.lock().ok()?.take()
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some(login) = self.take() {
+            login.abort();
+        }
+    }
 }
 
 impl Client {
@@ -100,15 +128,15 @@ impl Client {
         let known_hosts = KnownHosts::parse(&settings.known_hosts)?;
         let folder = private_folder()?;
         write(&folder.path().join("known_hosts"), &known_hosts.text)?;
-        let keyring = match &key {
-            None => None,
-            Some(key) => {
-                let started =
-                    Keyring::start(folder.path(), key, passphrase, askpass, limits.key).await?;
-                write(&folder.path().join("key.pub"), &(started.public.clone() + "\n"))?;
-                Some(started)
-            }
+        let keyring = async {
+            let Some(key) = &key else { return Ok(None) };
+            Keyring::start(folder.path(), key, passphrase, askpass, limits.key).await.map(Some)
         };
+        let (keyring, takes_first) = tokio::join!(keyring, cipher::can_be_preferred());
+        let keyring = keyring?;
+        if let Some(keyring) = &keyring {
+            write(&folder.path().join("key.pub"), &(keyring.public.clone() + "\n"))?;
+        }
         let agent = match &keyring {
             Some(keyring) => keyring.socket.clone(),
             None => {
@@ -120,11 +148,13 @@ impl Client {
             folder: folder.path(),
             agent: &agent,
             public: keyring.is_some().then_some(&*public),
+            cipher: takes_first.then(cipher::fastest).flatten(),
         };
         let text = config::render(&files, &settings.hosts, &settings.jumps, limits.connect);
         write(&folder.path().join("config"), &text)?;
         let repairs = key.map(|key| key.repairs).unwrap_or_default();
-        Ok(Arc::new(Self { settings, known_hosts, limits, repairs, keyring, folder }))
+        let pinned = std::sync::Mutex::default();
+        Ok(Arc::new(Self { settings, known_hosts, limits, repairs, keyring, pinned, folder }))
     }
 
     /// What was repaired in the key, to be told.
@@ -151,7 +181,15 @@ impl Client {
     /// A server with a forced command runs that one instead.
     #[must_use]
     pub fn host(self: &Arc<Self>, index: usize, command: String) -> Host {
-        Host { client: Arc::clone(self), index, command, connection: Mutex::new(None) }
+        let (connection, reached) = (Mutex::new(None), Mutex::new(None));
+        Host {
+            client: Arc::clone(self),
+            index,
+            command,
+            connection,
+            reached,
+            ahead: Ahead::default(),
+        }
     }
 
     fn config(&self) -> PathBuf {
@@ -197,6 +235,10 @@ impl Host {
     ///
     /// Dropping it does the same without waiting for the server.
     pub async fn close(&self) {
+        drop(self.reached.lock().await.take());
+        if let Some(login) = self.ahead.take() {
+            login.abort();
+        }
         let connection = self.connection.lock().await.take();
         if let Some(connection) = connection {
             connection.close().await;
@@ -214,12 +256,48 @@ impl Host {
         Ok(opened)
     }
 
+    /// Opens the control channel before anybody asks for it; what fails is told when somebody does.
+    pub async fn reach(&self) {
+        let opened = self.channel(Purpose::Control).await;
+        *self.reached.lock().await = Some(opened);
+    }
+
     async fn channel(&self, purpose: Purpose) -> Result<Channel, SshError> {
-        let connection = match purpose {
-            Purpose::Control | Purpose::Data => self.shared().await?,
-            Purpose::Confirm => Arc::new(Connection::open(&self.client, self.index).await?),
-        };
-        connection.channel(&self.command).await
+        match purpose {
+            Purpose::Control => match self.reached.lock().await.take() {
+                Some(opened) => opened,
+                None => self.control().await,
+            },
+            Purpose::Data => self.shared().await?.channel(&self.command).await,
+            Purpose::Confirm => {
+                // One that was made ahead may have ended since.
+                if let Some(Ok(Ok(connection))) = self.logged_in_ahead().await
+                    && let Ok(channel) = Arc::new(connection).channel(&self.command).await
+                {
+                    return Ok(channel);
+                }
+                let connection = Connection::open(&self.client, self.index).await?;
+                Arc::new(connection).channel(&self.command).await
+            }
+        }
+    }
+
+    /// A control channel; over a new connection where the one that was there is broken.
+    async fn control(&self) -> Result<Channel, SshError> {
+        let is_new = self.connection.lock().await.is_none();
+        let opened = self.shared().await?.channel(&self.command).await;
+        if is_new || !matches!(opened, Err(SshError::Lost { .. })) {
+            return opened;
+        }
+        drop(self.connection.lock().await.take());
+        self.shared().await?.channel(&self.command).await
+    }
+
+    async fn logged_in_ahead(&self) -> Option<Result<Result<Connection, SshError>, JoinError>> {
+        match self.ahead.take() {
+            Some(login) => Some(login.await),
+            None => None,
+        }
     }
 }
 
@@ -242,6 +320,14 @@ impl Transport for Host {
             let message = format!("{error}{}", why.unwrap_or_default());
             TransportError { message, help: error.remedy(), is_transient }
         })
+    }
+
+    fn log_in_ahead(&self) {
+        let (client, index) = (Arc::clone(&self.client), self.index);
+        if let Ok(mut ahead) = self.ahead.0.lock() {
+            let begin = || tokio::spawn(async move { Connection::open(&client, index).await });
+            ahead.get_or_insert_with(begin);
+        }
     }
 }
 

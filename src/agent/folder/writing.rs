@@ -1,0 +1,68 @@
+//! Writing: files are put whole into their place, so that nobody ever reads half of one.
+
+use super::{Folder, one};
+use crate::agent::fault::Point;
+use crate::agent::record::Change;
+use rustix::fs::{self, FallocateFlags, Mode, OFlags};
+use std::fs::File;
+use std::io::{self, Write as _};
+
+impl Folder {
+    /// Writes a file whole: beside its place, to the disk, then into its place.
+    ///
+    /// # Errors
+    /// What the system says; the former file then stands as it was.
+    pub(in crate::agent) fn write(&self, point: Point, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write_then(point, name, bytes, |file| {
+            self.faults.at(point)?;
+            file.sync_all()?;
+            self.faults.recorder.synced(file);
+            Ok(())
+        })?;
+        self.sync(point)
+    }
+
+    /// Writes a file whole and does not wait for the disk: when the power goes, there is the former
+    /// file, the new one, or one whose bytes are neither's.
+    ///
+    /// # Errors
+    /// What the system says; the former file then stands as it was.
+    pub(in crate::agent) fn replace(
+        &self,
+        point: Point,
+        name: &str,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        self.write_then(point, name, bytes, |_| Ok(()))
+    }
+
+    fn write_then(
+        &self,
+        point: Point,
+        name: &str,
+        bytes: &[u8],
+        then: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let beside = format!(".{name}.{}", std::process::id());
+        self.remove_if_there(&beside)?;
+        let written = (|| {
+            self.faults.at(point)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let mode = Mode::from_bits_truncate(0o644);
+            let mut file = File::from(fs::openat(&self.fd, one(&beside)?, flags, mode)?);
+            self.tell(&beside, Change::File);
+            // A rename onto a file waits for the disk where ext4 has yet to find room for the bytes.
+            // Where room cannot be taken beforehand, it takes that time.
+            let _ = fs::fallocate(&file, FallocateFlags::empty(), 0, bytes.len() as u64);
+            file.write_all(bytes)?;
+            self.faults.recorder.written(&file, None, bytes);
+            then(&file)?;
+            self.rename(point, &beside, self, name)
+        })();
+        if written.is_err() {
+            // What cannot be removed now is removed by the next attempt.
+            let _ = self.remove_if_there(&beside);
+        }
+        written
+    }
+}
