@@ -1,7 +1,7 @@
 //! Device: the graphics card that a training's steps are made on.
 //!
 //! Looks for one by Vulkan, Metal or DirectX, where the feature `train-wgpu` is built in; says which
-//! it is, or why there is none. Never takes the processor in a card's place.
+//! it is, or why there is none. Never takes the processor in a card's place unless it is named.
 
 use burn::tensor::Device;
 
