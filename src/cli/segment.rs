@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
 /// A profile with its network, if it has one.
 fn ready<'a>(path: &Path, params: &'a Params) -> Result<Ready<'a>, ModelError> {
     if params.unet.is_none() {
-        // Asking git where weights are kept takes as long as the start of the program.
+        // Asking git where weights are kept takes nearly as long as the start of the program.
         return Ready::load(params, Models::default());
     }
     let cache = inputs::kept(path.parent().unwrap_or(Path::new(".")));

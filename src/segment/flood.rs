@@ -183,6 +183,7 @@ impl Basins {
 
     /// Numbers the few pixels whose way turns from up to down.
     fn climb_the_rest(&mut self, patch: &Patch) {
+        // Places to go for each climb; what does not stand on a table is hard to foresee.
         let steps = [0, patch.width.wrapping_neg(), usize::MAX, 1, patch.width];
         for start in patch.spans.iter().cloned().flatten() {
             let mut at = start;

@@ -49,12 +49,10 @@ impl Signal {
         let max_value = image.max_value() as u16;
         let tables = StepTables::new(mixture, &DensityTables::new(stains.background, max_value));
         let raster = match image {
-            Image::Rgb8(raster) => tables
-                .of_values::<256>()
-                .map(|tables| mix(raster, |rgb| steps(tables, rgb.map(usize::from)))),
-            Image::Rgb16(raster) => tables
-                .of_values::<65_536>()
-                .map(|tables| mix(raster, |rgb| steps(tables, rgb.map(usize::from)))),
+            Image::Rgb8(raster) => tables.of_values::<256>().map(|tables| add_up(raster, tables)),
+            Image::Rgb16(raster) => {
+                tables.of_values::<65_536>().map(|tables| add_up(raster, tables))
+            }
             Image::Gray8(_) | Image::Gray16(_) => None,
         };
         let raster = raster.ok_or_else(unavailable)?;
@@ -166,11 +164,37 @@ impl StepTables {
     }
 }
 
-/// Sum of the two parts of one pixel, negative ones counted as 0.
+/// Pixels whose parts are added up before any is limited: looking up and limiting are fast by
+/// themselves.
+const BLOCK: usize = 32;
+
+/// The sums of the two parts of all pixels.
+fn add_up<const N: usize, T: Copy + Sync + Into<usize>>(
+    raster: &Raster<[T; 3]>,
+    tables: [&[i64; N]; 3],
+) -> Raster<u16> {
+    let mut sums = Raster::filled(raster.width(), raster.height(), 0_u16);
+    let width = raster.width().max(1) as usize;
+    let rows = sums.samples_mut().par_chunks_mut(width).zip(raster.samples().par_chunks(width));
+    rows.with_min_len(16).for_each(|(to, from)| {
+        for (to, from) in to.chunks_mut(BLOCK).zip(from.chunks(BLOCK)) {
+            let mut both = [0; BLOCK];
+            for (both, rgb) in both.iter_mut().zip(from) {
+                let [red, green, blue] = rgb.map(Into::into);
+                *both = tables[0][red] + tables[1][green] + tables[2][blue];
+            }
+            wide!(limit(&both, to));
+        }
+    });
+    sums
+}
+
+/// Adds the two parts of each pixel, negative ones counted as 0.
 #[inline(always)]
-fn steps<const N: usize>(tables: [&[i64; N]; 3], rgb: [usize; 3]) -> u16 {
-    let both = tables[0][rgb[0]] + tables[1][rgb[1]] + tables[2][rgb[2]];
-    let second = both as i32;
-    let first = ((both - i64::from(second)) >> 32) as i32;
-    (first.max(0) + second.max(0)).min(65_535) as u16
+fn limit(both: &[i64; BLOCK], sums: &mut [u16]) {
+    for (sum, &both) in sums.iter_mut().zip(both) {
+        let second = both as i32;
+        let first = ((both - i64::from(second)) >> 32) as i32;
+        *sum = (first.max(0) + second.max(0)).min(65_535) as u16;
+    }
 }
