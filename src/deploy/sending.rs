@@ -16,8 +16,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
 
-/// Less than this is not worth a further channel.
+/// Fewer bytes than this for each are not worth a further channel.
 const MIN_SPREAD_BYTES: u64 = 8 << 20;
 
 /// A channel with a window of 2 MiB carries a gigabit a second over a round trip of this length; over
@@ -81,27 +82,41 @@ pub(super) async fn send<T: Transport>(
         n_sent: AtomicU64::new(0),
         progress: options.progress.clone(),
     };
-    let n_channels = if MIN_SPREAD_BYTES <= n_bytes { n_more(round_trip, options) } else { 0 };
-    // The control channel sends while the others are opened.
-    let others = join_all((0..n_channels).map(|_| help(transport, &queue)));
-    let (flushing, others) = tokio::join!(push(control, &queue), others);
+    // The control channel sends while the others are opened; nobody waits for one that comes too late.
+    let (is_over, over) = watch::channel(false);
+    let n_channels = n_more(round_trip, n_bytes, options);
+    let others = join_all((0..n_channels).map(|_| help(transport, &queue, over.clone())));
+    let own = async {
+        let flushing = push(control, &queue).await;
+        is_over.send_replace(true);
+        flushing
+    };
+    let (flushing, others) = tokio::join!(own, others);
     others.into_iter().collect::<Result<(), TalkError>>()?;
     Ok(Sent { n_bytes, flushing: Some(flushing?) })
 }
 
 /// Sends over a further channel, as far as something is left for it; a server may allow fewer.
-async fn help<T: Transport>(transport: &T, queue: &Queue) -> Result<(), TalkError> {
-    let Ok(mut connection) = connect(transport, Purpose::Data).await else { return Ok(()) };
-    if queue.pieces.lock().is_ok_and(|pieces| pieces.is_empty()) {
-        return Ok(());
-    }
+async fn help<T: Transport>(
+    transport: &T,
+    queue: &Queue,
+    mut over: watch::Receiver<bool>,
+) -> Result<(), TalkError> {
+    let opened = tokio::select! {
+        biased;
+        _ = over.wait_for(|is_over| *is_over) => return Ok(()),
+        opened = connect(transport, Purpose::Data) => opened,
+    };
+    let Ok(mut connection) = opened else { return Ok(()) };
     let flushing = push(&mut connection, queue).await?;
     kept(&connection, flushing).await
 }
 
-/// How many channels a round trip asks for beside the control channel.
-fn n_more(round_trip: Duration, options: &Options) -> usize {
-    let n_channels = round_trip.as_micros() / ROUND_TRIP_EACH.as_micros();
+/// How many channels beside the control channel are worth their opening: as many as the round trip asks
+/// for, and no more than there are bytes for.
+fn n_more(round_trip: Duration, n_bytes: u64, options: &Options) -> usize {
+    let n_by_way = round_trip.as_micros() / ROUND_TRIP_EACH.as_micros();
+    let n_channels = n_by_way.min(u128::from(n_bytes / MIN_SPREAD_BYTES));
     usize::try_from(n_channels).unwrap_or(usize::MAX).min(options.n_channels)
 }
 
@@ -142,5 +157,27 @@ pub(super) async fn kept(connection: &Connection, flushing: Flushing) -> Result<
     match connection.answer(posted).await?.header {
         Reply::Flushed { n_chunks: kept } if kept == n_chunks => Ok(()),
         _ => Err(TalkError::Unexpected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Owner;
+
+    #[track_caller]
+    fn check(round_trip_ms: u64, n_bytes: u64, n_channels: usize) {
+        let options = Options::new("k", Owner::default());
+        assert_eq!(n_more(Duration::from_millis(round_trip_ms), n_bytes, &options), n_channels);
+    }
+
+    #[test]
+    fn a_long_way_and_many_bytes_ask_for_more_channels() {
+        check(1, 100 << 20, 0);
+        check(90, 8 << 10, 0);
+        check(90, 28 << 20, 3);
+        check(40, 100 << 20, 3);
+        check(90, 100 << 20, 7);
+        check(900, 16 << 30, 8);
     }
 }

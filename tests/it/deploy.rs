@@ -1,6 +1,6 @@
 //! Deploys on a local target: the way of a release, and everything that a server refuses.
 
-use crate::deploy_mishaps::{Mishap, Mishapped};
+use crate::deploy_mishaps::{Distant, Mishap, Mishapped};
 use crate::deploy_rig::{CELLGATE, Server, Studio, block_on, options};
 use cellgate::deploy::session::{Options, Session};
 use cellgate::deploy::whole::{Deployed, deploy, rollback};
@@ -337,8 +337,10 @@ fn large_blobs_go_over_several_channels_and_the_program_tests_itself() {
     let engine = cellgate::run::fingerprint::declared().parse().unwrap();
     let package = studio.package_with(1, program, engine, &[]);
     let options = Options { n_channels: 3, ..options("k") };
-    let told = block_on(deploy(&server.agent(&[]), &package, &options)).unwrap();
-    assert!((8 << 20) < told.n_sent, "the program is smaller than it was");
+    let far = Distant::new(server.agent(&[]), Duration::from_millis(50));
+    let told = block_on(deploy(&far, &package, &options)).unwrap();
+    assert!((24 << 20) < told.n_sent, "the program is smaller than it was");
+    assert_eq!(far.n_data(), 3, "as many as are allowed");
     assert!(server.is_whole(id(&package)));
     let other = Digest::of_bytes(b"other numbers");
     let package = studio.package_with(2, Content::File(CELLGATE.into()), other, &[]);

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 /// What a connection does at a byte, counted over all channels and in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,5 +141,43 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         buffer.put_slice(inner.filled());
         self.count.fetch_add(more as u64, Ordering::Relaxed);
         read
+    }
+}
+
+/// A transport over a long way: what is heard comes later. Counts channels for blobs.
+pub(crate) struct Distant<T> {
+    inner: T,
+    delay: Duration,
+    n_data: AtomicU64,
+}
+
+impl<T> Distant<T> {
+    pub(crate) fn new(inner: T, delay: Duration) -> Self {
+        Self { inner, delay, n_data: AtomicU64::default() }
+    }
+
+    /// Channels that were opened for blobs alone.
+    pub(crate) fn n_data(&self) -> u64 {
+        self.n_data.load(Ordering::Relaxed)
+    }
+}
+
+impl<T: Transport> Transport for Distant<T> {
+    async fn open(&self, purpose: Purpose) -> Result<Channel, TransportError> {
+        self.n_data.fetch_add(u64::from(purpose == Purpose::Data), Ordering::Relaxed);
+        let mut channel = self.inner.open(purpose).await?;
+        let (mut far, near) = tokio::io::duplex(64 << 10);
+        let mut reader = std::mem::replace(&mut channel.reader, Box::new(near));
+        let delay = self.delay;
+        tokio::spawn(async move {
+            let mut bytes = vec![0; 64 << 10];
+            while let Ok(n @ 1..) = reader.read(&mut bytes).await {
+                tokio::time::sleep(delay).await;
+                if far.write_all(&bytes[..n]).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(channel)
     }
 }
