@@ -83,8 +83,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     let approved = approved(args, &root)?;
     // Gathering the files and reaching the hosts have nothing to do with each other.
     let (sender, packing) = oneshot::channel();
-    // Who asked may have gone.
-    std::thread::spawn(move || drop(sender.send(approved.pack())));
+    std::thread::spawn(move || {
+        // Who was canceled meanwhile needs no package.
+        let _ = sender.send(approved.pack());
+    });
     let is_plan = args.plan || args.plan_out.is_some();
     let name = &args.target.target;
     let mut told = Vec::new();
