@@ -115,13 +115,12 @@ pub fn rate(step: u64, recipe: &Optimization) -> f64 {
     if step < recipe.warm_up_steps {
         return recipe.rate * (step + 1) as f64 / recipe.warm_up_steps as f64;
     }
-    let restarts = &recipe.restarts;
-    let n_begun = restarts.partition_point(|restart| restart.step <= step);
-    let (first, greatest) = match restarts[..n_begun].last() {
+    let (begun, ahead) = recipe.restarts_around(step);
+    let (first, greatest) = match begun.last() {
         Some(restart) => (restart.step, restart.rate),
         None => (recipe.warm_up_steps, recipe.rate),
     };
-    let end = restarts.get(n_begun).map_or(recipe.steps, |restart| restart.step);
+    let end = ahead.first().map_or(recipe.steps, |restart| restart.step);
     let falling = end.saturating_sub(first).max(1);
     let part = (step - first) as f64 / falling as f64;
     greatest * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * part.min(1.0)))

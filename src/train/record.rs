@@ -185,3 +185,20 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_begins_anew_after_a_restart() {
+        let mut record = Record::default();
+        for (step, score) in [(1, 0.5), (2, 0.7), (3, 0.4), (4, 0.6), (5, 0.5)] {
+            let validation =
+                Validation { step, score, held_out_loss: None, mean_ap: BTreeMap::new() };
+            record.validated(validation, Digest::of_bytes(b""));
+        }
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|step| record.n_since_best(step)), [3, 3, 1, 1, 0, 0]);
+        assert_eq!(Record::default().n_since_best(0), 0);
+    }
+}

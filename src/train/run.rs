@@ -104,8 +104,9 @@ impl Training<'_> {
         let before = checkpoint.record.spent;
         let mut next = self.batches.batch(checkpoint.state.step);
         while checkpoint.state.step < recipe.steps {
-            let begun = recipe.restart_before(checkpoint.state.step);
-            if checkpoint.record.n_since_best(begun) >= recipe.patience {
+            let (begun, _) = recipe.restarts_around(checkpoint.state.step);
+            let since = begun.last().map_or(0, |restart| restart.step);
+            if checkpoint.record.n_since_best(since) >= recipe.patience {
                 return Ok(Ended::NoBetter);
             }
             if !watch.goes_on() {

@@ -325,11 +325,11 @@ impl Default for Optimization {
 }
 
 impl Optimization {
-    /// The last restart at or before a step; 0 without one.
+    /// The restarts that came before a step or with it, and those that are still ahead.
     #[must_use]
-    pub fn restart_before(&self, step: u64) -> u64 {
+    pub fn restarts_around(&self, step: u64) -> (&[Restart], &[Restart]) {
         let n_begun = self.restarts.partition_point(|restart| restart.step <= step);
-        self.restarts[..n_begun].last().map_or(0, |restart| restart.step)
+        self.restarts.split_at(n_begun)
     }
 }
 
