@@ -1,8 +1,9 @@
 //! Batch: what a network learns from in one step.
 
 use super::choice::Choice;
+use super::eosin::Eosin;
 use super::intensity::Relight;
-use super::recipe::Recipe;
+use super::recipe::{IntensityRecipe, Recipe};
 use super::sample::Sample;
 use super::targets::{Scratch, fill};
 use super::warp::{Crop, Warp};
@@ -36,6 +37,7 @@ enum Purpose {
     Field = 0,
     Geometry = 1,
     Intensity = 2,
+    Eosin = 3,
 }
 
 /// Crops of a batch that are told apart in the random numbers' seed.
@@ -67,6 +69,16 @@ impl Batches {
     /// The batch of a step: the same for the same fields, recipe and step, on any number of threads.
     #[must_use]
     pub fn batch(&self, step: u64) -> Batch {
+        self.at(step, self.recipe.intensity_at(step))
+    }
+
+    /// Batch `n` of those that are no step's, lit as those of the step before `step`.
+    #[must_use]
+    pub fn beside(&self, n: u64, step: u64) -> Batch {
+        self.at(u64::MAX - n, self.recipe.intensity_at(step.saturating_sub(1)))
+    }
+
+    fn at(&self, place: u64, intensity: &IntensityRecipe) -> Batch {
         let edge = self.recipe.sampling.crop_px as usize;
         let inputs = self.recipe.architecture.in_channels as usize;
         let batch = self.recipe.sampling.batch as usize;
@@ -83,7 +95,7 @@ impl Batches {
         crops.enumerate().for_each_init(
             || (Crop::default(), Scratch::default()),
             |(crop, scratch), (index, ((input, targets), weights))| {
-                self.sample(step, index as u64, crop);
+                self.sample((place, index as u64), intensity, crop);
                 spread(&crop.values, input, inputs);
                 let truth = (&crop.labels[..], &crop.depths[..]);
                 fill(&self.recipe.targets, truth, edge, scratch, (targets, weights));
@@ -93,16 +105,22 @@ impl Batches {
     }
 
     /// Samples one crop and changes how it is lit.
-    fn sample(&self, step: u64, index: u64, crop: &mut Crop) {
-        let Recipe { seed, sampling, warp, intensity, input, .. } = &self.recipe;
+    fn sample(&self, (place, index): (u64, u64), intensity: &IntensityRecipe, crop: &mut Crop) {
+        let Recipe { seed, sampling, warp, input, .. } = &self.recipe;
         let random = |purpose: Purpose| {
-            let place = step.wrapping_mul(CROPS_OF_STEP).wrapping_add(index);
+            let place = place.wrapping_mul(CROPS_OF_STEP).wrapping_add(index);
             Random::new(*seed, place.wrapping_mul(4).wrapping_add(purpose as u64))
         };
         let sample = &self.samples[self.choice.draw(&mut random(Purpose::Field))];
         let edge = sampling.crop_px as usize;
         let warp = Warp::draw(warp, sampling, sample, &mut random(Purpose::Geometry));
         warp.sample(sample, edge, crop);
+        if sample.is_brightfield
+            && sample.n_kept == 3
+            && let Some(eosin) = Eosin::draw(intensity, &mut random(Purpose::Eosin))
+        {
+            eosin.apply(&mut crop.values, &crop.depths, edge);
+        }
         let drawn = &mut random(Purpose::Intensity);
         let relight = Relight::draw(intensity, sample.is_brightfield, drawn);
         let clip = [input.scaling.clip_low as f32, input.scaling.clip_high as f32];
@@ -125,7 +143,7 @@ fn spread(values: &[f32], input: &mut [f32], inputs: usize) {
 mod tests {
     use super::*;
     use crate::raster::Labels;
-    use crate::train::recipe::{IntensityRecipe, Sampling, WarpRecipe};
+    use crate::train::recipe::{Restart, Sampling, WarpRecipe};
     use crate::train::sample::tests::sample_of;
     use crate::unet::architecture::Output;
 
@@ -201,6 +219,27 @@ mod tests {
             });
             assert!(found);
         }
+    }
+
+    #[test]
+    fn a_restart_changes_how_crops_are_lit_from_its_step_on() {
+        let intensity = Some(IntensityRecipe::NONE);
+        let mut changed = recipe();
+        changed.optimization.restarts = vec![Restart { step: 5, rate: 1e-3, intensity }];
+        let changed = batches(changed);
+        let plain = Recipe { intensity: IntensityRecipe::NONE, ..recipe() };
+        let (before, after) = (batches(recipe()), batches(plain));
+        assert_eq!(changed.batch(4), before.batch(4));
+        assert_eq!(changed.batch(5), after.batch(5));
+        assert_ne!(changed.batch(5), before.batch(5));
+    }
+
+    #[test]
+    fn eosin_is_for_color_alone() {
+        let intensity = IntensityRecipe { eosin_chance: 1.0, ..IntensityRecipe::NONE };
+        let with = batches(Recipe { intensity, ..recipe() });
+        let without = batches(Recipe { intensity: IntensityRecipe::NONE, ..recipe() });
+        assert_eq!(with.batch(2), without.batch(2));
     }
 
     #[test]

@@ -102,8 +102,8 @@ impl Learner {
         let averaged = state.averaged(optimization);
         let model = Unet::new(architecture, &averaged, &self.device)?;
         let mut measured = Measured::default();
-        for batch in 0..STATISTICS_BATCHES {
-            let batch = batches.batch(u64::MAX - batch);
+        for n in 0..STATISTICS_BATCHES {
+            let batch = batches.beside(n, state.step);
             let mut layer = 0;
             let mut see = |maps: &Tensor<4>| {
                 measured.add(layer, maps);

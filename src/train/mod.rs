@@ -16,6 +16,7 @@ pub mod conclusion;
 #[cfg(feature = "train")]
 pub mod device;
 pub mod division;
+mod eosin;
 #[cfg(feature = "train")]
 pub mod held_out;
 pub mod intensity;

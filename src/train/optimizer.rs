@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn the_rate_falls_anew_from_a_restart_and_before_it_as_without() {
         let once = recipe();
-        let restarts = vec![Restart { step: 100, rate: 0.04 }];
+        let restarts = vec![Restart { step: 100, rate: 0.04, intensity: None }];
         let twice = Optimization { steps: 300, restarts, ..recipe() };
         assert!((0..100).all(|step| rate(step, &once) == rate(step, &twice)));
         for (step, expected) in [(100, 0.04), (200, 0.02), (300, 0.0)] {

@@ -7,7 +7,7 @@ use super::device::Gpu;
 use super::learner::{Learner, Losses};
 use super::optimizer::State;
 use super::parameters;
-use super::recipe::{Optimization, Recipe, Restart, Sampling};
+use super::recipe::{IntensityRecipe, Optimization, Recipe, Restart, Sampling};
 use super::record::{LossRow, Spent, Validation};
 use super::run::{CHECKPOINT_FILE, Ended, Training, Watch};
 use super::sample::Sample;
@@ -225,7 +225,8 @@ fn a_resumed_training_comes_to_the_same_bits() {
 fn a_training_that_came_to_its_end_goes_on_with_a_restart_to_the_same_bits() {
     let once = recipe();
     let mut twice = once.clone();
-    twice.optimization.restarts = vec![Restart { step: 6, rate: 5e-3 }];
+    let intensity = Some(IntensityRecipe::NONE);
+    twice.optimization.restarts = vec![Restart { step: 6, rate: 5e-3, intensity }];
     twice.optimization.steps = 10;
     assert_eq!(twice.problems(), []);
     let (_, whole, _) = trained(&twice, None, u64::MAX);

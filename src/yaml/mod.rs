@@ -3,7 +3,7 @@
 //! The one module that names the YAML crate. Text goes in; a value with known places, or findings,
 //! come out. Everything is bounded before it is parsed.
 
-mod conforms;
+mod breaches;
 mod parse;
 mod parts;
 mod places;

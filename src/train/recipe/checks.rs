@@ -1,8 +1,8 @@
 //! Checks: numbers of a recipe that cannot be used.
 
 use super::{
-    Input, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Restart, Sampling, TargetRecipe,
-    WarpRecipe,
+    Input, IntensityRecipe, MAX_BATCH, MAX_CROP_PX, Optimization, Recipe, Restart, Sampling,
+    TargetRecipe, WarpRecipe,
 };
 use crate::params::Channel;
 
@@ -31,7 +31,9 @@ impl Recipe {
         self.check_sampling(&mut need);
         self.check_warp(&mut need);
         self.check_targets(&mut need);
-        self.check_intensity(&mut need);
+        for intensity in self.intensities() {
+            intensity.check(&mut need);
+        }
         self.check_optimization(&mut need);
         problems
     }
@@ -87,20 +89,10 @@ impl Recipe {
         need(least_nucleus_px <= 10_000, "targets.least_nucleus_px", "0 to 10,000");
     }
 
-    fn check_intensity(&self, need: &mut impl FnMut(bool, &'static str, &'static str)) {
-        let recipe = &self.intensity;
-        let shifts = [recipe.brightness, recipe.noise, recipe.shading, recipe.stain_shift];
-        let mut shifts = shifts.into_iter().chain([recipe.stain_mix]);
-        need(shifts.all(is_chance), "intensity", "0 to 1 for every shift, mixture and shading");
-        let mut factors = [recipe.contrast, recipe.gamma, recipe.stain_scale].into_iter();
-        need(
-            factors.all(|factor| (1.0..=4.0).contains(&factor)),
-            "intensity",
-            "1 to 4 for factors",
-        );
-        let chances = [recipe.blur_chance, recipe.noise_chance, recipe.shading_chance];
-        need(chances.into_iter().all(is_chance), "intensity", "0 to 1 for every chance");
-        need((0.0..=4.0).contains(&recipe.blur_px), "intensity.blur_px", "0 to 4");
+    /// How crops are lit, from the start and from each restart that changes it.
+    fn intensities(&self) -> impl Iterator<Item = &IntensityRecipe> {
+        let restarts = self.optimization.restarts.iter();
+        std::iter::once(&self.intensity).chain(restarts.filter_map(|it| it.intensity.as_ref()))
     }
 
     fn check_optimization(&self, need: &mut impl FnMut(bool, &'static str, &'static str)) {
@@ -129,6 +121,24 @@ impl Recipe {
     }
 }
 
+impl IntensityRecipe {
+    fn check(&self, need: &mut impl FnMut(bool, &'static str, &'static str)) {
+        let shifts = [self.brightness, self.noise, self.shading, self.stain_shift];
+        let mut shifts = shifts.into_iter().chain([self.stain_mix]);
+        need(shifts.all(is_chance), "intensity", "0 to 1 for every shift, mixture and shading");
+        let mut factors = [self.contrast, self.gamma, self.stain_scale].into_iter();
+        need(
+            factors.all(|factor| (1.0..=4.0).contains(&factor)),
+            "intensity",
+            "1 to 4 for factors",
+        );
+        let chances = [self.blur_chance, self.noise_chance, self.shading_chance, self.eosin_chance];
+        need(chances.into_iter().all(is_chance), "intensity", "0 to 1 for every chance");
+        need((0.0..=4.0).contains(&self.blur_px), "intensity.blur_px", "0 to 4");
+        need((0.0..=4.0).contains(&self.eosin), "intensity.eosin", "0 to 4");
+    }
+}
+
 fn is_chance(number: f64) -> bool {
     (0.0..=1.0).contains(&number)
 }
@@ -136,6 +146,7 @@ fn is_chance(number: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     #[track_caller]
     fn check(change: impl Fn(&mut Recipe), key: &str) {
@@ -159,8 +170,11 @@ mod tests {
         check(|recipe| recipe.intensity.gamma = 0.5, "intensity");
         check(|recipe| recipe.targets.least_nucleus_px = 1 << 20, "targets.least_nucleus_px");
         check(|recipe| recipe.optimization.rate = 0.0, "optimization.rate");
-        let restart = Restart { step: 4000, rate: 1e-3 };
+        let restart = Restart { step: 4000, rate: 1e-3, intensity: None };
         check(|recipe| recipe.optimization.restarts = vec![restart], "optimization.restarts");
+        let intensity = Some(IntensityRecipe { eosin: 9.0, ..IntensityRecipe::NONE });
+        let restart = Restart { step: 2000, rate: 1e-3, intensity };
+        check(|recipe| recipe.optimization.restarts = vec![restart], "intensity.eosin");
         check(
             |recipe| recipe.input.color_channels[1] = Channel::HematoxylinOd,
             "input.color_channels",
@@ -175,5 +189,17 @@ mod tests {
         assert_eq!(serde_json::from_str::<Recipe>("{\"seed\": 7}").unwrap(), recipe);
         assert!(serde_json::from_str::<Recipe>("{\"sead\": 7}").is_err());
         assert_ne!(recipe.digest().unwrap(), Recipe::default().digest().unwrap());
+    }
+
+    #[test]
+    fn keys_that_came_later_mean_what_was_done_before() {
+        let mut value = serde_json::to_value(Recipe::default()).unwrap();
+        value["intensity"].as_object_mut().unwrap().retain(|key, _| !key.starts_with("eosin"));
+        value["targets"].as_object_mut().unwrap().remove("least_nucleus_px");
+        let bytes = serde_json::to_vec(&value).unwrap();
+        let read = Recipe::of_training(&bytes).unwrap();
+        assert_eq!((read.intensity.eosin_chance, read.targets.least_nucleus_px), (0.0, 0));
+        assert_eq!(read.digest().unwrap(), Digest::of_canonical(&value).unwrap());
+        assert_eq!(Recipe::of_json(&bytes).unwrap(), Recipe::default());
     }
 }

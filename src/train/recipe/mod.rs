@@ -19,9 +19,9 @@ use std::collections::BTreeMap;
 /// Most crops of a batch.
 pub const MAX_BATCH: u32 = 256;
 
-/// Keys that came after the first recipes, by section, and the number that means what was done
-/// before they came.
-const LATER_KEYS: [(&str, &str, u64); 1] = [("targets", "least_nucleus_px", 0)];
+/// Keys that came after the first recipes, by section; 0 means what was done before they came.
+const LATER_KEYS: [(&str, &str); 3] =
+    [("intensity", "eosin"), ("intensity", "eosin_chance"), ("targets", "least_nucleus_px")];
 
 /// Longest edge of a crop, in pixels.
 pub const MAX_CROP_PX: u32 = 2048;
@@ -127,6 +127,10 @@ pub struct IntensityRecipe {
     pub stain_shift: f64,
     /// Greatest part of another channel that is mixed into one in brightfield.
     pub stain_mix: f64,
+    /// Probability that eosin is added in brightfield, beside nuclei.
+    pub eosin_chance: f64,
+    /// Greatest density of that eosin.
+    pub eosin: f64,
 }
 
 /// What the network is to answer.
@@ -179,7 +183,7 @@ pub struct Optimization {
     pub restarts: Vec<Restart>,
 }
 
-/// A new beginning of the learning rate.
+/// A new beginning of the learning rate, and maybe of more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
@@ -187,6 +191,10 @@ pub struct Restart {
     pub step: u64,
     /// Learning rate of its first step.
     pub rate: f64,
+    /// How crops are lit, blurred and stained from here on, where that is not as before; whole, so
+    /// that what it leaves out has its default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<IntensityRecipe>,
 }
 
 impl Default for Recipe {
@@ -273,6 +281,8 @@ impl Default for IntensityRecipe {
             stain_scale: 1.25,
             stain_shift: 0.1,
             stain_mix: 0.1,
+            eosin_chance: 0.5,
+            eosin: 2.0,
         }
     }
 }
@@ -292,6 +302,8 @@ impl IntensityRecipe {
         stain_scale: 1.0,
         stain_shift: 0.0,
         stain_mix: 0.0,
+        eosin_chance: 0.0,
+        eosin: 0.0,
     };
 }
 
@@ -349,12 +361,19 @@ impl Recipe {
     /// As [`Self::of_json`].
     pub fn of_training(bytes: &[u8]) -> serde_json::Result<Self> {
         let mut value: Value = serde_json::from_slice(bytes)?;
-        for (section, key, before) in LATER_KEYS {
+        for (section, key) in LATER_KEYS {
             if let Some(Value::Object(section)) = value.get_mut(section) {
-                section.entry(key).or_insert(Value::from(before));
+                section.entry(key).or_insert(Value::from(0));
             }
         }
         serde_json::from_value(value)
+    }
+
+    /// How crops of a step are lit, blurred and stained.
+    #[must_use]
+    pub fn intensity_at(&self, step: u64) -> &IntensityRecipe {
+        let (begun, _) = self.optimization.restarts_around(step);
+        begun.iter().rev().find_map(|restart| restart.intensity.as_ref()).unwrap_or(&self.intensity)
     }
 
     /// Trainings that the recipe's goes on from: with fewer restarts, each to its own last step.
@@ -376,9 +395,9 @@ impl Recipe {
     pub fn digest(&self) -> Result<Digest, DigestError> {
         let whole = Digest::of_canonical(self)?;
         let Ok(mut value) = serde_json::to_value(self) else { return Ok(whole) };
-        for (section, key, before) in LATER_KEYS {
+        for (section, key) in LATER_KEYS {
             if let Some(Value::Object(section)) = value.get_mut(section)
-                && section.get(key) == Some(&Value::from(before))
+                && section.get(key).and_then(Value::as_f64) == Some(0.0)
             {
                 section.remove(key);
             }
