@@ -5,6 +5,7 @@
 
 use super::smooth::disk_half_widths;
 use crate::raster::Raster;
+use crate::vectors::wide;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
@@ -39,21 +40,41 @@ fn difference(raster: &Raster<u16>, background: &Raster<u16>) -> Raster<u16> {
 
 /// The smallest sample in the disk around each pixel.
 fn erode(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
-    over_disks(raster, radius_px, u16::MAX, u16::min)
+    over_disks::<Smallest>(raster, radius_px)
 }
 
 /// The largest sample in the disk around each pixel.
 fn dilate(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
-    over_disks(raster, radius_px, 0, u16::max)
+    over_disks::<Largest>(raster, radius_px)
 }
 
-/// The extreme over the disk around each pixel; `neutral` never wins and stands beyond the border.
-fn over_disks(
-    raster: &Raster<u16>,
-    radius_px: f64,
-    neutral: u16,
-    pick: impl Fn(u16, u16) -> u16 + Copy + Sync,
-) -> Raster<u16> {
+/// Which of two samples wins; `NEUTRAL` never does, and stands beyond the border.
+trait Extreme {
+    const NEUTRAL: u16;
+    fn pick(one: u16, other: u16) -> u16;
+}
+
+struct Smallest;
+struct Largest;
+
+impl Extreme for Smallest {
+    const NEUTRAL: u16 = u16::MAX;
+    #[inline(always)]
+    fn pick(one: u16, other: u16) -> u16 {
+        one.min(other)
+    }
+}
+
+impl Extreme for Largest {
+    const NEUTRAL: u16 = 0;
+    #[inline(always)]
+    fn pick(one: u16, other: u16) -> u16 {
+        one.max(other)
+    }
+}
+
+/// The extreme over the disk around each pixel.
+fn over_disks<E: Extreme>(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
     let half_widths = disk_half_widths(radius_px);
     let (width, height) = (raster.width() as usize, i64::from(raster.height()));
     let mut extremes = raster.clone();
@@ -62,14 +83,14 @@ fn over_disks(
     while first < half_widths.len() {
         let half = half_widths[first];
         let last = half_widths.iter().rposition(|&other| other == half).unwrap_or(first);
-        let lines = over_windows(raster, half, neutral, pick);
+        let lines = over_windows::<E>(raster, half);
         extremes.samples_mut().par_chunks_mut(width.max(1)).enumerate().for_each(|(y, row)| {
             for reach in first..=last {
                 let above = y as i64 - reach as i64;
                 let below = y as i64 + reach as i64;
                 for from in [above, below].into_iter().filter(|from| (0..height).contains(from)) {
                     let line = lines.row(from as u32);
-                    row.iter_mut().zip(line).for_each(|(to, &value)| *to = pick(*to, value));
+                    wide!(pick_each::<E>(row, line));
                 }
             }
         });
@@ -79,32 +100,46 @@ fn over_disks(
 }
 
 /// The extreme of `2 * half + 1` samples of a row around each pixel.
-fn over_windows(
-    raster: &Raster<u16>,
-    half: usize,
-    neutral: u16,
-    pick: impl Fn(u16, u16) -> u16 + Copy + Sync,
-) -> Raster<u16> {
+fn over_windows<E: Extreme>(raster: &Raster<u16>, half: usize) -> Raster<u16> {
     let (width, window) = (raster.width() as usize, 2 * half + 1);
     let mut extremes = raster.clone();
     let rows = extremes.samples_mut().par_chunks_mut(width.max(1)).with_min_len(16);
-    rows.for_each_init(Vec::new, |right: &mut Vec<u16>, row| {
+    rows.for_each_init(<(Vec<u16>, Vec<u16>)>::default, |(right, spare), row| {
         right.clear();
-        right.resize(half, neutral);
+        right.resize(half, E::NEUTRAL);
         right.extend_from_slice(row);
-        right.resize(width + 2 * half, neutral);
-        // Windows of lengths 1, 2, 4, … to the right, then two of them that overlap.
-        let mut length = 1;
-        while 2 * length <= window {
-            for x in 0..right.len() - length {
-                right[x] = pick(right[x], right[x + length]);
-            }
-            length *= 2;
-        }
-        let pairs = right.iter().zip(&right[window - length..]);
-        row.iter_mut().zip(pairs).for_each(|(to, (&one, &two))| *to = pick(one, two));
+        right.resize(width + 2 * half, E::NEUTRAL);
+        spare.clone_from(right);
+        wide!(row_over_windows::<E>(right, spare, window, row));
     });
     extremes
+}
+
+/// Windows of lengths 1, 2, 4, … to the right, then two of them that overlap.
+///
+/// # Shapes
+/// `right` is the row with `NEUTRAL` around it, and `spare` of the same length; both are used up.
+#[inline(always)]
+fn row_over_windows<'a, E: Extreme>(
+    mut right: &'a mut [u16],
+    mut spare: &'a mut [u16],
+    window: usize,
+    row: &mut [u16],
+) {
+    let mut length = 1;
+    while 2 * length <= window {
+        let pairs = right.iter().zip(&right[length..]);
+        spare.iter_mut().zip(pairs).for_each(|(to, (&one, &two))| *to = E::pick(one, two));
+        std::mem::swap(&mut right, &mut spare);
+        length *= 2;
+    }
+    let pairs = right.iter().zip(&right[window - length..]);
+    row.iter_mut().zip(pairs).for_each(|(to, (&one, &two))| *to = E::pick(one, two));
+}
+
+#[inline(always)]
+fn pick_each<E: Extreme>(row: &mut [u16], line: &[u16]) {
+    row.iter_mut().zip(line).for_each(|(to, &value)| *to = E::pick(*to, value));
 }
 
 /// Reconstruction by dilation of `marker` under `mask`.
@@ -166,18 +201,21 @@ mod tests {
     }
 
     #[test]
-    fn erosion_is_the_smallest_value_in_the_disk() {
+    fn extremes_are_those_of_the_disk_clipped_at_the_border() {
         let raster = Raster::from_fn(23, 19, |x, y| ((x * 37 + y * 91) * 7919 % 65_521) as u16);
-        let eroded = erode(&raster, 3.0);
-        for (x, y) in [(0_i64, 0_i64), (11, 9), (22, 18), (3, 17)] {
-            let smallest = (-3..=3)
-                .flat_map(|dy: i64| (-3..=3).map(move |dx: i64| (dx, dy)))
-                .filter(|(dx, dy)| dx * dx + dy * dy <= 9)
-                .map(|(dx, dy)| (x + dx, y + dy))
-                .filter(|(x, y)| (0..23).contains(x) && (0..19).contains(y))
-                .map(|(x, y)| raster.at(x as u32, y as u32))
-                .min();
-            assert_eq!(Some(eroded.at(x as u32, y as u32)), smallest, "({x}, {y})");
+        for radius in [0_i64, 1, 3, 6, 15, 40] {
+            let (eroded, dilated) = (erode(&raster, radius as f64), dilate(&raster, radius as f64));
+            for (x, y) in (0..19).flat_map(|y| (0..23).map(move |x| (x, y))) {
+                let in_disk = (0..19_i64)
+                    .flat_map(|row| (0..23_i64).map(move |column| (column, row)))
+                    .filter(|(column, row)| {
+                        (column - x).pow(2) + (row - y).pow(2) <= radius * radius
+                    })
+                    .map(|(column, row)| raster.at(column as u32, row as u32));
+                let extremes = (eroded.at(x as u32, y as u32), dilated.at(x as u32, y as u32));
+                let expected = (in_disk.clone().min().unwrap(), in_disk.max().unwrap());
+                assert_eq!(extremes, expected, "({x}, {y}), radius {radius}");
+            }
         }
     }
 

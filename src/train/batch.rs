@@ -8,6 +8,7 @@ use super::sample::Sample;
 use super::targets::{Scratch, fill};
 use super::warp::{Crop, Warp};
 use crate::dataset::random::Random;
+use crate::params::Channel;
 use crate::unet::architecture::OUTPUTS;
 use crate::unet::feature_map::{FeatureMap, Shape};
 use rayon::prelude::*;
@@ -39,6 +40,9 @@ enum Purpose {
     Intensity = 2,
     Eosin = 3,
 }
+
+/// Channels that eosin has a color in.
+const RED_GREEN_BLUE: [Channel; 3] = [Channel::OdRed, Channel::OdGreen, Channel::OdBlue];
 
 /// Crops of a batch that are told apart in the random numbers' seed.
 const CROPS_OF_STEP: u64 = 1 << 16;
@@ -116,7 +120,7 @@ impl Batches {
         let warp = Warp::draw(warp, sampling, sample, &mut random(Purpose::Geometry));
         warp.sample(sample, edge, crop);
         if sample.is_brightfield
-            && sample.n_kept == 3
+            && input.color_channels == RED_GREEN_BLUE
             && let Some(eosin) = Eosin::draw(intensity, &mut random(Purpose::Eosin))
         {
             eosin.apply(&mut crop.values, &crop.depths, edge);
@@ -232,14 +236,31 @@ mod tests {
         assert_eq!(changed.batch(4), before.batch(4));
         assert_eq!(changed.batch(5), after.batch(5));
         assert_ne!(changed.batch(5), before.batch(5));
+        // The step that leads to the fifth is the fourth.
+        assert_eq!(changed.beside(0, 5), before.beside(0, 5));
+        assert_eq!(changed.beside(0, 6), after.beside(0, 6));
     }
 
     #[test]
-    fn eosin_is_for_color_alone() {
-        let intensity = IntensityRecipe { eosin_chance: 1.0, ..IntensityRecipe::NONE };
-        let with = batches(Recipe { intensity, ..recipe() });
-        let without = batches(Recipe { intensity: IntensityRecipe::NONE, ..recipe() });
-        assert_eq!(with.batch(2), without.batch(2));
+    fn eosin_is_for_red_green_and_blue_alone() {
+        let stained = || {
+            let gray = disks(0);
+            let values = gray.values.iter().flat_map(|value| [*value; 3]).collect();
+            Sample { is_brightfield: true, n_kept: 3, values, ..gray }
+        };
+        let of = |sample: Sample, eosin_chance: f64, channels: [Channel; 3]| {
+            let intensity = IntensityRecipe { eosin_chance, eosin: 2.0, ..IntensityRecipe::NONE };
+            let mut recipe = Recipe { intensity, ..recipe() };
+            recipe.input.color_channels = channels.to_vec();
+            Batches::new(vec![sample], recipe).unwrap().batch(2)
+        };
+        assert_eq!(of(disks(0), 1.0, RED_GREEN_BLUE), of(disks(0), 0.0, RED_GREEN_BLUE));
+        let [with, without] =
+            [1.0, 0.0].map(|eosin_chance| of(stained(), eosin_chance, RED_GREEN_BLUE));
+        assert_ne!(with.input, without.input);
+        assert_eq!((with.targets, with.weights), (without.targets, without.weights));
+        let sums = [Channel::OdSum; 3];
+        assert_eq!(of(stained(), 1.0, sums), of(stained(), 0.0, sums));
     }
 
     #[test]

@@ -50,11 +50,11 @@ struct Dense {
 }
 
 impl Eosin {
-    /// Draws what is added; `None` for most crops, as the recipe says.
+    /// Draws what is added; `None` for the crops that the recipe spares.
     ///
     /// # Sources
-    /// Ruifrok and Johnston 2001, PMID 11531144, give eosin the densities .07, .99 and .11; QuPath
-    /// 0.5 .22, .80 and .56.
+    /// The color lies about those of Ruifrok and Johnston 2001, PMID 11531144 (.07, .99, .11), and of
+    /// QuPath 0.5 (.22, .80, .56).
     pub(super) fn draw(recipe: &IntensityRecipe, random: &mut Random) -> Option<Self> {
         if !(random.chance(recipe.eosin_chance) && 0.0 < recipe.eosin) {
             return None;

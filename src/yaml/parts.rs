@@ -7,22 +7,13 @@ pub(crate) fn range_of(part: &Value) -> Option<String> {
     let limit = |key: &str| part.get(key).filter(|limit| limit.is_number()).map(plain_number);
     let unit = part.get("x-unit").and_then(Value::as_str);
     let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
-    let above = limit("exclusiveMinimum").map(|least| format!("above {least}"));
-    let below = limit("exclusiveMaximum").map(|most| format!("below {most}"));
     let range = match (limit("minimum"), limit("maximum")) {
         (Some(least), Some(most)) => format!("{least} to {most}"),
-        (Some(least), None) => join(Some(format!("at least {least}")), below)?,
-        (None, Some(most)) => join(above, Some(format!("at most {most}")))?,
-        (None, None) => join(above, below)?,
+        (Some(least), None) => format!("at least {least}"),
+        (None, Some(most)) => format!("at most {most}"),
+        (None, None) => return None,
     };
     Some(format!("{range}{unit}"))
-}
-
-fn join(lower: Option<String>, upper: Option<String>) -> Option<String> {
-    match (lower, upper) {
-        (Some(lower), Some(upper)) => Some(format!("{lower} and {upper}")),
-        (lower, upper) => lower.or(upper),
-    }
 }
 
 /// A JSON number without a fraction of zero.

@@ -219,3 +219,45 @@ fn hostile_texts_are_refused_within_a_second() {
         assert!(took < Duration::from_secs(1), "{name} took {took:?}");
     }
 }
+
+/// Lists and mappings without a bound on their length.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Long {
+    #[expect(dead_code, reason = "checked by the schema alone")]
+    schema: String,
+    #[serde(default)]
+    modes: Vec<Mode>,
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {"pattern": "^[a-z0-9][a-z0-9-]{0,63}$"}))]
+    named: std::collections::BTreeMap<String, bool>,
+}
+
+#[test]
+fn what_is_long_is_checked_within_a_second_and_its_findings_are_bounded() {
+    let of = |text: String| {
+        let start = Instant::now();
+        let text = format!("schema: {ID}\n{text}\n");
+        let read = Document::parse(&Source::new("t.yaml", text)).unwrap().read::<Long>(ID);
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        read
+    };
+    let names = |name: &dyn Fn(u32) -> String| -> String {
+        (0..15_000).map(|n| format!("  {}: true\n", name(n))).collect()
+    };
+    let read = of(format!("named:\n{}", names(&|n| format!("k{n}")))).unwrap();
+    assert_eq!(read.named.len(), 15_000);
+    let many = [
+        format!("named:\n{}", names(&|n| format!("K{n}"))),
+        // Each is of the wrong type, and no word that is known.
+        format!("modes: [{}]", "~, ".repeat(5_000)),
+        format!("modes: [{}]", "twice, ".repeat(5_000)),
+    ];
+    for text in many {
+        let findings = of(text).unwrap_err();
+        assert_eq!(findings.len(), MAX_FINDINGS + 1);
+        assert!(findings[MAX_FINDINGS].message.contains("further findings"), "{findings:?}");
+    }
+    assert_eq!(of("modes: [otsu, local_mean]".to_owned()).unwrap().modes.len(), 2);
+}

@@ -67,7 +67,8 @@ pub(super) fn of_schema(
 ) -> (Vec<Finding>, Vec<Vec<Step>>) {
     let mut findings = Vec::new();
     let mut routes = Vec::new();
-    for breach in breaches(schema, value, MAX_FINDINGS + 1) {
+    // Next to each breach that gives no finding of its own stands one that does.
+    for breach in breaches(schema, value, 2 * MAX_FINDINGS + 3) {
         let violation = Violation { document, schema, breach };
         findings.extend(violation.findings());
         routes.extend(violation.routes());
@@ -120,7 +121,8 @@ impl Violation<'_> {
                 vec![with_form(self.at_value(Code::WrongForm, message), self.breach.part)]
             }
             Kind::Unfollowed => {
-                vec![self.at_value(Code::WrongForm, format!("{name} is not accepted here"))]
+                let message = format!("{name} cannot be checked: its schema is not followed here");
+                vec![self.at_value(Code::SchemaUnknown, message)]
             }
         }
     }

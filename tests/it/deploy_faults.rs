@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ACTIONS: [&str; 3] = ["kill", "eio", "enospc"];
 /// Cases that run at a time.
@@ -133,11 +133,27 @@ pub(crate) fn tell_within(
         return (code, vec![said], passages);
     }
     let transport = Recording::new(scene.server.agent(options));
-    let told = match story {
-        Story::Back => block_on(rollback(&transport, Some(id(&scene.package)), times)),
-        _ => block_on(deploy(&transport, &scene.package, times)),
-    };
-    (code_of(told), transport.said(), transport.passages())
+    let code = block_on(async {
+        let code = match story {
+            Story::Back => code_of(rollback(&transport, Some(id(&scene.package)), times).await),
+            _ => code_of(deploy(&transport, &scene.package, times).await),
+        };
+        if options.contains(&"--fault") {
+            hear(&transport).await;
+        }
+        code
+    });
+    (code, transport.said(), transport.passages())
+}
+
+/// Waits until an agent has said that its fault fired: that comes by another pipe than its answers,
+/// and may be read after them.
+async fn hear<T>(transport: &Recording<T>) {
+    let until = Instant::now() + Duration::from_secs(5);
+    let is_heard = || transport.said().iter().any(|text| text.contains("fired"));
+    while !is_heard() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 pub(crate) fn code_of<T>(told: Result<T, Failure>) -> i32 {

@@ -59,10 +59,13 @@ impl Prepared {
 /// The model's name, and the recipe of file, profile and options.
 pub(super) fn recipe(args: &Args) -> Result<(String, Recipe), Failure> {
     let goes_on = args.resume || args.finish;
-    let mut recipe = match &args.recipe {
-        Some(path) => given(path, Recipe::of_json)?,
-        None if goes_on => given(&args.out.join(RECIPE_FILE), Recipe::of_training)?,
-        None => Recipe::default(),
+    let own = args.out.join(RECIPE_FILE);
+    let training = goes_on.then(|| given(&own, Recipe::of_training));
+    let mut recipe = match (&args.recipe, training) {
+        (Some(path), Some(Ok(training))) => given(path, |it| Recipe::going_on(it, &training))?,
+        (Some(path), _) => given(path, Recipe::of_json)?,
+        (None, Some(training)) => training?,
+        (None, None) => Recipe::default(),
     };
     let profile = args.profile.as_deref().map(inputs::profile).transpose()?;
     let unet = profile.as_ref().map(network).transpose()?;

@@ -44,9 +44,7 @@ pub(super) fn place(
                 .pixels_near(width, height)
                 .filter(|(x, y)| candidate.depth(*x, *y) < 1.0)
                 .collect();
-            if let Some(truth) = layout.with(&inside, &full_px) {
-                layout.truth = truth;
-                layout.nuclei.push(candidate);
+            if layout.takes(candidate, &inside, &full_px) {
                 full_px.push(inside.len());
                 break;
             }
@@ -69,50 +67,57 @@ impl Layout {
         nucleus.at(x + right * distance, y + down * distance)
     }
 
-    /// The labels with one more nucleus on top; `None` when it or another one would be hidden or
-    /// fall apart.
-    fn with(&self, inside: &[(u32, u32)], full_px: &[usize]) -> Option<Labels> {
+    /// Puts one more nucleus on top, unless it or another one would be hidden or fall apart.
+    fn takes(&mut self, candidate: Nucleus, inside: &[(u32, u32)], full_px: &[usize]) -> bool {
         if inside.len() < MIN_VISIBLE_PX {
-            return None;
+            return false;
         }
-        let below: BTreeSet<u32> =
-            inside.iter().map(|(x, y)| self.truth.at(*x, *y)).filter(|l| *l != 0).collect();
-        let mut truth = self.truth.clone();
-        let label = self.nuclei.len() as u32 + 1;
+        let before: Vec<u32> = inside.iter().map(|(x, y)| self.truth.at(*x, *y)).collect();
+        let below: BTreeSet<u32> = before.iter().copied().filter(|label| *label != 0).collect();
+        self.nuclei.push(candidate);
+        let label = self.nuclei.len() as u32;
         for (x, y) in inside {
-            truth.set(*x, *y, label);
+            self.truth.set(*x, *y, label);
         }
         let stays_visible = |label: u32| {
-            let (n_px, n_connected) = visible(&truth, label);
+            let (n_px, n_connected) = self.visible(label);
             let enough = MIN_VISIBLE_FRACTION * full_px[label as usize - 1] as f64;
             n_px == n_connected && n_px >= MIN_VISIBLE_PX && n_px as f64 >= enough
         };
-        let (n_px, n_connected) = visible(&truth, label);
-        (n_px == n_connected && below.into_iter().all(stays_visible)).then_some(truth)
-    }
-}
-
-/// Number of pixels of a label, and of those that its first pixel reaches over sides.
-fn visible(truth: &Labels, label: u32) -> (usize, usize) {
-    let (width, labels) = (truth.width() as usize, truth.samples());
-    let n_px = labels.iter().filter(|other| **other == label).count();
-    let mut is_reached = vec![false; labels.len()];
-    let mut open: Vec<usize> =
-        labels.iter().position(|other| *other == label).into_iter().collect();
-    let mut n_connected = 0;
-    while let Some(at) = open.pop() {
-        if labels[at] != label || std::mem::replace(&mut is_reached[at], true) {
-            continue;
+        let (n_px, n_connected) = self.visible(label);
+        let is_taken = n_px == n_connected && below.into_iter().all(stays_visible);
+        if !is_taken {
+            self.nuclei.pop();
+            inside.iter().zip(before).for_each(|((x, y), label)| self.truth.set(*x, *y, label));
         }
-        n_connected += 1;
-        let x = at % width;
-        let neighbors = [
-            (x > 0).then(|| at - 1),
-            (x + 1 < width).then_some(at + 1),
-            at.checked_sub(width),
-            (at + width < labels.len()).then_some(at + width),
-        ];
-        open.extend(neighbors.into_iter().flatten());
+        is_taken
     }
-    (n_px, n_connected)
+
+    /// Number of pixels of a label, and of those that its first pixel reaches over sides.
+    fn visible(&self, label: u32) -> (usize, usize) {
+        let (width, height) = (self.truth.width(), self.truth.height());
+        let nucleus = &self.nuclei[label as usize - 1];
+        let [columns, rows] = nucleus.box_near(width, height);
+        let is_label = |x: u32, y: u32| self.truth.at(x, y) == label;
+        let mut open: Vec<(u32, u32)> =
+            nucleus.pixels_near(width, height).find(|&(x, y)| is_label(x, y)).into_iter().collect();
+        let n_px = nucleus.pixels_near(width, height).filter(|&(x, y)| is_label(x, y)).count();
+        let place = |x: u32, y: u32| ((y - rows.start) as usize, (x - columns.start) as usize);
+        let mut is_reached = vec![vec![false; columns.len()]; rows.len()];
+        let mut n_connected = 0;
+        while let Some((x, y)) = open.pop() {
+            let is_near = columns.contains(&x) && rows.contains(&y);
+            if !is_near || !is_label(x, y) {
+                continue;
+            }
+            let (row, column) = place(x, y);
+            if std::mem::replace(&mut is_reached[row][column], true) {
+                continue;
+            }
+            n_connected += 1;
+            // What lies before the first column or row is beyond the box.
+            open.extend([(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)]);
+        }
+        (n_px, n_connected)
+    }
 }

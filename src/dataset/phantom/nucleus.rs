@@ -1,6 +1,7 @@
 //! One drawn nucleus: a deformed ellipse with chromatin.
 
 use crate::dataset::random::{Noise, Random, smooth};
+use std::ops::Range;
 
 /// Shape and texture of one nucleus; lengths in pixels.
 #[derive(Debug, Clone)]
@@ -76,13 +77,18 @@ impl Nucleus {
         width: u32,
         height: u32,
     ) -> impl Iterator<Item = (u32, u32)> + use<> {
+        let [columns, rows] = self.box_near(width, height);
+        rows.flat_map(move |y| columns.clone().map(move |x| (x, y)))
+    }
+
+    /// Columns and rows of those pixels.
+    pub(super) fn box_near(&self, width: u32, height: u32) -> [Range<u32>; 2] {
         let reach = self.semi_major * REACH + 2.0;
         let range = |center: f64, end: u32| {
             let first = (center - reach).floor().clamp(0.0, f64::from(end)) as u32;
             first..((center + reach).ceil().clamp(0.0, f64::from(end)) as u32)
         };
-        let columns = range(self.x, width);
-        range(self.y, height).flat_map(move |y| columns.clone().map(move |x| (x, y)))
+        [range(self.x, width), range(self.y, height)]
     }
 
     /// Distance of a pixel from the center, as a fraction of the outline's in that direction:

@@ -201,5 +201,11 @@ mod tests {
         assert_eq!((read.intensity.eosin_chance, read.targets.least_nucleus_px), (0.0, 0));
         assert_eq!(read.digest().unwrap(), Digest::of_canonical(&value).unwrap());
         assert_eq!(Recipe::of_json(&bytes).unwrap(), Recipe::default());
+        let bare = Recipe::of_training(b"{}").unwrap();
+        assert_eq!((bare.intensity.eosin_chance, bare.targets.least_nucleus_px), (0.0, 0));
+        // A recipe that a training goes on by is the training's where it says nothing.
+        for training in [read, Recipe::default()] {
+            assert_eq!(Recipe::going_on(&bytes, &training).unwrap(), training);
+        }
     }
 }

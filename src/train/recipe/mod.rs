@@ -13,7 +13,7 @@ use crate::preparation::Steps;
 use crate::unet::architecture::{Architecture, Normalization, UpSampling};
 use crate::unet::input::InputScaling;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Most crops of a batch.
@@ -127,9 +127,10 @@ pub struct IntensityRecipe {
     pub stain_shift: f64,
     /// Greatest part of another channel that is mixed into one in brightfield.
     pub stain_mix: f64,
-    /// Probability that eosin is added in brightfield, beside nuclei.
+    /// Probability that eosin is added in brightfield, mostly beside nuclei; in none but what is seen as
+    /// optical densities of red, green and blue, in this order.
     pub eosin_chance: f64,
-    /// Greatest density of that eosin.
+    /// Greatest density of dense patches of that eosin, where a bright nucleus has 1.
     pub eosin: f64,
 }
 
@@ -360,10 +361,30 @@ impl Recipe {
     /// # Errors
     /// As [`Self::of_json`].
     pub fn of_training(bytes: &[u8]) -> serde_json::Result<Self> {
+        Self::with_later_keys(bytes, |_, _| Value::from(0))
+    }
+
+    /// Reads the recipe that a training is to go on by: keys that came later, where it leaves them out,
+    /// are those of the training.
+    ///
+    /// # Errors
+    /// As [`Self::of_json`].
+    pub fn going_on(bytes: &[u8], training: &Self) -> serde_json::Result<Self> {
+        let training = serde_json::to_value(training)?;
+        Self::with_later_keys(bytes, |section, key| training[section][key].clone())
+    }
+
+    fn with_later_keys(
+        bytes: &[u8],
+        missing: impl Fn(&str, &str) -> Value,
+    ) -> serde_json::Result<Self> {
         let mut value: Value = serde_json::from_slice(bytes)?;
-        for (section, key) in LATER_KEYS {
-            if let Some(Value::Object(section)) = value.get_mut(section) {
-                section.entry(key).or_insert(Value::from(0));
+        if let Some(sections) = value.as_object_mut() {
+            for (section, key) in LATER_KEYS {
+                let keys = sections.entry(section).or_insert_with(|| Map::new().into());
+                if let Some(keys) = keys.as_object_mut() {
+                    keys.entry(key).or_insert_with(|| missing(section, key));
+                }
             }
         }
         serde_json::from_value(value)

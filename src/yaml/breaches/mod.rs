@@ -1,0 +1,301 @@
+//! Breaches: where a value does not keep to a schema.
+//!
+//! Takes a schema and a value, gives every breach. Of JSON Schema it follows what our own schemas
+//! say; whatever else a schema says is kept to by no value, so that nothing is let through unseen.
+
+use super::Step;
+use regex::Regex;
+use serde_json::{Map, Value};
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+/// One way in which a value does not keep to a schema.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Breach<'a> {
+    /// The part of the schema that the value is held against.
+    pub(super) part: &'a Value,
+    /// The way to the value.
+    pub(super) route: Vec<Step>,
+    /// The value.
+    pub(super) value: &'a Value,
+    /// What is wrong with it.
+    pub(super) kind: Kind<'a>,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind<'a> {
+    /// Keys that a mapping may not have.
+    UnknownKeys(Vec<&'a str>),
+    /// A key that a mapping lacks.
+    MissingKey(&'a str),
+    /// A key that is no name.
+    BadKey(&'a str),
+    /// None of these types.
+    Type(Vec<&'a str>),
+    /// None of these words.
+    Enum(&'a [Value]),
+    /// Below the least or above the greatest number.
+    Range,
+    /// Too few or too many items.
+    ItemCount,
+    /// Too few keys.
+    KeyCount,
+    /// An item that stands there twice.
+    RepeatedItem,
+    /// Not a multiple, too short, too long, or not of the pattern.
+    Form,
+    /// Held against something that is not followed here.
+    Unfollowed,
+}
+
+/// Breaches of a schema by a value, at most `max` of them.
+///
+/// # Edge cases
+/// Keywords about one type of value leave the others alone, as JSON Schema has it; a whole number is
+/// written without a fraction, where JSON Schema takes `16.0`, too.
+///
+/// # Sources
+/// JSON Schema Validation, draft 2020-12, section 6.
+pub(super) fn breaches<'a>(schema: &'a Value, value: &'a Value, max: usize) -> Vec<Breach<'a>> {
+    let mut walk = Walk { max, route: Vec::new(), found: Vec::new(), patterns: HashMap::new() };
+    walk.hold(value, schema);
+    walk.found
+}
+
+struct Walk<'a> {
+    max: usize,
+    route: Vec<Step>,
+    found: Vec<Breach<'a>>,
+    /// Patterns that were met, ready for use; `None` for one that is none.
+    patterns: HashMap<&'a str, Option<Regex>>,
+}
+
+impl<'a> Walk<'a> {
+    fn hold(&mut self, value: &'a Value, part: &'a Value) {
+        let Some(keywords) = part.as_object() else {
+            return self.add(value, part, Kind::Unfollowed);
+        };
+        for (keyword, wanted) in keywords {
+            if self.is_full() {
+                return;
+            }
+            match keyword.as_str() {
+                "items" => self.hold_items(value, wanted),
+                "properties" => self.hold_known(value, part, wanted),
+                "additionalProperties" => self.hold_others(value, part, wanted),
+                "propertyNames" => self.hold_keys(value, part, wanted),
+                "required" => self.hold_required(value, part, wanted),
+                _ => {
+                    if let Some(kind) = self.breach_of(value, (keyword, wanted)) {
+                        self.add(value, part, kind);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hold_items(&mut self, value: &'a Value, wanted: &'a Value) {
+        for (at, item) in value.as_array().into_iter().flatten().enumerate() {
+            if self.is_full() {
+                return;
+            }
+            self.below(at, item, wanted);
+        }
+    }
+
+    fn hold_known(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+        let Some(known) = wanted.as_object() else {
+            return self.add(value, part, Kind::Unfollowed);
+        };
+        for (key, wanted) in known {
+            if let Some(value) = value.get(key) {
+                self.below(key.as_str(), value, wanted);
+            }
+        }
+    }
+
+    fn hold_others(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+        let known = part.get("properties").and_then(Value::as_object);
+        let is_other = |key: &str| known.is_none_or(|known| !known.contains_key(key));
+        let others = value.as_object().into_iter().flatten().filter(|(key, _)| is_other(key));
+        match wanted {
+            Value::Bool(true) => {}
+            Value::Bool(false) => {
+                let unknown: Vec<&str> = others.map(|(key, _)| key.as_str()).collect();
+                if !unknown.is_empty() {
+                    self.add(value, part, Kind::UnknownKeys(unknown));
+                }
+            }
+            _ => {
+                for (key, value) in others {
+                    if self.is_full() {
+                        return;
+                    }
+                    self.below(key.as_str(), value, wanted);
+                }
+            }
+        }
+    }
+
+    fn hold_keys(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+        let Some(keywords) = wanted.as_object() else {
+            return self.add(value, part, Kind::Unfollowed);
+        };
+        for (key, _) in value.as_object().into_iter().flatten() {
+            if self.is_full() {
+                return;
+            }
+            let name = Value::from(key.as_str());
+            let mut keywords = keywords.iter();
+            if keywords.any(|(word, wanted)| self.breach_of(&name, (word, wanted)).is_some()) {
+                self.add(value, part, Kind::BadKey(key));
+            }
+        }
+    }
+
+    fn hold_required(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+        let Some(keys) = all_words(wanted) else {
+            return self.add(value, part, Kind::Unfollowed);
+        };
+        for key in keys {
+            if value.as_object().is_some_and(|map| !map.contains_key(key)) {
+                self.add(value, part, Kind::MissingKey(key));
+            }
+        }
+    }
+
+    fn below(&mut self, step: impl Into<Step>, value: &'a Value, part: &'a Value) {
+        self.route.push(step.into());
+        self.hold(value, part);
+        self.route.pop();
+    }
+
+    fn add(&mut self, value: &'a Value, part: &'a Value, kind: Kind<'a>) {
+        if !self.is_full() {
+            self.found.push(Breach { part, route: self.route.clone(), value, kind });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() >= self.max
+    }
+
+    /// How a value by itself goes against a keyword.
+    fn breach_of(
+        &mut self,
+        value: &Value,
+        (keyword, wanted): (&str, &'a Value),
+    ) -> Option<Kind<'a>> {
+        let unless = |holds: bool, kind| (!holds).then_some(kind);
+        let items = || value.as_array().map(Vec::len);
+        let letters = || value.as_str().map(|text| text.chars().count());
+        let keys = || value.as_object().map(Map::len);
+        match keyword {
+            "$schema" | "title" | "description" | "default" | "enumDescriptions" => None,
+            // Units and words for people.
+            extension if extension.starts_with("x-") => None,
+            "type" => match all_words(wanted) {
+                Some(names) => {
+                    let is_one = names.iter().any(|name| is_of_type(name, value));
+                    unless(is_one, Kind::Type(names))
+                }
+                None => Some(Kind::Unfollowed),
+            },
+            "enum" => match wanted.as_array() {
+                Some(words) => unless(words.contains(value), Kind::Enum(words)),
+                None => Some(Kind::Unfollowed),
+            },
+            "minimum" => beyond(value, wanted, Ordering::Less),
+            "maximum" => beyond(value, wanted, Ordering::Greater),
+            "multipleOf" => not_multiple(value, wanted),
+            "minLength" => miscounted(letters(), wanted, Ordering::Less, Kind::Form),
+            "maxLength" => miscounted(letters(), wanted, Ordering::Greater, Kind::Form),
+            "pattern" => self.misfit(value, wanted),
+            "minItems" => miscounted(items(), wanted, Ordering::Less, Kind::ItemCount),
+            "maxItems" => miscounted(items(), wanted, Ordering::Greater, Kind::ItemCount),
+            "minProperties" => miscounted(keys(), wanted, Ordering::Less, Kind::KeyCount),
+            "uniqueItems" if wanted == &Value::Bool(true) => {
+                unless(value.as_array().is_none_or(|all| differ(all)), Kind::RepeatedItem)
+            }
+            _ => Some(Kind::Unfollowed),
+        }
+    }
+
+    fn misfit(&mut self, value: &Value, pattern: &'a Value) -> Option<Kind<'a>> {
+        let text = value.as_str()?;
+        let Some(pattern) = pattern.as_str() else { return Some(Kind::Unfollowed) };
+        let known = self.patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
+        match known {
+            None => Some(Kind::Unfollowed),
+            Some(pattern) => (!pattern.is_match(text)).then_some(Kind::Form),
+        }
+    }
+}
+
+/// One word, or all of a list; `None` when it is neither.
+fn all_words(wanted: &Value) -> Option<Vec<&str>> {
+    match wanted {
+        Value::Array(words) => words.iter().map(Value::as_str).collect(),
+        word => Some(vec![word.as_str()?]),
+    }
+}
+
+/// A number that stands beyond a limit, on the side that is not allowed.
+fn beyond<'a>(value: &Value, limit: &Value, side: Ordering) -> Option<Kind<'a>> {
+    if !limit.is_number() {
+        return Some(Kind::Unfollowed);
+    }
+    // Whole numbers are compared as such: floats do not tell large ones apart.
+    let order = match (whole(value), whole(limit)) {
+        (Some(value), Some(limit)) => Some(value.cmp(&limit)),
+        _ => {
+            value.as_f64().zip(limit.as_f64()).and_then(|(value, limit)| value.partial_cmp(&limit))
+        }
+    };
+    (order == Some(side)).then_some(Kind::Range)
+}
+
+fn not_multiple<'a>(value: &Value, of: &Value) -> Option<Kind<'a>> {
+    let Some(of) = of.as_u64().filter(|of| 0 < *of) else { return Some(Kind::Unfollowed) };
+    let is_multiple = match whole(value) {
+        Some(value) => value % i128::from(of) == 0,
+        None => value.as_f64().is_none_or(|value| value % of as f64 == 0.0),
+    };
+    (!is_multiple).then_some(Kind::Form)
+}
+
+fn whole(value: &Value) -> Option<i128> {
+    value.as_i64().map(i128::from).or(value.as_u64().map(i128::from))
+}
+
+/// Something counted, where there is anything to count, that is too few or too many.
+fn miscounted<'a>(
+    n: Option<usize>,
+    limit: &Value,
+    side: Ordering,
+    kind: Kind<'a>,
+) -> Option<Kind<'a>> {
+    let Some(limit) = limit.as_u64() else { return Some(Kind::Unfollowed) };
+    n.filter(|n| (*n as u64).cmp(&limit) == side).map(|_| kind)
+}
+
+fn is_of_type(name: &str, value: &Value) -> bool {
+    match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64(),
+        _ => false,
+    }
+}
+
+fn differ(items: &[Value]) -> bool {
+    let mut seen = HashSet::new();
+    items.iter().all(|item| seen.insert(item.to_string()))
+}
+
+#[cfg(test)]
+mod tests;
