@@ -129,6 +129,7 @@ fn row_over_windows<'a, E: Extreme>(
     let mut length = 1;
     while 2 * length <= window {
         let pairs = right.iter().zip(&right[length..]);
+        // The last `length` are left as they are: `NEUTRAL` in both.
         spare.iter_mut().zip(pairs).for_each(|(to, (&one, &two))| *to = E::pick(one, two));
         std::mem::swap(&mut right, &mut spare);
         length *= 2;

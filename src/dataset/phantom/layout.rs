@@ -102,7 +102,6 @@ impl Layout {
         let mut open: Vec<(u32, u32)> =
             nucleus.pixels_near(width, height).find(|&(x, y)| is_label(x, y)).into_iter().collect();
         let n_px = nucleus.pixels_near(width, height).filter(|&(x, y)| is_label(x, y)).count();
-        let place = |x: u32, y: u32| ((y - rows.start) as usize, (x - columns.start) as usize);
         let mut is_reached = vec![vec![false; columns.len()]; rows.len()];
         let mut n_connected = 0;
         while let Some((x, y)) = open.pop() {
@@ -110,7 +109,7 @@ impl Layout {
             if !is_near || !is_label(x, y) {
                 continue;
             }
-            let (row, column) = place(x, y);
+            let (row, column) = ((y - rows.start) as usize, (x - columns.start) as usize);
             if std::mem::replace(&mut is_reached[row][column], true) {
                 continue;
             }
