@@ -98,7 +98,7 @@ fn of_network(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<String
         let expected = decode_labels(&path, &bytes).map_err(|_| wrong())?;
         let ready = Ready::load(&loaded.params, models).map_err(|error| error.to_string())?;
         let run = rehearse(&ready).map_err(|error| error.to_string())?;
-        Ok(run.and_then(|run| difference_of_labels(&expected, &run.labels)))
+        Ok(difference_of_labels(&expected, &run.labels))
     };
     let why = differs().unwrap_or_else(Some)?;
     Some(format!("the network of `{name}`: {why}"))

@@ -7,11 +7,8 @@
 use super::ready::Ready;
 use super::{FieldRun, RunError};
 use crate::accuracy::score_field;
-use crate::dataset::Dataset;
-use crate::params::Modality;
+use crate::dataset::phantom::Phantom;
 use crate::raster::Labels;
-use crate::revision::Tree;
-use std::path::PathBuf;
 
 /// Least part of the nuclei that both machines must find, as F1 at an overlap of 0.5.
 pub const MIN_F1: f64 = 0.99;
@@ -19,21 +16,13 @@ pub const MIN_F1: f64 = 0.99;
 /// Least overlap of the foreground, as Dice.
 pub const MIN_DICE: f64 = 0.995;
 
-/// What a profile gives on the first embedded phantom of its modality.
+/// What a profile gives on the first phantom of its modality.
 ///
 /// # Errors
 /// [`RunError`].
-pub fn rehearse(ready: &Ready<'_>) -> Result<Option<FieldRun>, RunError> {
-    let image_type = match ready.params().image.modality {
-        Modality::Fluorescence => "fluorescence",
-        Modality::He => "he",
-        Modality::IhcHdab => "ihc-hdab",
-    };
-    let phantoms = Dataset::phantoms();
-    let entry = phantoms.fields().iter().find(|entry| entry.image_type == image_type);
-    let tree = Tree::Folder(PathBuf::new());
-    let Some(field) = entry.and_then(|entry| entry.open(&tree).ok()) else { return Ok(None) };
-    ready.run(&field.image, field.pixel_size).map(Some)
+pub fn rehearse(ready: &Ready<'_>) -> Result<FieldRun, RunError> {
+    let phantom = Phantom::new(ready.params().image.modality, 1);
+    ready.run(&phantom.draw().image, Phantom::pixel_size())
 }
 
 /// How labels differ from those that were expected; `None` within the tolerance.
