@@ -288,7 +288,8 @@ fn client_config(at: &Path, port: u16) -> String {
     )
 }
 
-/// Starts sshd: one key may only deploy, the other may do everything.
+/// Starts sshd: one key may only deploy, the other may do everything. The account has no files that its
+/// shell would read first: what those do on this machine is not what is timed.
 fn serve(at: &Path, port: u16) -> Result<Child, Box<dyn Error>> {
     let key = |name: &str| fs::read_to_string(at.join(name));
     let shown = at.display();
@@ -301,10 +302,12 @@ fn serve(at: &Path, port: u16) -> Result<Child, Box<dyn Error>> {
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {shown}/host\nPidFile {shown}/pid\n\
          AuthorizedKeysFile {shown}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n\
-         KbdInteractiveAuthentication no\nUsePAM no\nPermitRootLogin yes\nMaxStartups 100\nUseDNS no\n"
+         KbdInteractiveAuthentication no\nUsePAM no\nPermitRootLogin yes\nMaxStartups 100\nUseDNS no\n\
+         SetEnv HOME={shown}/home\n"
     );
     fs::write(at.join("sshd_config"), config)?;
     fs::create_dir_all(at.join("root"))?;
+    fs::create_dir_all(at.join("home"))?;
     // What sshd demands where it is started by root.
     let _ = fs::create_dir_all("/run/sshd");
     let mut command = Command::new("/usr/sbin/sshd");
