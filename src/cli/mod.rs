@@ -11,6 +11,7 @@ mod compare;
 mod dataset;
 mod demo;
 mod deploy;
+mod dial;
 mod evaluate;
 mod failure;
 mod findings;
@@ -92,6 +93,16 @@ enum Command {
     Rollback(rollback::Args),
     Status(status::Args),
     Agent(agent::Args),
+    #[command(hide = true)]
+    Dial(dial::Args),
+}
+
+/// Asks for small pages, here and in what is started from here: what needs little memory for a moment
+/// waits longer for huge ones, which are cleared whole, than it computes.
+fn small_pages() {
+    // Where this cannot be had, everything is as it was.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Runs the command line.
@@ -112,6 +123,11 @@ pub(crate) fn main() -> ExitCode {
         if let Err(error) = pool.build_global() {
             return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
         }
+    }
+    if let Command::Deploy(_) | Command::Rollback(_) | Command::Status(_) | Command::Agent(_) =
+        cli.command
+    {
+        small_pages();
     }
     let out = io::stdout().lock();
     let is_frames = matches!(cli.command, Command::Agent(_));
@@ -140,6 +156,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Rollback(args) => rollback::run(args, &mut out, cli.quiet),
         Command::Status(args) => status::run(args, &mut out),
         Command::Agent(args) => agent::run(args, &mut out),
+        Command::Dial(args) => dial::run(args),
     };
     let flushed = out.flush();
     let code = match (code, flushed) {

@@ -24,6 +24,8 @@ pub(super) struct Files<'a> {
     pub(super) public: Option<&'a Path>,
     /// The cipher that is tried first.
     pub(super) cipher: Option<&'a str>,
+    /// This program, which makes the connections.
+    pub(super) cellgate: &'a Path,
 }
 
 /// The name of a target's host in the file.
@@ -41,6 +43,12 @@ pub(super) fn jump_log(folder: &Path, host: usize, jump: usize) -> PathBuf {
     folder.join(format!("log-{}", jump_alias(host, jump)))
 }
 
+/// Where the making of the connection to a target's host, or to the first on the way there, says why it
+/// failed.
+pub(super) fn dial_log(folder: &Path, host: usize) -> PathBuf {
+    folder.join(format!("log-dial-{host}"))
+}
+
 /// Writes the settings.
 ///
 /// Hosts and users were checked: they hold no space, no `%` and no quotation mark; neither does the
@@ -55,10 +63,10 @@ pub(super) fn render(
     for (host, endpoint) in hosts.iter().enumerate() {
         for (jump, endpoint) in jumps.iter().enumerate() {
             block(&mut text, &jump_alias(host, jump), endpoint);
-            proxy(&mut text, files.folder, host, jump);
+            way(&mut text, files, connect, (host, jump));
         }
         block(&mut text, &host_alias(host), endpoint);
-        proxy(&mut text, files.folder, host, jumps.len());
+        way(&mut text, files, connect, (host, jumps.len()));
     }
     let lines = [
         ("UserKnownHostsFile", files.folder.join("known_hosts").display().to_string()),
@@ -103,12 +111,26 @@ fn block(text: &mut String, alias: &str, endpoint: &Endpoint) {
     let _ = writeln!(text, "Host {alias}\n  HostName {host}\n  Port {port}\n  User {user}");
 }
 
-/// The way through the host before. `ProxyJump` would send its words to nobody.
-fn proxy(text: &mut String, folder: &Path, host: usize, n_before: usize) {
-    let Some(before) = n_before.checked_sub(1) else { return };
-    let (log, alias) = (jump_log(folder, host, before), jump_alias(host, before));
-    let (folder, log) = (folder.display(), log.display());
+/// The way to a host: through the one before, where there is one, or by a connection of our own.
+/// `ProxyJump` would send its words to nobody.
+fn way(text: &mut String, files: &Files<'_>, connect: Duration, (host, n_before): (usize, usize)) {
+    let folder = files.folder.display();
+    let Some(before) = n_before.checked_sub(1) else {
+        let (cellgate, log) = (in_shell(files.cellgate), dial_log(files.folder, host));
+        let (seconds, log) = (connect.as_secs().max(1), log.display());
+        let dial = format!("{cellgate} dial --seconds {seconds} --log {log} -- %h %p");
+        let _ = writeln!(text, "  ProxyCommand {dial}\n  ProxyUseFdpass yes");
+        return;
+    };
+    let (log, alias) = (jump_log(files.folder, host, before), jump_alias(host, before));
+    let log = log.display();
     let _ = writeln!(text, "  ProxyCommand ssh -F {folder}/config -E {log} -W [%h]:%p -- {alias}");
+}
+
+/// A path as one word of a shell's line, in which ssh expands `%`.
+fn in_shell(path: &Path) -> String {
+    let path = path.display().to_string().replace('%', "%%").replace('\'', "'\\''");
+    format!("'{path}'")
 }
 
 /// A path for the file; `%` would be expanded.
@@ -129,10 +151,13 @@ mod tests {
             agent: Path::new("/tmp/agent"),
             public: Some(Path::new("/tmp/key.pub")),
             cipher: Some("first"),
+            cellgate: Path::new("/opt/it's 5%/cellgate"),
         };
         let jumps = [endpoint("one", 22), endpoint("two", 2222)];
         let text = render(&files, &[endpoint("server", 22)], &jumps, Duration::from_secs(9));
-        let blocks = "Host jump-0-0\n  HostName one\n  Port 22\n  User u\n\
+        let blocks = "Host jump-0-0\n  HostName one\n  Port 22\n  User u\n  \
+            ProxyCommand '/opt/it'\\''s 5%%/cellgate' dial --seconds 9 --log /tmp/cg/log-dial-0 -- %h %p\n  \
+            ProxyUseFdpass yes\n\
             Host jump-0-1\n  HostName two\n  Port 2222\n  User u\n  \
             ProxyCommand ssh -F /tmp/cg/config -E /tmp/cg/log-jump-0-0 -W [%h]:%p -- jump-0-0\n\
             Host host-0\n  HostName server\n  Port 22\n  User u\n  \

@@ -175,7 +175,8 @@ async fn launch(client: &Client, index: usize, socket: &Path, log: &Path) -> Res
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let ways =
         (0..client.settings.jumps.len()).map(|jump| config::jump_log(client.folder(), index, jump));
-    let logs: Vec<PathBuf> = ways.chain([log.to_owned()]).collect();
+    let dialed = config::dial_log(client.folder(), index);
+    let logs: Vec<PathBuf> = [dialed].into_iter().chain(ways).chain([log.to_owned()]).collect();
     for log in &logs {
         // Words of an earlier attempt would be taken for those of this one.
         let _ = std::fs::remove_file(log);

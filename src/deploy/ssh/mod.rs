@@ -9,10 +9,12 @@ mod cipher;
 mod classify;
 mod config;
 mod connection;
+mod dial;
 mod failure;
 mod keyring;
 mod master;
 
+pub use dial::{dial, hand_over};
 pub use failure::{SshError, Unverified};
 pub use keyring::{ASKPASS_REPLY, askpass_answer};
 
@@ -113,14 +115,14 @@ impl Drop for Ahead {
 impl Client {
     /// Examines keys and pins, and prepares what ssh needs; connects to nothing.
     ///
-    /// `askpass` is the program that answers `ssh-add` when it is started with [`ASKPASS_REPLY`]:
-    /// cellgate itself.
+    /// `cellgate` is the program itself: it answers `ssh-add` when it is started with
+    /// [`ASKPASS_REPLY`], and makes the connections for ssh.
     ///
     /// # Errors
     /// [`SshError`] about the key, its passphrase, the pins, or what this machine lacks.
     pub async fn open(
         settings: Settings,
-        askpass: &Path,
+        cellgate: &Path,
         limits: Limits,
     ) -> Result<Arc<Self>, SshError> {
         let passphrase = settings.passphrase.as_ref();
@@ -130,7 +132,7 @@ impl Client {
         write(&folder.path().join("known_hosts"), &known_hosts.text)?;
         let keyring = async {
             let Some(key) = &key else { return Ok(None) };
-            Keyring::start(folder.path(), key, passphrase, askpass, limits.key).await.map(Some)
+            Keyring::start(folder.path(), key, passphrase, cellgate, limits.key).await.map(Some)
         };
         let (keyring, takes_first) = tokio::join!(keyring, cipher::can_be_preferred());
         let keyring = keyring?;
@@ -149,6 +151,7 @@ impl Client {
             agent: &agent,
             public: keyring.is_some().then_some(&*public),
             cipher: takes_first.then(cipher::fastest).flatten(),
+            cellgate,
         };
         let text = config::render(&files, &settings.hosts, &settings.jumps, limits.connect);
         write(&folder.path().join("config"), &text)?;

@@ -1,0 +1,104 @@
+//! Dial: the connection under a login, whose small packets go at once.
+//!
+//! ssh leaves it to the system to hold a small packet back until the one before it is confirmed, and
+//! the other end confirms late: 40 ms and a round trip each time, in every login and with the first
+//! channel. ssh has no option against it; but it takes a connection that another program made
+//! (`ProxyUseFdpass`). What fails is told in ssh's own words, which `classify` reads.
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// Connects to a host within a time; of several addresses each gets an equal part of what is left.
+///
+/// # Errors
+/// What ssh would say.
+pub fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, String> {
+    let found = (host, port).to_socket_addrs();
+    let addresses: Vec<SocketAddr> =
+        found.map_err(|why| format!("ssh: Could not resolve hostname {host}: {why}"))?.collect();
+    let until = Instant::now() + limit;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for (address, n_left) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
+        let left = until.saturating_duration_since(Instant::now()) / n_left;
+        match reach(address, left.max(Duration::from_millis(1))) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => last = error,
+        }
+    }
+    Err(format!("ssh: connect to host {host} port {port}: {last}"))
+}
+
+fn reach(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let connection = TcpStream::connect_timeout(address, limit)?;
+    connection.set_nodelay(true)?;
+    rustix::net::sockopt::set_socket_keepalive(&connection, true)?;
+    Ok(connection)
+}
+
+/// Hands a connection over to ssh, which waits for it at the other end of a socket.
+///
+/// # Errors
+/// What the system says.
+pub fn hand_over(connection: &TcpStream, to: BorrowedFd<'_>) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    let handed = [connection.as_fd()];
+    if !rights.push(SendAncillaryMessage::ScmRights(&handed)) {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    // A message has at least a byte, which says nothing.
+    sendmsg(to, &[IoSlice::new(&[0])], &mut rights, SendFlags::empty())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+    use std::io::{IoSliceMut, Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixStream;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_connection_goes_from_hand_to_hand() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dialed = dial("127.0.0.1", listener.local_addr().unwrap().port(), LIMIT).unwrap();
+        assert!(dialed.nodelay().unwrap());
+        let (here, there) = UnixStream::pair().unwrap();
+        hand_over(&dialed, here.as_fd()).unwrap();
+        drop(dialed);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut rights = RecvAncillaryBuffer::new(&mut space);
+        let mut byte = [9];
+        let mut parts = [IoSliceMut::new(&mut byte)];
+        recvmsg(&there, &mut parts, &mut rights, RecvFlags::empty()).unwrap();
+        let RecvAncillaryMessage::ScmRights(mut handed) = rights.drain().next().unwrap() else {
+            panic!("no connection came");
+        };
+        let mut taken = TcpStream::from(handed.next().unwrap());
+        taken.write_all(b"hello").unwrap();
+        drop(taken);
+        let mut said = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut said).unwrap();
+        assert_eq!((said.as_str(), byte), ("hello", [0]));
+    }
+
+    #[test]
+    fn what_fails_is_told_as_ssh_tells_it() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let told = dial("127.0.0.1", port, LIMIT).unwrap_err();
+        let expected = format!("ssh: connect to host 127.0.0.1 port {port}: Connection refused");
+        assert!(told.starts_with(&expected), "{told}");
+        let told = dial("no-such-host.invalid", 22, LIMIT).unwrap_err();
+        assert!(
+            told.starts_with("ssh: Could not resolve hostname no-such-host.invalid: "),
+            "{told}"
+        );
+    }
+}
