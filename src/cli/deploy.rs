@@ -6,7 +6,7 @@ use super::inputs::CACHE_FOLDER;
 use cellgate::approval::Standing;
 use cellgate::deploy::bootstrap::bootstrap;
 use cellgate::deploy::fleet::bring;
-use cellgate::deploy::pack::{self, Approved, PackError, Packed};
+use cellgate::deploy::pack::{self, PackError, Packed};
 use cellgate::deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview, preview};
 use cellgate::deploy::record::DeployRecord;
 use cellgate::deploy::target::{Hosts, Way};
@@ -80,18 +80,18 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
         let text = format!("the plan is about target `{}`", kept.target);
         return Err(Failure::Deploy(REFUSED, text));
     }
-    let approved = approved(args, &root)?;
-    // Gathering the files and reaching the hosts have nothing to do with each other.
-    let (sender, packing) = oneshot::channel();
-    std::thread::spawn(move || {
-        // Who was canceled meanwhile needs no package.
-        let _ = sender.send(approved.pack());
-    });
+    // Asking git and preparing the ways have nothing to do with each other.
+    let request = request(args, &root)?;
+    let asking = beside(move || pack::approved(&request));
     let is_plan = args.plan || args.plan_out.is_some();
     let name = &args.target.target;
     let mut told = Vec::new();
     let code = on_hosts(name, &root, async |hosts: &mut Hosts, switching| {
-        let packed = packed_beside(packing, hosts.reach()).await?;
+        // Nothing is connected to before all of it is approved.
+        let approved = told_by(asking).await?;
+        let packed = told_by(beside(|| approved.pack()));
+        // Gathering the files and reaching the hosts have nothing to do with each other, either.
+        let packed = packed_beside(packed, hosts.reach()).await?;
         let release = packed.package.release().id();
         let mut options = options(&release.to_string(), switching, is_quiet);
         options.window = Duration::from_secs(args.window);
@@ -159,26 +159,38 @@ fn program(args: &Args) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The commit that is checked out, if it may be deployed.
-fn approved(args: &Args, root: &Path) -> Result<Approved, Failure> {
+/// What is to be packed: the commit that is checked out.
+fn request(args: &Args, root: &Path) -> Result<pack::Request, Failure> {
     let program = program(args)?;
     let folder = args.cache.clone().or_else(|| Some(git_folder(root).ok()?.join(CACHE_FOLDER)));
-    let request = pack::Request {
-        repository: root,
+    Ok(pack::Request {
+        repository: root.to_owned(),
         program,
-        approvals: args.approvals.as_deref(),
+        approvals: args.approvals.clone(),
         cache: folder.map(Cache::new),
-    };
-    pack::approved(&request).map_err(not_packed)
+    })
+}
+
+/// Does something on a thread of its own, which nobody waits for who was canceled.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    let (sender, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = sender.send(work());
+    });
+    told
+}
+
+/// What comes of packing, or of a part of it.
+async fn told_by<T>(packing: oneshot::Receiver<Result<T, PackError>>) -> Result<T, Failure> {
+    let lost = |_| Failure::Tool("packing ended without a word".to_owned());
+    packing.await.map_err(lost)?.map_err(not_packed)
 }
 
 /// The package, while something else is done that it needs afterwards.
 async fn packed_beside(
-    packing: oneshot::Receiver<Result<Packed, PackError>>,
+    packed: impl Future<Output = Result<Packed, Failure>>,
     beside: impl Future<Output = ()>,
 ) -> Result<Packed, Failure> {
-    let lost = |_| Failure::Tool("packing ended without a word".to_owned());
-    let packed = async { packing.await.map_err(lost)?.map_err(not_packed) };
     // What cannot be packed is told at once, whatever else is at work.
     let beside = async {
         beside.await;

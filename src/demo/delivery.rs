@@ -149,9 +149,9 @@ fn try_unapproved(
     }
 }
 
-fn request<'a>(order: &Order<'_>, repository: &'a Path) -> Request<'a> {
+fn request(order: &Order<'_>, repository: &Path) -> Request {
     Request {
-        repository,
+        repository: repository.to_owned(),
         program: order.program.to_owned(),
         approvals: None,
         cache: Some(Cache::new(order.folder.join("cache"))),

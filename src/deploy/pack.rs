@@ -29,19 +29,19 @@ use crate::run::rehearsal::rehearse;
 use crate::validate::known_measurements;
 use crate::yaml::MAX_HAND_WRITTEN_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Uncommitted paths that an error names.
 const MAX_SHOWN: usize = 10;
 
 /// What to pack.
-pub struct Request<'a> {
+pub struct Request {
     /// Top of the repository.
-    pub repository: &'a Path,
+    pub repository: PathBuf,
     /// The program that goes to the server.
     pub program: PathBuf,
     /// Where the log of approvals stands, when it is not the usual branch.
-    pub approvals: Option<&'a str>,
+    pub approvals: Option<String>,
     /// Results that the gate has kept.
     pub cache: Option<Cache>,
 }
@@ -158,7 +158,7 @@ pub struct Approved {
 ///
 /// # Errors
 /// [`PackError`], everything that is not approved at once.
-pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
+pub fn pack(request: &Request) -> Result<Packed, PackError> {
     approved(request)?.pack()
 }
 
@@ -166,18 +166,18 @@ pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
 ///
 /// # Errors
 /// [`PackError`], everything that is not approved at once.
-pub fn approved(request: &Request<'_>) -> Result<Approved, PackError> {
-    let repository = request.repository.to_owned();
+pub fn approved(request: &Request) -> Result<Approved, PackError> {
+    let repository = request.repository.clone();
     let dirty = uncommitted(&repository)?;
     if !dirty.is_empty() {
         return Err(PackError::Uncommitted(dirty));
     }
     let commit = head_commit(&repository)?;
-    let tree = Tree::of_revision(&repository, &commit)?;
+    let tree = Tree::of_commit(&repository, &commit);
     let project = Project::load(&tree, &known_measurements()).map_err(PackError::Invalid)?;
     let engine = engine()?;
     let binding = binding_of(&tree, engine)?;
-    let log = Approvals::read(&repository, request.approvals)?.log?;
+    let log = Approvals::read(&repository, request.approvals.as_deref())?.log?;
     let profiles = gated(&tree, &project)?;
     let standings = standings(&log, &binding, &project, &profiles)?;
     let program = request.program.clone();
@@ -362,7 +362,6 @@ fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<E
         let ready = Ready::load(&loaded.params, models)?;
         let failed = |why: String| PackError::Rehearsal { profile: name.clone(), why };
         let run = rehearse(&ready).map_err(|error| failed(error.to_string()))?;
-        let Some(run) = run else { continue };
         let bytes = encode_labels(&run.labels).map_err(|error| failed(error.to_string()))?;
         let ending = labels_extension(&run.labels);
         entries.push(data(&format!("reference/{name}_labels.{ending}"), bytes));

@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Fewer bytes than this for each are not worth a further channel.
@@ -24,6 +24,16 @@ const MIN_SPREAD_BYTES: u64 = 8 << 20;
 /// A channel with a window of 2 MiB carries a gigabit a second over a round trip of this length; over
 /// one shorter than this, the control channel is enough.
 const ROUND_TRIP_EACH: Duration = Duration::from_millis(12);
+
+/// How long a login takes, beside what it waits for: so long before the last bytes are sent the next one
+/// begins, to be there when the release has tested itself. What it computes is taken from the sending.
+const LOGIN: Duration = Duration::from_millis(150);
+
+/// Round trips that a login waits for.
+const LOGIN_TRIPS: u32 = 6;
+
+/// Fewer bytes than this, which windows and pipes hold without delay, say nothing of the pace.
+const MIN_PACE_BYTES: u64 = 8 << 20;
 
 /// A chunk to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +44,11 @@ struct Piece {
 }
 
 /// What all channels share.
-struct Queue {
+struct Queue<'a, T> {
+    transport: &'a T,
+    began: Instant,
+    /// How long a login waits.
+    login: Duration,
     package: Arc<Package>,
     token: u64,
     pieces: Mutex<VecDeque<Piece>>,
@@ -75,6 +89,9 @@ pub(super) async fn send<T: Transport>(
         return Ok(Sent::default());
     }
     let queue = Queue {
+        transport,
+        began: Instant::now(),
+        login: LOGIN + round_trip * LOGIN_TRIPS,
         package: package.clone(),
         token,
         pieces: Mutex::new(pieces),
@@ -85,7 +102,7 @@ pub(super) async fn send<T: Transport>(
     // The control channel sends while the others are opened; nobody waits for one that comes too late.
     let (is_over, over) = watch::channel(false);
     let n_channels = n_more(round_trip, n_bytes, options);
-    let others = join_all((0..n_channels).map(|_| help(transport, &queue, over.clone())));
+    let others = join_all((0..n_channels).map(|_| help(&queue, over.clone())));
     let own = async {
         let flushing = push(control, &queue).await;
         is_over.send_replace(true);
@@ -98,14 +115,13 @@ pub(super) async fn send<T: Transport>(
 
 /// Sends over a further channel, as far as something is left for it; a server may allow fewer.
 async fn help<T: Transport>(
-    transport: &T,
-    queue: &Queue,
+    queue: &Queue<'_, T>,
     mut over: watch::Receiver<bool>,
 ) -> Result<(), TalkError> {
     let opened = tokio::select! {
         biased;
         _ = over.wait_for(|is_over| *is_over) => return Ok(()),
-        opened = connect(transport, Purpose::Data) => opened,
+        opened = connect(queue.transport, Purpose::Data) => opened,
     };
     let Ok(mut connection) = opened else { return Ok(()) };
     let flushing = push(&mut connection, queue).await?;
@@ -133,7 +149,10 @@ impl Piece {
 }
 
 /// Sends pieces until there are none, and asks whether all were kept.
-async fn push(connection: &mut Connection, queue: &Queue) -> Result<Flushing, TalkError> {
+async fn push<T: Transport>(
+    connection: &mut Connection,
+    queue: &Queue<'_, T>,
+) -> Result<Flushing, TalkError> {
     let next = || queue.pieces.lock().ok().and_then(|mut pieces| pieces.pop_front());
     let mut n_chunks = 0;
     while let Some(piece) = next() {
@@ -147,8 +166,17 @@ async fn push(connection: &mut Connection, queue: &Queue) -> Result<Flushing, Ta
         n_chunks += 1;
         let n_bytes = queue.n_sent.fetch_add(piece.n_bytes(), Ordering::Relaxed) + piece.n_bytes();
         (queue.progress)(Progress::Sending { n_bytes, of: queue.n_bytes });
+        if is_nearly_over(queue.began.elapsed(), n_bytes, queue.n_bytes, queue.login) {
+            queue.transport.log_in_ahead();
+        }
     }
     Ok(Flushing { posted: connection.post(Request::Flush, Vec::new()).await?, n_chunks })
+}
+
+/// Whether what is left to send takes no longer than `last`, at the pace of what was sent.
+fn is_nearly_over(took: Duration, n_sent: u64, of: u64, last: Duration) -> bool {
+    let left = of.saturating_sub(n_sent) as f64;
+    MIN_PACE_BYTES <= n_sent && took.as_secs_f64() * left <= last.as_secs_f64() * n_sent as f64
 }
 
 /// Waits until everything that was sent is kept.
@@ -169,6 +197,21 @@ mod tests {
     fn check(round_trip_ms: u64, n_bytes: u64, n_channels: usize) {
         let options = Options::new("k", Owner::default());
         assert_eq!(n_more(Duration::from_millis(round_trip_ms), n_bytes, &options), n_channels);
+    }
+
+    #[test]
+    fn the_next_login_is_made_beside_the_last_bytes() {
+        let check = |took_ms, n_sent_mb: u64, of_mb: u64, expected| {
+            let (took, last) = (Duration::from_millis(took_ms), Duration::from_millis(500));
+            let told = is_nearly_over(took, n_sent_mb << 20, of_mb << 20, last);
+            assert_eq!(told, expected, "{took_ms}");
+        };
+        check(1, 4, 100, false);
+        check(30, 10, 100, true);
+        check(1000, 10, 100, false);
+        check(9000, 90, 100, false);
+        check(9500, 95, 100, true);
+        check(60_000, 100, 100, true);
     }
 
     #[test]

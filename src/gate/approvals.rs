@@ -160,7 +160,7 @@ fn diverged() -> Finding {
 }
 
 fn find_branch(repository: &Path, name: &str) -> Option<Branch> {
-    Tree::of_revision(repository, name).ok().map(|tree| read_branch(tree, name))
+    Tree::in_repository(repository, name).ok().map(|tree| read_branch(tree, name))
 }
 
 fn read_branch(tree: Tree, revision: &str) -> Branch {
@@ -189,7 +189,7 @@ pub fn verify_history(repository: &Path, revision: &str) -> Result<usize, Histor
     let mut later: Option<(&str, Log)> = None;
     let mut n_commits = 0;
     for commit in commits.lines() {
-        let tree = Tree::of_revision(repository, commit)?;
+        let tree = Tree::of_commit(repository, commit);
         if !tree.has_file(FILE)? {
             break;
         }

@@ -73,15 +73,29 @@ impl Tree {
     /// [`TreeError::Git`] when the folder is in no repository or the revision names no commit, with
     /// what to do about a shallow clone.
     pub fn of_revision(folder: &Path, revision: &str) -> Result<Self, TreeError> {
-        let repository = repository_root(folder)?;
+        Self::in_repository(&repository_root(folder)?, revision)
+    }
+
+    /// As [`Tree::of_revision`], for the repository with this top folder.
+    ///
+    /// # Errors
+    /// [`TreeError::Git`].
+    pub fn in_repository(repository: &Path, revision: &str) -> Result<Self, TreeError> {
         let wanted = format!("{revision}^{{commit}}");
         let id =
-            git(&repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
+            git(repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
         let commit = id.map_err(|_| {
             let hint = "in a shallow clone fetch it first, on GitHub with `fetch-depth: 0`";
             TreeError::Git(format!("revision `{revision}` is not a commit here; {hint}"))
         })?;
-        Ok(Self::Commit { repository, commit: commit.trim().to_owned(), below: String::new() })
+        Ok(Self::of_commit(repository, commit.trim()))
+    }
+
+    /// A commit by its full id, in the repository with this top folder.
+    #[must_use]
+    pub fn of_commit(repository: &Path, id: &str) -> Self {
+        let (repository, commit) = (repository.to_owned(), id.to_owned());
+        Self::Commit { repository, commit, below: String::new() }
     }
 
     /// The tree of a folder inside of this one; of nothing, this one.
