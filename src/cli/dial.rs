@@ -28,6 +28,10 @@ pub(crate) struct Args {
 
 /// Connects and hands over; gives the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+    // Without the ssh that asked nobody waits for the connection.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .map_err(std::io::Error::from)?;
     let made = dial(&args.host, args.port, Duration::from_secs(args.seconds));
     let told = made.and_then(|connection| {
         hand_over(&connection, rustix::stdio::stdout())

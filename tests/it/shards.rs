@@ -108,7 +108,8 @@ fn a_doubled_shard_passes_only_when_it_is_the_same() {
     assert!(merge(&request(&repository), Some("a"), std::slice::from_ref(&folder)).is_ok());
     let twin = folder.join("twin/shard.json");
     let mut changed: Value = serde_json::from_str(&fs::read_to_string(&twin).unwrap()).unwrap();
-    changed["runs"][0]["again"] = Value::Null;
+    let runs = changed["runs"].as_array_mut().unwrap();
+    runs.iter_mut().find(|run| !run["again"].is_null()).unwrap()["again"] = Value::Null;
     fs::write(&twin, reseal(changed)).unwrap();
     refused(&repository, &folder, "shard 1/2 is there twice and differs");
     let foreign = edited(HARMFUL);
