@@ -101,8 +101,8 @@ pub fn find(name: &str, project: Option<&Project>) -> Result<Target, TargetError
 
 /// Prepares the ways to a target's hosts.
 ///
-/// `program` is cellgate itself: the agent of a local target, and what answers `ssh-add`. Relative
-/// local folders are below `folder`.
+/// `program` is cellgate itself: the agent of a local target, what answers `ssh-add`, and what makes
+/// connections for ssh. Relative local folders are below `folder`.
 ///
 /// # Errors
 /// [`TargetError`], with all problems of the settings at once.
