@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use cellgate::agent::fault::Fault;
 use cellgate::agent::{Refused, Settings, World, examine, guard, serve, watch};
-use cellgate::wire::RefusalCode;
+use cellgate::wire::{RefusalCode, widen};
 use clap::Subcommand;
 use std::fs::File;
 use std::io::{self, Write};
@@ -105,6 +105,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
             Err(refused) => told(&refused, out),
         },
         Some(Act::SelfTest { .. }) | None => {
+            widen(io::stdin());
             let switched = serve(&world, io::stdin(), &mut *out)
                 .map_err(|error| Failure::tool("the conversation", &error))?;
             let Some(token) = switched else { return Ok(0) };

@@ -2,12 +2,13 @@
 //!
 //! A frame is two lengths, a checksum, a JSON header and raw bytes. `frame` turns frames into bytes
 //! and back, `greeting` finds the other side behind a banner and agrees on a version, `message` says
-//! what can be asked and answered. Every length is bounded before anything is allocated. Knows
-//! neither SSH nor disks.
+//! what can be asked and answered, `pipe` widens what they go through. Every length is bounded before
+//! anything is allocated. Knows neither SSH nor disks.
 
 mod frame;
 mod greeting;
 mod message;
+mod pipe;
 mod raw;
 mod status;
 
@@ -20,5 +21,6 @@ pub use message::{
     Base, CHUNK_BYTES, Envelope, Intent, MAX_OWNER_CHARS, Missing, Owner, Plan, Refusal,
     RefusalCode, Reply, Request, n_chunks,
 };
+pub use pipe::widen;
 pub use raw::MAX_DEFLATED_BYTES;
 pub use status::{Damage, LockStatus, PendingStatus, ServerStatus};

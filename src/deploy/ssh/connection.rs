@@ -9,6 +9,7 @@ use super::super::transport::{Channel, Said};
 use super::classify::{Attempt, classify, classify_channel, quoted};
 use super::failure::{SshError, Unverified};
 use super::{Answer, Client, config, master, program};
+use crate::wire::widen;
 use openssh::{ChildStderr, ChildStdout, Session, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Cursor;
@@ -72,6 +73,7 @@ impl Connection {
         let (Some(writer), Some(mut reader), Some(stderr)) = streams else {
             return Err(failed(openssh::Error::Disconnected));
         };
+        widen(&writer);
         let said = Said::default();
         let listener = tokio::spawn(listen(stderr, said.clone()));
         let limit = self.client.limits.first_word;
