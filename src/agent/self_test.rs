@@ -1,8 +1,10 @@
 //! Self test: a release shows that it gives the numbers that it was approved with.
 //!
 //! `examine` is what the release's own program does: it measures its engine fingerprint, reads its
-//! profiles and compares what their networks find with what the packer's machine found. `run` starts that program out of the staged release, bounded in time and words, and
-//! compares what it says with the manifest. Nothing of it is believed that the manifest does not say.
+//! profiles and rehearses each: what the classical path gives is told as a digest, what a network finds
+//! is compared with what the packer's machine found. `run` starts that program out of the staged release,
+//! bounded in time and words, and compares what it says with the manifest. Nothing of it is believed that
+//! the manifest does not say.
 
 use super::fault::Point;
 use super::refuse::{Refused, failed, refusal};
@@ -14,11 +16,13 @@ use crate::params::{Loaded, load_all};
 use crate::project;
 use crate::release::{PROGRAM, Release};
 use crate::revision::Tree;
+use crate::run::RunError;
 use crate::run::fingerprint;
 use crate::run::models::Models;
 use crate::run::ready::Ready;
-use crate::run::rehearsal::{difference as difference_of_labels, rehearse};
+use crate::run::rehearsal::{difference as difference_of_labels, rehearsal_digest, rehearse};
 use crate::wire::RefusalCode;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::path::Path;
@@ -32,6 +36,8 @@ pub const SCHEMA: &str = "cellgate/self-test/v1";
 const MAX_TIME: Duration = Duration::from_secs(300);
 /// Most bytes of what a program says.
 const MAX_SAID_BYTES: u64 = 1 << 20;
+/// Most complaints of a program.
+const MAX_FINDINGS: usize = 20;
 /// Most characters of what a program complains of that are told.
 const SHOWN_CHARS: usize = 300;
 /// Between two looks at a program that runs.
@@ -57,6 +63,9 @@ pub struct TestedProfile {
     pub name: String,
     /// Digest of the validated profile.
     pub params_digest: Digest,
+    /// Digest of what it gives in its rehearsal; none for a network, and for what cannot be run, which
+    /// is a finding.
+    pub rehearsal_digest: Option<Digest>,
 }
 
 /// Examines the release in a folder with the program that runs.
@@ -71,18 +80,24 @@ pub fn examine(release: &Path) -> SelfTest {
     let models = Models::new(&tree, &folder, None);
     let networks = profiles.iter().filter_map(|loaded| of_network(&tree, loaded, models));
     let findings = findings.chain(networks);
-    SelfTest {
-        schema: SCHEMA.to_owned(),
-        engine_fingerprint: fingerprint::measured(),
-        profiles: profiles
-            .iter()
-            .map(|one| TestedProfile {
-                name: one.params.name.clone(),
-                params_digest: one.params.digest(),
-            })
-            .collect(),
-        findings: findings.take(20).collect(),
-    }
+    // Small fields leave processors without work now and then.
+    let (engine_fingerprint, rehearsed): (Digest, Vec<_>) =
+        rayon::join(fingerprint::measured, || {
+            profiles.par_iter().map(|loaded| rehearsal_digest(&loaded.params)).collect()
+        });
+    let why = |(one, told): (&Loaded, &Result<Option<Digest>, RunError>)| {
+        let error = told.as_ref().err()?;
+        Some(format!("`{}` cannot be rehearsed: {error}", one.params.name))
+    };
+    let findings = findings.chain(profiles.iter().zip(&rehearsed).filter_map(why));
+    let findings = findings.take(MAX_FINDINGS).collect();
+    let tested = profiles.iter().zip(rehearsed).map(|(one, rehearsed)| TestedProfile {
+        name: one.params.name.clone(),
+        params_digest: one.params.digest(),
+        rehearsal_digest: rehearsed.ok().flatten(),
+    });
+    let profiles = tested.collect();
+    SelfTest { schema: SCHEMA.to_owned(), engine_fingerprint, profiles, findings }
 }
 
 /// What is wrong with a profile's network on this machine: its weights, or what it finds.
@@ -183,6 +198,17 @@ fn difference(told: &SelfTest, release: &Release) -> Option<String> {
                     profile.name,
                     found.params_digest.short(),
                     profile.params_digest.short()
+                ));
+            }
+            Some(found) if found.rehearsal_digest != profile.rehearsal_digest => {
+                let shown = |digest: Option<Digest>| {
+                    digest.map_or_else(|| "nothing".to_owned(), |digest| digest.short())
+                };
+                return Some(format!(
+                    "the profile `{}` gives other numbers there: {} instead of {}",
+                    profile.name,
+                    shown(found.rehearsal_digest),
+                    shown(profile.rehearsal_digest)
                 ));
             }
             Some(_) => {}

@@ -25,9 +25,10 @@ use crate::run::cache::Cache;
 use crate::run::fingerprint;
 use crate::run::models::{ModelError, Models, card_path, weights_path};
 use crate::run::ready::Ready;
-use crate::run::rehearsal::rehearse;
+use crate::run::rehearsal::{rehearsal_digest, rehearse};
 use crate::validate::known_measurements;
 use crate::yaml::MAX_HAND_WRITTEN_BYTES;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -84,7 +85,7 @@ pub enum PackError {
     /// A network is not to be had.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A network does not run.
+    /// A profile does not run.
     #[error("profile `{profile}` cannot be rehearsed: {why}")]
     Rehearsal {
         /// The profile.
@@ -220,12 +221,19 @@ impl Approved {
             mode: Mode::Program,
             content: Content::File(self.program.clone()),
         });
-        let released = profiles.iter().map(|(path, loaded)| ReleasedProfile {
-            name: loaded.params.name.clone(),
-            path: path.clone(),
-            params_digest: loaded.params.digest(),
-            dataset_digest: self.binding.subject(&loaded.params.name).dataset,
-        });
+        let released = |(path, loaded): &(String, Loaded)| {
+            let name = loaded.params.name.clone();
+            let rehearsed = rehearsal_digest(&loaded.params).map_err(not_rehearsed(&name))?;
+            Ok(ReleasedProfile {
+                path: path.clone(),
+                params_digest: loaded.params.digest(),
+                dataset_digest: self.binding.subject(&name).dataset,
+                rehearsal_digest: rehearsed,
+                name,
+            })
+        };
+        let released: Result<Vec<ReleasedProfile>, PackError> =
+            profiles.par_iter().map(released).collect();
         let manifest = Manifest {
             schema: release::SCHEMA.to_owned(),
             target_triple: self.target_triple.clone(),
@@ -233,7 +241,7 @@ impl Approved {
             commit: self.commit.clone(),
             engine_fingerprint: engine,
             policy_digest: self.binding.policy_digest,
-            profiles: released.collect(),
+            profiles: released?,
             files: Vec::new(),
         };
         let package = Package::build(manifest, entries)?;
@@ -354,15 +362,20 @@ fn networks(
     Ok(entries.into_iter().map(|(path, bytes)| data(&path, bytes)).collect())
 }
 
+/// A profile's rehearsal failed.
+fn not_rehearsed<E: std::fmt::Display>(profile: &str) -> impl FnOnce(E) -> PackError {
+    let profile = profile.to_owned();
+    move |error| PackError::Rehearsal { profile, why: error.to_string() }
+}
+
 /// What each network finds here in a drawn field, for the server to compare with.
 fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<Entry>, PackError> {
     let mut entries = Vec::new();
     for (_, loaded) in profiles.iter().filter(|(_, loaded)| loaded.params.unet.is_some()) {
         let name = loaded.params.name.clone();
         let ready = Ready::load(&loaded.params, models)?;
-        let failed = |why: String| PackError::Rehearsal { profile: name.clone(), why };
-        let run = rehearse(&ready).map_err(|error| failed(error.to_string()))?;
-        let bytes = encode_labels(&run.labels).map_err(|error| failed(error.to_string()))?;
+        let run = rehearse(&ready).map_err(not_rehearsed(&name))?;
+        let bytes = encode_labels(&run.labels).map_err(not_rehearsed(&name))?;
         let ending = labels_extension(&run.labels);
         entries.push(data(&format!("reference/{name}_labels.{ending}"), bytes));
     }

@@ -73,6 +73,9 @@ pub struct ReleasedProfile {
     pub params_digest: Digest,
     /// Digest of what it was tried on when it was approved; none when nothing tried it.
     pub dataset_digest: Option<Digest>,
+    /// Digest of what it gives in its rehearsal, labels and table; none for a network, whose labels lie
+    /// beside its reference.
+    pub rehearsal_digest: Option<Digest>,
 }
 
 /// A file of a release.

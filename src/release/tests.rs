@@ -18,6 +18,7 @@ pub(crate) fn package(sequence: u64, program: &str, extra: &[(&str, &str)]) -> P
             path: "params/p.yaml".to_owned(),
             params_digest: Digest::of_bytes(b"params"),
             dataset_digest: None,
+            rehearsal_digest: None,
         }],
         files: Vec::new(),
     };

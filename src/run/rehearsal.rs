@@ -1,13 +1,16 @@
-//! Rehearsal: a profile on one drawn field, to see that a network gives the same elsewhere.
+//! Rehearsal: a profile on one drawn field, to see that it gives the same elsewhere.
 //!
-//! Networks compute with floats whose last bits differ between processors, so that what they give
-//! on two machines is compared within a tolerance. The classical path needs none: its fingerprint
-//! is the same to the bit.
+//! What the classical path gives is the same to the bit everywhere, so that a digest of it is compared.
+//! Networks compute with floats whose last bits differ between processors: what they give on two
+//! machines is compared within a tolerance.
 
+use super::models::Models;
 use super::ready::Ready;
-use super::{FieldRun, RunError};
+use super::{FieldRun, RunError, digest_of};
 use crate::accuracy::score_field;
 use crate::dataset::phantom::Phantom;
+use crate::digest::Digest;
+use crate::params::Params;
 use crate::raster::Labels;
 
 /// Least part of the nuclei that both machines must find, as F1 at an overlap of 0.5.
@@ -23,6 +26,19 @@ pub const MIN_DICE: f64 = 0.995;
 pub fn rehearse(ready: &Ready<'_>) -> Result<FieldRun, RunError> {
     let phantom = Phantom::new(ready.params().image.modality, 1);
     ready.run(&phantom.draw().image, Phantom::pixel_size())
+}
+
+/// Digest of labels and table that a profile gives in its rehearsal; `None` for a network, which gives
+/// them only nearly.
+///
+/// # Errors
+/// [`RunError`].
+pub fn rehearsal_digest(params: &Params) -> Result<Option<Digest>, RunError> {
+    if params.unet.is_some() {
+        return Ok(None);
+    }
+    let run = rehearse(&Ready::new(params, Models::default()))?;
+    Ok(Some(digest_of(&run)))
 }
 
 /// How labels differ from those that were expected; `None` within the tolerance.

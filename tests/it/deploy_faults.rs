@@ -23,6 +23,10 @@ use std::time::{Duration, Instant};
 const ACTIONS: [&str; 3] = ["kill", "eio", "enospc"];
 /// Cases that run at a time.
 const N_WORKERS: usize = 4;
+/// How often a story is told to see what it always passes: the agents of switch and confirmation run
+/// beside each other, and which of them finds what still to do differs from one telling to the next.
+const N_TELLINGS: usize = 4;
+
 /// Steps that only a journal of megabytes passes; tests of the journal itself try them.
 const ELSEWHERE: [Point; 1] = [Point::JournalTurn];
 
@@ -48,6 +52,14 @@ pub(crate) struct Scene {
     pub(crate) server: Server,
     pub(crate) package: Arc<Package>,
     pub(crate) base: Option<Digest>,
+}
+
+impl Scene {
+    /// The same scene on a server of its own.
+    fn again(&self) -> Self {
+        let server = Server::copy(&self.server);
+        Self { server, package: self.package.clone(), base: self.base }
+    }
 }
 
 pub(crate) fn hasty(key: &str) -> Options {
@@ -248,15 +260,35 @@ fn trials(story: Story, passages: &BTreeMap<String, u32>) -> Vec<Trial> {
 fn run(trial: &Trial, template: &Scene) -> i32 {
     let Trial { story, point, action, nth } = trial;
     let case = format!("{story:?}: {point}:{action}:{nth}");
-    let server = Server::copy(&template.server);
-    let scene = Scene { server, package: template.package.clone(), base: template.base };
-    let fault = format!("{point}:{action}:{nth}");
-    let (code, said, _) = tell(*story, &scene, &["--fault", &fault]);
-    let fired = said.iter().any(|text| text.contains("fired"));
-    assert!(fired, "{case}: the fault did not fire, code {code}");
-    assert_kept(*story, &scene, code, &case);
-    assert_converges(*story, &scene, &case);
-    code
+    for _ in 0..N_TELLINGS {
+        let scene = template.again();
+        let fault = format!("{point}:{action}:{nth}");
+        let (code, said, _) = tell(*story, &scene, &["--fault", &fault]);
+        let fired = said.iter().any(|text| text.contains("fired"));
+        assert!(fired || code == 0, "{case}: the fault did not fire, code {code}");
+        assert_kept(*story, &scene, code, &case);
+        assert_converges(*story, &scene, &case);
+        if fired {
+            return code;
+        }
+    }
+    panic!("{case}: the fault never fired");
+}
+
+/// The passages of a story without a fault, by step: as many as every telling has.
+fn passages(story: Story, template: &Scene) -> BTreeMap<String, u32> {
+    let mut least: Option<BTreeMap<String, u32>> = None;
+    for _ in 0..N_TELLINGS {
+        let (code, _, passages) = tell(story, &template.again(), &["--trace"]);
+        assert_eq!(code, 0, "{story:?} without a fault");
+        let fewer = |mut least: BTreeMap<String, u32>| {
+            least.retain(|point, _| passages.contains_key(point));
+            least.iter_mut().for_each(|(point, n)| *n = passages[point].min(*n));
+            least
+        };
+        least = Some(least.map_or_else(|| passages.clone(), fewer));
+    }
+    least.unwrap_or_default()
 }
 
 #[test]
@@ -267,11 +299,7 @@ fn after_any_fault_the_former_release_or_the_new_one_is_active() {
     let mut passed = BTreeSet::new();
     for story in [First, Next, Heal, Torn, Back, Guard] {
         let template = scene(story);
-        let copy = Server::copy(&template.server);
-        let watched =
-            Scene { server: copy, package: template.package.clone(), base: template.base };
-        let (code, _, passages) = tell(story, &watched, &["--trace"]);
-        assert_eq!(code, 0, "{story:?} without a fault");
+        let passages = passages(story, &template);
         let known = passed.clone();
         passed.extend(passages.keys().cloned());
         // A story other than the first two is told for the steps that it adds.
@@ -358,9 +386,7 @@ fn a_client_that_dies_at_any_byte_leaves_the_former_release_or_the_new_one() {
             scope.spawn(|| {
                 while let Some(mishap) = { queue.lock().unwrap().pop() } {
                     let case = format!("{mishap:?} of {n_sent} and {n_heard}");
-                    let server = Server::copy(&template.server);
-                    let scene =
-                        Scene { server, package: template.package.clone(), base: template.base };
+                    let scene = template.again();
                     let transport = Mishapped::new(scene.server.agent(&[]), mishap);
                     let told = block_on(deploy(&transport, &scene.package, &hasty("k")));
                     // What was told as unknown may still be rolled back; the rest holds at once.

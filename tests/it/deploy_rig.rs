@@ -16,6 +16,7 @@ use cellgate::release::{
     SCHEMA,
 };
 use cellgate::revision::Tree;
+use cellgate::run::rehearsal::rehearsal_digest;
 use cellgate::source::Source;
 use cellgate::validate::known_measurements;
 use cellgate::wire::Owner;
@@ -191,8 +192,9 @@ impl Studio {
         weights: &[(&str, Vec<u8>)],
     ) -> Arc<Package> {
         let profile = profile(sequence);
-        let params_digest =
-            of_text(&Source::new("p.yaml", profile.clone())).unwrap().params.digest();
+        let params = of_text(&Source::new("p.yaml", profile.clone())).unwrap().params;
+        let params_digest = params.digest();
+        let rehearsal_digest = rehearsal_digest(&params).unwrap();
         let policy_digest = policy_digest(&profile);
         if self.is_approving {
             self.approve(Action::Approve, params_digest, policy_digest, engine_fingerprint);
@@ -200,7 +202,7 @@ impl Studio {
         let told = SelfTest {
             schema: SELF_TEST_SCHEMA.to_owned(),
             engine_fingerprint,
-            profiles: vec![TestedProfile { name: "p".to_owned(), params_digest }],
+            profiles: vec![TestedProfile { name: "p".to_owned(), params_digest, rehearsal_digest }],
             findings: Vec::new(),
         };
         let manifest = Manifest {
@@ -219,6 +221,7 @@ impl Studio {
                 path: "params/p.yaml".to_owned(),
                 params_digest,
                 dataset_digest: None,
+                rehearsal_digest,
             }],
             files: Vec::new(),
         };
