@@ -11,6 +11,7 @@ use crate::deploy_rig::{Recording, Server, Studio, block_on, options};
 use cellgate::agent::fault::Point;
 use cellgate::deploy::Failure;
 use cellgate::deploy::session::{Options, Session};
+use cellgate::deploy::transport::Transport;
 use cellgate::deploy::whole::{deploy, rollback};
 use cellgate::digest::Digest;
 use cellgate::release::Package;
@@ -18,9 +19,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const ACTIONS: [&str; 3] = ["kill", "eio", "enospc"];
+const ACTIONS: [&str; 4] = ["kill", "eio", "enospc", CLIENT];
+/// The agent is stopped at the step, its client dies, and the agent goes on.
+const CLIENT: &str = "client";
+/// After a client's death nobody is told a code: which release is active in the end.
+const FORMER: i32 = -2;
+const NEW: i32 = -3;
+/// Nobody was there to die.
+const NOBODY: i32 = -4;
 /// Cases that run at a time.
 const N_WORKERS: usize = 4;
 /// How often a story is told to see what it always passes: the agents of switch and confirmation run
@@ -146,26 +154,54 @@ pub(crate) fn tell_within(
     }
     let transport = Recording::new(scene.server.agent(options));
     let code = block_on(async {
-        let code = match story {
-            Story::Back => code_of(rollback(&transport, Some(id(&scene.package)), times).await),
-            _ => code_of(deploy(&transport, &scene.package, times).await),
-        };
+        let code = tell_over(&transport, story, scene, times).await;
         if options.contains(&"--fault") {
-            hear(&transport).await;
+            // It comes by another pipe than the answers, and may be read after them.
+            let _ = tokio::time::timeout(Duration::from_secs(5), fired(&transport)).await;
         }
         code
     });
     (code, transport.said(), transport.passages())
 }
 
-/// Waits until an agent has said that its fault fired: that comes by another pipe than its answers,
-/// and may be read after them.
-async fn hear<T>(transport: &Recording<T>) {
-    let until = Instant::now() + Duration::from_secs(5);
-    let is_heard = || transport.said().iter().any(|text| text.contains("fired"));
-    while !is_heard() && Instant::now() < until {
+async fn tell_over<T: Transport>(
+    transport: &T,
+    story: Story,
+    scene: &Scene,
+    times: &Options,
+) -> i32 {
+    match story {
+        Story::Back => code_of(rollback(transport, Some(id(&scene.package)), times).await),
+        _ => code_of(deploy(transport, &scene.package, times).await),
+    }
+}
+
+/// Waits until an agent has said that its fault fired.
+async fn fired<T>(transport: &Recording<T>) {
+    while !has_fired(&transport.said()) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+fn has_fired(said: &[String]) -> bool {
+    said.iter().any(|text| text.contains("fired"))
+}
+
+/// Tells a story whose client dies when an agent comes to a step, where the agent stops and goes on
+/// when the client is gone; gives which release is active in the end, and what agents said.
+fn tell_orphaned(story: Story, scene: &Scene, stop: &str) -> (i32, Vec<String>) {
+    let transport = Recording::new(scene.server.agent(&["--fault", stop]));
+    let times = hasty("k");
+    // The conversation ends in the middle of whatever was asked.
+    block_on(async {
+        tokio::select! {
+            _ = tell_over(&transport, story, scene, &times) => {}
+            () = fired(&transport) => {}
+        }
+    });
+    scene.server.outlive_agents();
+    let is_new = scene.server.pointed("current") == Some(id(&scene.package));
+    (if is_new { NEW } else { FORMER }, transport.said())
 }
 
 pub(crate) fn code_of<T>(told: Result<T, Failure>) -> i32 {
@@ -250,6 +286,7 @@ fn trials(story: Story, passages: &BTreeMap<String, u32>) -> Vec<Trial> {
     for (point, &n) in passages {
         for action in ACTIONS {
             let passages = (1..=n).filter(|&nth| action == "kill" || nth == 1 || nth == n);
+            let passages = passages.filter(|_| action != CLIENT || story != Story::Guard);
             let trial = |nth| Trial { story, point: point.clone(), action, nth };
             trials.extend(passages.map(trial));
         }
@@ -262,10 +299,15 @@ fn run(trial: &Trial, template: &Scene) -> i32 {
     let case = format!("{story:?}: {point}:{action}:{nth}");
     for _ in 0..N_TELLINGS {
         let scene = template.again();
-        let fault = format!("{point}:{action}:{nth}");
-        let (code, said, _) = tell(*story, &scene, &["--fault", &fault]);
-        let fired = said.iter().any(|text| text.contains("fired"));
-        assert!(fired || code == 0, "{case}: the fault did not fire, code {code}");
+        let (code, said) = if *action == CLIENT {
+            tell_orphaned(*story, &scene, &format!("{point}:stop:{nth}"))
+        } else {
+            let fault = format!("{point}:{action}:{nth}");
+            let (code, said, _) = tell(*story, &scene, &["--fault", &fault]);
+            (code, said)
+        };
+        let fired = has_fired(&said);
+        assert!(fired || [0, NEW].contains(&code), "{case}: the fault did not fire, code {code}");
         assert_kept(*story, &scene, code, &case);
         assert_converges(*story, &scene, &case);
         if fired {
@@ -350,6 +392,7 @@ fn compare(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
         for (column, action) in ACTIONS.iter().enumerate() {
             let codes =
                 told.get(&(point.as_str().to_owned(), *action)).cloned().unwrap_or_default();
+            let codes = if codes.is_empty() && *action == CLIENT { [NOBODY].into() } else { codes };
             let words: Vec<String> = codes.iter().map(|code| word(*code)).collect();
             let known: Vec<&str> =
                 cells.get(column).map_or(Vec::new(), |cell| cell.split(", ").collect());
@@ -365,7 +408,13 @@ fn compare(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
 }
 
 fn word(code: i32) -> String {
-    if code == -1 { "guard killed".to_owned() } else { code.to_string() }
+    match code {
+        -1 => "guard killed".to_owned(),
+        FORMER => "former".to_owned(),
+        NEW => "new".to_owned(),
+        NOBODY => "no client".to_owned(),
+        code => code.to_string(),
+    }
 }
 
 #[test]

@@ -20,13 +20,14 @@ use cellgate::run::rehearsal::rehearsal_digest;
 use cellgate::source::Source;
 use cellgate::validate::known_measurements;
 use cellgate::wire::Owner;
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) const CELLGATE: &str = env!("CARGO_BIN_EXE_cellgate");
@@ -69,6 +70,36 @@ impl Server {
     pub(crate) fn agent(&self, options: &[&str]) -> Local {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         Local::new(CELLGATE, self.root()).with_options(&options)
+    }
+
+    /// Lets its agents go on where they were stopped, and waits until none is left.
+    #[track_caller]
+    pub(crate) fn outlive_agents(&self) {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let agents = self.agents();
+            if agents.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < until, "an agent never ends");
+            for agent in agents {
+                // It may have ended meanwhile.
+                let _ = kill_process(agent, Signal::CONT);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The processes that name its root; what has ended and is not waited for yet names nothing.
+    fn agents(&self) -> Vec<Pid> {
+        let root = self.root();
+        let pid_of = |entry: fs::DirEntry| {
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let is_agent = String::from_utf8_lossy(&line).contains(root.to_str()?);
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            is_agent.then(|| Pid::from_raw(pid)).flatten()
+        };
+        fs::read_dir("/proc").unwrap().flatten().filter_map(pid_of).collect()
     }
 
     /// Its guard, as a timer starts it.
