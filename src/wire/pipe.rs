@@ -2,24 +2,28 @@
 
 use std::os::fd::AsFd;
 
-/// Bytes that a pipe holds: what the system lets everybody have.
+/// Bytes that a pipe holds: what Linux lets everybody have.
+#[cfg(target_os = "linux")]
 const PIPE_BYTES: usize = 1 << 20;
 
 /// Lets a pipe hold a chunk, so that whoever fills it and whoever empties it wait for each other
 /// less: a pipe as it is made holds 64 KiB.
 ///
-/// What is no pipe, or may not be wider, stays as it is.
+/// What is no pipe, may not be wider or cannot be on this system stays as it is.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "nothing to ask for"))]
 pub fn widen(pipe: impl AsFd) {
+    #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn a_pipe_takes_a_chunk_that_nobody_reads() {
+        use std::io::Write as _;
         let (reader, mut writer) = std::io::pipe().unwrap();
         widen(&writer);
         assert_eq!(rustix::pipe::fcntl_getpipe_size(&reader).unwrap(), PIPE_BYTES);
