@@ -123,10 +123,10 @@ fn labels(image: &Image, params: &Params, watch: &mut Watch) -> Result<Labels, B
     watch.lap("smooth");
     let components = plan.foreground(&signal);
     watch.lap("threshold, mask, components");
-    let nuclei = plan.split(&components, &signal, None);
-    let nuclei = plan.cleaning.keep(nuclei, (image.width(), image.height()));
+    let size = (image.width(), image.height());
+    let nuclei = plan.split(&components, size, &plan.landscape(signal, None));
+    let nuclei = plan.cleaning.keep(nuclei, size);
     watch.lap("split");
-    drop(signal);
     let resampling = Resampling::between(None, None);
     let labels = resampling.paint(&nuclei, image.width(), image.height());
     watch.lap("paint");

@@ -6,7 +6,7 @@
 use crate::raster::{Image, Labels};
 use crate::units::PixelSize;
 use crate::vectors::wide;
-use png::{BitDepth, ColorType, Compression, PixelDimensions, Unit};
+use png::{BitDepth, ColorType, Compression, Filter, PixelDimensions, Unit};
 use std::io::Cursor;
 use tiff::encoder::compression::DeflateLevel;
 use tiff::encoder::{Compression as TiffCompression, Predictor, TiffEncoder, colortype};
@@ -41,7 +41,10 @@ pub fn encode_labels(labels: &Labels) -> Result<Vec<u8>, EncodeError> {
                 *bytes = (*label as u16).to_be_bytes();
             }
         });
-        return png(width, height, (ColorType::Grayscale, BitDepth::Sixteen), None, &samples);
+        // Most labels are those above them; trying other filters takes longer than it saves.
+        let filter = Some(Filter::Up);
+        let form = (ColorType::Grayscale, BitDepth::Sixteen, filter);
+        return png(width, height, form, None, &samples);
     }
     let mut file = Cursor::new(Vec::new());
     TiffEncoder::new(&mut file)?
@@ -59,8 +62,9 @@ pub fn encode_image(image: &Image, pixel_size: Option<PixelSize>) -> Result<Vec<
     let (width, height) = (image.width(), image.height());
     let big_endian =
         |samples: &[u16]| -> Vec<u8> { samples.iter().flat_map(|s| s.to_be_bytes()).collect() };
-    let write =
-        |color, depth, samples: &[u8]| png(width, height, (color, depth), pixel_size, samples);
+    let write = |color, depth, samples: &[u8]| {
+        png(width, height, (color, depth, None), pixel_size, samples)
+    };
     match image {
         Image::Gray8(raster) => write(ColorType::Grayscale, BitDepth::Eight, raster.samples()),
         Image::Rgb8(raster) => {
@@ -84,7 +88,7 @@ fn fits16(labels: &Labels) -> bool {
 fn png(
     width: u32,
     height: u32,
-    (color, depth): (ColorType, BitDepth),
+    (color, depth, filter): (ColorType, BitDepth, Option<Filter>),
     pixel_size: Option<PixelSize>,
     samples: &[u8],
 ) -> Result<Vec<u8>, EncodeError> {
@@ -93,6 +97,9 @@ fn png(
     encoder.set_color(color);
     encoder.set_depth(depth);
     encoder.set_compression(Compression::Fast);
+    if let Some(filter) = filter {
+        encoder.set_filter(filter);
+    }
     if let Some(pixel) = pixel_size {
         let per_meter = pixel.px_per_m().round() as u32;
         encoder.set_pixel_dims(Some(PixelDimensions {

@@ -5,9 +5,11 @@ use crate::params::{Channel, Stains};
 use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
 
-/// A channel of an image, read pixel by pixel in its unit: brightness 0 to 1, or optical density.
+/// Channels of an image, read pixel by pixel in their units: brightness 0 to 1, or optical density.
 pub struct Reader<'a> {
     image: &'a Image,
+    /// The channels that are read, one after the other.
+    pub channels: Vec<Channel>,
     source: Source,
 }
 
@@ -15,93 +17,177 @@ enum Source {
     /// Brightness.
     Brightness,
     /// A weighted sum of optical densities.
-    Sum(SumTables),
+    Sum(SumTables<1>),
+    /// Two of them, which cost as much as one.
+    Sums(SumTables<2>),
     /// Another mixture of optical densities.
     Mixture(DensityTables, Mixture),
 }
 
-/// What each sample value of each color adds to a channel.
-struct SumTables([Vec<f64>; 3]);
+/// What each sample value of each color adds to `C` channels.
+struct SumTables<const C: usize>([Vec<[f64; C]>; 3]);
 
-impl SumTables {
+impl<const C: usize> SumTables<C> {
+    fn new(weights: [[f64; 3]; C], densities: &DensityTables) -> Self {
+        let table = |color: usize| {
+            let added = |density: &f64| weights.map(|weights| weights[color] * density);
+            densities.of_color(color).iter().map(added).collect()
+        };
+        Self([table(0), table(1), table(2)])
+    }
+
     /// The tables of images whose samples have `N` values; `None` when they are for others.
-    fn of_values<const N: usize>(&self) -> Option<[&[f64; N]; 3]> {
+    fn of_values<const N: usize>(&self) -> Option<[&[[f64; C]; N]; 3]> {
         let Self([red, green, blue]) = self;
         Some([red.as_array()?, green.as_array()?, blue.as_array()?])
     }
 }
 
+/// What is known of one channel of an object.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Intensity {
+    /// Mean, population standard deviation, minimum, maximum and sum.
+    pub statistics: [f64; 5],
+    /// Median, first and third quartile, if they were asked for.
+    pub quartiles: Option<[f64; 3]>,
+}
+
+/// Values of an object's pixels, used again for the next object.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    single: Vec<[f64; 1]>,
+    paired: Vec<[f64; 2]>,
+}
+
 impl<'a> Reader<'a> {
-    /// Prepares to read a channel; `None` when the image does not have it.
+    /// Prepares to read channels, in their order; those that the image does not have are left out.
     #[must_use]
-    pub fn new(image: &'a Image, channel: Channel, stains: Option<&Stains>) -> Option<Self> {
-        if channel == Channel::Gray {
-            return Some(Self { image, source: Source::Brightness });
+    pub fn of_channels(
+        image: &'a Image,
+        channels: &[Channel],
+        stains: Option<&Stains>,
+    ) -> Vec<Self> {
+        let needs_densities = channels.iter().any(|&channel| channel != Channel::Gray);
+        let stains = stains.filter(|_| image.is_color() && needs_densities);
+        let densities = stains.map(|stains| {
+            (stains, DensityTables::new(stains.background, image.max_value() as u16))
+        });
+        let mut readers: Vec<Self> = Vec::new();
+        // Weights of the last reader, if it is a sum that waits for another.
+        let mut single: Option<[f64; 3]> = None;
+        for &channel in channels {
+            let source = if channel == Channel::Gray {
+                single = None;
+                Source::Brightness
+            } else {
+                let Some((stains, densities)) = &densities else { continue };
+                match Mixture::of_channel(channel, stains) {
+                    Some(Mixture::Linear(two)) => {
+                        if let Some((reader, one)) = readers.last_mut().zip(single.take()) {
+                            reader.source = Source::Sums(SumTables::new([one, two], densities));
+                            reader.channels.push(channel);
+                            continue;
+                        }
+                        single = Some(two);
+                        Source::Sum(SumTables::new([two], densities))
+                    }
+                    Some(mixture) => {
+                        single = None;
+                        Source::Mixture(densities.clone(), mixture)
+                    }
+                    None => continue,
+                }
+            };
+            readers.push(Self { image, channels: vec![channel], source });
         }
-        let stains = stains.filter(|_| image.is_color())?;
-        let mixture = Mixture::of_channel(channel, stains)?;
-        let tables = DensityTables::new(stains.background, image.max_value() as u16);
-        let source = match mixture {
-            Mixture::Linear(weights) => Source::Sum(SumTables([0, 1, 2].map(|color| {
-                tables.of_color(color).iter().map(|density| weights[color] * density).collect()
-            }))),
-            Mixture::PositiveParts(..) => Source::Mixture(tables, mixture),
-        };
-        Some(Self { image, source })
+        readers
     }
 
-    /// The values of an object's pixels, in raster order.
-    pub fn values(&self, object: &Object, values: &mut Vec<f64>) {
-        values.clear();
-        // Growing to the size of a large object would leave a trail of smaller buffers.
-        values.reserve(object.n_px() as usize);
-        let max_value = self.image.max_value();
-        match self.image {
-            Image::Gray8(raster) => {
-                collect(object, values, raster, |value| f64::from(value) / max_value);
-            }
-            Image::Gray16(raster) => {
-                collect(object, values, raster, |value| f64::from(value) / max_value);
-            }
-            Image::Rgb8(raster) => self.collect_color::<256, _>(object, values, raster),
-            Image::Rgb16(raster) => self.collect_color::<65_536, _>(object, values, raster),
-        }
-    }
-
-    fn collect_color<const N: usize, T: Copy + Into<u32> + Into<usize>>(
+    /// What there is to know of each channel over the pixels of an object.
+    #[must_use]
+    pub fn intensities(
         &self,
         object: &Object,
-        values: &mut Vec<f64>,
-        raster: &Raster<[T; 3]>,
+        wants_quartiles: bool,
+        scratch: &mut Scratch,
+    ) -> Vec<Intensity> {
+        match self.image {
+            Image::Gray8(raster) => {
+                self.of_gray(object, raster, scratch);
+            }
+            Image::Gray16(raster) => {
+                self.of_gray(object, raster, scratch);
+            }
+            Image::Rgb8(raster) => self.of_color::<256, _>(object, raster, scratch),
+            Image::Rgb16(raster) => self.of_color::<65_536, _>(object, raster, scratch),
+        }
+        if matches!(self.source, Source::Sums(_)) {
+            summed_up(&scratch.paired, wants_quartiles)
+        } else {
+            summed_up(&scratch.single, wants_quartiles)
+        }
+    }
+
+    fn of_gray<T: Copy + Into<f64>>(
+        &self,
+        object: &Object,
+        raster: &Raster<T>,
+        scratch: &mut Scratch,
     ) {
         let max_value = self.image.max_value();
-        let places = |rgb: [T; 3]| rgb.map(Into::<usize>::into);
+        collect(object, &mut scratch.single, raster, |value| [value.into() / max_value]);
+    }
+
+    fn of_color<const N: usize, T: Copy + Into<u32> + Into<usize>>(
+        &self,
+        object: &Object,
+        raster: &Raster<[T; 3]>,
+        scratch: &mut Scratch,
+    ) {
+        let max_value = self.image.max_value();
         match &self.source {
-            Source::Brightness => {
-                collect(object, values, raster, |rgb| {
-                    brightness(rgb.map(Into::<u32>::into), max_value)
-                });
-            }
+            Source::Brightness => collect(object, &mut scratch.single, raster, |rgb| {
+                [brightness(rgb.map(Into::<u32>::into), max_value)]
+            }),
             Source::Sum(tables) => {
-                let Some([red, green, blue]) = tables.of_values::<N>() else { return };
-                collect(object, values, raster, |rgb| {
-                    let [r, g, b] = places(rgb);
-                    red[r] + green[g] + blue[b]
-                });
+                collect_sums::<N, 1, _>(object, &mut scratch.single, raster, tables)
+            }
+            Source::Sums(tables) => {
+                collect_sums::<N, 2, _>(object, &mut scratch.paired, raster, tables)
             }
             Source::Mixture(tables, mixture) => {
-                collect(object, values, raster, |rgb| mixture.value(tables.of(places(rgb))));
+                collect(object, &mut scratch.single, raster, |rgb| {
+                    [mixture.value(tables.of(rgb.map(Into::<usize>::into)))]
+                });
             }
         }
     }
 }
 
-fn collect<T: Copy>(
+fn collect_sums<const N: usize, const C: usize, T: Copy + Into<usize>>(
     object: &Object,
-    values: &mut Vec<f64>,
-    raster: &Raster<T>,
-    value: impl Fn(T) -> f64,
+    values: &mut Vec<[f64; C]>,
+    raster: &Raster<[T; 3]>,
+    tables: &SumTables<C>,
 ) {
+    let Some([red, green, blue]) = tables.of_values::<N>() else { return values.clear() };
+    collect(object, values, raster, |rgb| {
+        let [r, g, b] = rgb.map(Into::<usize>::into);
+        let (red, green, blue) = (red[r], green[g], blue[b]);
+        std::array::from_fn(|channel| red[channel] + green[channel] + blue[channel])
+    });
+}
+
+/// The values of an object's pixels, in raster order.
+fn collect<T: Copy, const C: usize>(
+    object: &Object,
+    values: &mut Vec<[f64; C]>,
+    raster: &Raster<T>,
+    value: impl Fn(T) -> [f64; C],
+) {
+    values.clear();
+    // Growing to the size of a large object would leave a trail of smaller buffers.
+    values.reserve(object.n_px() as usize);
     for run in &object.runs {
         let row = &raster.row(run.y)[run.start as usize..run.end as usize];
         values.extend(row.iter().map(|&sample| value(sample)));
@@ -113,47 +199,47 @@ fn brightness(rgb: [u32; 3], max_value: f64) -> f64 {
     f64::from(weighed) / (10_000.0 * max_value)
 }
 
-/// Mean, population standard deviation, minimum, maximum and sum of each channel.
-///
-/// # Shapes
-/// `channels`: as many values each.
-#[must_use]
-pub fn statistics(channels: &[Vec<f64>]) -> Vec<[f64; 5]> {
-    // A sum waits for the one before it; those of two channels can be made meanwhile.
-    let (pairs, rest) = channels.as_chunks::<2>();
-    let of_pairs = pairs.iter().flat_map(|[one, two]| of_several([one, two]));
-    of_pairs.chain(rest.iter().flat_map(|one| of_several([one]))).collect()
+/// Statistics of each channel, and quartiles if they are wanted.
+fn summed_up<const C: usize>(values: &[[f64; C]], wants_quartiles: bool) -> Vec<Intensity> {
+    let of_channel = |channel: usize, statistics: [f64; 5]| {
+        let quartiles = wants_quartiles.then(|| {
+            let mut values: Vec<f64> = values.iter().map(|values| values[channel]).collect();
+            quartiles(&mut values)
+        });
+        Intensity { statistics, quartiles }
+    };
+    let channels = statistics(values).into_iter().enumerate();
+    channels.map(|(channel, statistics)| of_channel(channel, statistics)).collect()
 }
 
-fn of_several<const N: usize>(channels: [&Vec<f64>; N]) -> [[f64; 5]; N] {
-    let n_px = channels.iter().map(|values| values.len()).min().unwrap_or(0);
-    let channels = channels.map(|values| &values[..n_px]);
-    let (mut sums, mut spreads) = ([0.0; N], [0.0; N]);
-    let (mut lows, mut highs) = ([f64::INFINITY; N], [f64::NEG_INFINITY; N]);
-    for at in 0..n_px {
-        for (channel, values) in channels.iter().enumerate() {
-            let value = values[at];
+/// Mean, population standard deviation, minimum, maximum and sum of each channel.
+fn statistics<const C: usize>(values: &[[f64; C]]) -> [[f64; 5]; C] {
+    // A sum waits for the one before it; that of another channel is made meanwhile.
+    let (mut sums, mut spreads) = ([0.0; C], [0.0; C]);
+    let (mut lows, mut highs) = ([f64::INFINITY; C], [f64::NEG_INFINITY; C]);
+    for values in values {
+        for channel in 0..C {
+            let value = values[channel];
             sums[channel] += value;
             lows[channel] = if value < lows[channel] { value } else { lows[channel] };
             highs[channel] = if value > highs[channel] { value } else { highs[channel] };
         }
     }
-    let means = sums.map(|sum| sum / n_px as f64);
-    for at in 0..n_px {
-        for (channel, values) in channels.iter().enumerate() {
-            let difference = values[at] - means[channel];
+    let means = sums.map(|sum| sum / values.len() as f64);
+    for values in values {
+        for channel in 0..C {
+            let difference = values[channel] - means[channel];
             spreads[channel] += difference * difference;
         }
     }
     std::array::from_fn(|channel| {
-        let deviation = (spreads[channel] / n_px as f64).sqrt();
+        let deviation = (spreads[channel] / values.len() as f64).sqrt();
         [means[channel], deviation, lows[channel], highs[channel], sums[channel]]
     })
 }
 
 /// Median, first and third quartile; interpolated linearly between ranks. Sorts the values.
-#[must_use]
-pub fn quartiles(values: &mut [f64]) -> [f64; 3] {
+fn quartiles(values: &mut [f64]) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     let quantile = |fraction: f64| {
         let rank = fraction * (values.len() - 1) as f64;

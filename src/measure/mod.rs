@@ -16,7 +16,7 @@ use catalog::{
     INTENSITY_STATISTICS, IntensityStatistic, OPTIONAL_PROPERTIES, PROPERTIES, Property,
     QUARTILE_STATISTICS,
 };
-use intensity::Reader;
+use intensity::{Reader, Scratch};
 use object::{Object, ObjectBits};
 use rayon::prelude::*;
 use shape::Moments;
@@ -193,7 +193,7 @@ pub fn measure(
     let rows: Vec<Row> = objects
         .par_iter()
         .with_min_len(16)
-        .map_init(Vec::new, |pixels, object| bench.row(object, pixels))
+        .map_init(Scratch::default, |scratch, object| bench.row(object, scratch))
         .collect();
     Ok(bench.table(&objects, &rows))
 }
@@ -208,14 +208,13 @@ struct Row {
 struct Bench<'a> {
     image: &'a Image,
     request: &'a Request<'a>,
-    readers: Vec<(Channel, Reader<'a>)>,
+    readers: Vec<Reader<'a>>,
 }
 
 impl<'a> Bench<'a> {
     fn new(image: &'a Image, request: &'a Request<'a>) -> Self {
-        let reader =
-            |&channel: &Channel| Some((channel, Reader::new(image, channel, request.stains)?));
-        Self { image, request, readers: request.channels.iter().filter_map(reader).collect() }
+        let readers = Reader::of_channels(image, request.channels, request.stains);
+        Self { image, request, readers }
     }
 
     fn takes(&self, group: MeasureGroup) -> bool {
@@ -228,7 +227,7 @@ impl<'a> Bench<'a> {
         let mut names: Vec<String> =
             PROPERTIES.iter().filter(on).map(|property| property.name.to_owned()).collect();
         let mut of_channels = |statistics: &[IntensityStatistic]| {
-            for (channel, _) in &self.readers {
+            for channel in self.readers.iter().flat_map(|reader| &reader.channels) {
                 names.extend(statistics.iter().map(|(ending, _)| format!("{channel}_{ending}")));
             }
         };
@@ -243,7 +242,7 @@ impl<'a> Bench<'a> {
         names
     }
 
-    fn row(&self, object: &Object, pixels: &mut Vec<Vec<f64>>) -> Row {
+    fn row(&self, object: &Object, scratch: &mut Scratch) -> Row {
         let mut values = place(object);
         let needs_bits = [MeasureGroup::Shape, MeasureGroup::Crofton];
         let bits = needs_bits.iter().any(|&group| self.takes(group)).then(|| object.bits());
@@ -252,27 +251,23 @@ impl<'a> Bench<'a> {
         }
         let mut quartiles = Vec::new();
         let mut deciding = None;
-        pixels.resize_with(self.readers.len(), Vec::new);
-        for ((_, reader), values) in self.readers.iter().zip(&mut *pixels) {
-            reader.values(object, values);
-        }
-        let statistics = intensity::statistics(pixels);
-        for (((channel, _), pixels), statistics) in self.readers.iter().zip(pixels).zip(statistics)
-        {
-            if self.takes(MeasureGroup::Intensity) {
-                values.extend(statistics.map(Some));
-            }
-            if let Some(classify) =
-                self.request.classify.filter(|c| c.measurement.channel == *channel)
-            {
-                let value = match classify.measurement.statistic {
-                    Statistic::Mean => statistics[0],
-                    Statistic::Max => statistics[3],
-                };
-                deciding = Some(Class::of_value(value, &classify.thresholds));
-            }
-            if self.takes(MeasureGroup::Quartiles) {
-                quartiles.extend(intensity::quartiles(pixels).map(Some));
+        for reader in &self.readers {
+            let wants_quartiles = self.takes(MeasureGroup::Quartiles);
+            let intensities = reader.intensities(object, wants_quartiles, scratch);
+            for (channel, intensity) in reader.channels.iter().zip(intensities) {
+                if self.takes(MeasureGroup::Intensity) {
+                    values.extend(intensity.statistics.map(Some));
+                }
+                if let Some(classify) =
+                    self.request.classify.filter(|c| c.measurement.channel == *channel)
+                {
+                    let value = match classify.measurement.statistic {
+                        Statistic::Mean => intensity.statistics[0],
+                        Statistic::Max => intensity.statistics[3],
+                    };
+                    deciding = Some(Class::of_value(value, &classify.thresholds));
+                }
+                quartiles.extend(intensity.quartiles.into_iter().flatten().map(Some));
             }
         }
         values.append(&mut quartiles);

@@ -72,7 +72,8 @@ fn runs_with_neighbors(line: &[u16]) -> impl Iterator<Item = Range<usize>> {
 /// Buffers that are used again from region to region.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    columns: Vec<u16>,
+    /// Distances along columns; free for something else once the squares are there.
+    pub(super) columns: Vec<u16>,
     beside: Vec<u16>,
     heights: Vec<i16>,
     parabolas: Vec<Parabola>,

@@ -86,8 +86,6 @@ impl Saddle {
 #[derive(Debug, Default)]
 pub struct Basins {
     climbs: Vec<Climb>,
-    /// Number of the basin of each pixel, from 1; 0 outside the region.
-    numbers: Vec<u32>,
     /// The basin that each basin has joined; itself when none.
     parents: Vec<u32>,
     peaks: Vec<Peak>,
@@ -95,24 +93,31 @@ pub struct Basins {
 }
 
 impl Basins {
-    /// Floods a patch.
+    /// Floods a patch; squared distances to the background become numbers of basins, from 1.
     ///
     /// # Shapes
-    /// `relief.levels` and `squares` (squared distances to the background) as `patch.cells`.
-    pub fn flood(&mut self, patch: &Patch, relief: &Relief, squares: &[u32], standing: Standing) {
+    /// `relief.levels` and `places` as `patch.cells`; `places` are 0 outside the region, before and
+    /// after.
+    pub fn flood(
+        &mut self,
+        patch: &Patch,
+        relief: &Relief,
+        places: &mut [u32],
+        standing: Standing,
+    ) {
         wide!(self.find_climbs(patch.width, &relief.levels));
-        self.climb(patch, &relief.levels, squares);
+        self.climb(patch, &relief.levels, places);
         if self.peaks.len() > 2 {
-            self.find_saddles(patch, &relief.levels);
+            self.find_saddles(patch, &relief.levels, places);
             let least_rise = standing.h * relief.levels_per_unit;
-            self.join(patch.width, &relief.levels, least_rise, standing.apart);
+            self.join(patch.width, &relief.levels, places, (least_rise, standing.apart));
         }
     }
 
-    /// Number of the basin that a pixel ended up in; 0 outside the region.
+    /// The basin that a basin ended up in.
     #[must_use]
-    pub fn basin(&self, at: usize) -> u32 {
-        self.parents[self.numbers[at] as usize]
+    pub fn joined(&self, number: u32) -> u32 {
+        self.parents[number as usize]
     }
 
     /// Upper limit of basin numbers.
@@ -156,54 +161,56 @@ impl Basins {
     /// Row by row, from the top and then from the bottom: a pixel has the number of the neighbor that
     /// it climbs to, which nearly always has its own by then. No processor foresees where pixels climb
     /// to, so that choosing must not be a jump.
-    fn climb(&mut self, patch: &Patch, levels: &[u16], squares: &[u32]) {
-        self.numbers.clear();
-        self.numbers.resize(levels.len(), 0);
+    fn climb(&mut self, patch: &Patch, levels: &[u16], places: &mut [u32]) {
         self.parents.clear();
         self.parents.push(0);
         self.peaks.clear();
         self.peaks.push(Peak { at: 0, level: 0, square: 0 });
         for span in &patch.spans {
-            for at in span.clone().filter(|&at| self.climbs[at] == Climb::Stay) {
-                self.numbers[at] = self.peaks.len() as u32;
-                self.parents.push(self.peaks.len() as u32);
-                self.peaks.push(Peak { at: at as u32, level: levels[at], square: squares[at] });
-            }
-            let (above, rest) = self.numbers.split_at_mut(span.start);
+            let (above, rest) = places.split_at_mut(span.start);
             let above = &above[span.start - patch.width..][..span.len()];
-            take_numbers(&self.climbs[span.clone()], &mut rest[..span.len()], above, Climb::Up);
+            let (climbs, row) = (&self.climbs[span.clone()], &mut rest[..span.len()]);
+            for ((at, &climb), place) in span.clone().zip(climbs).zip(row.iter_mut()) {
+                let square = std::mem::take(place);
+                if climb == Climb::Stay {
+                    *place = self.peaks.len() as u32;
+                    self.parents.push(*place);
+                    self.peaks.push(Peak { at: at as u32, level: levels[at], square });
+                }
+            }
+            take_numbers(climbs, row, above, Climb::Up);
         }
         for span in patch.spans.iter().rev() {
-            let (row, below) = self.numbers[span.start..].split_at_mut(patch.width);
+            let (row, below) = places[span.start..].split_at_mut(patch.width);
             let (row, below) = (&mut row[..span.len()], &below[..span.len()]);
             take_numbers(&self.climbs[span.clone()], row, below, Climb::Down);
         }
-        self.climb_the_rest(patch);
+        self.climb_the_rest(patch, places);
     }
 
     /// Numbers the few pixels whose way turns from up to down.
-    fn climb_the_rest(&mut self, patch: &Patch) {
+    fn climb_the_rest(&self, patch: &Patch, numbers: &mut [u32]) {
         // Places to go for each climb; what does not stand on a table is hard to foresee.
         let steps = [0, patch.width.wrapping_neg(), usize::MAX, 1, patch.width];
         for start in patch.spans.iter().cloned().flatten() {
             let mut at = start;
-            while self.numbers[at] == 0 {
+            while numbers[at] == 0 {
                 at = at.wrapping_add(steps[self.climbs[at] as usize]);
             }
-            let number = self.numbers[at];
+            let number = numbers[at];
             let mut at = start;
-            while self.numbers[at] == 0 {
-                self.numbers[at] = number;
+            while numbers[at] == 0 {
+                numbers[at] = number;
                 at = at.wrapping_add(steps[self.climbs[at] as usize]);
             }
         }
     }
 
     /// Finds the pixels that are visited when another basin has already come up to them.
-    fn find_saddles(&mut self, patch: &Patch, levels: &[u16]) {
+    fn find_saddles(&mut self, patch: &Patch, levels: &[u16], numbers: &[u32]) {
         self.saddles.clear();
         for span in patch.spans.iter().cloned() {
-            let shifted = |by: usize| &self.numbers[span.start + by..span.end + by];
+            let shifted = |by: usize| &numbers[span.start + by..span.end + by];
             let numbers = shifted(0).iter().zip(shifted(1)).zip(shifted(patch.width));
             for (at, ((&number, &right), &below)) in span.clone().zip(numbers) {
                 if number == right && number == below {
@@ -222,18 +229,18 @@ impl Basins {
     }
 
     /// Lets basins meet at their saddles, from the highest down.
-    fn join(&mut self, width: usize, levels: &[u16], least_rise: f64, apart: Apart) {
+    fn join(&mut self, width: usize, levels: &[u16], numbers: &[u32], standing: (f64, Apart)) {
         let saddles = std::mem::take(&mut self.saddles);
         for saddle in &saddles {
             let at = saddle.at();
             let level = levels[at];
-            let home = self.numbers[at];
+            let home = numbers[at];
             for (neighbor, level_then) in neighbors(width, at) {
                 let is_visited = levels[neighbor] >= level + level_then;
-                let number = if is_visited { self.numbers[neighbor] } else { 0 };
+                let number = if is_visited { numbers[neighbor] } else { 0 };
                 let (one, two) = (self.root(home), self.root(number));
                 if two != 0 && one != two {
-                    self.meet(one, two, level, least_rise, apart, width);
+                    self.meet(one, two, level, standing, width);
                 }
             }
         }
@@ -249,8 +256,7 @@ impl Basins {
         one: u32,
         two: u32,
         saddle: u16,
-        least_rise: f64,
-        apart: Apart,
+        (least_rise, apart): (f64, Apart),
         width: usize,
     ) {
         let (one_peak, two_peak) = (self.peaks[one as usize], self.peaks[two as usize]);
@@ -316,13 +322,13 @@ mod tests {
         relief.levels_per_unit = 1.0;
         let span = patch.spans[0].clone();
         relief.levels[span.clone()].copy_from_slice(levels);
-        let squares: Vec<u32> =
+        let mut places: Vec<u32> =
             relief.levels.iter().map(|&level| u32::from(level).pow(2)).collect();
         let mut basins = Basins::default();
-        basins.flood(&patch, &relief, &squares, standing);
+        basins.flood(&patch, &relief, &mut places, standing);
         let mut seen = Vec::new();
         let row = span.map(|at| {
-            let basin = basins.basin(at);
+            let basin = basins.joined(places[at]);
             let known = seen.iter().position(|&other| other == basin);
             known.unwrap_or_else(|| {
                 seen.push(basin);

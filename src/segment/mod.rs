@@ -21,7 +21,7 @@ pub mod split;
 pub mod threshold;
 
 use crate::params::{Background, Channel, Profile, SplitMethod, ThresholdMethod};
-use crate::raster::{Image, Labels, Raster};
+use crate::raster::{Image, Labels};
 use crate::units::{Length, PixelSize};
 use cleaning::Cleaning;
 use components::Components;
@@ -129,12 +129,13 @@ impl<'a> Plan<'a> {
     /// The nuclei of a signal, in the order of their first pixel.
     #[must_use]
     pub fn nuclei(&self, signal: Signal) -> Vec<Region> {
+        let size = (signal.raster.width(), signal.raster.height());
         let signal = self.flatten(signal);
-        let relief = self.relief(&signal.raster);
+        let relief = self.relief(&signal);
         let signal = Signal { raster: smooth::gaussian(signal.raster, self.sigma_px), ..signal };
         let components = self.foreground(&signal);
-        let nuclei = self.split(&components, &signal, relief.as_ref());
-        self.cleaning.keep(nuclei, (signal.raster.width(), signal.raster.height()))
+        let landscape = self.landscape(signal, relief);
+        self.cleaning.keep(self.split(&components, size, &landscape), size)
     }
 
     /// Removes speckles and uneven background.
@@ -154,9 +155,12 @@ impl<'a> Plan<'a> {
     }
 
     /// What a split by Laplacian follows: the signal, blurred to the scale of nuclei.
-    fn relief(&self, flat: &Raster<u16>) -> Option<Raster<u16>> {
+    fn relief(&self, flat: &Signal) -> Option<Signal> {
         let is_log = matches!(self.profile.split.method, SplitMethod::Log { .. });
-        is_log.then(|| smooth::gaussian(flat.clone(), self.log_sigma_px))
+        is_log.then(|| Signal {
+            raster: smooth::gaussian(flat.raster.clone(), self.log_sigma_px),
+            steps_per_unit: flat.steps_per_unit,
+        })
     }
 
     /// Thresholds a smooth signal and cleans the foreground.
@@ -166,25 +170,50 @@ impl<'a> Plan<'a> {
         self.cleaning.regions(threshold::apply(&signal.raster, cut))
     }
 
+    /// What the profile's split follows, of a smooth signal and its relief.
+    #[must_use]
+    pub fn landscape(&self, signal: Signal, relief: Option<Signal>) -> Landscape {
+        match (self.profile.split.method, relief) {
+            (SplitMethod::Shape, _) => Landscape::Distance,
+            (SplitMethod::Intensity, _) => Landscape::Signal(signal),
+            (SplitMethod::Log { .. }, Some(relief)) => Landscape::Laplacian(relief),
+            (SplitMethod::None | SplitMethod::Log { .. }, _) => Landscape::Whole,
+        }
+    }
+
     /// Divides touching nuclei.
+    ///
+    /// # Shapes
+    /// `size`: width and height of the signal that the components were found in.
     #[must_use]
     pub fn split(
         &self,
         components: &Components,
-        signal: &Signal,
-        relief: Option<&Raster<u16>>,
+        size: (u32, u32),
+        landscape: &Landscape,
     ) -> Vec<Region> {
-        let size = (signal.raster.width(), signal.raster.height());
-        let guide = match (self.profile.split.method, relief) {
-            (SplitMethod::Shape, _) => Guide::Distance,
-            (SplitMethod::Intensity, _) => Guide::Signal(&signal.raster),
-            (SplitMethod::Log { .. }, Some(relief)) => Guide::Laplacian(relief),
-            (SplitMethod::None | SplitMethod::Log { .. }, _) => Guide::Whole,
+        let (guide, steps_per_unit) = match landscape {
+            Landscape::Whole => (Guide::Whole, 1.0),
+            Landscape::Distance => (Guide::Distance, 1.0),
+            Landscape::Signal(signal) => (Guide::Signal(&signal.raster), signal.steps_per_unit),
+            Landscape::Laplacian(relief) => {
+                (Guide::Laplacian(&relief.raster), relief.steps_per_unit)
+            }
         };
-        let h = match guide {
-            Guide::Whole | Guide::Distance => self.profile.split.h,
-            Guide::Signal(_) | Guide::Laplacian(_) => self.profile.split.h * signal.steps_per_unit,
-        };
+        let h = self.profile.split.h * steps_per_unit;
         split::split(components, size, guide, Standing { h, apart: self.apart })
     }
+}
+
+/// What a split follows; a signal that it does not follow takes no more room.
+#[derive(Debug, Clone)]
+pub enum Landscape {
+    /// Nothing: regions stay whole.
+    Whole,
+    /// Distance to the background.
+    Distance,
+    /// The smooth signal.
+    Signal(Signal),
+    /// The Laplacian of a signal that is blurred to the scale of nuclei.
+    Laplacian(Signal),
 }

@@ -14,8 +14,6 @@ pub struct Relief {
     pub levels: Vec<u16>,
     /// Levels of one unit of `h`.
     pub levels_per_unit: f64,
-    /// Levels between two directions of smoothing.
-    between: Vec<u16>,
     /// Roots of the whole numbers, in levels.
     roots: Vec<u16>,
     /// Values of a signal.
@@ -36,8 +34,8 @@ impl Relief {
     /// Relief of distances to the background, smoothed so that ragged outlines make no peaks.
     ///
     /// # Shapes
-    /// `squares`: squared distances as `patch.cells`.
-    pub fn of_distances(&mut self, patch: &Patch, squares: &[u32]) {
+    /// `squares`: squared distances as `patch.cells`. `between` is overwritten.
+    pub fn of_distances(&mut self, patch: &Patch, squares: &[u32], between: &mut Vec<u16>) {
         let farthest = squares.iter().fold(0, |farthest, &square| square.max(farthest));
         let distance = |square: u32| f64::from(square).sqrt() * FINE;
         let fold = (distance(farthest) / f64::from(u16::MAX)).max(1.0);
@@ -52,12 +50,12 @@ impl Relief {
                 }
             }
             // Four times 14 bits are 16.
-            self.smooth_twice(patch, |one, two, three| (one + 2 * two + three + 2) / 4);
+            self.smooth_twice(patch, between, |one, two, three| (one + 2 * two + three + 2) / 4);
         } else {
             for (level, &square) in self.levels.iter_mut().zip(squares) {
                 *level = (distance(square) / fold) as u16;
             }
-            self.smooth_twice(patch, |one, two, three| {
+            self.smooth_twice(patch, between, |one, two, three| {
                 ((u32::from(one) + 2 * u32::from(two) + u32::from(three) + 2) / 4) as u16
             });
         }
@@ -93,18 +91,23 @@ impl Relief {
         self.levels_per_unit = 1.0 / f64::from(step);
     }
 
-    /// Binomial smoothing, 1 2 1 in both directions, twice.
-    fn smooth_twice(&mut self, patch: &Patch, blend: impl Fn(u16, u16, u16) -> u16 + Copy) {
+    /// Binomial smoothing, 1 2 1 in both directions, twice; `between` holds what is smooth in one.
+    fn smooth_twice(
+        &mut self,
+        patch: &Patch,
+        between: &mut Vec<u16>,
+        blend: impl Fn(u16, u16, u16) -> u16 + Copy,
+    ) {
+        between.clear();
+        between.resize(self.levels.len(), 0);
         for _ in 0..2 {
-            self.between.clear();
-            self.between.resize(self.levels.len(), 0);
             // Rows run into each other for one pixel of the frame, which is cleared afterwards.
-            wide!(neighbors_blended(&self.levels, &mut self.between, 1, blend));
-            for row in self.between.chunks_exact_mut(patch.width) {
+            wide!(neighbors_blended(&self.levels, between, 1, blend));
+            for row in between.chunks_exact_mut(patch.width) {
                 row[0] = 0;
                 row[patch.right_frame..].fill(0);
             }
-            wide!(neighbors_blended(&self.between, &mut self.levels, patch.width, blend));
+            wide!(neighbors_blended(between, &mut self.levels, patch.width, blend));
         }
     }
 

@@ -59,7 +59,8 @@ pub fn split(
 #[derive(Default)]
 struct Bench {
     patch: Patch,
-    squares: Vec<u32>,
+    /// Squared distance of each pixel to the background, then the number of its basin.
+    places: Vec<u32>,
     scratch: Scratch,
     relief: Relief,
     basins: Basins,
@@ -68,10 +69,12 @@ struct Bench {
 impl Bench {
     /// Splits the region that was laid out.
     fn split(&mut self, runs: &[Run], guide: Guide<'_>, standing: Standing) -> Vec<Region> {
-        let Self { patch, squares, scratch, relief, basins } = self;
-        squared_distances(patch, scratch, squares);
+        let Self { patch, places, scratch, relief, basins } = self;
+        squared_distances(patch, scratch, places);
         match guide {
-            Guide::Whole | Guide::Distance => relief.of_distances(patch, squares),
+            Guide::Whole | Guide::Distance => {
+                relief.of_distances(patch, places, &mut scratch.columns);
+            }
             Guide::Signal(raster) => {
                 relief.of_signal(patch, runs, |x, y| i32::from(raster.at(x, y)));
             }
@@ -79,7 +82,7 @@ impl Bench {
                 relief.of_signal(patch, runs, |x, y| negative_laplacian(raster, x, y));
             }
         }
-        basins.flood(patch, relief, squares, standing);
+        basins.flood(patch, relief, places, standing);
         if basins.is_one() { vec![runs.to_vec()] } else { self.collect(runs) }
     }
 
@@ -88,7 +91,8 @@ impl Bench {
         let mut regions: Vec<Region> = vec![Vec::new(); self.basins.n_numbers()];
         for (run, span) in runs.iter().zip(&self.patch.spans) {
             let mut start = run.start;
-            let basin_at = |x: u32| self.basins.basin(span.start + (x - run.start) as usize);
+            let number_at = |x: u32| self.places[span.start + (x - run.start) as usize];
+            let basin_at = |x: u32| self.basins.joined(number_at(x));
             while start < run.end {
                 let basin = basin_at(start);
                 let other = (start + 1..run.end).find(|&x| basin_at(x) != basin);

@@ -4,7 +4,7 @@
 //! say; whatever else a schema says is kept to by no value, so that nothing is let through unseen.
 
 use super::Step;
-use regex::Regex;
+use regex_lite::Regex;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};

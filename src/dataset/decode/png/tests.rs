@@ -1,0 +1,192 @@
+//! What is decoded at once is what the general decoder reads.
+
+use super::*;
+use flate2::{Compression, Crc};
+use png::Filter;
+use std::io::Write as _;
+
+const FORMS: [(ColorType, BitDepth); 8] = [
+    (ColorType::Grayscale, BitDepth::Eight),
+    (ColorType::Rgb, BitDepth::Eight),
+    (ColorType::GrayscaleAlpha, BitDepth::Eight),
+    (ColorType::Rgba, BitDepth::Eight),
+    (ColorType::Grayscale, BitDepth::Sixteen),
+    (ColorType::Rgb, BitDepth::Sixteen),
+    (ColorType::GrayscaleAlpha, BitDepth::Sixteen),
+    (ColorType::Rgba, BitDepth::Sixteen),
+];
+
+/// Bytes that look like nothing, but the same each time.
+fn noise(seed: u32, n: usize) -> Vec<u8> {
+    let step = |state: &mut u32| {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Some((*state >> 24) as u8)
+    };
+    std::iter::repeat(()).scan(seed, |state, ()| step(state)).take(n).collect()
+}
+
+fn encode(
+    (width, height): (u32, u32),
+    (color, depth): (ColorType, BitDepth),
+    filter: Filter,
+    samples: &[u8],
+) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    encoder.set_filter(filter);
+    let dims = PixelDimensions { xppu: 2_000_000, yppu: 2_000_000, unit: Unit::Meter };
+    encoder.set_pixel_dims(Some(dims));
+    encoder.add_text_chunk("Software".to_owned(), "a microscope's".to_owned()).unwrap();
+    encoder.write_header().unwrap().write_image_data(samples).unwrap();
+    file
+}
+
+/// The name and the data of each chunk.
+fn chunks(file: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
+    let (mut rest, mut chunks) = (&file[8..], Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let (name, data) = after.split_first_chunk().unwrap();
+        chunks.push((*name, data[..length].to_vec()));
+        rest = &data[length + 4..];
+    }
+    chunks
+}
+
+fn file_of(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1A\n".to_vec();
+    for (name, data) in chunks {
+        let checked = [name.as_slice(), data].concat();
+        let mut crc = Crc::new();
+        crc.update(&checked);
+        file.extend((data.len() as u32).to_be_bytes());
+        file.extend(checked);
+        file.extend(crc.sum().to_be_bytes());
+    }
+    file
+}
+
+/// The same file, its samples in pieces of `n` bytes.
+fn in_pieces(file: &[u8], n: usize) -> Vec<u8> {
+    let pieces = |(name, data): ([u8; 4], Vec<u8>)| match &name {
+        b"IDAT" => data.chunks(n).map(|piece| (name, piece.to_vec())).collect(),
+        _ => vec![(name, data)],
+    };
+    file_of(&chunks(file).into_iter().flat_map(pieces).collect::<Vec<_>>())
+}
+
+/// Both ways give the same image, or both none.
+#[track_caller]
+fn check_agree(file: &[u8]) -> Option<Decoded> {
+    let (one, other) = (decode(file), decode_by_row(file));
+    assert_eq!(one.is_ok(), other.is_ok(), "{one:?} {other:?}");
+    let (one, other) = (one.ok(), other.ok());
+    assert!(one == other);
+    one
+}
+
+#[test]
+fn plain_files_of_every_form_are_decoded_at_once_to_the_same_samples() {
+    for (color, depth) in FORMS {
+        for (width, height) in [(1, 1), (3, 2), (33, 19), (300, 7)] {
+            for filter in [
+                Filter::NoFilter,
+                Filter::Sub,
+                Filter::Up,
+                Filter::Avg,
+                Filter::Paeth,
+                Filter::Adaptive,
+            ] {
+                let n_bytes = color.samples() * if depth == BitDepth::Sixteen { 2 } else { 1 };
+                let n = n_bytes * width as usize * height as usize;
+                let mut samples = noise(width + n as u32, n);
+                if matches!(color, ColorType::GrayscaleAlpha | ColorType::Rgba) {
+                    let n_alpha = n_bytes / color.samples();
+                    for pixel in samples.chunks_exact_mut(n_bytes) {
+                        pixel[n_bytes - n_alpha..].fill(u8::MAX);
+                    }
+                }
+                let file = encode((width, height), (color, depth), filter, &samples);
+                for file in [in_pieces(&file, 100), file] {
+                    let plain = Plain::of(&file).expect("the file is plain");
+                    assert!(plain.samples().expect("it is whole") == samples);
+                    let decoded = check_agree(&file).unwrap();
+                    assert_eq!(decoded.pixel_size.map(PixelSize::um), Some(0.5));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn see_through_files_are_refused_by_the_general_decoder() {
+    let form = (ColorType::Rgba, BitDepth::Eight);
+    let file = encode((2, 1), form, Filter::Sub, &[1, 2, 3, 255, 4, 5, 6, 254]);
+    assert!(Plain::of(&file).is_some());
+    assert_eq!(check_agree(&file), None);
+}
+
+#[test]
+fn whatever_is_not_plain_is_left_to_the_general_decoder() {
+    let form = (ColorType::Grayscale, BitDepth::Eight);
+    let file = encode((20, 20), form, Filter::Paeth, &noise(7, 400));
+    let parts = chunks(&file);
+    let at = |name: &[u8; 4]| parts.iter().position(|part| &part.0 == name).unwrap();
+    let with = |index: usize, part: ([u8; 4], Vec<u8>)| {
+        let mut parts = parts.clone();
+        parts.insert(index, part);
+        file_of(&parts)
+    };
+    let mut interlaced = parts.clone();
+    interlaced[0].1[12] = 1;
+    for (file, is_read) in [
+        (with(1, (*b"tRNS", vec![0, 3])), false),
+        (with(1, (*b"gAMA", vec![0, 0, 177, 143])), true),
+        (with(1, (*b"aBCd", vec![1, 2, 3])), true),
+        (with(1, (*b"ABCD", vec![1, 2, 3])), false),
+        (with(at(b"IEND"), (*b"tEXt", b"a\0b".to_vec())), true),
+        (with(at(b"IEND"), (*b"pHYs", vec![0; 9])), true),
+        (file_of(&interlaced), false),
+        ([file.clone(), b"more".to_vec()].concat(), true),
+    ] {
+        assert_eq!(check_agree(&file).is_some(), is_read, "{:?}", chunks(&file)[1].0);
+    }
+    for end in 0..file.len() {
+        assert!(Plain::of(&file[..end]).is_none());
+        check_agree(&file[..end]);
+    }
+}
+
+#[test]
+fn damage_is_found_both_ways() {
+    let form = (ColorType::Rgb, BitDepth::Eight);
+    let smooth: Vec<u8> = noise(3, 30 * 20 * 3).iter().map(|byte| byte % 5).collect();
+    let file = encode((30, 20), form, Filter::Adaptive, &smooth);
+    for at in 8..file.len() {
+        let mut file = file.clone();
+        file[at] ^= 1 << (at % 8);
+        check_agree(&file);
+    }
+    // Damage that the chunk's own checksum does not show.
+    let parts = chunks(&file);
+    let samples = parts.iter().position(|part| &part.0 == b"IDAT").unwrap();
+    let n_bytes = parts[samples].1.len();
+    for at in 0..n_bytes {
+        for bit in 0..8 {
+            let mut parts = parts.clone();
+            parts[samples].1[at] ^= 1 << bit;
+            check_agree(&file_of(&parts));
+        }
+    }
+    for extra in [&b"\0"[..], b"more than there are samples"] {
+        let mut raw = vec![0; (30 * 3 + 1) * 20];
+        raw.extend(extra);
+        let mut stream = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
+        stream.write_all(&raw).unwrap();
+        let mut parts = parts.clone();
+        parts[samples].1 = stream.finish().unwrap();
+        check_agree(&file_of(&parts));
+    }
+}
