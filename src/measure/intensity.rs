@@ -52,13 +52,6 @@ pub struct Intensity {
     pub quartiles: Option<[f64; 3]>,
 }
 
-/// Values of an object's pixels, used again for the next object.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    single: Vec<[f64; 1]>,
-    paired: Vec<[f64; 2]>,
-}
-
 impl<'a> Reader<'a> {
     /// Prepares to read channels, in their order; those that the image does not have are left out.
     #[must_use]
@@ -105,93 +98,60 @@ impl<'a> Reader<'a> {
 
     /// What there is to know of each channel over the pixels of an object.
     #[must_use]
-    pub fn intensities(
-        &self,
-        object: &Object,
-        wants_quartiles: bool,
-        scratch: &mut Scratch,
-    ) -> Vec<Intensity> {
+    pub fn intensities(&self, object: &Object, wants_quartiles: bool) -> Vec<Intensity> {
+        let max_value = self.image.max_value();
+        let gray = |value: f64| [value / max_value];
         match self.image {
             Image::Gray8(raster) => {
-                self.of_gray(object, raster, scratch);
+                Pixels { object, raster }.summed_up(|value| gray(value.into()), wants_quartiles)
             }
             Image::Gray16(raster) => {
-                self.of_gray(object, raster, scratch);
+                Pixels { object, raster }.summed_up(|value| gray(value.into()), wants_quartiles)
             }
-            Image::Rgb8(raster) => self.of_color::<256, _>(object, raster, scratch),
-            Image::Rgb16(raster) => self.of_color::<65_536, _>(object, raster, scratch),
+            Image::Rgb8(raster) => {
+                self.of_color::<256, _>(Pixels { object, raster }, wants_quartiles)
+            }
+            Image::Rgb16(raster) => {
+                self.of_color::<65_536, _>(Pixels { object, raster }, wants_quartiles)
+            }
         }
-        if matches!(self.source, Source::Sums(_)) {
-            summed_up(&scratch.paired, wants_quartiles)
-        } else {
-            summed_up(&scratch.single, wants_quartiles)
-        }
-    }
-
-    fn of_gray<T: Copy + Into<f64>>(
-        &self,
-        object: &Object,
-        raster: &Raster<T>,
-        scratch: &mut Scratch,
-    ) {
-        let max_value = self.image.max_value();
-        collect(object, &mut scratch.single, raster, |value| [value.into() / max_value]);
     }
 
     fn of_color<const N: usize, T: Copy + Into<u32> + Into<usize>>(
         &self,
-        object: &Object,
-        raster: &Raster<[T; 3]>,
-        scratch: &mut Scratch,
-    ) {
+        pixels: Pixels<'_, [T; 3]>,
+        wants_quartiles: bool,
+    ) -> Vec<Intensity> {
         let max_value = self.image.max_value();
         match &self.source {
-            Source::Brightness => collect(object, &mut scratch.single, raster, |rgb| {
-                [brightness(rgb.map(Into::<u32>::into), max_value)]
-            }),
+            Source::Brightness => {
+                let value = |rgb: [T; 3]| [brightness(rgb.map(Into::<u32>::into), max_value)];
+                pixels.summed_up(value, wants_quartiles)
+            }
             Source::Sum(tables) => {
-                collect_sums::<N, 1, _>(object, &mut scratch.single, raster, tables)
+                let Some(tables) = tables.of_values::<N>() else { return Vec::new() };
+                pixels.summed_up(|rgb| added(tables, rgb.map(Into::into)), wants_quartiles)
             }
             Source::Sums(tables) => {
-                collect_sums::<N, 2, _>(object, &mut scratch.paired, raster, tables)
+                let Some(tables) = tables.of_values::<N>() else { return Vec::new() };
+                pixels.summed_up(|rgb| added(tables, rgb.map(Into::into)), wants_quartiles)
             }
             Source::Mixture(tables, mixture) => {
-                collect(object, &mut scratch.single, raster, |rgb| {
-                    [mixture.value(tables.of(rgb.map(Into::<usize>::into)))]
-                });
+                let value = |rgb: [T; 3]| [mixture.value(tables.of(rgb.map(Into::into)))];
+                pixels.summed_up(value, wants_quartiles)
             }
         }
     }
 }
 
-fn collect_sums<const N: usize, const C: usize, T: Copy + Into<usize>>(
-    object: &Object,
-    values: &mut Vec<[f64; C]>,
-    raster: &Raster<[T; 3]>,
-    tables: &SumTables<C>,
-) {
-    let Some([red, green, blue]) = tables.of_values::<N>() else { return values.clear() };
-    collect(object, values, raster, |rgb| {
-        let [r, g, b] = rgb.map(Into::<usize>::into);
-        let (red, green, blue) = (red[r], green[g], blue[b]);
-        std::array::from_fn(|channel| red[channel] + green[channel] + blue[channel])
-    });
-}
-
-/// The values of an object's pixels, in raster order.
-fn collect<T: Copy, const C: usize>(
-    object: &Object,
-    values: &mut Vec<[f64; C]>,
-    raster: &Raster<T>,
-    value: impl Fn(T) -> [f64; C],
-) {
-    values.clear();
-    // Growing to the size of a large object would leave a trail of smaller buffers.
-    values.reserve(object.n_px() as usize);
-    for run in &object.runs {
-        let row = &raster.row(run.y)[run.start as usize..run.end as usize];
-        values.extend(row.iter().map(|&sample| value(sample)));
-    }
+/// What three sample values add up to in each channel.
+#[inline(always)]
+fn added<const N: usize, const C: usize>(
+    [red, green, blue]: [&[[f64; C]; N]; 3],
+    [r, g, b]: [usize; 3],
+) -> [f64; C] {
+    let (red, green, blue) = (red[r], green[g], blue[b]);
+    std::array::from_fn(|channel| red[channel] + green[channel] + blue[channel])
 }
 
 fn brightness(rgb: [u32; 3], max_value: f64) -> f64 {
@@ -199,43 +159,64 @@ fn brightness(rgb: [u32; 3], max_value: f64) -> f64 {
     f64::from(weighed) / (10_000.0 * max_value)
 }
 
-/// Statistics of each channel, and quartiles if they are wanted.
-fn summed_up<const C: usize>(values: &[[f64; C]], wants_quartiles: bool) -> Vec<Intensity> {
-    let of_channel = |channel: usize, statistics: [f64; 5]| {
-        let quartiles = wants_quartiles.then(|| {
-            let mut values: Vec<f64> = values.iter().map(|values| values[channel]).collect();
-            quartiles(&mut values)
-        });
-        Intensity { statistics, quartiles }
-    };
-    let channels = statistics(values).into_iter().enumerate();
-    channels.map(|(channel, statistics)| of_channel(channel, statistics)).collect()
+/// The pixels of an object.
+struct Pixels<'a, T> {
+    object: &'a Object,
+    raster: &'a Raster<T>,
 }
 
-/// Mean, population standard deviation, minimum, maximum and sum of each channel.
-fn statistics<const C: usize>(values: &[[f64; C]]) -> [[f64; 5]; C] {
-    // A sum waits for the one before it; that of another channel is made meanwhile.
-    let (mut sums, mut spreads) = ([0.0; C], [0.0; C]);
-    let (mut lows, mut highs) = ([f64::INFINITY; C], [f64::NEG_INFINITY; C]);
-    for values in values {
-        for channel in 0..C {
-            let value = values[channel];
-            sums[channel] += value;
-            lows[channel] = if value < lows[channel] { value } else { lows[channel] };
-            highs[channel] = if value > highs[channel] { value } else { highs[channel] };
+impl<T: Copy> Pixels<'_, T> {
+    /// Takes all pixels in raster order.
+    #[inline(always)]
+    fn each(&self, mut take: impl FnMut(T)) {
+        for run in &self.object.runs {
+            for &sample in &self.raster.row(run.y)[run.start as usize..run.end as usize] {
+                take(sample);
+            }
         }
     }
-    let means = sums.map(|sum| sum / values.len() as f64);
-    for values in values {
-        for channel in 0..C {
-            let difference = values[channel] - means[channel];
-            spreads[channel] += difference * difference;
-        }
+
+    /// Statistics of the channels that pixels have a value in, and quartiles if they are wanted.
+    ///
+    /// Values are made twice: to keep those of a large object takes longer.
+    fn summed_up<const C: usize>(
+        &self,
+        value: impl Fn(T) -> [f64; C],
+        wants_quartiles: bool,
+    ) -> Vec<Intensity> {
+        let n_px = self.object.n_px() as f64;
+        let (mut sums, mut spreads) = ([0.0; C], [0.0; C]);
+        let (mut lows, mut highs) = ([f64::INFINITY; C], [f64::NEG_INFINITY; C]);
+        self.each(|sample| {
+            let values = value(sample);
+            for channel in 0..C {
+                let value = values[channel];
+                sums[channel] += value;
+                lows[channel] = if value < lows[channel] { value } else { lows[channel] };
+                highs[channel] = if value > highs[channel] { value } else { highs[channel] };
+            }
+        });
+        let means = sums.map(|sum| sum / n_px);
+        self.each(|sample| {
+            let values = value(sample);
+            for channel in 0..C {
+                let difference = values[channel] - means[channel];
+                spreads[channel] += difference * difference;
+            }
+        });
+        let of_channel = |channel: usize| {
+            let deviation = (spreads[channel] / n_px).sqrt();
+            let (low, high) = (lows[channel], highs[channel]);
+            let quartiles = wants_quartiles.then(|| {
+                let mut values = Vec::with_capacity(n_px as usize);
+                self.each(|sample| values.push(value(sample)[channel]));
+                quartiles(&mut values)
+            });
+            let statistics = [means[channel], deviation, low, high, sums[channel]];
+            Intensity { statistics, quartiles }
+        };
+        (0..C).map(of_channel).collect()
     }
-    std::array::from_fn(|channel| {
-        let deviation = (spreads[channel] / values.len() as f64).sqrt();
-        [means[channel], deviation, lows[channel], highs[channel], sums[channel]]
-    })
 }
 
 /// Median, first and third quartile; interpolated linearly between ranks. Sorts the values.

@@ -16,7 +16,7 @@ use catalog::{
     INTENSITY_STATISTICS, IntensityStatistic, OPTIONAL_PROPERTIES, PROPERTIES, Property,
     QUARTILE_STATISTICS,
 };
-use intensity::{Reader, Scratch};
+use intensity::Reader;
 use object::{Object, ObjectBits};
 use rayon::prelude::*;
 use shape::Moments;
@@ -190,11 +190,8 @@ pub fn measure(
     }
     let objects = Object::all(labels);
     let bench = Bench::new(image, request);
-    let rows: Vec<Row> = objects
-        .par_iter()
-        .with_min_len(16)
-        .map_init(Scratch::default, |scratch, object| bench.row(object, scratch))
-        .collect();
+    let rows: Vec<Row> =
+        objects.par_iter().with_min_len(16).map(|object| bench.row(object)).collect();
     Ok(bench.table(&objects, &rows))
 }
 
@@ -242,7 +239,7 @@ impl<'a> Bench<'a> {
         names
     }
 
-    fn row(&self, object: &Object, scratch: &mut Scratch) -> Row {
+    fn row(&self, object: &Object) -> Row {
         let mut values = place(object);
         let needs_bits = [MeasureGroup::Shape, MeasureGroup::Crofton];
         let bits = needs_bits.iter().any(|&group| self.takes(group)).then(|| object.bits());
@@ -253,7 +250,7 @@ impl<'a> Bench<'a> {
         let mut deciding = None;
         for reader in &self.readers {
             let wants_quartiles = self.takes(MeasureGroup::Quartiles);
-            let intensities = reader.intensities(object, wants_quartiles, scratch);
+            let intensities = reader.intensities(object, wants_quartiles);
             for (channel, intensity) in reader.channels.iter().zip(intensities) {
                 if self.takes(MeasureGroup::Intensity) {
                     values.extend(intensity.statistics.map(Some));

@@ -38,8 +38,11 @@ impl<'a> Plain<'a> {
                 b"IDAT" if is_before => {
                     is_before = false;
                     plain.compressed = Cow::Borrowed(data);
+                    let mut n_left = chunks.rest.len();
                     while let Some(more) = chunks.next_of(b"IDAT") {
-                        plain.compressed.to_mut().extend_from_slice(more);
+                        let compressed = plain.compressed.to_mut();
+                        compressed.reserve(std::mem::take(&mut n_left));
+                        compressed.extend_from_slice(more);
                     }
                 }
                 b"pHYs" if is_before && plain.pixel_dims.is_none() => {
