@@ -6,6 +6,7 @@
 //! belongs is known from its neighbors alone, by climbing to the highest.
 
 use super::SegmentError;
+use super::mask::packed;
 use super::patch::Patch;
 use super::relief::Relief;
 use super::split::AUTO_APART;
@@ -13,6 +14,7 @@ use crate::params::Suppression;
 use crate::units::PixelSize;
 use crate::vectors::wide;
 use std::hint::select_unpredictable;
+use std::ops::Range;
 
 /// When a peak stands on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,6 +91,10 @@ pub struct Basins {
     /// The basin that each basin has joined; itself when none.
     parents: Vec<u32>,
     peaks: Vec<Peak>,
+    /// Runs with pixels whose way turns.
+    unfinished: Vec<usize>,
+    /// Pixels of a run beside other basins, as bits.
+    borders: Vec<u64>,
     saddles: Vec<Saddle>,
 }
 
@@ -169,30 +175,45 @@ impl Basins {
         for span in &patch.spans {
             let (above, rest) = places.split_at_mut(span.start);
             let above = &above[span.start - patch.width..][..span.len()];
-            let (climbs, row) = (&self.climbs[span.clone()], &mut rest[..span.len()]);
-            for ((at, &climb), place) in span.clone().zip(climbs).zip(row.iter_mut()) {
-                let square = std::mem::take(place);
-                if climb == Climb::Stay {
-                    *place = self.peaks.len() as u32;
-                    self.parents.push(*place);
-                    self.peaks.push(Peak { at: at as u32, level: levels[at], square });
-                }
-            }
-            take_numbers(climbs, row, above, Climb::Up);
+            self.climb_up(span.clone(), levels, &mut rest[..span.len()], above);
         }
-        for span in patch.spans.iter().rev() {
+        self.unfinished.clear();
+        for (index, span) in patch.spans.iter().enumerate().rev() {
             let (row, below) = places[span.start..].split_at_mut(patch.width);
             let (row, below) = (&mut row[..span.len()], &below[..span.len()]);
-            take_numbers(&self.climbs[span.clone()], row, below, Climb::Down);
+            if !climb_down(&self.climbs[span.clone()], row, below) {
+                self.unfinished.push(index);
+            }
         }
-        self.climb_the_rest(patch, places);
+        for &index in &self.unfinished {
+            self.climb_the_rest(patch.spans[index].clone(), patch.width, places);
+        }
+    }
+
+    /// Numbers the peaks of a run, and what climbs to them or to the row above; squares go.
+    fn climb_up(&mut self, span: Range<usize>, levels: &[u16], row: &mut [u32], above: &[u32]) {
+        let climbs = &self.climbs[span.clone()];
+        let mut last = 0;
+        for (x, ((place, &climb), &above)) in row.iter_mut().zip(climbs).zip(above).enumerate() {
+            let square = *place;
+            let along = select_unpredictable(climb == Climb::Left, last, 0);
+            last = select_unpredictable(climb == Climb::Up, above, along);
+            if climb == Climb::Stay {
+                last = self.peaks.len() as u32;
+                let at = span.start + x;
+                self.parents.push(last);
+                self.peaks.push(Peak { at: at as u32, level: levels[at], square });
+            }
+            *place = last;
+        }
+        climb_right(climbs, row);
     }
 
     /// Numbers the few pixels whose way turns from up to down.
-    fn climb_the_rest(&self, patch: &Patch, numbers: &mut [u32]) {
+    fn climb_the_rest(&self, span: Range<usize>, width: usize, numbers: &mut [u32]) {
         // Places to go for each climb; what does not stand on a table is hard to foresee.
-        let steps = [0, patch.width.wrapping_neg(), usize::MAX, 1, patch.width];
-        for start in patch.spans.iter().cloned().flatten() {
+        let steps = [0, width.wrapping_neg(), usize::MAX, 1, width];
+        for start in span {
             let mut at = start;
             while numbers[at] == 0 {
                 at = at.wrapping_add(steps[self.climbs[at] as usize]);
@@ -210,16 +231,17 @@ impl Basins {
     fn find_saddles(&mut self, patch: &Patch, levels: &[u16], numbers: &[u32]) {
         self.saddles.clear();
         for span in patch.spans.iter().cloned() {
-            let shifted = |by: usize| &numbers[span.start + by..span.end + by];
-            let numbers = shifted(0).iter().zip(shifted(1)).zip(shifted(patch.width));
-            for (at, ((&number, &right), &below)) in span.clone().zip(numbers) {
-                if number == right && number == below {
-                    continue;
-                }
-                for (other, next) in [(right, at + 1), (below, at + patch.width)] {
-                    if other != number && other != 0 {
-                        let later = if levels[next] <= levels[at] { next } else { at };
-                        self.saddles.push(Saddle::new(later, levels[later]));
+            wide!(find_borders(&numbers[span.start..], patch.width, span.len(), &mut self.borders));
+            for (index, &border) in self.borders.iter().enumerate() {
+                let mut left = border;
+                while left != 0 {
+                    let at = span.start + 64 * index + left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    for next in [at + 1, at + patch.width] {
+                        if numbers[next] != numbers[at] && numbers[next] != 0 {
+                            let later = if levels[next] <= levels[at] { next } else { at };
+                            self.saddles.push(Saddle::new(later, levels[later]));
+                        }
                     }
                 }
             }
@@ -237,9 +259,12 @@ impl Basins {
             let home = numbers[at];
             for (neighbor, level_then) in neighbors(width, at) {
                 let is_visited = levels[neighbor] >= level + level_then;
-                let number = if is_visited { numbers[neighbor] } else { 0 };
+                let number = numbers[neighbor];
+                if !is_visited || number == home || number == 0 {
+                    continue;
+                }
                 let (one, two) = (self.root(home), self.root(number));
-                if two != 0 && one != two {
+                if one != two {
                     self.meet(one, two, level, standing, width);
                 }
             }
@@ -286,18 +311,43 @@ impl Basins {
     }
 }
 
-/// Gives the pixels of a run that climb to the row `beside` it, or along the run, the number of where
-/// they climb to.
-fn take_numbers(climbs: &[Climb], numbers: &mut [u32], beside: &[u32], aside: Climb) {
+/// Numbers the pixels of a run that climb to the row below or along the run; whether all have a number
+/// now.
+fn climb_down(climbs: &[Climb], row: &mut [u32], below: &[u32]) -> bool {
     let mut last = 0;
-    for ((number, &climb), &other) in numbers.iter_mut().zip(climbs).zip(beside) {
+    for ((number, &climb), &below) in row.iter_mut().zip(climbs).zip(below) {
         let along = select_unpredictable(climb == Climb::Left, last, *number);
-        last = select_unpredictable(climb == aside, other, along);
+        last = select_unpredictable(climb == Climb::Down, below, along);
         *number = last;
     }
-    for (number, &climb) in numbers.iter_mut().zip(climbs).rev() {
+    climb_right(climbs, row) > 0
+}
+
+/// Numbers the pixels of a run that climb to their right neighbor; gives the lowest number.
+fn climb_right(climbs: &[Climb], row: &mut [u32]) -> u32 {
+    let (mut last, mut lowest) = (0, u32::MAX);
+    for (number, &climb) in row.iter_mut().zip(climbs).rev() {
         last = select_unpredictable(climb == Climb::Right, last, *number);
         *number = last;
+        lowest = lowest.min(last);
+    }
+    lowest
+}
+
+/// Finds the pixels of a run that have another number than their right or lower neighbor, as bits.
+#[inline(always)]
+fn find_borders(numbers: &[u32], width: usize, n_px: usize, borders: &mut Vec<u64>) {
+    borders.clear();
+    let (here, right, below) = (&numbers[..n_px], &numbers[1..=n_px], &numbers[width..][..n_px]);
+    let neighbors = right.chunks(64).zip(below.chunks(64));
+    for (here, (right, below)) in here.chunks(64).zip(neighbors) {
+        let mut differ = [0_u8; 64];
+        for (differ, ((&here, &right), &below)) in
+            differ.iter_mut().zip(here.iter().zip(right).zip(below))
+        {
+            *differ = u8::from(here != right) | u8::from(here != below);
+        }
+        borders.push(packed(&differ));
     }
 }
 

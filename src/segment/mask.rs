@@ -228,7 +228,8 @@ fn over_near(line: &[u64], half: u32, words: &mut [u64], combine: impl Fn(u64, u
 }
 
 /// One bit for each byte of 0 or 1; the lowest for the first.
-fn packed(bytes: &[u8; 64]) -> u64 {
+#[inline(always)]
+pub(super) fn packed(bytes: &[u8; 64]) -> u64 {
     // The product moves the byte `i` to the bit `i` of the highest byte; nothing carries over.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (eights, _) = bytes.as_chunks::<8>();
