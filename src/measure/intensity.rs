@@ -4,6 +4,7 @@ use super::object::Object;
 use crate::params::{Channel, Stains};
 use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
+use crate::vectors::wide;
 
 /// Channels of an image, read pixel by pixel in their units: brightness 0 to 1, or optical density.
 pub struct Reader<'a> {
@@ -130,11 +131,19 @@ impl<'a> Reader<'a> {
             }
             Source::Sum(tables) => {
                 let Some(tables) = tables.of_values::<N>() else { return Vec::new() };
-                pixels.summed_up(|rgb| added(tables, rgb.map(Into::into)), wants_quartiles)
+                pixels.summed_up(
+                    #[inline(always)]
+                    |rgb| added(tables, rgb),
+                    wants_quartiles,
+                )
             }
             Source::Sums(tables) => {
                 let Some(tables) = tables.of_values::<N>() else { return Vec::new() };
-                pixels.summed_up(|rgb| added(tables, rgb.map(Into::into)), wants_quartiles)
+                pixels.summed_up(
+                    #[inline(always)]
+                    |rgb| added(tables, rgb),
+                    wants_quartiles,
+                )
             }
             Source::Mixture(tables, mixture) => {
                 let value = |rgb: [T; 3]| [mixture.value(tables.of(rgb.map(Into::into)))];
@@ -146,12 +155,15 @@ impl<'a> Reader<'a> {
 
 /// What three sample values add up to in each channel.
 #[inline(always)]
-fn added<const N: usize, const C: usize>(
+fn added<const N: usize, const C: usize, T: Into<usize>>(
     [red, green, blue]: [&[[f64; C]; N]; 3],
-    [r, g, b]: [usize; 3],
+    [r, g, b]: [T; 3],
 ) -> [f64; C] {
-    let (red, green, blue) = (red[r], green[g], blue[b]);
-    std::array::from_fn(|channel| red[channel] + green[channel] + blue[channel])
+    let (mut sums, green, blue) = (red[r.into()], green[g.into()], blue[b.into()]);
+    for channel in 0..C {
+        sums[channel] = sums[channel] + green[channel] + blue[channel];
+    }
+    sums
 }
 
 fn brightness(rgb: [u32; 3], max_value: f64) -> f64 {
@@ -176,6 +188,47 @@ impl<T: Copy> Pixels<'_, T> {
         }
     }
 
+    /// Sums, minima and maxima.
+    #[inline(always)]
+    fn sums<const C: usize>(
+        &self,
+        value: impl Fn(T) -> [f64; C],
+    ) -> ([f64; C], [f64; C], [f64; C]) {
+        // The highest is found as the lowest of the negated: both are the same work.
+        let (mut sums, mut lows, mut depths) = ([0.0; C], [f64::INFINITY; C], [f64::INFINITY; C]);
+        self.each(
+            #[inline(always)]
+            |sample| {
+                let values = value(sample);
+                for channel in 0..C {
+                    let value = values[channel];
+                    sums[channel] += value;
+                    lows[channel] = if value < lows[channel] { value } else { lows[channel] };
+                    depths[channel] =
+                        if -value < depths[channel] { -value } else { depths[channel] };
+                }
+            },
+        );
+        (sums, lows, depths.map(|depth| -depth))
+    }
+
+    /// Sums of the squared distances to the mean.
+    #[inline(always)]
+    fn spreads<const C: usize>(&self, value: impl Fn(T) -> [f64; C], means: [f64; C]) -> [f64; C] {
+        let mut spreads = [0.0; C];
+        self.each(
+            #[inline(always)]
+            |sample| {
+                let values = value(sample);
+                for channel in 0..C {
+                    let difference = values[channel] - means[channel];
+                    spreads[channel] += difference * difference;
+                }
+            },
+        );
+        spreads
+    }
+
     /// Statistics of the channels that pixels have a value in, and quartiles if they are wanted.
     ///
     /// Values are made twice: to keep those of a large object takes longer.
@@ -185,25 +238,9 @@ impl<T: Copy> Pixels<'_, T> {
         wants_quartiles: bool,
     ) -> Vec<Intensity> {
         let n_px = self.object.n_px() as f64;
-        let (mut sums, mut spreads) = ([0.0; C], [0.0; C]);
-        let (mut lows, mut highs) = ([f64::INFINITY; C], [f64::NEG_INFINITY; C]);
-        self.each(|sample| {
-            let values = value(sample);
-            for channel in 0..C {
-                let value = values[channel];
-                sums[channel] += value;
-                lows[channel] = if value < lows[channel] { value } else { lows[channel] };
-                highs[channel] = if value > highs[channel] { value } else { highs[channel] };
-            }
-        });
+        let (sums, lows, highs) = wide!(self.sums(&value));
         let means = sums.map(|sum| sum / n_px);
-        self.each(|sample| {
-            let values = value(sample);
-            for channel in 0..C {
-                let difference = values[channel] - means[channel];
-                spreads[channel] += difference * difference;
-            }
-        });
+        let spreads = wide!(self.spreads(&value, means));
         let of_channel = |channel: usize| {
             let deviation = (spreads[channel] / n_px).sqrt();
             let (low, high) = (lows[channel], highs[channel]);

@@ -14,8 +14,6 @@ pub struct Relief {
     pub levels: Vec<u16>,
     /// Levels of one unit of `h`.
     pub levels_per_unit: f64,
-    /// Roots of the whole numbers, in levels.
-    roots: Vec<u16>,
     /// Values of a signal.
     values: Vec<i32>,
 }
@@ -27,8 +25,8 @@ pub const MAX_LEVEL: u16 = 4_096;
 /// is no whole-slide fold.
 const FINE: f64 = 64.0;
 
-/// Squared distances up to this one are looked up; their levels fit 14 bits.
-const MAX_SQUARE_LOOKED_UP: u32 = 16_384;
+/// Squared distances up to this one have levels that fit 14 bits.
+const MAX_SQUARE: u32 = 16_384;
 
 impl Relief {
     /// Relief of distances to the background, smoothed so that ragged outlines make no peaks.
@@ -41,14 +39,8 @@ impl Relief {
         let fold = (distance(farthest) / f64::from(u16::MAX)).max(1.0);
         self.levels.clear();
         self.levels.resize(squares.len(), 0);
-        if farthest <= MAX_SQUARE_LOOKED_UP {
-            let new = self.roots.len() as u32..=farthest;
-            self.roots.extend(new.map(|square| distance(square) as u16));
-            for span in patch.spans.iter().cloned() {
-                for (level, &square) in self.levels[span.clone()].iter_mut().zip(&squares[span]) {
-                    *level = self.roots[square as usize];
-                }
-            }
+        if farthest <= MAX_SQUARE {
+            wide!(fine_roots(squares, &mut self.levels));
             // Four times 14 bits are 16.
             self.smooth_twice(patch, between, |one, two, three| (one + 2 * two + three + 2) / 4);
         } else {
@@ -119,6 +111,21 @@ impl Relief {
     }
 }
 
+/// Roots of squared distances up to [`MAX_SQUARE`], in fine steps, rounded down.
+#[inline(always)]
+fn fine_roots(squares: &[u32], levels: &mut [u16]) {
+    const FINE: i32 = self::FINE as i32;
+    for (level, &square) in levels.iter_mut().zip(squares) {
+        let square = square as i32 * (FINE * FINE);
+        // Single precision is off by less than a step. Beyond 2²³ it has whole numbers only, so that
+        // those that are added stand in its lowest bits.
+        let near = ((square as f32).sqrt() + 8_388_608.0).to_bits() as i32 & 0x007F_FFFF;
+        let past = i32::from(near * near > square);
+        let short = i32::from((near + 1) * (near + 1) <= square);
+        *level = (near - past + short) as u16;
+    }
+}
+
 /// Blends every level with those `step` places before and after it, where there are both.
 #[inline(always)]
 fn neighbors_blended(
@@ -132,5 +139,20 @@ fn neighbors_blended(
     let sources = before.iter().zip(here).zip(after);
     for (level, ((&one, &two), &three)) in to[step..][..n].iter_mut().zip(sources) {
         *level = blend(one, two, three);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_rounded_down() {
+        let squares: Vec<u32> = (0..=MAX_SQUARE).collect();
+        let mut levels = vec![0; squares.len()];
+        fine_roots(&squares, &mut levels);
+        for (square, level) in squares.into_iter().zip(levels) {
+            assert_eq!(u32::from(level), (square * 4096).isqrt(), "{square}");
+        }
     }
 }

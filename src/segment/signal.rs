@@ -180,8 +180,8 @@ fn add_up<const N: usize, T: Copy + Sync + Into<usize>>(
         for (to, from) in to.chunks_mut(BLOCK).zip(from.chunks(BLOCK)) {
             let mut both = [0; BLOCK];
             for (both, rgb) in both.iter_mut().zip(from) {
-                let [red, green, blue] = rgb.map(Into::into);
-                *both = tables[0][red] + tables[1][green] + tables[2][blue];
+                let [red, green, blue] = *rgb;
+                *both = tables[0][red.into()] + tables[1][green.into()] + tables[2][blue.into()];
             }
             wide!(limit(&both, to));
         }
@@ -193,8 +193,9 @@ fn add_up<const N: usize, T: Copy + Sync + Into<usize>>(
 #[inline(always)]
 fn limit(both: &[i64; BLOCK], sums: &mut [u16]) {
     for (sum, &both) in sums.iter_mut().zip(both) {
+        // The upper half is one less where the lower one is negative.
         let second = both as i32;
-        let first = ((both - i64::from(second)) >> 32) as i32;
+        let first = (both >> 32) as i32 - (second >> 31);
         *sum = (first.max(0) + second.max(0)).min(65_535) as u16;
     }
 }

@@ -103,11 +103,19 @@ fn weigh(row: &mut [u16], weights: &[u16], taps: &[&[u16]]) {
     let n_blocks = blocks.len();
     for (index, block) in blocks.iter_mut().enumerate() {
         let mut sums = [32_768_u32; LANES];
-        for (tap, &weight) in taps.iter().zip(weights) {
-            let values = &tap[index * LANES..][..LANES];
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum = sum.wrapping_add(u32::from(weight) * u32::from(value));
+        // Weights mirror, so that two taps share one multiplication.
+        let (left, right) = taps.split_at(taps.len() / 2);
+        for ((one, two), &weight) in left.iter().zip(right[1..].iter().rev()).zip(weights) {
+            let one = &one[index * LANES..][..LANES];
+            let two = &two[index * LANES..][..LANES];
+            for ((sum, &one), &two) in sums.iter_mut().zip(one).zip(two) {
+                let both = u32::from(one) + u32::from(two);
+                *sum = sum.wrapping_add(u32::from(weight) * both);
             }
+        }
+        let (center, weight) = (&right[0][index * LANES..][..LANES], weights[taps.len() / 2]);
+        for (sum, &value) in sums.iter_mut().zip(center) {
+            *sum = sum.wrapping_add(u32::from(weight) * u32::from(value));
         }
         for (sample, sum) in block.iter_mut().zip(sums) {
             *sample = (sum >> 16) as u16;
