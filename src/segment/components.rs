@@ -78,18 +78,20 @@ impl Components {
 
 /// Sorts runs by their region, keeping their order inside it.
 fn group(runs: Vec<Run>, mut parents: Vec<u32>) -> Components {
-    // A root is the first run of its region, so that regions are numbered in raster order.
-    let mut numbers = vec![0_u32; runs.len()];
+    // A root is the first run of its region, so that regions are numbered in raster order; a parent
+    // comes before its children, and has its number by then.
     let mut sizes: Vec<u32> = Vec::new();
-    for at in 0..runs.len() as u32 {
-        let root = find(&mut parents, at);
-        if root == at {
-            numbers[at as usize] = sizes.len() as u32;
+    for at in 0..runs.len() {
+        let parent = parents[at] as usize;
+        if parent == at {
+            parents[at] = sizes.len() as u32;
             sizes.push(0);
+        } else {
+            parents[at] = parents[parent];
         }
-        numbers[at as usize] = numbers[root as usize];
-        sizes[numbers[at as usize] as usize] += 1;
+        sizes[parents[at] as usize] += 1;
     }
+    let numbers = parents;
     let mut end = 0;
     let range = |size: &u32| {
         end += size;
@@ -97,7 +99,9 @@ fn group(runs: Vec<Run>, mut parents: Vec<u32>) -> Components {
     };
     let ranges: Vec<Range<u32>> = sizes.iter().map(range).collect();
     let mut places: Vec<u32> = ranges.iter().map(|range| range.start).collect();
-    let mut sorted = runs.clone();
+    // Buffers of few sizes are easily found a place for, and that of the runs has grown to one of them.
+    let mut sorted = Vec::with_capacity(runs.capacity());
+    sorted.extend_from_slice(&runs);
     for (run, number) in runs.into_iter().zip(numbers) {
         let place = &mut places[number as usize];
         sorted[*place as usize] = run;

@@ -230,6 +230,8 @@ impl Basins {
     /// Finds the pixels that are visited when another basin has already come up to them.
     fn find_saddles(&mut self, patch: &Patch, levels: &[u16], numbers: &[u32]) {
         self.saddles.clear();
+        // Rarely more; growing would leave a trail of smaller buffers.
+        self.saddles.reserve(levels.len() / 16);
         for span in patch.spans.iter().cloned() {
             wide!(find_borders(&numbers[span.start..], patch.width, span.len(), &mut self.borders));
             for (index, &border) in self.borders.iter().enumerate() {

@@ -46,6 +46,8 @@ impl Patch {
         self.cells.clear();
         self.cells.resize(self.width * self.height, Cell::Outside);
         self.spans.clear();
+        // Buffers of few sizes are easily found a place for.
+        self.spans.reserve(runs.len().next_power_of_two());
         for run in runs {
             let row = (run.y - rows.start + 1) as usize * self.width;
             let start = row + (run.start - columns.start + 1) as usize;

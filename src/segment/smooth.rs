@@ -72,7 +72,7 @@ fn blur_columns(raster: &mut Raster<u16>, weights: &[u16]) {
     let radius = weights.len() / 2;
     // Bands are longer than what they read of their neighbors, which is kept aside: these change.
     let band = BAND.max(4 * radius);
-    let mut neighbors = Vec::new();
+    let mut neighbors = Vec::with_capacity(height.div_ceil(band) * 2 * radius * width);
     for first in (0..height).step_by(band) {
         let end = (first + band).min(height);
         let above = (first..first + radius).map(|at| at.saturating_sub(radius));
@@ -85,6 +85,7 @@ fn blur_columns(raster: &mut Raster<u16>, weights: &[u16]) {
     bands.for_each_init(Vec::new, |copy: &mut Vec<u16>, (rows, neighbors)| {
         let (above, below) = neighbors.split_at(radius * width);
         copy.clear();
+        copy.reserve(rows.len() + neighbors.len());
         copy.extend_from_slice(above);
         copy.extend_from_slice(rows);
         copy.extend_from_slice(below);

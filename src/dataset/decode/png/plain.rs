@@ -38,11 +38,13 @@ impl<'a> Plain<'a> {
                 b"IDAT" if is_before => {
                     is_before = false;
                     plain.compressed = Cow::Borrowed(data);
-                    let mut n_left = chunks.rest.len();
                     while let Some(more) = chunks.next_of(b"IDAT") {
-                        let compressed = plain.compressed.to_mut();
-                        compressed.reserve(std::mem::take(&mut n_left));
-                        compressed.extend_from_slice(more);
+                        if let Cow::Borrowed(first) = plain.compressed {
+                            let n_bytes = first.len() + more.len() + chunks.rest.len();
+                            plain.compressed = Cow::Owned(Vec::with_capacity(n_bytes));
+                            plain.compressed.to_mut().extend_from_slice(first);
+                        }
+                        plain.compressed.to_mut().extend_from_slice(more);
                     }
                 }
                 b"pHYs" if is_before && plain.pixel_dims.is_none() => {

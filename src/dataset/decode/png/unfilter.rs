@@ -210,7 +210,7 @@ fn predict<const LANES: usize>(
                 | b & filters.up[lane]
                 | (a + b) >> 1 & filters.average[lane]
                 | paeth & filters.paeth[lane];
-            step[lane] = step[lane] + predicted & 0xFF;
+            step[lane] = (step[lane] + predicted) & 0xFF;
         }
         (left, corner) = (*step, up);
     }
