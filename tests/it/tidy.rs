@@ -27,7 +27,7 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 26] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 27] = [
     ("burn", &["src/train/"]),
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
@@ -42,12 +42,13 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 26] = [
     ("imageproc", &["src/dataset/components.rs"]),
     ("indicatif", &["src/cli/"]),
     ("jsonschema", &["src/yaml/breaches/tests.rs"]),
+    ("libdeflater", &["src/dataset/decode/png/"]),
     ("maud", &["src/report/"]),
     ("octocrab", &["src/github/transport.rs"]),
     ("openssh", &["src/deploy/ssh/"]),
     ("png", &["src/dataset/"]),
     ("pulp", &["src/vectors.rs"]),
-    ("regex", &["src/yaml/breaches/mod.rs"]),
+    ("regex_lite", &["src/yaml/breaches/mod.rs"]),
     ("safetensors", &["src/train/checkpoint.rs", "src/unet/weights/"]),
     ("saphyr_parser", &["src/yaml/"]),
     ("serde_json_canonicalizer", &["src/digest.rs"]),
