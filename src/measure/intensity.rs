@@ -267,3 +267,85 @@ fn quartiles(values: &mut [f64]) -> [f64; 3] {
     };
     [quantile(0.5), quantile(0.25), quantile(0.75)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::components::Run;
+
+    const STAINS: Stains = Stains {
+        hematoxylin: [0.65, 0.70, 0.29],
+        dab: Some([0.27, 0.57, 0.78]),
+        eosin: None,
+        background: [255.0; 3],
+    };
+
+    fn image() -> Image {
+        Image::Rgb8(Raster::from_fn(20, 10, |x, y| {
+            [(x * 13 % 251) as u8, (y * 29 + x) as u8, (x * y * 7 % 255) as u8]
+        }))
+    }
+
+    fn intensities(image: &Image, channels: &[Channel]) -> Vec<Intensity> {
+        let object = Object {
+            label: 1,
+            runs: vec![Run { y: 2, start: 3, end: 11 }, Run { y: 3, start: 0, end: 20 }],
+            x0: 0,
+            y0: 2,
+            x1: 20,
+            y1: 4,
+        };
+        let readers = Reader::of_channels(image, channels, Some(&STAINS));
+        readers.iter().flat_map(|reader| reader.intensities(&object, true)).collect()
+    }
+
+    #[test]
+    fn channels_read_together_are_those_read_alone() {
+        let image = image();
+        let channels = [
+            Channel::HematoxylinOd,
+            Channel::DabOd,
+            Channel::Gray,
+            Channel::OdSum,
+            Channel::StainSum,
+            Channel::OdRed,
+            Channel::OdGreen,
+            Channel::OdBlue,
+        ];
+        let alone: Vec<Intensity> =
+            channels.iter().flat_map(|&channel| intensities(&image, &[channel])).collect();
+        assert_eq!(alone.len(), channels.len());
+        assert_eq!(intensities(&image, &channels), alone);
+        let pair = Reader::of_channels(&image, &channels[..2], Some(&STAINS));
+        assert_eq!(pair.len(), 1, "two stains are one reader");
+    }
+
+    #[test]
+    fn statistics_are_those_of_the_values() {
+        let image = image();
+        let Image::Rgb8(raster) = &image else { panic!("the image has colors") };
+        let pixels = raster.row(2)[3..11].iter().chain(raster.row(3));
+        let weighed = |rgb: [u8; 3]| 0.2125 * f64::from(rgb[0]) + 0.7154 * f64::from(rgb[1]);
+        let value = |rgb: &[u8; 3]| (weighed(*rgb) + 0.0721 * f64::from(rgb[2])) / 255.0;
+        let mut values: Vec<f64> = pixels.map(value).collect();
+        values.sort_by(f64::total_cmp);
+        let mean = values.iter().sum::<f64>() / 28.0;
+        let spread = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        let expected = [mean, (spread / 28.0).sqrt(), values[0], values[27], mean * 28.0];
+        let found = intensities(&image, &[Channel::Gray])[0];
+        for (found, expected) in found.statistics.into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+        let median = (values[13] + values[14]) / 2.0;
+        assert!((found.quartiles.unwrap()[0] - median).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_gray_image_has_no_stains() {
+        let gray = Image::Gray8(Raster::filled(20, 10, 51));
+        let channels = [Channel::HematoxylinOd, Channel::Gray, Channel::DabOd];
+        let found = intensities(&gray, &channels);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].statistics[..4], [0.2, 0.0, 0.2, 0.2]);
+    }
+}

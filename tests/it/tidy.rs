@@ -27,10 +27,12 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
-const ROOMS_OF_CRATES: [(&str, &[&str]); 27] = [
+const ROOMS_OF_CRATES: [(&str, &[&str]); 28] = [
     ("burn", &["src/train/"]),
     ("annotate_snippets", &["src/report/findings/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
+    ("crc32fast", &["src/dataset/decode/png/"]),
+    ("fdeflate", &["src/dataset/decode/png/"]),
     // The decoders' tests encode JPEG with it.
     ("flate2", &["src/github/archive.rs", "src/wire/raw.rs"]),
     ("half", &["src/unet/weights/"]),
@@ -42,7 +44,6 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 27] = [
     ("imageproc", &["src/dataset/components.rs"]),
     ("indicatif", &["src/cli/"]),
     ("jsonschema", &["src/yaml/breaches/tests.rs"]),
-    ("libdeflater", &["src/dataset/decode/png/"]),
     ("maud", &["src/report/"]),
     ("octocrab", &["src/github/transport.rs"]),
     ("openssh", &["src/deploy/ssh/"]),

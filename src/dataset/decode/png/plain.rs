@@ -5,7 +5,7 @@
 //! general decoder reads, and says what is wrong.
 
 use super::unfilter::{PADDING, unfilter};
-use libdeflater::{Crc, Decompressor};
+use fdeflate::Decompressor;
 use png::{BitDepth, ColorType, PixelDimensions, Unit};
 use std::borrow::Cow;
 
@@ -100,8 +100,7 @@ impl<'a> Plain<'a> {
         let width = self.width as usize;
         let n_raw = (width * self.n_bytes() + 1) * self.height as usize;
         let mut raw = vec![0; n_raw + PADDING];
-        let n_read = Decompressor::new().zlib_decompress(&self.compressed, &mut raw[..n_raw]);
-        n_read.ok().filter(|&n_read| n_read == n_raw)?;
+        inflate(&self.compressed, &mut raw[..n_raw])?;
         unfilter(&raw, (width, self.n_bytes()), samples)
     }
 
@@ -111,6 +110,21 @@ impl<'a> Plain<'a> {
         self.decode(&mut samples)?;
         Some(samples)
     }
+}
+
+/// Inflates a stream that fills a buffer; `None` when it does not, to the last byte and checksum.
+fn inflate(compressed: &[u8], raw: &mut [u8]) -> Option<()> {
+    let mut decompressor = Decompressor::new();
+    let (mut n_taken, mut n_given) = (0, 0);
+    while !decompressor.is_done() {
+        let (taken, given) = decompressor.read(&compressed[n_taken..], raw, n_given, true).ok()?;
+        if taken == 0 && given == 0 {
+            return None;
+        }
+        n_taken += taken;
+        n_given += given;
+    }
+    (n_given == raw.len()).then_some(())
 }
 
 /// Chunks of a file, one after the other, as long as their checksums hold.
@@ -125,9 +139,7 @@ impl<'a> Chunks<'a> {
         let length = u32::from_be_bytes(*length) as usize;
         let (checked, rest) = rest.split_at_checked(length.checked_add(4)?)?;
         let (sum, rest) = rest.split_first_chunk()?;
-        let mut crc = Crc::new();
-        crc.update(checked);
-        if crc.sum() != u32::from_be_bytes(*sum) {
+        if crc32fast::hash(checked) != u32::from_be_bytes(*sum) {
             return None;
         }
         self.rest = rest;
