@@ -342,10 +342,10 @@ mod tests {
 
     #[test]
     fn a_gray_image_has_no_stains() {
-        let gray = Image::Gray8(Raster::filled(20, 10, 51));
+        let gray = Image::Gray8(Raster::filled(20, 10, 255));
         let channels = [Channel::HematoxylinOd, Channel::Gray, Channel::DabOd];
         let found = intensities(&gray, &channels);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].statistics[..4], [0.2, 0.0, 0.2, 0.2]);
+        assert_eq!(found[0].statistics[..4], [1.0, 0.0, 1.0, 1.0]);
     }
 }
