@@ -7,7 +7,6 @@
 use super::unfilter::{PADDING, unfilter};
 use fdeflate::Decompressor;
 use png::{BitDepth, ColorType, PixelDimensions, Unit};
-use std::borrow::Cow;
 
 /// Most bytes of samples; larger images are decoded row by row, with one buffer and not two.
 const MAX_BYTES: u64 = 256 << 20;
@@ -16,14 +15,15 @@ const MAX_BYTES: u64 = 256 << 20;
 const IDLE: [&[u8; 4]; 10] =
     [b"bKGD", b"cHRM", b"eXIf", b"gAMA", b"iTXt", b"sBIT", b"sRGB", b"tEXt", b"tIME", b"zTXt"];
 
-/// A plain file, whose compressed samples are put together.
+/// A plain file.
 pub(super) struct Plain<'a> {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) color: ColorType,
     pub(super) depth: BitDepth,
     pub(super) pixel_dims: Option<PixelDimensions>,
-    compressed: Cow<'a, [u8]>,
+    /// The compressed samples, one piece after the other.
+    pieces: Vec<&'a [u8]>,
 }
 
 impl<'a> Plain<'a> {
@@ -37,14 +37,9 @@ impl<'a> Plain<'a> {
             match name {
                 b"IDAT" if is_before => {
                     is_before = false;
-                    plain.compressed = Cow::Borrowed(data);
+                    plain.pieces.push(data);
                     while let Some(more) = chunks.next_of(b"IDAT") {
-                        if let Cow::Borrowed(first) = plain.compressed {
-                            let n_bytes = first.len() + more.len() + chunks.rest.len();
-                            plain.compressed = Cow::Owned(Vec::with_capacity(n_bytes));
-                            plain.compressed.to_mut().extend_from_slice(first);
-                        }
-                        plain.compressed.to_mut().extend_from_slice(more);
+                        plain.pieces.push(more);
                     }
                 }
                 b"pHYs" if is_before && plain.pixel_dims.is_none() => {
@@ -81,8 +76,7 @@ impl<'a> Plain<'a> {
             _ => return None,
         };
         let depth = if depth == 8 { BitDepth::Eight } else { BitDepth::Sixteen };
-        let plain =
-            Self { width, height, color, depth, pixel_dims: None, compressed: Cow::Borrowed(&[]) };
+        let plain = Self { width, height, color, depth, pixel_dims: None, pieces: Vec::new() };
         let n_bytes = u64::from(width) * u64::from(height) * plain.n_bytes() as u64;
         (0 < n_bytes && n_bytes <= MAX_BYTES).then_some(plain)
     }
@@ -100,7 +94,7 @@ impl<'a> Plain<'a> {
         let width = self.width as usize;
         let n_raw = (width * self.n_bytes() + 1) * self.height as usize;
         let mut raw = vec![0; n_raw + PADDING];
-        inflate(&self.compressed, &mut raw[..n_raw])?;
+        inflate(&self.pieces, &mut raw[..n_raw])?;
         unfilter(&raw, (width, self.n_bytes()), samples)
     }
 
@@ -113,18 +107,21 @@ impl<'a> Plain<'a> {
 }
 
 /// Inflates a stream that fills a buffer; `None` when it does not, to the last byte and checksum.
-fn inflate(compressed: &[u8], raw: &mut [u8]) -> Option<()> {
+fn inflate(pieces: &[&[u8]], raw: &mut [u8]) -> Option<()> {
     let mut decompressor = Decompressor::new();
-    let (mut n_taken, mut n_given) = (0, 0);
-    while !decompressor.is_done() {
-        let (taken, given) = decompressor.read(&compressed[n_taken..], raw, n_given, true).ok()?;
-        if taken == 0 && given == 0 {
-            return None;
+    let mut n_given = 0;
+    for (index, mut piece) in pieces.iter().copied().enumerate() {
+        let is_last = index + 1 == pieces.len();
+        while !decompressor.is_done() && (is_last || !piece.is_empty()) {
+            let (taken, given) = decompressor.read(piece, raw, n_given, is_last).ok()?;
+            if taken == 0 && given == 0 {
+                return None;
+            }
+            piece = &piece[taken..];
+            n_given += given;
         }
-        n_taken += taken;
-        n_given += given;
     }
-    (n_given == raw.len()).then_some(())
+    (decompressor.is_done() && n_given == raw.len()).then_some(())
 }
 
 /// Chunks of a file, one after the other, as long as their checksums hold.

@@ -105,7 +105,7 @@ fn plain_files_of_every_form_are_decoded_at_once_to_the_same_samples() {
                     }
                 }
                 let file = encode((width, height), (color, depth), filter, &samples);
-                for file in [in_pieces(&file, 100), file] {
+                for file in [in_pieces(&file, 100), in_pieces(&file, 1), file] {
                     let plain = Plain::of(&file).expect("the file is plain");
                     assert!(plain.samples().expect("it is whole") == samples);
                     let decoded = check_agree(&file).unwrap();
@@ -142,6 +142,8 @@ fn whatever_is_not_plain_is_left_to_the_general_decoder() {
         (with(1, (*b"gAMA", vec![0, 0, 177, 143])), true),
         (with(1, (*b"aBCd", vec![1, 2, 3])), true),
         (with(1, (*b"ABCD", vec![1, 2, 3])), false),
+        (with(at(b"IDAT"), (*b"IDAT", Vec::new())), true),
+        (with(at(b"IDAT") + 1, (*b"IDAT", Vec::new())), true),
         (with(at(b"IEND"), (*b"tEXt", b"a\0b".to_vec())), true),
         (with(at(b"IEND"), (*b"pHYs", vec![0; 9])), true),
         (file_of(&interlaced), false),
