@@ -1,8 +1,9 @@
 //! PNG: gray, color and palette images of any bit depth.
 //!
-//! Plain files are decoded at once, all others row by row. Checksums are verified up to the end of the
-//! file, so that a cut file never passes.
+//! Plain files are decoded many rows at a time, all others row by row. Checksums are verified up to the
+//! end of the file, so that a cut file never passes.
 
+mod inflate;
 mod plain;
 mod unfilter;
 
@@ -22,8 +23,8 @@ const DECODER_BYTES: usize = 64 << 20;
 /// Decodes a PNG file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
     if let Some(plain) = Plain::of(bytes)
-        && check_size(plain.width, plain.height, 1).is_ok()
-        && let Ok(image) = read(&mut AtOnce(&plain), plain.width, plain.height)
+        && check_size(plain.width, plain.height, plain.n_bytes() as u64).is_ok()
+        && let Ok(image) = read(&mut ManyRows(&plain), plain.width, plain.height)
     {
         return Ok(Decoded { image, pixel_size: pixel_size(plain.pixel_dims)? });
     }
@@ -79,9 +80,9 @@ trait Samples {
 }
 
 /// A plain file.
-struct AtOnce<'a>(&'a Plain<'a>);
+struct ManyRows<'a>(&'a Plain<'a>);
 
-impl Samples for AtOnce<'_> {
+impl Samples for ManyRows<'_> {
     fn form(&self) -> (ColorType, BitDepth) {
         (self.0.color, self.0.depth)
     }

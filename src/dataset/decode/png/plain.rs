@@ -1,15 +1,15 @@
-//! Plain: PNG files as software of microscopes writes them, decoded at once and not row by row.
+//! Plain: PNG files as software of microscopes writes them.
 //!
 //! Plain are undamaged files of 8 or 16 bit gray or color, with nothing in them that changes what
 //! samples mean or in which order they stand. All checksums are verified. Whatever else there is, the
 //! general decoder reads, and says what is wrong.
 
-use super::unfilter::{PADDING, unfilter};
-use fdeflate::Decompressor;
+use super::inflate::Inflating;
+use super::unfilter::unfilter;
 use png::{BitDepth, ColorType, PixelDimensions, Unit};
 
-/// Most bytes of samples; larger images are decoded row by row, with one buffer and not two.
-const MAX_BYTES: u64 = 256 << 20;
+/// Most bytes of a row: several of them at once go through a buffer.
+const MAX_ROW_BYTES: u64 = 1 << 20;
 
 /// Chunks that may stand in a plain file: no word of theirs is about the samples.
 const IDLE: [&[u8; 4]; 10] =
@@ -77,12 +77,12 @@ impl<'a> Plain<'a> {
         };
         let depth = if depth == 8 { BitDepth::Eight } else { BitDepth::Sixteen };
         let plain = Self { width, height, color, depth, pixel_dims: None, pieces: Vec::new() };
-        let n_bytes = u64::from(width) * u64::from(height) * plain.n_bytes() as u64;
-        (0 < n_bytes && n_bytes <= MAX_BYTES).then_some(plain)
+        let n_bytes = u64::from(width) * plain.n_bytes() as u64;
+        (0 < n_bytes && n_bytes <= MAX_ROW_BYTES && 0 < height).then_some(plain)
     }
 
     /// Bytes of a pixel.
-    fn n_bytes(&self) -> usize {
+    pub(super) fn n_bytes(&self) -> usize {
         self.color.samples() * if self.depth == BitDepth::Sixteen { 2 } else { 1 }
     }
 
@@ -91,11 +91,10 @@ impl<'a> Plain<'a> {
     /// # Shapes
     /// `samples`: width times height times the bytes of a pixel.
     pub(super) fn decode(&self, samples: &mut [u8]) -> Option<()> {
-        let width = self.width as usize;
-        let n_raw = (width * self.n_bytes() + 1) * self.height as usize;
-        let mut raw = vec![0; n_raw + PADDING];
-        inflate(&self.pieces, &mut raw[..n_raw])?;
-        unfilter(&raw, (width, self.n_bytes()), samples)
+        let (width, n_bytes) = (self.width as usize, self.n_bytes());
+        let mut rows = Inflating::new(&self.pieces, width * n_bytes + 1);
+        unfilter(&mut rows, (width, n_bytes), samples)?;
+        rows.end()
     }
 
     /// Decodes the samples into a buffer of their own; `None` when the file is damaged.
@@ -104,24 +103,6 @@ impl<'a> Plain<'a> {
         self.decode(&mut samples)?;
         Some(samples)
     }
-}
-
-/// Inflates a stream that fills a buffer; `None` when it does not, to the last byte and checksum.
-fn inflate(pieces: &[&[u8]], raw: &mut [u8]) -> Option<()> {
-    let mut decompressor = Decompressor::new();
-    let mut n_given = 0;
-    for (index, mut piece) in pieces.iter().copied().enumerate() {
-        let is_last = index + 1 == pieces.len();
-        while !decompressor.is_done() && (is_last || !piece.is_empty()) {
-            let (taken, given) = decompressor.read(piece, raw, n_given, is_last).ok()?;
-            if taken == 0 && given == 0 {
-                return None;
-            }
-            piece = &piece[taken..];
-            n_given += given;
-        }
-    }
-    (decompressor.is_done() && n_given == raw.len()).then_some(())
 }
 
 /// Chunks of a file, one after the other, as long as their checksums hold.

@@ -1,4 +1,4 @@
-//! What is decoded at once is what the general decoder reads.
+//! What is read of plain files is what the general decoder reads.
 
 use super::*;
 use png::Filter;
@@ -84,7 +84,7 @@ fn check_agree(file: &[u8]) -> Option<Decoded> {
 }
 
 #[test]
-fn plain_files_of_every_form_are_decoded_at_once_to_the_same_samples() {
+fn plain_files_of_every_form_have_the_same_samples_both_ways() {
     for (color, depth) in FORMS {
         for (width, height) in [(1, 1), (3, 2), (33, 19), (300, 7)] {
             for filter in [
@@ -113,6 +113,19 @@ fn plain_files_of_every_form_are_decoded_at_once_to_the_same_samples() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn what_lies_far_back_is_still_there_when_the_window_moves_on() {
+    // Rows repeat after nearly as many bytes as a stream can reach back.
+    let samples: Vec<u8> = noise(5, 36 * 900).repeat(12);
+    let form = (ColorType::Rgb, BitDepth::Eight);
+    let file = encode((300, 36 * 12), form, Filter::NoFilter, &samples);
+    assert!(file.len() < samples.len() / 6, "the stream reaches back");
+    for file in [in_pieces(&file, 5_000), file] {
+        assert!(Plain::of(&file).unwrap().samples().unwrap() == samples);
+        check_agree(&file).unwrap();
     }
 }
 

@@ -15,14 +15,20 @@ type Lanes = [i16; N_LANES];
 /// Most steps between reading differences and writing samples: few enough for the fastest cache.
 const MAX_STEPS: usize = 256;
 
-/// Bytes that must follow the last row.
-pub(super) const PADDING: usize = 2;
+/// Where differences come from.
+pub(super) trait Differences {
+    /// Bytes that follow the rows, whatever they are.
+    const PADDING: usize = 2;
 
-/// Turns rows of differences, each after the number of its filter, into rows of samples.
+    /// The next rows, each after the number of its filter, and [`Self::PADDING`]; `None` when there are
+    /// none.
+    fn rows(&mut self, n_rows: usize) -> Option<&[u8]>;
+}
+
+/// Turns rows of differences into rows of samples.
 ///
 /// # Shapes
-/// `raw`: for each row of `samples` one byte more, and [`PADDING`] at its end. `n_bytes` a pixel:
-/// 1, 2, 3, 4, 6 or 8.
+/// `n_bytes` a pixel: 1, 2, 3, 4, 6 or 8.
 ///
 /// # Edge cases
 /// `None` for a filter or a number of bytes that does not exist; `samples` then mean nothing.
@@ -30,20 +36,23 @@ pub(super) const PADDING: usize = 2;
 /// # Sources
 /// PNG, third edition, section 9: <https://www.w3.org/TR/png-3/#9Filters>.
 pub(super) fn unfilter(
-    raw: &[u8],
+    differences: &mut impl Differences,
     (width, n_bytes): (usize, usize),
     samples: &mut [u8],
 ) -> Option<()> {
     match n_bytes {
-        1 => Rows::<1, 1>::new(width).unfilter(raw, samples),
-        2 => Rows::<2, 2>::new(width).unfilter(raw, samples),
-        3 => Rows::<3, 4>::new(width).unfilter(raw, samples),
-        4 => Rows::<4, 4>::new(width).unfilter(raw, samples),
-        6 => Rows::<6, 8>::new(width).unfilter(raw, samples),
-        8 => Rows::<8, 8>::new(width).unfilter(raw, samples),
+        1 => Rows::<1, 1>::new(width).unfilter(differences, samples),
+        2 => Rows::<2, 2>::new(width).unfilter(differences, samples),
+        3 => Rows::<3, 4>::new(width).unfilter(differences, samples),
+        4 => Rows::<4, 4>::new(width).unfilter(differences, samples),
+        6 => Rows::<6, 8>::new(width).unfilter(differences, samples),
+        8 => Rows::<8, 8>::new(width).unfilter(differences, samples),
         _ => None,
     }
 }
+
+/// Most rows that are asked for at once.
+pub(super) const MAX_ROWS: usize = N_LANES;
 
 /// Rows of pixels of `BYTES` bytes, each of which takes `LANES` lanes.
 struct Rows<const BYTES: usize, const LANES: usize> {
@@ -83,12 +92,10 @@ impl<const BYTES: usize, const LANES: usize> Rows<BYTES, LANES> {
         }
     }
 
-    fn unfilter(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()> {
+    fn unfilter(&mut self, differences: &mut impl Differences, samples: &mut [u8]) -> Option<()> {
         let stride = self.width * BYTES;
-        for rows in samples.chunks_mut(stride * Self::N_ROWS).enumerate() {
-            let (index, samples) = rows;
-            let raw = raw.get(index * Self::N_ROWS * (stride + 1)..)?;
-            self.band(raw.get(..samples.len() / stride * (stride + 1) + PADDING)?, samples)?;
+        for samples in samples.chunks_mut(stride * Self::N_ROWS) {
+            self.band(differences.rows(samples.len() / stride)?, samples)?;
         }
         Some(())
     }
@@ -252,6 +259,20 @@ mod tests {
         samples
     }
 
+    /// Rows that are there.
+    struct Whole<'a> {
+        raw: &'a [u8],
+        n_row: usize,
+    }
+
+    impl Differences for Whole<'_> {
+        fn rows(&mut self, n_rows: usize) -> Option<&[u8]> {
+            let rows = self.raw.get(..n_rows * self.n_row + Self::PADDING)?;
+            self.raw = &self.raw[n_rows * self.n_row..];
+            Some(rows)
+        }
+    }
+
     #[test]
     fn every_filter_is_that_of_the_definition() {
         let mut state = 1_u32;
@@ -262,14 +283,15 @@ mod tests {
         for n_bytes in [1, 2, 3, 4, 6, 8] {
             for (width, height) in [(1, 1), (1, 40), (2, 3), (7, 17), (255, 4), (256, 9), (700, 18)]
             {
-                let stride = width * n_bytes;
+                let n_row = width * n_bytes + 1;
                 let mut raw: Vec<u8> =
-                    (0..(stride + 1) * height + PADDING).map(|_| random()).collect();
-                for (y, row) in raw.chunks_exact_mut(stride + 1).enumerate() {
+                    (0..n_row * height + Whole::PADDING).map(|_| random()).collect();
+                for (y, row) in raw.chunks_exact_mut(n_row).enumerate() {
                     row[0] = if y % 9 < 5 { 4 } else { random() % 5 };
                 }
-                let mut samples = vec![0; stride * height];
-                assert_eq!(unfilter(&raw, (width, n_bytes), &mut samples), Some(()));
+                let mut samples = vec![0; width * n_bytes * height];
+                let mut rows = Whole { raw: &raw, n_row };
+                assert_eq!(unfilter(&mut rows, (width, n_bytes), &mut samples), Some(()));
                 let expected = by_definition(&raw, (width, n_bytes), height);
                 assert!(samples == expected, "{n_bytes} bytes, {width} by {height}");
             }
@@ -279,7 +301,9 @@ mod tests {
     #[test]
     fn unknown_filters_are_not_guessed() {
         let mut samples = [0; 6];
-        assert_eq!(unfilter(&[0, 1, 2, 3, 5, 1, 2, 3, 0, 0], (3, 1), &mut samples), None);
-        assert_eq!(unfilter(&[0; 9], (3, 1), &mut samples), None, "a byte is missing");
+        let mut unfilter =
+            |raw: &[u8]| unfilter(&mut Whole { raw, n_row: 4 }, (3, 1), &mut samples);
+        assert_eq!(unfilter(&[0, 1, 2, 3, 5, 1, 2, 3, 0, 0]), None);
+        assert_eq!(unfilter(&[0; 9]), None, "a byte is missing");
     }
 }
