@@ -178,11 +178,12 @@ class Api:
 
 @dataclass
 class Outcome:
-    """How a run ended: jobs by name, and what was said."""
+    """How a run ended: jobs by name, act's log, and what each step printed, in no order."""
 
     code: int
     jobs: dict
     log: str
+    said: list
     seconds: float
 
 
@@ -193,9 +194,11 @@ class World:
         self.binary = binary
         self.bench, self.work = bench, work
         self.action, self.tools, self.n_fresh, self.maps = work / "action", work / "tools", 0, []
-        (work / "home").mkdir()
-        self.tools.mkdir()
+        self.shell, self.said = work / "shell", work / "said"
+        for folder in (work / "home", self.tools, self.shell):
+            folder.mkdir()
         shutil.copy(OWN / "tests/act/gh", self.tools)
+        shutil.copy(OWN / "tests/act/bash", self.shell)
         self._action(binary)
         self._stand_ins()
 
@@ -276,6 +279,8 @@ class World:
         file.write_text(json.dumps(event))
         shutil.rmtree(self.work / "artifacts", ignore_errors=True)
         (self.work / f"artifacts/{RUN_ID}").mkdir(parents=True)
+        shutil.rmtree(self.said, ignore_errors=True)
+        self.said.mkdir()
         command = [sys.executable, self.work / "act/act_bench.py", repository, name, "--event-file", file, "--work", self.work]
         command += [part for mapped in self.maps for part in ("--map", mapped)]
         command += ["--api", api] if api else []
@@ -285,7 +290,7 @@ class World:
             command += ["-P", f"{runner}=-self-hosted"]
         command += [part for key, value in secrets.items() for part in ("-s", f"{key}={value}")]
         environment = {**os.environ, "ACT": str(self.bench / ".venv/bin/act"), "MIRRORS": "/nowhere"}
-        environment["PATH"] = f"{self.tools}:{environment['PATH']}"
+        environment["PATH"] = f"{self.shell}:{self.tools}:{environment['PATH']}"
         started = time.monotonic()
         done = subprocess.run([*command, *flags], env=environment, capture_output=True, text=True)
         seconds = time.monotonic() - started
@@ -293,7 +298,8 @@ class World:
         log = (self.work / "act.log").read_text(errors="replace")
         if "Error: workflow is not valid" in log:
             raise ValueError(log[-2000:])
-        return Outcome(done.returncode, jobs, log, seconds)
+        said = [file.read_text(errors="replace") for file in self.said.iterdir()]
+        return Outcome(done.returncode, jobs, log, said, seconds)
 
     def artifacts(self) -> dict:
         """Artifacts of the last run: by name, their files' texts."""
