@@ -88,15 +88,29 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
             Err(failure) => return Err(failure),
         }
     }
-    write_tables(args, &profile.params, &done, started.elapsed().as_secs_f64())?;
     let mut remarks = profile.warnings;
     remarks.extend(done.iter().flat_map(|field| field.findings.iter().cloned()));
     if !is_quiet {
         write!(out, "{}", human(&collapsed(remarks), &[profile.source], false))?;
     }
+    if done.is_empty() {
+        // Tables of a former run stay: none of them is replaced by one that says nothing.
+        return Err(Failure::Findings(failed));
+    }
+    write_tables(args, &profile.params, &done, started.elapsed().as_secs_f64())?;
     let n_nuclei: u64 = done.iter().map(|field| u64::from(field.summary.n_nuclei)).sum();
-    writeln!(out, "{n_nuclei} nuclei in {} fields, written to {}", done.len(), args.out.display())?;
+    let fields = n_fields(done.len(), files.len());
+    writeln!(out, "{n_nuclei} nuclei in {fields}, written to {}", args.out.display())?;
     if has_errors(&failed) { Err(Failure::Findings(failed)) } else { Ok(0) }
+}
+
+/// How many fields were measured of those that were asked for.
+fn n_fields(n_done: usize, n_asked: usize) -> String {
+    match (n_done, n_asked) {
+        (1, 1) => "1 field".to_owned(),
+        (_, n) if n == n_done => format!("{n} fields"),
+        _ => format!("{n_done} of {n_asked} fields"),
+    }
 }
 
 /// A profile with its network, if it has one.

@@ -27,7 +27,7 @@ fn segment_writes_labels_tables_and_a_record() {
     let (profile, image) = (profile(IHC), phantom("ihc-hdab-1"));
     let options = ["--overlay", "--geojson"];
     let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
-    desk.check(&[&arguments[..], &options].concat(), 0, "nuclei in 1 fields");
+    desk.check(&[&arguments[..], &options].concat(), 0, "nuclei in 1 field, written");
     assert_eq!(
         desk.files(),
         [
@@ -313,10 +313,25 @@ fn a_bad_image_does_not_stop_the_others() {
     desk.write("in/good.png", &std::fs::read(phantom("fluorescence-1")).unwrap());
     let profile = profile(FLUORESCENCE);
     let arguments = ["segment", "--profile", &profile, "--out", "out", "in"];
-    desk.check(&arguments, 10, "in/bad.png");
+    let told = desk.check(&arguments, 10, "in/bad.png");
+    assert!(told.out.contains("nuclei in 1 of 2 fields, written to out"), "{}", told.out);
     assert!(
         desk.path("out/good_labels.png").is_file() && !desk.path("out/bad_labels.png").exists()
     );
+}
+
+#[test]
+fn images_that_are_all_bad_leave_the_tables_of_a_former_run() {
+    let desk = Desk::new();
+    desk.write("in/bad.png", b"no image");
+    desk.write("in/worse.tif", b"nor this");
+    desk.write("out/nuclei.csv", b"former");
+    let profile = profile(FLUORESCENCE);
+    let told =
+        desk.check(&["segment", "--profile", &profile, "--out", "out", "in"], 10, "in/bad.png");
+    assert!(told.err.contains("in/worse.tif") && !told.out.contains("written"), "{}", told.out);
+    assert_eq!(desk.files(), ["in/bad.png", "in/worse.tif", "out/nuclei.csv"]);
+    assert_eq!(desk.text("out/nuclei.csv"), "former");
 }
 
 #[test]
