@@ -321,6 +321,28 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_bits_tell_what_eight_bits_tell() {
+        let image = image();
+        let Image::Rgb8(raster) = &image else { panic!("the image has colors") };
+        let fine = Raster::from_fn(raster.width(), raster.height(), |x, y| {
+            raster.at(x, y).map(|sample| u16::from(sample) * 257)
+        });
+        for channels in [
+            &[Channel::HematoxylinOd, Channel::EosinOd, Channel::DabOd][..],
+            &[Channel::Gray, Channel::OdSum, Channel::OdRed, Channel::OdGreen, Channel::OdBlue],
+        ] {
+            let coarse = intensities(&image, channels);
+            let found = intensities(&Image::Rgb16(fine.clone()), channels);
+            assert_eq!(found.len(), coarse.len());
+            for (found, coarse) in found.iter().zip(&coarse) {
+                for (one, other) in found.statistics.iter().zip(&coarse.statistics) {
+                    assert!((one - other).abs() < 1e-9, "{found:?} {coarse:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn statistics_are_those_of_the_values() {
         let image = image();
         let Image::Rgb8(raster) = &image else { panic!("the image has colors") };

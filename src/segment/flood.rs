@@ -401,6 +401,17 @@ mod tests {
     }
 
     #[test]
+    fn basins_are_the_same_wherever_in_a_row_they_meet() {
+        for n_before in 0..140 {
+            let levels = [&vec![9; n_before][..], &[9, 1, 9, 8, 9]].concat();
+            let expected = [&vec![1; n_before][..], &[1, 1, 2, 2, 2]].concat();
+            check(&levels, RISE_2, &expected);
+            let levels = [&vec![3; n_before][..], &[3, 5, 4, 6, 2]].concat();
+            check(&levels, RISE_2, &vec![1; n_before + 5]);
+        }
+    }
+
+    #[test]
     fn a_plateau_is_one_peak_even_without_h() {
         let standing = Standing { h: 0.0, apart: Apart::Px(0.0) };
         check(&[4, 4, 4, 4], standing, &[1, 1, 1, 1]);

@@ -117,12 +117,11 @@ fn fine_roots(squares: &[u32], levels: &mut [u16]) {
     const FINE: i32 = self::FINE as i32;
     for (level, &square) in levels.iter_mut().zip(squares) {
         let square = square as i32 * (FINE * FINE);
-        // Single precision is off by less than a step. Beyond 2²³ it has whole numbers only, so that
-        // those that are added stand in its lowest bits.
+        // Single precision is nearly exact, and beyond 2²³ it has whole numbers only: those that are
+        // added are rounded there, to the nearest one, and stand in its lowest bits.
         let near = ((square as f32).sqrt() + 8_388_608.0).to_bits() as i32 & 0x007F_FFFF;
         let past = i32::from(near * near > square);
-        let short = i32::from((near + 1) * (near + 1) <= square);
-        *level = (near - past + short) as u16;
+        *level = (near - past) as u16;
     }
 }
 

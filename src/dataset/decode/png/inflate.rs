@@ -1,13 +1,13 @@
-//! Inflate: from pieces of a compressed stream to rows, through a window that the processor's cache
-//! holds.
+//! Inflate: from pieces of a compressed stream to rows, through a window that for usual widths the
+//! processor's cache holds.
 
-use super::unfilter::{Differences, MAX_ROWS};
+use super::unfilter::PADDING;
 use fdeflate::Decompressor;
 
 /// Bytes that a stream may reach back.
 const N_HISTORY: usize = 32_768;
 
-/// Bytes that are inflated at once, beside rows that wait.
+/// Bytes that there is always room for in the window, beside rows that wait and the history.
 const N_AT_ONCE: usize = 65_536;
 
 /// A stream of rows that is being inflated.
@@ -25,8 +25,9 @@ pub(super) struct Inflating<'a> {
 }
 
 impl<'a> Inflating<'a> {
-    pub(super) fn new(pieces: &'a [&'a [u8]], n_row: usize) -> Self {
-        let n_window = N_HISTORY + MAX_ROWS * n_row + N_AT_ONCE + Self::PADDING;
+    /// A stream whose rows, of `n_row` bytes each, are asked for up to `n_rows` at once.
+    pub(super) fn new(pieces: &'a [&'a [u8]], n_row: usize, n_rows: usize) -> Self {
+        let n_window = N_HISTORY + n_rows * n_row + N_AT_ONCE + PADDING;
         Self {
             decompressor: Decompressor::new(),
             pieces,
@@ -46,12 +47,12 @@ impl<'a> Inflating<'a> {
         if let ([], Some((piece, pieces))) = (self.piece, self.pieces.split_first()) {
             (self.piece, self.pieces) = (piece, pieces);
         }
-        let end = self.window.len() - Self::PADDING;
+        let end = self.window.len() - PADDING;
         if self.inflated == end {
-            let kept = self.given.min(end - N_HISTORY);
-            self.window.copy_within(kept..end, 0);
-            self.given -= kept;
-            self.inflated -= kept;
+            let n_dropped = self.given.min(end - N_HISTORY);
+            self.window.copy_within(n_dropped..end, 0);
+            self.given -= n_dropped;
+            self.inflated -= n_dropped;
         }
         let is_last = self.pieces.is_empty();
         let window = &mut self.window[..end];
@@ -66,6 +67,17 @@ impl<'a> Inflating<'a> {
         Some(())
     }
 
+    /// The next rows, each after the number of its filter, and [`PADDING`]; `None` when there are fewer
+    /// or the stream is damaged.
+    pub(super) fn rows(&mut self, n_rows: usize) -> Option<&[u8]> {
+        let n_bytes = n_rows * self.n_row;
+        while self.inflated - self.given < n_bytes {
+            self.inflate()?;
+        }
+        let rows = self.given..self.given + n_bytes + PADDING;
+        self.given += n_bytes;
+        Some(&self.window[rows])
+    }
     /// Goes on to the end of the stream; `None` when there is more in it than rows, or when its checksum
     /// does not hold.
     pub(super) fn end(mut self) -> Option<()> {
@@ -73,17 +85,5 @@ impl<'a> Inflating<'a> {
             self.inflate()?;
         }
         (self.given == self.inflated).then_some(())
-    }
-}
-
-impl Differences for Inflating<'_> {
-    fn rows(&mut self, n_rows: usize) -> Option<&[u8]> {
-        let n_bytes = n_rows * self.n_row;
-        while self.inflated - self.given < n_bytes {
-            self.inflate()?;
-        }
-        let rows = self.given..self.given + n_bytes + Self::PADDING;
-        self.given += n_bytes;
-        Some(&self.window[rows])
     }
 }

@@ -1,7 +1,8 @@
 //! PNG: gray, color and palette images of any bit depth.
 //!
-//! Plain files are decoded many rows at a time, all others row by row. Checksums are verified up to the
-//! end of the file, so that a cut file never passes.
+//! Plain files are decoded many rows at a time, all others row by row. Each chunk's checksum is verified
+//! up to the end of the file, so that neither a cut file nor one with a changed bit passes. As with
+//! libpng, the compressed stream's own checksum refuses nothing: chunks cover all of its bytes.
 
 mod inflate;
 mod plain;
@@ -13,7 +14,8 @@ use crate::raster::Image;
 use crate::units::PixelSize;
 use plain::Plain;
 use png::{
-    BitDepth, ColorType, DecodingError, Limits, PixelDimensions, Reader, Transformations, Unit,
+    BitDepth, ColorType, DecodeOptions, DecodingError, Limits, PixelDimensions, Reader,
+    Transformations, Unit,
 };
 use std::io::Cursor;
 
@@ -34,7 +36,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
 /// Decodes any PNG file.
 fn decode_by_row(bytes: &[u8]) -> Result<Decoded, Refusal> {
     let limits = Limits { bytes: DECODER_BYTES };
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    let mut strict = DecodeOptions::default();
+    // The size of pixels is in such a chunk.
+    strict.set_skip_ancillary_crc_failures(false);
+    let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), strict);
+    decoder.set_limits(limits);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     // Widens palettes and less than 8 bits, and shows a transparent color as alpha; all exact.
@@ -92,7 +98,9 @@ impl Samples for ManyRows<'_> {
     }
 
     fn each(&mut self, take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>) -> Result<(), Refusal> {
-        take(&self.0.samples().ok_or_else(damaged)?)
+        let mut refused = None;
+        let all = self.0.each(&mut |pixels| take(pixels).map_err(|why| refused = Some(why)).ok());
+        refused.map_or_else(|| all.ok_or_else(damaged), Err)
     }
 }
 

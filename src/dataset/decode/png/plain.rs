@@ -1,17 +1,21 @@
 //! Plain: PNG files as software of microscopes writes them.
 //!
-//! Plain are undamaged files of 8 or 16 bit gray or color, with nothing in them that changes what
-//! samples mean or in which order they stand. All checksums are verified. Whatever else there is, the
+//! Plain are undamaged files of 8 or 16 bit gray or color, with nothing in them that changes the
+//! samples or in which order they stand. All checksums are verified. Whatever else there is, the
 //! general decoder reads, and says what is wrong.
 
 use super::inflate::Inflating;
-use super::unfilter::unfilter;
+use super::unfilter::{Abreast, abreast};
 use png::{BitDepth, ColorType, PixelDimensions, Unit};
 
-/// Most bytes of a row: several of them at once go through a buffer.
-const MAX_ROW_BYTES: u64 = 1 << 20;
+/// Most pieces that the compressed samples come in.
+const MAX_PIECES: usize = 1 << 20;
 
-/// Chunks that may stand in a plain file: no word of theirs is about the samples.
+/// Most bytes of a chunk that is passed over: the general decoder keeps some of them.
+pub(super) const MAX_IDLE_BYTES: usize = 1 << 20;
+
+/// Chunks that may stand in a plain file. None of them changes samples, and what some of them say of
+/// colors on a screen is left aside by the general decoder, too.
 const IDLE: [&[u8; 4]; 10] =
     [b"bKGD", b"cHRM", b"eXIf", b"gAMA", b"iTXt", b"sBIT", b"sRGB", b"tEXt", b"tIME", b"zTXt"];
 
@@ -40,6 +44,9 @@ impl<'a> Plain<'a> {
                     plain.pieces.push(data);
                     while let Some(more) = chunks.next_of(b"IDAT") {
                         plain.pieces.push(more);
+                        if plain.pieces.len() > MAX_PIECES {
+                            return None;
+                        }
                     }
                 }
                 b"pHYs" if is_before && plain.pixel_dims.is_none() => {
@@ -56,7 +63,7 @@ impl<'a> Plain<'a> {
                     });
                 }
                 b"IEND" => return (data.is_empty() && chunks.rest.is_empty()).then_some(plain),
-                name if IDLE.contains(&name) => {}
+                name if IDLE.contains(&name) && data.len() <= MAX_IDLE_BYTES => {}
                 _ => return None,
             }
         }
@@ -77,8 +84,7 @@ impl<'a> Plain<'a> {
         };
         let depth = if depth == 8 { BitDepth::Eight } else { BitDepth::Sixteen };
         let plain = Self { width, height, color, depth, pixel_dims: None, pieces: Vec::new() };
-        let n_bytes = u64::from(width) * plain.n_bytes() as u64;
-        (0 < n_bytes && n_bytes <= MAX_ROW_BYTES && 0 < height).then_some(plain)
+        (0 < width && 0 < height).then_some(plain)
     }
 
     /// Bytes of a pixel.
@@ -91,17 +97,38 @@ impl<'a> Plain<'a> {
     /// # Shapes
     /// `samples`: width times height times the bytes of a pixel.
     pub(super) fn decode(&self, samples: &mut [u8]) -> Option<()> {
-        let (width, n_bytes) = (self.width as usize, self.n_bytes());
-        let mut rows = Inflating::new(&self.pieces, width * n_bytes + 1);
-        unfilter(&mut rows, (width, n_bytes), samples)?;
-        rows.end()
+        let (mut rows, mut differences) = self.rows()?;
+        let stride = self.stride();
+        for samples in samples.chunks_mut(stride * rows.n_rows()) {
+            rows.band(differences.rows(samples.len() / stride)?, samples)?;
+        }
+        differences.end()
     }
 
-    /// Decodes the samples into a buffer of their own; `None` when the file is damaged.
-    pub(super) fn samples(&self) -> Option<Vec<u8>> {
-        let mut samples = vec![0; self.width as usize * self.height as usize * self.n_bytes()];
-        self.decode(&mut samples)?;
-        Some(samples)
+    /// Decodes the samples and gives them away, a few rows at a time; `None` when the file is damaged,
+    /// which may show only after its last row, or as soon as `take` wants no more.
+    pub(super) fn each(&self, take: &mut dyn FnMut(&[u8]) -> Option<()>) -> Option<()> {
+        let (mut rows, mut differences) = self.rows()?;
+        let (height, n_rows) = (self.height as usize, rows.n_rows());
+        let mut band = vec![0; self.stride() * n_rows];
+        for first in (0..height).step_by(n_rows) {
+            let n_rows = n_rows.min(height - first);
+            let samples = &mut band[..n_rows * self.stride()];
+            rows.band(differences.rows(n_rows)?, samples)?;
+            take(samples)?;
+        }
+        differences.end()
+    }
+
+    /// Bytes of a row of samples.
+    fn stride(&self) -> usize {
+        self.width as usize * self.n_bytes()
+    }
+
+    fn rows(&self) -> Option<(Box<dyn Abreast>, Inflating<'_>)> {
+        let rows = abreast(self.width as usize, self.n_bytes())?;
+        let differences = Inflating::new(&self.pieces, self.stride() + 1, rows.n_rows());
+        Some((rows, differences))
     }
 }
 

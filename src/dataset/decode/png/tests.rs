@@ -1,5 +1,6 @@
 //! What is read of plain files is what the general decoder reads.
 
+use super::plain::MAX_IDLE_BYTES;
 use super::*;
 use png::Filter;
 
@@ -73,6 +74,23 @@ fn in_pieces(file: &[u8], n: usize) -> Vec<u8> {
     file_of(&chunks(file).into_iter().flat_map(pieces).collect::<Vec<_>>())
 }
 
+/// The samples of a plain file; `None` when it is damaged.
+fn samples(file: &[u8]) -> Option<Vec<u8>> {
+    let plain = Plain::of(file).expect("the file is plain");
+    let mut whole = vec![0; plain.width as usize * plain.height as usize * plain.n_bytes()];
+    let is_whole = plain.decode(&mut whole);
+    let mut in_bands: Vec<u8> = Vec::new();
+    let is_given = plain.each(&mut |pixels| {
+        in_bands.extend(pixels);
+        Some(())
+    });
+    assert_eq!(is_given, is_whole);
+    is_whole.map(|()| {
+        assert!(in_bands == whole);
+        whole
+    })
+}
+
 /// Both ways give the same image, or both none.
 #[track_caller]
 fn check_agree(file: &[u8]) -> Option<Decoded> {
@@ -106,8 +124,7 @@ fn plain_files_of_every_form_have_the_same_samples_both_ways() {
                 }
                 let file = encode((width, height), (color, depth), filter, &samples);
                 for file in [in_pieces(&file, 100), in_pieces(&file, 1), file] {
-                    let plain = Plain::of(&file).expect("the file is plain");
-                    assert!(plain.samples().expect("it is whole") == samples);
+                    assert!(self::samples(&file).expect("it is whole") == samples);
                     let decoded = check_agree(&file).unwrap();
                     assert_eq!(decoded.pixel_size.map(PixelSize::um), Some(0.5));
                 }
@@ -124,8 +141,93 @@ fn what_lies_far_back_is_still_there_when_the_window_moves_on() {
     let file = encode((300, 36 * 12), form, Filter::NoFilter, &samples);
     assert!(file.len() < samples.len() / 6, "the stream reaches back");
     for file in [in_pieces(&file, 5_000), file] {
-        assert!(Plain::of(&file).unwrap().samples().unwrap() == samples);
+        assert!(self::samples(&file).unwrap() == samples);
         check_agree(&file).unwrap();
+    }
+}
+
+#[test]
+fn more_rows_may_wait_than_a_stream_reaches_back() {
+    // The window is full with fewer rows given away than its history holds.
+    let samples = noise(11, 9_000 * 40);
+    let file = encode((9_000, 40), FORMS[0], Filter::NoFilter, &samples);
+    for file in [in_pieces(&file, 70_000), file] {
+        assert!(self::samples(&file).unwrap() == samples);
+        check_agree(&file).unwrap();
+    }
+}
+
+#[test]
+fn a_stream_may_reach_back_as_far_as_there_is_history() {
+    let (width, period, n_repeats) = (127, 32_768, 640);
+    let mut raw = noise(13, period);
+    raw.iter_mut().step_by(width + 1).for_each(|filter| *filter = 0);
+    // A block that is stored, and one of Huffman's codes as RFC 1951 fixes them, lowest bits first: the
+    // last block, its form, each time 258 bytes from 24,577 + 8,191 bytes ago, the end.
+    let mut stream = vec![0x78, 1, 0];
+    stream.extend((period as u16).to_le_bytes());
+    stream.extend((!period as u16).to_le_bytes());
+    stream.extend(&raw);
+    let repeat = format!("{}{}{}", "11000101", "11101", "1".repeat(13));
+    let bits = format!("{}{}{}", "110", repeat.repeat(n_repeats), "0".repeat(7));
+    stream.extend(bits.as_bytes().chunks(8).map(|bits| {
+        bits.iter().enumerate().map(|(at, bit)| u8::from(*bit == b'1') << at).sum::<u8>()
+    }));
+    for _ in 0..258 * n_repeats {
+        raw.push(raw[raw.len() - period]);
+    }
+    stream.extend(adler32(&raw).to_be_bytes());
+    let samples: Vec<u8> = raw.chunks(width + 1).flat_map(|row| row[1..].to_vec()).collect();
+    let height = samples.len() / width;
+    let file = encode((width as u32, height as u32), FORMS[0], Filter::NoFilter, &samples);
+    let file = with_stream(&file, stream);
+    assert!(self::samples(&file).unwrap() == samples);
+    check_agree(&file).unwrap();
+}
+
+/// The sum that a stream ends with (RFC 1950).
+fn adler32(data: &[u8]) -> u32 {
+    let (a, b) = data.iter().fold((1, 0), |(a, b), &byte| {
+        let a = (a + u32::from(byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    b << 16 | a
+}
+
+/// The same file with another stream.
+fn with_stream(file: &[u8], stream: Vec<u8>) -> Vec<u8> {
+    let mut parts = chunks(file);
+    parts.retain(|part| &part.0 != b"IDAT");
+    parts.insert(parts.len() - 1, (*b"IDAT", stream));
+    file_of(&parts)
+}
+
+#[test]
+fn a_stream_that_is_not_whole_is_not_plain() {
+    let form = FORMS[1];
+    let samples = noise(17, 40 * 30 * 3);
+    let file = encode((40, 30), form, Filter::Sub, &samples);
+    let stream: Vec<u8> = chunks(&file).into_iter().find(|part| &part.0 == b"IDAT").unwrap().1;
+    let n = stream.len();
+    let mut other_sum = stream.clone();
+    other_sum[n - 1] ^= 1;
+    let more = |extra: &[u8]| {
+        let mut raw = vec![0; (40 * 3 + 1) * 30];
+        raw.extend(extra);
+        fdeflate::compress_to_vec(&raw)
+    };
+    for stream in [
+        other_sum,
+        stream[..n - 4].to_vec(),
+        stream[..n - 1].to_vec(),
+        more(b"\0"),
+        more(&[0; 121]),
+    ] {
+        let file = with_stream(&file, stream);
+        for file in [in_pieces(&file, 1), in_pieces(&file, 100), file] {
+            assert_eq!(self::samples(&file), None);
+            check_agree(&file);
+        }
     }
 }
 
@@ -150,6 +252,16 @@ fn whatever_is_not_plain_is_left_to_the_general_decoder() {
     };
     let mut interlaced = parts.clone();
     interlaced[0].1[12] = 1;
+    let exif = |n_bytes| (*b"eXIf", vec![0; n_bytes]);
+    let dims = |unit: &[u8]| (*b"pHYs", [&[0, 0, 1, 0, 0, 0, 1, 0], unit].concat());
+    let mut apart = parts.clone();
+    let (first, second) = apart[at(b"IDAT")].1.split_at(9);
+    let (first, second) = (first.to_vec(), second.to_vec());
+    apart[at(b"IDAT")].1 = first;
+    apart.insert(at(b"IDAT") + 1, (*b"IDAT", second));
+    apart.insert(at(b"IDAT") + 1, (*b"tEXt", b"a\0b".to_vec()));
+    let mut ended = parts.clone();
+    ended[at(b"IEND")].1 = vec![1];
     for (file, is_read) in [
         (with(1, (*b"tRNS", vec![0, 3])), false),
         (with(1, (*b"gAMA", vec![0, 0, 177, 143])), true),
@@ -159,6 +271,16 @@ fn whatever_is_not_plain_is_left_to_the_general_decoder() {
         (with(at(b"IDAT") + 1, (*b"IDAT", Vec::new())), true),
         (with(at(b"IEND"), (*b"tEXt", b"a\0b".to_vec())), true),
         (with(at(b"IEND"), (*b"pHYs", vec![0; 9])), true),
+        (with(1, exif(MAX_IDLE_BYTES + 1)), true),
+        (with(1, exif(65 << 20)), false),
+        (with(1, dims(&[0])), true),
+        (with(1, dims(&[2])), true),
+        (with(1, dims(&[])), true),
+        (with(1, dims(&[1, 1])), true),
+        (with(1, (*b"acTL", vec![0, 0, 0, 1, 0, 0, 0, 0])), false),
+        (with(1, (*b"PLTE", vec![1, 2, 3])), true),
+        (file_of(&apart), false),
+        (file_of(&ended), false),
         (file_of(&interlaced), false),
         ([file.clone(), b"more".to_vec()].concat(), true),
     ] {
@@ -178,7 +300,7 @@ fn damage_is_found_both_ways() {
     for at in 8..file.len() {
         let mut file = file.clone();
         file[at] ^= 1 << (at % 8);
-        check_agree(&file);
+        assert_eq!(check_agree(&file), None, "a bit of byte {at}");
     }
     // Damage that the chunk's own checksum does not show.
     let parts = chunks(&file);

@@ -15,44 +15,43 @@ type Lanes = [i16; N_LANES];
 /// Most steps between reading differences and writing samples: few enough for the fastest cache.
 const MAX_STEPS: usize = 256;
 
-/// Where differences come from.
-pub(super) trait Differences {
-    /// Bytes that follow the rows, whatever they are.
-    const PADDING: usize = 2;
+/// Bytes that follow the rows of differences, whatever they are.
+pub(super) const PADDING: usize = 2;
 
-    /// The next rows, each after the number of its filter, and [`Self::PADDING`]; `None` when there are
-    /// none.
-    fn rows(&mut self, n_rows: usize) -> Option<&[u8]>;
+/// Rows of an image that are worked on abreast, from the top of the image to its bottom.
+pub(super) trait Abreast {
+    /// Most rows at once.
+    fn n_rows(&self) -> usize;
+
+    /// Turns the next rows of differences into rows of samples.
+    ///
+    /// # Shapes
+    /// `raw`: at most [`Self::n_rows`], each after the number of its filter, and [`PADDING`]; `samples`:
+    /// as many rows.
+    ///
+    /// # Edge cases
+    /// `None` for a filter that does not exist; `samples` then mean nothing.
+    fn band(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()>;
 }
 
-/// Turns rows of differences into rows of samples.
+/// What turns differences into samples.
 ///
 /// # Shapes
-/// `n_bytes` a pixel: 1, 2, 3, 4, 6 or 8.
-///
-/// # Edge cases
-/// `None` for a filter or a number of bytes that does not exist; `samples` then mean nothing.
+/// `n_bytes` a pixel: 1, 2, 3, 4, 6 or 8; `None` for others.
 ///
 /// # Sources
 /// PNG, third edition, section 9: <https://www.w3.org/TR/png-3/#9Filters>.
-pub(super) fn unfilter(
-    differences: &mut impl Differences,
-    (width, n_bytes): (usize, usize),
-    samples: &mut [u8],
-) -> Option<()> {
-    match n_bytes {
-        1 => Rows::<1, 1>::new(width).unfilter(differences, samples),
-        2 => Rows::<2, 2>::new(width).unfilter(differences, samples),
-        3 => Rows::<3, 4>::new(width).unfilter(differences, samples),
-        4 => Rows::<4, 4>::new(width).unfilter(differences, samples),
-        6 => Rows::<6, 8>::new(width).unfilter(differences, samples),
-        8 => Rows::<8, 8>::new(width).unfilter(differences, samples),
-        _ => None,
-    }
+pub(super) fn abreast(width: usize, n_bytes: usize) -> Option<Box<dyn Abreast>> {
+    Some(match n_bytes {
+        1 => Box::new(Rows::<1, 1>::new(width)),
+        2 => Box::new(Rows::<2, 2>::new(width)),
+        3 => Box::new(Rows::<3, 4>::new(width)),
+        4 => Box::new(Rows::<4, 4>::new(width)),
+        6 => Box::new(Rows::<6, 8>::new(width)),
+        8 => Box::new(Rows::<8, 8>::new(width)),
+        _ => return None,
+    })
 }
-
-/// Most rows that are asked for at once.
-pub(super) const MAX_ROWS: usize = N_LANES;
 
 /// Rows of pixels of `BYTES` bytes, each of which takes `LANES` lanes.
 struct Rows<const BYTES: usize, const LANES: usize> {
@@ -92,15 +91,20 @@ impl<const BYTES: usize, const LANES: usize> Rows<BYTES, LANES> {
         }
     }
 
-    fn unfilter(&mut self, differences: &mut impl Differences, samples: &mut [u8]) -> Option<()> {
-        let stride = self.width * BYTES;
-        for samples in samples.chunks_mut(stride * Self::N_ROWS) {
-            self.band(differences.rows(samples.len() / stride)?, samples)?;
-        }
-        Some(())
+    /// The pixels of a row that are worked on in the steps from `first` on, and the step of the first
+    /// of them.
+    fn pixels(&self, row: usize, first: usize) -> (std::ops::Range<usize>, usize) {
+        let at = |step: usize| step.saturating_sub(row).min(self.width);
+        let pixels = at(first)..at(first + self.n_steps);
+        (pixels.clone(), (pixels.start + row).saturating_sub(first))
+    }
+}
+
+impl<const BYTES: usize, const LANES: usize> Abreast for Rows<BYTES, LANES> {
+    fn n_rows(&self) -> usize {
+        Self::N_ROWS
     }
 
-    /// Works on as many rows as there are lanes for, or on the last ones.
     fn band(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()> {
         let stride = self.width * BYTES;
         let n_rows = samples.len() / stride;
@@ -139,14 +143,6 @@ impl<const BYTES: usize, const LANES: usize> Rows<BYTES, LANES> {
             }
         }
         Some(())
-    }
-
-    /// The pixels of a row that are worked on in the steps from `first` on, and the step of the first
-    /// of them.
-    fn pixels(&self, row: usize, first: usize) -> (std::ops::Range<usize>, usize) {
-        let at = |step: usize| step.saturating_sub(row).min(self.width);
-        let pixels = at(first)..at(first + self.n_steps);
-        (pixels.clone(), (pixels.start + row).saturating_sub(first))
     }
 }
 
@@ -259,18 +255,20 @@ mod tests {
         samples
     }
 
-    /// Rows that are there.
-    struct Whole<'a> {
-        raw: &'a [u8],
-        n_row: usize,
-    }
-
-    impl Differences for Whole<'_> {
-        fn rows(&mut self, n_rows: usize) -> Option<&[u8]> {
-            let rows = self.raw.get(..n_rows * self.n_row + Self::PADDING)?;
-            self.raw = &self.raw[n_rows * self.n_row..];
-            Some(rows)
+    /// All rows of an image.
+    fn unfilter(
+        mut raw: &[u8],
+        (width, n_bytes): (usize, usize),
+        samples: &mut [u8],
+    ) -> Option<()> {
+        let stride = width * n_bytes;
+        let mut rows = abreast(width, n_bytes)?;
+        for samples in samples.chunks_mut(stride * rows.n_rows()) {
+            let n_raw = samples.len() / stride * (stride + 1);
+            rows.band(&raw[..n_raw + PADDING], samples)?;
+            raw = &raw[n_raw..];
         }
+        Some(())
     }
 
     #[test]
@@ -284,14 +282,12 @@ mod tests {
             for (width, height) in [(1, 1), (1, 40), (2, 3), (7, 17), (255, 4), (256, 9), (700, 18)]
             {
                 let n_row = width * n_bytes + 1;
-                let mut raw: Vec<u8> =
-                    (0..n_row * height + Whole::PADDING).map(|_| random()).collect();
+                let mut raw: Vec<u8> = (0..n_row * height + PADDING).map(|_| random()).collect();
                 for (y, row) in raw.chunks_exact_mut(n_row).enumerate() {
                     row[0] = if y % 9 < 5 { 4 } else { random() % 5 };
                 }
                 let mut samples = vec![0; width * n_bytes * height];
-                let mut rows = Whole { raw: &raw, n_row };
-                assert_eq!(unfilter(&mut rows, (width, n_bytes), &mut samples), Some(()));
+                assert_eq!(unfilter(&raw, (width, n_bytes), &mut samples), Some(()));
                 let expected = by_definition(&raw, (width, n_bytes), height);
                 assert!(samples == expected, "{n_bytes} bytes, {width} by {height}");
             }
@@ -301,9 +297,8 @@ mod tests {
     #[test]
     fn unknown_filters_are_not_guessed() {
         let mut samples = [0; 6];
-        let mut unfilter =
-            |raw: &[u8]| unfilter(&mut Whole { raw, n_row: 4 }, (3, 1), &mut samples);
-        assert_eq!(unfilter(&[0, 1, 2, 3, 5, 1, 2, 3, 0, 0]), None);
-        assert_eq!(unfilter(&[0; 9]), None, "a byte is missing");
+        let raw = [0, 1, 2, 3, 5, 1, 2, 3, 0, 0];
+        assert_eq!(unfilter(&raw, (3, 1), &mut samples), None);
+        assert!(abreast(3, 5).is_none());
     }
 }
