@@ -231,7 +231,7 @@ impl<T: Copy> Pixels<'_, T> {
 
     /// Statistics of the channels that pixels have a value in, and quartiles if they are wanted.
     ///
-    /// Values are made twice: to keep those of a large object takes longer.
+    /// Values are made anew in each round: to keep those of a large object takes longer.
     fn summed_up<const C: usize>(
         &self,
         value: impl Fn(T) -> [f64; C],
