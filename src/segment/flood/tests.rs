@@ -1,0 +1,169 @@
+//! Basins by the definition, and in rows whose basins are plain to see.
+
+use super::super::components::Run;
+use super::*;
+use proptest::prelude::*;
+
+/// Basins of the pixels of runs, each with a level and a squared distance, numbered from 1 as they
+/// come.
+fn flooded(runs: &[Run], pixels: &[(u16, u32)], standing: Standing) -> Vec<u32> {
+    let mut patch = Patch::default();
+    patch.lay(runs);
+    let mut relief = Relief::default();
+    relief.levels.resize(patch.cells.len(), 0);
+    relief.levels_per_unit = 1.0;
+    let mut places = vec![0; patch.cells.len()];
+    for (at, &pixel) in patch.spans.iter().cloned().flatten().zip(pixels) {
+        (relief.levels[at], places[at]) = pixel;
+    }
+    let mut basins = Basins::default();
+    basins.flood(&patch, &relief, &mut places, standing);
+    let numbers = patch.spans.iter().cloned().flatten().map(|at| basins.joined(places[at]));
+    renumbered(numbers)
+}
+
+fn renumbered(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut seen = Vec::new();
+    let number = |number: u32| {
+        let known = seen.iter().position(|&other| other == number);
+        known.unwrap_or_else(|| {
+            seen.push(number);
+            seen.len() - 1
+        }) as u32
+            + 1
+    };
+    numbers.map(number).collect()
+}
+
+/// Basins of a row of pixels.
+#[track_caller]
+fn check(levels: &[u16], standing: Standing, expected: &[u32]) {
+    let pixels: Vec<(u16, u32)> =
+        levels.iter().map(|&level| (level, u32::from(level).pow(2))).collect();
+    let row = [Run { y: 0, start: 0, end: levels.len() as u32 }];
+    assert_eq!(flooded(&row, &pixels, standing), expected);
+}
+
+/// The same by the definition: all pixels of a grid are visited, one after the other.
+fn by_visiting(
+    width: usize,
+    grid: &[Option<(u16, u32)>],
+    Standing { h, apart }: Standing,
+) -> Vec<u32> {
+    fn root(parents: &[usize], mut at: usize) -> usize {
+        while parents[at] != at {
+            at = parents[at];
+        }
+        at
+    }
+    let mut order: Vec<usize> = (0..grid.len()).filter(|&at| grid[at].is_some()).collect();
+    order.sort_by_key(|&at| (std::cmp::Reverse(grid[at].unwrap().0), at));
+    // The peak that each pixel climbs to, and the one that each peak has joined.
+    let (mut peaks, mut parents) = (vec![None; grid.len()], (0..grid.len()).collect::<Vec<_>>());
+    for at in order {
+        let (x, y) = (at % width, at / width);
+        let around = [
+            (y > 0).then(|| at - width),
+            (x > 0).then(|| at - 1),
+            (x + 1 < width).then_some(at + 1),
+            Some(at + width).filter(|&below| below < grid.len()),
+        ];
+        let visited: Vec<usize> =
+            around.into_iter().flatten().filter(|&next| peaks[next].is_some()).collect();
+        let level = |at: usize| grid[at].unwrap().0;
+        let highest = visited.iter().map(|&next| level(next)).max();
+        let first = visited.iter().find(|&&next| Some(level(next)) == highest);
+        let home = first.map_or(at, |&next| peaks[next].unwrap());
+        peaks[at] = Some(home);
+        for next in visited {
+            let (one, two) = (root(&parents, home), root(&parents, peaks[next].unwrap()));
+            // The higher peak; of equal ones the first.
+            let rank = |peak: usize| (std::cmp::Reverse(level(peak)), peak);
+            let (high, low) = if rank(one) < rank(two) { (one, two) } else { (two, one) };
+            let rise = level(low) - level(at);
+            let dx = (high % width) as f64 - (low % width) as f64;
+            let dy = (high / width) as f64 - (low / width) as f64;
+            let square = |at: usize| f64::from(grid[at].unwrap().1);
+            let is_close = match apart {
+                Apart::Px(px) => dx * dx + dy * dy < px * px,
+                Apart::Radii(radii) => {
+                    dx * dx + dy * dy < radii * radii * square(high).max(square(low))
+                }
+            };
+            if rise == 0 || f64::from(rise) < h || is_close {
+                parents[low] = high;
+            }
+        }
+    }
+    renumbered(peaks.into_iter().flatten().map(|peak| root(&parents, peak) as u32))
+}
+
+proptest! {
+    #[test]
+    fn basins_are_those_of_visiting_pixel_by_pixel(
+        (width, pixels) in (1_usize..150, 1_usize..9, 1_u16..40, 0_u8..4).prop_flat_map(
+            |(width, height, n_levels, n_holes)| {
+                let pixel = (1..=n_levels, 1_u32..50, 0_u8..10).prop_map(
+                    move |(level, square, hole)| (hole >= n_holes).then_some((level, square))
+                );
+                (Just(width), proptest::collection::vec(pixel, width * height))
+            }
+        ),
+        h in 0_u8..6,
+        apart in prop_oneof![
+            (0_u8..6).prop_map(|px| Apart::Px(px.into())),
+            (0_u8..3).prop_map(|radii| Apart::Radii(radii.into())),
+        ],
+    ) {
+        let mut runs: Vec<Run> = Vec::new();
+        for at in (0..pixels.len()).filter(|&at| pixels[at].is_some()) {
+            let (x, y) = ((at % width) as u32, (at / width) as u32);
+            match runs.last_mut() {
+                Some(run) if run.y == y && run.end == x => run.end += 1,
+                _ => runs.push(Run { y, start: x, end: x + 1 }),
+            }
+        }
+        prop_assume!(!runs.is_empty());
+        let inside: Vec<(u16, u32)> = pixels.iter().flatten().copied().collect();
+        let standing = Standing { h: h.into(), apart };
+        prop_assert_eq!(
+            flooded(&runs, &inside, standing),
+            by_visiting(width, &pixels, standing)
+        );
+    }
+}
+
+const RISE_2: Standing = Standing { h: 2.0, apart: Apart::Px(0.0) };
+
+#[test]
+fn peaks_above_h_divide_and_lower_ones_join() {
+    check(&[3, 5, 3, 6, 2], RISE_2, &[1, 1, 2, 2, 2]);
+    check(&[3, 5, 4, 6, 2], RISE_2, &[1, 1, 1, 1, 1]);
+    check(&[9, 1, 9, 8, 9], RISE_2, &[1, 1, 2, 2, 2]);
+}
+
+#[test]
+fn basins_are_the_same_wherever_in_a_row_they_meet() {
+    for n_before in 0..140 {
+        let levels = [&vec![9; n_before][..], &[9, 1, 9, 8, 9]].concat();
+        let expected = [&vec![1; n_before][..], &[1, 1, 2, 2, 2]].concat();
+        check(&levels, RISE_2, &expected);
+        let levels = [&vec![3; n_before][..], &[3, 5, 4, 6, 2]].concat();
+        check(&levels, RISE_2, &vec![1; n_before + 5]);
+    }
+}
+
+#[test]
+fn a_plateau_is_one_peak_even_without_h() {
+    let standing = Standing { h: 0.0, apart: Apart::Px(0.0) };
+    check(&[4, 4, 4, 4], standing, &[1, 1, 1, 1]);
+    check(&[4, 1, 4, 4], standing, &[1, 1, 2, 2]);
+}
+
+#[test]
+fn peaks_that_are_close_join() {
+    let levels = [5, 1, 6, 3, 2, 1, 2, 5];
+    check(&levels, Standing { h: 1.0, apart: Apart::Px(4.0) }, &[1, 1, 1, 1, 1, 1, 2, 2]);
+    check(&levels, Standing { h: 1.0, apart: Apart::Radii(0.5) }, &[1, 1, 1, 1, 1, 1, 2, 2]);
+    check(&levels, Standing { h: 1.0, apart: Apart::Radii(1.0) }, &[1; 8]);
+}
