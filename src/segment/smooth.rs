@@ -72,7 +72,7 @@ fn blur_columns(raster: &mut Raster<u16>, weights: &[u16]) {
     }
 }
 
-/// Blurs into another raster: what few kernels are too long for otherwise.
+/// Blurs into another raster: for a long kernel, bands would keep more aside than that takes.
 fn blur_columns_beside(raster: &mut Raster<u16>, weights: &[u16]) {
     let (width, radius) = (raster.width() as usize, weights.len() / 2);
     let last = raster.height() as usize - 1;

@@ -78,6 +78,7 @@ impl<'a> Inflating<'a> {
         self.given += n_bytes;
         Some(&self.window[rows])
     }
+
     /// Goes on to the end of the stream; `None` when there is more in it than rows, or when its checksum
     /// does not hold.
     pub(super) fn end(mut self) -> Option<()> {

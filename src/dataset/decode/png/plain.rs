@@ -1,7 +1,7 @@
 //! Plain: PNG files as software of microscopes writes them.
 //!
 //! Plain are undamaged files of 8 or 16 bit gray or color, with nothing in them that changes the
-//! samples or in which order they stand. All checksums are verified. Whatever else there is, the
+//! samples or their order. All checksums are verified. Whatever else there is, the
 //! general decoder reads, and says what is wrong.
 
 use super::inflate::Inflating;
