@@ -7,17 +7,18 @@
 
 mod naive;
 
-use cellgate::dataset::decode::decode;
-use cellgate::dataset::encode::{encode_image, encode_labels};
-use cellgate::dataset::phantom::Phantom;
-use cellgate::measure::{Request, measure};
-use cellgate::params::{Modality, Params, load};
-use cellgate::raster::{Image, Labels, Raster};
-use cellgate::revision::Tree;
-use cellgate::segment::Plan;
-use cellgate::segment::resample::Resampling;
-use cellgate::segment::signal::Signal;
-use cellgate::segment::smooth::gaussian;
+use cellgate_core::measure::{Request, measure};
+use cellgate_core::profile::Modality;
+use cellgate_core::raster::{Image, Labels, Raster};
+use cellgate_core::segment::Plan;
+use cellgate_core::segment::resample::Resampling;
+use cellgate_core::segment::signal::Signal;
+use cellgate_core::segment::smooth::gaussian;
+use cellgate_inputs::dataset::decode::decode;
+use cellgate_inputs::dataset::encode::{encode_image, encode_labels};
+use cellgate_inputs::dataset::phantom::Phantom;
+use cellgate_inputs::params::{Params, load};
+use cellgate_inputs::revision::Tree;
 use rayon::prelude::*;
 use std::error::Error;
 use std::hint::black_box;

@@ -9,12 +9,12 @@
 //! wall time: on a busy machine it is what can be compared.
 #![expect(clippy::print_stdout, reason = "a bench reports on the terminal")]
 
-use cellgate::unet::architecture::{Architecture, Normalization, UpSampling};
-use cellgate::unet::feature_map::{FeatureMap, Shape};
-use cellgate::unet::input::InputScaling;
-use cellgate::unet::plan::{Network, Room};
-use cellgate::unet::weights::{Precision, Weights};
-use cellgate::unet::{batch_norm, conv, head, pooling, up_sampling};
+use cellgate_core::unet::architecture::{Architecture, Normalization, UpSampling};
+use cellgate_core::unet::feature_map::{FeatureMap, Shape};
+use cellgate_core::unet::input::InputScaling;
+use cellgate_core::unet::plan::{Network, Room};
+use cellgate_core::unet::weights::{Precision, Weights};
+use cellgate_core::unet::{batch_norm, conv, head, pooling, up_sampling};
 use rustix::time::ClockId;
 use std::cell::RefCell;
 use std::error::Error;
@@ -105,11 +105,11 @@ fn predict(
 /// A whole step of training as `cellgate train` makes it, but for the drawing of the batch.
 #[cfg(feature = "train")]
 fn step(architecture: &Architecture, size: usize) -> Box<dyn FnMut() -> Option<Lap>> {
-    use cellgate::train::batch::Batch;
-    use cellgate::train::learner::Learner;
-    use cellgate::train::optimizer::State;
-    use cellgate::train::parameters;
-    use cellgate::train::recipe::Recipe;
+    use cellgate_train::batch::Batch;
+    use cellgate_train::learner::Learner;
+    use cellgate_train::optimizer::State;
+    use cellgate_train::parameters;
+    use cellgate_train::recipe::Recipe;
     let recipe = Recipe { architecture: *architecture, ..Recipe::default() };
     let mut state = State::new(parameters::new(architecture, recipe.seed));
     let learner = Learner::new(recipe);
@@ -300,7 +300,7 @@ impl Drop for Peers {
 
 /// Weights whose activations neither die nor grow.
 fn random_weights(architecture: Architecture) -> Result<Weights, Box<dyn Error>> {
-    let tensor = |(seed, spec): (usize, cellgate::unet::architecture::TensorSpec)| {
+    let tensor = |(seed, spec): (usize, cellgate_core::unet::architecture::TensorSpec)| {
         let n = spec.shape.iter().product();
         let fan: usize = spec.shape.iter().skip(1).product();
         let spread = (24.0 / fan as f32).sqrt();

@@ -3,14 +3,14 @@
 //! Takes the profiles that are wanted, gives files by path; writes them, never over a file that is
 //! there. What it makes is valid and passes its own gate.
 
-use crate::dataset::store::{StoreError, write_new};
-use crate::params::Modality;
-use crate::project::FILE;
+use cellgate_core::profile::Modality;
+use cellgate_inputs::dataset::store::{StoreError, write_new};
+use cellgate_inputs::project::FILE;
 use std::path::{Path, PathBuf};
 
 /// A profile that ships.
 #[derive(Debug, Clone, Copy)]
-pub struct Shipped {
+pub(crate) struct Shipped {
     /// Its name.
     pub name: &'static str,
     /// What it is for.
@@ -22,7 +22,7 @@ pub struct Shipped {
 }
 
 /// Every profile that ships.
-pub const SHIPPED: [Shipped; 5] = [
+pub(crate) const SHIPPED: [Shipped; 5] = [
     Shipped {
         name: "bbbc039",
         modality: Modality::Fluorescence,
@@ -76,7 +76,7 @@ struct Caller {
 
 /// What a project is to do beside gating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wishes {
+pub(crate) struct Wishes {
     /// Whether it deploys to a server.
     pub deploys: bool,
     /// Whether it trains networks.
@@ -107,7 +107,7 @@ const CALLERS: [Caller; 6] = [
 
 /// A file to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewFile {
+pub(crate) struct NewFile {
     /// Path below the project's folder, or below the repository's top.
     pub path: String,
     /// Its content.
@@ -118,7 +118,7 @@ pub struct NewFile {
 
 /// The files of a project with these profiles.
 #[must_use]
-pub fn files(profiles: &[Shipped], wishes: Wishes) -> Vec<NewFile> {
+pub(crate) fn files(profiles: &[Shipped], wishes: Wishes) -> Vec<NewFile> {
     let own = |path: String, text: String| NewFile { path, text, is_at_top: false };
     let mut files = vec![own(FILE.to_owned(), project(profiles, wishes.deploys))];
     let profile = |one: &Shipped| own(format!("params/{}.yaml", one.name), one.text.to_owned());
@@ -137,7 +137,7 @@ pub fn files(profiles: &[Shipped], wishes: Wishes) -> Vec<NewFile> {
 ///
 /// # Errors
 /// [`StoreError::Io`] for the first file that cannot be written; those before it are there.
-pub fn write(
+pub(crate) fn write(
     files: &[NewFile],
     project: &Path,
     top: &Path,
@@ -228,8 +228,9 @@ mod tests {
     #[test]
     fn every_shipped_profile_is_of_its_modality() {
         for one in SHIPPED {
-            let source = crate::source::Source::new(format!("{}.yaml", one.name), one.text);
-            let loaded = crate::params::of_text(&source).unwrap();
+            let source =
+                cellgate_inputs::source::Source::new(format!("{}.yaml", one.name), one.text);
+            let loaded = cellgate_inputs::params::of_text(&source).unwrap();
             assert_eq!(
                 (&*loaded.params.name, loaded.params.image.modality),
                 (one.name, one.modality)

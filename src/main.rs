@@ -1,6 +1,8 @@
-//! The door: see `cli`.
+//! The door: see `commands`.
 
-mod cli;
+mod commands;
+mod demo;
+mod init;
 
 use std::process::ExitCode;
 
@@ -9,5 +11,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main()
+    commands::main()
 }

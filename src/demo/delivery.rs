@@ -6,24 +6,24 @@
 //! network and without anybody's settings of git.
 
 use super::{DemoError, EDITS, Edit, gated, write_project};
-use crate::approval::Timestamp;
-use crate::deploy::local::Local;
-use crate::deploy::pack::{PackError, Request, pack};
-use crate::deploy::session::{Options, Session};
-use crate::deploy::whole::{Deployed, deploy, rollback};
-use crate::gate::{Word, approve};
-use crate::report::model::Report;
-use crate::run::cache::Cache;
-use crate::wire::{Owner, ServerStatus};
+use cellgate_approval::Timestamp;
+use cellgate_deploy::local::Local;
+use cellgate_deploy::pack::{PackError, Request, pack};
+use cellgate_deploy::session::{Options, Session};
+use cellgate_deploy::whole::{Deployed, deploy, rollback};
+use cellgate_deploy::wire::{Owner, ServerStatus};
+use cellgate_gate::report::model::Report;
+use cellgate_gate::{Word, approve};
+use cellgate_run::cache::Cache;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// Folder of the repository in the demo's folder.
-pub const REPOSITORY: &str = "repository";
+pub(crate) const REPOSITORY: &str = "repository";
 
 /// Folder that stands for a server.
-pub const SERVER: &str = "server";
+pub(crate) const SERVER: &str = "server";
 
 /// Variables by which git would take another repository for the demo's.
 const ELSEWHERE: [&str; 6] = [
@@ -46,7 +46,7 @@ const SETTINGS: [[&str; 2]; 5] = [
 
 /// What is delivered, and by which program.
 #[derive(Debug, Clone)]
-pub struct Order<'a> {
+pub(crate) struct Order<'a> {
     /// The demo's folder.
     pub folder: &'a Path,
     /// cellgate itself: what is deployed, and the agent of the server.
@@ -57,7 +57,7 @@ pub struct Order<'a> {
 
 /// What became of the delivery.
 #[derive(Debug)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     /// It was done.
     Done(Box<Delivered>),
     /// It cannot be done here: why.
@@ -66,7 +66,7 @@ pub enum Delivery {
 
 /// Each step of a delivery.
 #[derive(Debug)]
-pub struct Delivered {
+pub(crate) struct Delivered {
     /// The parameters before any change.
     pub first: Deployed,
     /// The good change.
@@ -89,7 +89,7 @@ pub struct Delivered {
 ///
 /// # Errors
 /// [`DemoError`]; also when the drifting change is not refused.
-pub async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery, DemoError> {
+pub(crate) async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery, DemoError> {
     if let Some(name) = ELSEWHERE.into_iter().find(|name| std::env::var_os(name).is_some()) {
         return Ok(Delivery::LeftOut(format!("`{name}` points git to another repository")));
     }
@@ -193,7 +193,7 @@ fn git(repository: &Path, arguments: &[&str]) -> Result<(), DemoError> {
 
 /// Where the parts of a delivery lie, in the order in which they are worth a look.
 #[must_use]
-pub fn places(folder: &Path) -> [(PathBuf, &'static str); 4] {
+pub(crate) fn places(folder: &Path) -> [(PathBuf, &'static str); 4] {
     [
         (folder.join("good/cellgate-report/report.html"), "the page of a change that may pass"),
         (

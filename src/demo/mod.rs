@@ -3,14 +3,14 @@
 //! Writes a small project, makes a harmless and a harmful change of its parameters and gates both,
 //! as `cellgate gate` does it in a repository; `delivery` brings the harmless one to a server.
 
-pub mod delivery;
+pub(crate) mod delivery;
 
-use crate::deploy::Failure;
-use crate::deploy::pack::PackError;
-use crate::gate::{Approvals, ApproveError, GateError, Outcome, Request, gate, write};
-use crate::revision::Tree;
-use crate::run::write::{WriteError, replace};
-use crate::verdict::{FailOn, Verdict};
+use cellgate_deploy::Failure;
+use cellgate_deploy::pack::PackError;
+use cellgate_gate::verdict::{FailOn, Verdict};
+use cellgate_gate::{Approvals, ApproveError, GateError, Outcome, Request, gate, write};
+use cellgate_inputs::revision::Tree;
+use cellgate_run::write::{WriteError, replace};
 use std::path::{Path, PathBuf};
 
 const PROJECT: &str = include_str!("cellgate.yaml");
@@ -23,7 +23,7 @@ const PROFILES: [(&str, &str); 3] = [
 
 /// One change of the demo and what became of it.
 #[derive(Debug, Clone)]
-pub struct Story {
+pub(crate) struct Story {
     /// What kind of change it is.
     pub title: &'static str,
     /// The change, as people would say it.
@@ -38,7 +38,7 @@ pub struct Story {
 
 /// The demo could not be run.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(crate) enum DemoError {
     /// A folder cannot be made.
     #[error("a temporary folder cannot be made")]
     Folder(#[from] std::io::Error),
@@ -98,7 +98,7 @@ const EDITS: [Edit; 2] = [
 ///
 /// # Errors
 /// [`DemoError::Folder`].
-pub fn new_folder() -> Result<PathBuf, DemoError> {
+pub(crate) fn new_folder() -> Result<PathBuf, DemoError> {
     Ok(tempfile::Builder::new().prefix("cellgate-demo-").tempdir()?.keep())
 }
 
@@ -106,7 +106,7 @@ pub fn new_folder() -> Result<PathBuf, DemoError> {
 ///
 /// # Errors
 /// [`DemoError`].
-pub fn tell(
+pub(crate) fn tell(
     folder: &Path,
     progress: &(dyn Fn(usize, usize, &str) + Sync),
 ) -> Result<[Story; 2], DemoError> {
@@ -147,7 +147,7 @@ fn gated(
         head: Tree::Folder(head.to_owned()),
         head_name: name.to_owned(),
         below: String::new(),
-        cache: Some(crate::run::cache::Cache::new(folder.join("cache"))),
+        cache: Some(cellgate_run::cache::Cache::new(folder.join("cache"))),
         approvals: Approvals::none(),
         fail_on: FailOn::Drifted,
         progress,

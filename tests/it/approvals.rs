@@ -2,10 +2,10 @@
 
 use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
 use crate::repository::{Gated, PROFILE, Repository, Told};
-use cellgate::approval::{Action, Entry, FILE, Log};
-use cellgate::digest::Digest;
-use cellgate::gate::append;
-use cellgate::report::model::Report;
+use cellgate_approval::{Action, Entry, FILE, Log};
+use cellgate_core::digest::Digest;
+use cellgate_gate::append;
+use cellgate_gate::report::model::Report;
 
 const LOG: &str = "cellgate-approvals:approvals.jsonl";
 pub(crate) const OTHER: (&str, &str) = ("correction_factor: 1.60", "correction_factor: 1.70");

@@ -3,7 +3,7 @@
 use crate::approvals::OTHER;
 use crate::gate::{CULTURE, HARMFUL, edited};
 use crate::repository::{Repository, Told, cellgate};
-use cellgate::approval::FILE;
+use cellgate_approval::FILE;
 use std::process::Command;
 
 #[test]

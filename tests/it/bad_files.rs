@@ -3,11 +3,11 @@
 //! Gives sections to the page of `bad_inputs`; asks nothing itself.
 
 use crate::repository::{PROFILE, PROJECT, Repository};
-use cellgate::dataset::decode::decode;
-use cellgate::dataset::{Dataset, write_phantoms};
-use cellgate::finding::Finding;
-use cellgate::params::Modality;
-use cellgate::revision::Tree;
+use cellgate_core::profile::Modality;
+use cellgate_inputs::dataset::decode::decode;
+use cellgate_inputs::dataset::{Dataset, write_phantoms};
+use cellgate_inputs::finding::Finding;
+use cellgate_inputs::revision::Tree;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -96,9 +96,10 @@ fn edit(folder: &Path, from: &str, to: &str) {
 /// Puts another mask in place, with the digest that it has.
 fn exchange_mask(folder: &Path, mask: &[u8]) {
     let path = folder.join("masks/he-1_mask.png");
-    let before = cellgate::digest::Digest::of_bytes(&std::fs::read(&path).unwrap()).to_string();
+    let before =
+        cellgate_core::digest::Digest::of_bytes(&std::fs::read(&path).unwrap()).to_string();
     std::fs::write(path, mask).unwrap();
-    edit(folder, &before, &cellgate::digest::Digest::of_bytes(mask).to_string());
+    edit(folder, &before, &cellgate_core::digest::Digest::of_bytes(mask).to_string());
 }
 
 const HARMS: [(&str, Harm); 11] = [

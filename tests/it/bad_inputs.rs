@@ -3,13 +3,12 @@
 //! The table is the source of `docs/bad-inputs.md`; the test compares and never writes there.
 
 use crate::bad_files;
-use cellgate::finding::Finding;
-use cellgate::params;
-use cellgate::project::{Project, tolerances_of_text};
-use cellgate::revision::Tree;
-use cellgate::source::Source;
-use cellgate::validate::known_measurements;
-use cellgate::yaml::source_from_bytes;
+use cellgate_inputs::finding::Finding;
+use cellgate_inputs::params;
+use cellgate_inputs::project::{Project, tolerances_of_text};
+use cellgate_inputs::revision::Tree;
+use cellgate_inputs::source::Source;
+use cellgate_inputs::yaml::source_from_bytes;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -163,10 +162,9 @@ fn findings_of(file: &str, content: &[u8], tree: &Tree) -> Vec<Finding> {
         Ok(source) => source,
         Err(finding) => return vec![finding],
     };
-    let known = known_measurements();
     match file {
-        PROJECT => Project::of_source(tree, &source, &known).map_or_else(|f| f, |p| p.warnings),
-        TOLERANCES => tolerances_of_text(&source, &known).err().unwrap_or_default(),
+        PROJECT => Project::of_source(tree, &source).map_or_else(|f| f, |p| p.warnings),
+        TOLERANCES => tolerances_of_text(&source).err().unwrap_or_default(),
         _ => params::of_text(&source).map_or_else(|f| f, |loaded| loaded.warnings),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::desk::{Desk, phantom, profile, truth};
 use crate::repository::cellgate;
-use cellgate::dataset::decode::{decode, decode_labels};
-use cellgate::raster::Image;
+use cellgate_core::raster::Image;
+use cellgate_inputs::dataset::decode::{decode, decode_labels};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;

@@ -3,9 +3,9 @@
 use crate::desk::Desk;
 use crate::gate::{HARMFUL, HARMLESS};
 use crate::repository::{N_FIELDS, PROFILE, Told, cellgate};
-use cellgate::dataset::write_phantoms;
-use cellgate::params::Modality;
-use cellgate::report::model::Report;
+use cellgate_core::profile::Modality;
+use cellgate_gate::report::model::Report;
+use cellgate_inputs::dataset::write_phantoms;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

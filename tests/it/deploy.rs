@@ -2,12 +2,12 @@
 
 use crate::deploy_mishaps::{Distant, Mishap, Mishapped};
 use crate::deploy_rig::{CELLGATE, Server, Studio, block_on, options};
-use cellgate::deploy::session::{Options, Session};
-use cellgate::deploy::whole::{Deployed, deploy, rollback};
-use cellgate::deploy::{Ended, Failure};
-use cellgate::digest::Digest;
-use cellgate::release::{Content, Package};
-use cellgate::wire::{RefusalCode, Reply, Request};
+use cellgate_core::digest::Digest;
+use cellgate_deploy::release::{Content, Package};
+use cellgate_deploy::session::{Options, Session};
+use cellgate_deploy::whole::{Deployed, deploy, rollback};
+use cellgate_deploy::wire::{RefusalCode, Reply, Request};
+use cellgate_deploy::{Ended, Failure};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
@@ -259,7 +259,7 @@ fn rot_on_the_disk_is_told_and_healed_by_the_same_deploy() {
     assert!(put(&server, &packages[0]).unwrap().is_unchanged);
 }
 
-pub(crate) fn status_of(server: &Server) -> cellgate::wire::ServerStatus {
+pub(crate) fn status_of(server: &Server) -> cellgate_deploy::wire::ServerStatus {
     let agent = server.agent(&[]);
     block_on(async {
         let mut session = Session::open(&agent, options("status")).await.unwrap();
@@ -334,7 +334,7 @@ fn large_blobs_go_over_several_channels_and_the_program_tests_itself() {
     let mut studio = Studio::new();
     let server = Server::new();
     let program = Content::File(CELLGATE.into());
-    let engine = cellgate::run::fingerprint::declared().parse().unwrap();
+    let engine = cellgate_run::fingerprint::declared().parse().unwrap();
     let package = studio.package_with(1, program, engine, &[]);
     let options = Options { n_channels: 3, ..options("k") };
     let far = Distant::new(server.agent(&[]), Duration::from_millis(50));

@@ -4,11 +4,11 @@
 use crate::deploy::id;
 use crate::deploy_faults::hasty;
 use crate::deploy_rig::{CELLGATE, STUB, Server, Studio, block_on};
-use cellgate::deploy::local::Local;
-use cellgate::deploy::session::{Options, Session};
-use cellgate::deploy::whole::deploy;
-use cellgate::digest::Digest;
-use cellgate::release::{Content, MAX_FILES, MAX_RELEASE_BYTES, Manifest, Package, Release};
+use cellgate_core::digest::Digest;
+use cellgate_deploy::local::Local;
+use cellgate_deploy::release::{Content, MAX_FILES, MAX_RELEASE_BYTES, Manifest, Package, Release};
+use cellgate_deploy::session::{Options, Session};
+use cellgate_deploy::whole::deploy;
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use crate::deploy::{id, status_of, with_releases};
 use crate::deploy_rig::{Server, Studio, block_on, options};
-use cellgate::deploy::Ended;
-use cellgate::deploy::session::{Options, Session};
-use cellgate::deploy::whole::deploy;
-use cellgate::wire::RefusalCode;
+use cellgate_deploy::Ended;
+use cellgate_deploy::session::{Options, Session};
+use cellgate_deploy::whole::deploy;
+use cellgate_deploy::wire::RefusalCode;
 use std::time::Duration;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Connections that are cut or damaged at a byte.
 
-use cellgate::deploy::transport::{Channel, Purpose, Transport, TransportError};
+use cellgate_deploy::transport::{Channel, Purpose, Transport, TransportError};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,7 +5,7 @@ use crate::deploy::{id, status_of, with_releases};
 use crate::deploy_faults::{Story, assert_converges, code_of, hasty, scene, tell_within};
 use crate::deploy_rig::{Server, Studio, block_on};
 use crate::forgetful_disk::{Disk, Kept};
-use cellgate::deploy::session::{Options, Session};
+use cellgate_deploy::session::{Options, Session};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;

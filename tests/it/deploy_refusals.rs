@@ -2,13 +2,13 @@
 
 use crate::deploy::{id, put, refused, status_of, with_releases};
 use crate::deploy_rig::{Server, Studio, block_on, options};
-use cellgate::approval::Action;
-use cellgate::deploy::Ended;
-use cellgate::deploy::session::Session;
-use cellgate::deploy::whole::rollback;
-use cellgate::digest::Digest;
-use cellgate::release::{Content, Package};
-use cellgate::wire::{Base, Intent, Owner, RefusalCode, Request};
+use cellgate_approval::Action;
+use cellgate_core::digest::Digest;
+use cellgate_deploy::Ended;
+use cellgate_deploy::release::{Content, Package};
+use cellgate_deploy::session::Session;
+use cellgate_deploy::whole::rollback;
+use cellgate_deploy::wire::{Base, Intent, Owner, RefusalCode, Request};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -153,7 +153,7 @@ fn a_release_for_another_platform_is_refused() {
     let package = studio.package(1);
     let mut manifest = (**package.release()).clone();
     manifest.target_triple = "riscv64gc-unknown-linux-musl".to_owned();
-    let entries = manifest.files.iter().map(|file| cellgate::release::Entry {
+    let entries = manifest.files.iter().map(|file| cellgate_deploy::release::Entry {
         path: file.path.clone(),
         mode: file.mode,
         content: package.content(file.sha256).unwrap().clone(),

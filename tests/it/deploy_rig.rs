@@ -1,25 +1,24 @@
 //! A rig for deploys: a server in a folder, releases that are approved, and connections that fail.
 
-use cellgate::agent::{SELF_TEST_SCHEMA, SelfTest, TestedProfile};
-use cellgate::approval::signature::sign;
-use cellgate::approval::{
+use cellgate_approval::signature::sign;
+use cellgate_approval::{
     Action, Binding, Entry as Approval, Log, Permission, ProfileBinding, Timestamp,
 };
-use cellgate::deploy::local::Local;
-use cellgate::deploy::session::Options;
-use cellgate::deploy::transport::{Channel, Purpose, Said, Transport, TransportError};
-use cellgate::digest::Digest;
-use cellgate::params::of_text;
-use cellgate::project::Project;
-use cellgate::release::{
+use cellgate_core::digest::Digest;
+use cellgate_deploy::agent::{SELF_TEST_SCHEMA, SelfTest, TestedProfile};
+use cellgate_deploy::local::Local;
+use cellgate_deploy::release::{
     APPROVALS, Content, Entry, Manifest, Mode, PROGRAM, PROJECT, Package, Release, ReleasedProfile,
     SCHEMA,
 };
-use cellgate::revision::Tree;
-use cellgate::run::rehearsal::rehearsal_digest;
-use cellgate::source::Source;
-use cellgate::validate::known_measurements;
-use cellgate::wire::Owner;
+use cellgate_deploy::session::Options;
+use cellgate_deploy::transport::{Channel, Purpose, Said, Transport, TransportError};
+use cellgate_deploy::wire::Owner;
+use cellgate_inputs::params::of_text;
+use cellgate_inputs::project::Project;
+use cellgate_inputs::revision::Tree;
+use cellgate_inputs::source::Source;
+use cellgate_run::rehearsal::rehearsal_digest;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;
@@ -322,7 +321,7 @@ fn policy_digest(profile: &str) -> Digest {
     fs::create_dir(folder.path().join("params")).unwrap();
     fs::write(folder.path().join("params/p.yaml"), profile).unwrap();
     fs::write(folder.path().join(PROJECT), YAML).unwrap();
-    let project = Project::load(&Tree::Folder(folder.path().to_owned()), &known_measurements());
+    let project = Project::load(&Tree::Folder(folder.path().to_owned()));
     project.unwrap().policy().digest().unwrap()
 }
 

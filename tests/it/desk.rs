@@ -1,8 +1,8 @@
 //! A desk: a folder to run commands in, and phantoms and profiles to run them on.
 
 use crate::repository::{Told, cellgate};
-use cellgate::dataset::write_phantoms;
-use cellgate::params::Modality;
+use cellgate_core::profile::Modality;
+use cellgate_inputs::dataset::write_phantoms;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

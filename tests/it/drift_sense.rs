@@ -5,15 +5,15 @@
 //! fields with truth, with the shipped profiles on those.
 
 use crate::real_fields;
-use cellgate::finding::Severity;
-use cellgate::gate::{Approvals, Outcome, Request, gate};
-use cellgate::project::{Tolerances, tolerances_of_text};
-use cellgate::report::model::Report;
-use cellgate::revision::Tree;
-use cellgate::run::cache::Cache;
-use cellgate::source::Source;
-use cellgate::validate::known_measurements;
-use cellgate::verdict::{FailOn, Verdict};
+use cellgate_core::tolerances::Tolerances;
+use cellgate_gate::report::model::Report;
+use cellgate_gate::verdict::{FailOn, Verdict};
+use cellgate_gate::{Approvals, Outcome, Request, gate};
+use cellgate_inputs::finding::Severity;
+use cellgate_inputs::project::tolerances_of_text;
+use cellgate_inputs::revision::Tree;
+use cellgate_inputs::source::Source;
+use cellgate_run::cache::Cache;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -229,6 +229,6 @@ fn changes_on_real_fields_get_the_verdict_they_must_get() {
 fn defaults_demo_and_shipped_tolerances_are_equal() {
     let shipped = crate::repository::TOLERANCES;
     assert_eq!(include_str!("../../src/demo/tolerances.yaml"), shipped);
-    let read = tolerances_of_text(&Source::new("tolerances.yaml", shipped), &known_measurements());
+    let read = tolerances_of_text(&Source::new("tolerances.yaml", shipped));
     assert_eq!(read.unwrap(), Tolerances::default());
 }

@@ -1,6 +1,6 @@
 //! Events of GitHub: what is read from their payloads, and what is refused.
 
-use cellgate::github::event::{Event, EventError, MAX_BYTES, Trigger, Wanted};
+use cellgate_github::event::{Event, EventError, MAX_BYTES, Trigger, Wanted};
 use serde_json::{Value, json};
 
 const HEAD: &str = "1111111111111111111111111111111111111111";

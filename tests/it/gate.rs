@@ -1,9 +1,9 @@
 //! The gate in real repositories: which change gets which verdict, exit code and reasons.
 
 use crate::repository::{Gated, N_FIELDS, PROFILE, PROJECT, Repository, TOLERANCES, cellgate};
-use cellgate::dataset::write_phantoms;
-use cellgate::params::Modality;
-use cellgate::report::model::Report;
+use cellgate_core::profile::Modality;
+use cellgate_gate::report::model::Report;
+use cellgate_inputs::dataset::write_phantoms;
 use std::sync::LazyLock;
 
 pub(crate) const CULTURE: &str = "params/culture.yaml";

@@ -5,11 +5,11 @@
 //! cp_measure 0.3 and the fields they were taken from; then these are compared, too.
 
 use crate::profiles::{GROUPS, stains};
-use cellgate::dataset::decode::{decode, decode_labels};
-use cellgate::dataset::phantom::Phantom;
-use cellgate::measure::{Nuclei, Request, channels_of, measure};
-use cellgate::params::{Channel, Modality};
-use cellgate::raster::{Image, Labels};
+use cellgate_core::measure::{Nuclei, Request, channels_of, measure};
+use cellgate_core::profile::{Channel, Modality};
+use cellgate_core::raster::{Image, Labels};
+use cellgate_inputs::dataset::decode::{decode, decode_labels};
+use cellgate_inputs::dataset::phantom::Phantom;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

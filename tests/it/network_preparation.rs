@@ -1,11 +1,11 @@
 //! What is done to a network's images is done to every image that it is given.
 
 use crate::tiny_network::{FORM, Model, brighter_than};
-use cellgate::dataset::decode::decode_labels;
-use cellgate::digest::Digest;
-use cellgate::preparation::{Histogram, Size, Steps, resized_labels};
-use cellgate::raster::Labels;
-use cellgate::unet::weights::{Precision, Weights};
+use cellgate_core::digest::Digest;
+use cellgate_core::preparation::{Histogram, Size, Steps, resized_labels};
+use cellgate_core::raster::Labels;
+use cellgate_core::unet::weights::{Precision, Weights};
+use cellgate_inputs::dataset::decode::decode_labels;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,12 +1,13 @@
 //! Profiles that ship find the nuclei of the embedded phantoms, and grade them right.
 
-use cellgate::accuracy::{mean, score_field};
-use cellgate::dataset::Dataset;
-use cellgate::dataset::phantom::{Intensity, Phantom};
-use cellgate::measure::{Class, Request, measure};
-use cellgate::params::{Modality, Params, load};
-use cellgate::revision::Tree;
-use cellgate::segment::segment;
+use cellgate_core::accuracy::{mean, score_field};
+use cellgate_core::measure::{Class, Request, measure};
+use cellgate_core::profile::Modality;
+use cellgate_core::segment::segment;
+use cellgate_inputs::dataset::Dataset;
+use cellgate_inputs::dataset::phantom::{Intensity, Phantom};
+use cellgate_inputs::params::{Params, load};
+use cellgate_inputs::revision::Tree;
 use std::path::Path;
 
 fn shipped(name: &str) -> Params {

@@ -1,10 +1,10 @@
 //! Profiles: the ones that tests vary, with lengths in pixels.
 
-use cellgate::params::{
+use cellgate_core::profile::{
     Background, Channel, Detection, ImageSpec, MeasureGroup, MiddleClass, Modality, Morphology,
     Profile, Smoothing, Split, SplitMethod, Stains, Suppression, Threshold, ThresholdMethod,
 };
-use cellgate::units::{Area, Length};
+use cellgate_core::units::{Area, Length};
 
 /// All ways that images come about.
 pub(crate) const MODALITIES: [Modality; 3] =

@@ -5,13 +5,13 @@
 //! of their names, was kept apart when candidate parameters were ranked; its means are printed.
 #![expect(clippy::print_stdout, reason = "figures are read where the images are")]
 
-use cellgate::accuracy::{FieldAccuracy, mean, score_field};
-use cellgate::dataset::decode::{decode, decode_labels};
-use cellgate::params::Params;
-use cellgate::revision::Tree;
-use cellgate::run::models::Models;
-use cellgate::run::ready::Ready;
-use cellgate::run::{FieldRun, pixel_size};
+use cellgate_core::accuracy::{FieldAccuracy, mean, score_field};
+use cellgate_inputs::dataset::decode::{decode, decode_labels};
+use cellgate_inputs::params::Params;
+use cellgate_inputs::revision::Tree;
+use cellgate_run::models::Models;
+use cellgate_run::ready::Ready;
+use cellgate_run::{FieldRun, pixel_size};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ fn package() -> Tree {
 }
 
 fn profile(name: &str) -> Params {
-    cellgate::params::load(&package(), &format!("params/{name}.yaml")).unwrap().params
+    cellgate_inputs::params::load(&package(), &format!("params/{name}.yaml")).unwrap().params
 }
 
 /// Segments every image of a modality that has truth and whose name starts with one of `prefixes`.

@@ -1,11 +1,11 @@
 //! Repositories in temporary folders, and cellgate run in them: the words that tests are told in.
 
-use cellgate::dataset::write_phantoms;
-use cellgate::gate::{Approvals, Request, author_of_head, gate, write};
-use cellgate::params::Modality;
-use cellgate::revision::Tree;
-use cellgate::run::cache::Cache;
-use cellgate::verdict::FailOn;
+use cellgate_core::profile::Modality;
+use cellgate_gate::verdict::FailOn;
+use cellgate_gate::{Approvals, Request, author_of_head, gate, write};
+use cellgate_inputs::dataset::write_phantoms;
+use cellgate_inputs::revision::Tree;
+use cellgate_run::cache::Cache;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

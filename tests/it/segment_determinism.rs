@@ -2,12 +2,12 @@
 //! are what the contract says: connected, in raster order, within the limits of the profile.
 
 use crate::profiles::{GROUPS, MODALITIES, SPLITS, THRESHOLDS, plain, stains};
-use cellgate::dataset::phantom::Phantom;
-use cellgate::measure::{Nuclei, Request, channels_of, measure};
-use cellgate::params::{Background, Modality, Profile, SplitMethod};
-use cellgate::raster::{Image, Labels, Raster};
-use cellgate::segment::segment;
-use cellgate::units::{Area, Length, PixelSize};
+use cellgate_core::measure::{Nuclei, Request, channels_of, measure};
+use cellgate_core::profile::{Background, Modality, Profile, SplitMethod};
+use cellgate_core::raster::{Image, Labels, Raster};
+use cellgate_core::segment::segment;
+use cellgate_core::units::{Area, Length, PixelSize};
+use cellgate_inputs::dataset::phantom::Phantom;
 use rayon::ThreadPoolBuilder;
 
 /// Profiles of a modality that together use every method of every stage.

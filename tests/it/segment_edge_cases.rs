@@ -2,10 +2,12 @@
 
 use crate::profiles::{MODALITIES, SPLITS, THRESHOLDS, bare, plain};
 use crate::segment_determinism::check_contract;
-use cellgate::params::{Background, Modality, Profile, SplitMethod, Suppression, ThresholdMethod};
-use cellgate::raster::{Image, Raster};
-use cellgate::segment::segment;
-use cellgate::units::{Area, Length};
+use cellgate_core::profile::{
+    Background, Modality, Profile, SplitMethod, Suppression, ThresholdMethod,
+};
+use cellgate_core::raster::{Image, Raster};
+use cellgate_core::segment::segment;
+use cellgate_core::units::{Area, Length};
 use proptest::prelude::*;
 
 /// Sizes that loops over rows, columns and words of 64 pixels trip over.

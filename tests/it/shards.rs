@@ -2,7 +2,7 @@
 
 use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
 use crate::repository::{PROFILE, Repository, Told, cache, request};
-use cellgate::gate::{GateError, PlannedShare, Share, gate, merge, plan_shares, run_share, write};
+use cellgate_gate::{GateError, PlannedShare, Share, gate, merge, plan_shares, run_share, write};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -231,7 +231,7 @@ fn a_share_with_findings_ends_with_ten_and_is_complete() {
 /// Gives a changed record the digest that belongs to it.
 fn reseal(mut record: Value) -> String {
     record["sha256"] = "".into();
-    let digest = cellgate::digest::Digest::of_canonical(&record).unwrap();
+    let digest = cellgate_core::digest::Digest::of_canonical(&record).unwrap();
     record["sha256"] = digest.to_string().into();
     record.to_string()
 }

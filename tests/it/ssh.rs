@@ -1,11 +1,11 @@
 //! Logins at a real server: every kind of key and pin, hosts on the way, and what is left behind.
 
 use crate::sshd::{Pair, Server, askpass, block_on, processes_naming};
-use cellgate::deploy::key::KeyError;
-use cellgate::deploy::settings::Settings;
-use cellgate::deploy::ssh::{Client, Limits, SshError};
-use cellgate::deploy::transport::{Channel, Purpose, Transport as _};
-use cellgate::secret::Secret;
+use cellgate_deploy::key::KeyError;
+use cellgate_deploy::settings::Settings;
+use cellgate_deploy::ssh::{Client, Limits, SshError};
+use cellgate_deploy::transport::{Channel, Purpose, Transport as _};
+use cellgate_inputs::secret::Secret;
 use std::process::Command;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -2,10 +2,10 @@
 
 use crate::ssh::{login, login_within};
 use crate::sshd::{Pair, Server, askpass, block_on, free_port};
-use cellgate::deploy::settings::{Endpoint, Settings};
-use cellgate::deploy::ssh::{Client, Limits};
-use cellgate::deploy::transport::{Purpose, Transport as _};
-use cellgate::secret::Secret;
+use cellgate_deploy::settings::{Endpoint, Settings};
+use cellgate_deploy::ssh::{Client, Limits};
+use cellgate_deploy::transport::{Purpose, Transport as _};
+use cellgate_inputs::secret::Secret;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};

@@ -2,8 +2,8 @@
 
 use crate::sshd::Pair;
 use base64::Engine as _;
-use cellgate::deploy::key::{KeyError, Repair, examine};
-use cellgate::secret::Secret;
+use cellgate_deploy::key::{KeyError, Repair, examine};
+use cellgate_inputs::secret::Secret;
 use std::sync::{LazyLock, Mutex};
 use tempfile::TempDir;
 

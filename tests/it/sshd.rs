@@ -1,7 +1,7 @@
 //! A real sshd on loopback, run by whoever runs the tests, and keys to log in with.
 
-use cellgate::deploy::settings::{Endpoint, Settings};
-use cellgate::secret::Secret;
+use cellgate_deploy::settings::{Endpoint, Settings};
+use cellgate_inputs::secret::Secret;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

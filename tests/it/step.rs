@@ -2,7 +2,7 @@
 
 use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
 use crate::repository::{Repository, Told, cache, cellgate};
-use cellgate::report::model::Report;
+use cellgate_gate::report::model::Report;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

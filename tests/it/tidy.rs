@@ -1,9 +1,10 @@
 //! The house keeps its own rules: floors, headers, lengths, names, and one room for each volatile
 //! dependency.
 
-use cellgate::measure::catalog::{
+use cellgate_core::measure::catalog::{
     INTENSITY_STATISTICS, OPTIONAL_PROPERTIES, PROPERTIES, QUARTILE_STATISTICS,
 };
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,47 +17,47 @@ const EMPTY_NAMES: [&str; 8] =
 
 /// Files that may read the bare number of a pixel size, and why.
 const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
-    ("src/dataset/manifest.rs", "writes it to the manifest"),
-    ("src/dataset/mod.rs", "digests it"),
-    ("src/dataset/open.rs", "names two that differ in a finding"),
-    ("src/dataset/prepare.rs", "names two that differ in a finding"),
-    ("src/run/cache.rs", "tells runs apart by it"),
-    ("src/run/mod.rs", "names two that differ in a finding"),
-    ("src/run/record.rs", "writes it to the record of a run"),
-    ("src/params/wire.rs", "writes it to the canonical form of a profile"),
+    ("crates/inputs/src/dataset/manifest.rs", "writes it to the manifest"),
+    ("crates/inputs/src/dataset/mod.rs", "digests it"),
+    ("crates/inputs/src/dataset/open.rs", "names two that differ in a finding"),
+    ("crates/inputs/src/dataset/prepare.rs", "names two that differ in a finding"),
+    ("crates/run/src/cache.rs", "tells runs apart by it"),
+    ("crates/run/src/lib.rs", "names two that differ in a finding"),
+    ("crates/run/src/record.rs", "writes it to the record of a run"),
+    ("crates/inputs/src/params/wire.rs", "writes it to the canonical form of a profile"),
 ];
 
 /// Crates that may be exchanged one day, and the rooms under `src` that alone name them.
 const ROOMS_OF_CRATES: [(&str, &[&str]); 28] = [
-    ("burn", &["src/train/"]),
-    ("annotate_snippets", &["src/report/findings/"]),
-    ("clap", &["src/cli/", "src/main.rs"]),
-    ("crc32fast", &["src/dataset/decode/png/"]),
-    ("fdeflate", &["src/dataset/decode/png/"]),
+    ("burn", &["crates/train/src/"]),
+    ("annotate_snippets", &["crates/gate/src/report/findings/"]),
+    ("clap", &["src/commands/", "src/main.rs"]),
+    ("crc32fast", &["crates/inputs/src/dataset/decode/png/"]),
+    ("fdeflate", &["crates/inputs/src/dataset/decode/png/"]),
     // The decoders' tests encode JPEG with it.
-    ("flate2", &["src/github/archive.rs", "src/wire/raw.rs"]),
-    ("half", &["src/unet/weights/"]),
-    ("http", &["src/fetch/", "src/github/"]),
-    ("hyper", &["src/fetch/exchange.rs"]),
-    ("hyper_rustls", &["src/fetch/exchange.rs", "src/github/transport.rs"]),
-    ("hyper_util", &["src/fetch/exchange.rs", "src/github/transport.rs"]),
-    ("image", &["src/dataset/", "src/report/overlay.rs"]),
-    ("imageproc", &["src/dataset/components.rs"]),
-    ("indicatif", &["src/cli/"]),
-    ("jsonschema", &["src/yaml/breaches/tests.rs"]),
-    ("maud", &["src/report/"]),
-    ("octocrab", &["src/github/transport.rs"]),
-    ("openssh", &["src/deploy/ssh/"]),
-    ("png", &["src/dataset/"]),
-    ("pulp", &["src/vectors.rs"]),
-    ("regex_lite", &["src/yaml/breaches/mod.rs"]),
-    ("safetensors", &["src/train/checkpoint.rs", "src/unet/weights/"]),
-    ("saphyr_parser", &["src/yaml/"]),
-    ("serde_json_canonicalizer", &["src/digest.rs"]),
-    ("serde_yaml", &["src/yaml/"]),
-    ("sha2", &["src/digest.rs"]),
-    ("tiff", &["src/dataset/"]),
-    ("zune_jpeg", &["src/dataset/"]),
+    ("flate2", &["crates/github/src/archive.rs", "crates/deploy/src/wire/raw.rs"]),
+    ("half", &["crates/core/src/unet/weights/"]),
+    ("http", &["crates/github/src/"]),
+    ("hyper", &["crates/github/src/fetch/exchange.rs"]),
+    ("hyper_rustls", &["crates/github/src/fetch/exchange.rs", "crates/github/src/transport.rs"]),
+    ("hyper_util", &["crates/github/src/fetch/exchange.rs", "crates/github/src/transport.rs"]),
+    ("image", &["crates/inputs/src/dataset/", "crates/gate/src/report/overlay.rs"]),
+    ("imageproc", &["crates/inputs/src/dataset/components.rs"]),
+    ("indicatif", &["src/commands/"]),
+    ("jsonschema", &["crates/inputs/src/yaml/breaches/tests.rs"]),
+    ("maud", &["crates/gate/src/report/"]),
+    ("octocrab", &["crates/github/src/transport.rs"]),
+    ("openssh", &["crates/deploy/src/ssh/"]),
+    ("png", &["crates/inputs/src/dataset/"]),
+    ("pulp", &["crates/core/src/vectors.rs"]),
+    ("regex_lite", &["crates/inputs/src/yaml/breaches/mod.rs"]),
+    ("safetensors", &["crates/train/src/checkpoint.rs", "crates/core/src/unet/weights/"]),
+    ("saphyr_parser", &["crates/inputs/src/yaml/"]),
+    ("serde_json_canonicalizer", &["crates/core/src/digest.rs"]),
+    ("serde_yaml", &["crates/inputs/src/yaml/"]),
+    ("sha2", &["crates/core/src/digest.rs"]),
+    ("tiff", &["crates/inputs/src/dataset/"]),
+    ("zune_jpeg", &["crates/inputs/src/dataset/"]),
 ];
 
 fn root() -> &'static Path {
@@ -66,7 +67,7 @@ fn root() -> &'static Path {
 /// Path and text of every Rust file of the package, sorted by path.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for folder in ["src", "tests", "benches"] {
+    for folder in ["src", "crates", "tests", "benches"] {
         gather(&root().join(folder), &mut files);
     }
     files.sort();
@@ -117,33 +118,136 @@ fn names_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a s
     })
 }
 
-/// The modules of the library in the order of its floor plan.
-fn floor_plan() -> Vec<String> {
-    let plan = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    let module = |line: &str| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned);
+/// Whether a file belongs to the program or to a crate of it, not to tests or benches.
+fn is_source(path: &str) -> bool {
+    path.starts_with("src/") || path.starts_with("crates/")
+}
+
+/// The modules of a crate in the order of its floor plan, `lib.rs`.
+fn floor_plan(name: &str) -> Vec<String> {
+    let plan = fs::read_to_string(root().join(format!("crates/{name}/src/lib.rs"))).unwrap();
+    let module = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        line.strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned)
+    };
     plan.lines().filter_map(module).collect()
+}
+
+/// Modules of a crate that a line of a file at `depth` folders below its root names.
+fn modules_named(line: &str, depth: usize) -> Vec<&str> {
+    let code = line.split("//").next().unwrap_or(line);
+    let mut names: Vec<&str> = names_after(code, "crate::").collect();
+    // What stands at the root of a crate names its neighbors by `super`.
+    if depth == 0 {
+        let supers = names_after(code, "super::");
+        names.extend(supers.filter(|name| *name != "super"));
+    }
+    names
 }
 
 #[test]
 fn modules_use_only_what_stands_above_them() {
-    let plan = floor_plan();
-    let floor = |module: &str| plan.iter().position(|other| other == module);
-    let module_of = |path: &str| {
-        let name = path.strip_prefix("src/")?.split(['/', '.']).next()?;
-        floor(name)
-    };
-    assert!(plan.len() > 15, "the floor plan was not read");
+    let crates = crate_names();
+    let plans: Vec<Vec<String>> = crates.iter().map(|name| floor_plan(name)).collect();
+    assert!(plans.iter().all(|plan| plan.len() > 2), "a floor plan was not read");
     assert_none(lines_that(|path, line| {
-        let Some(here) = module_of(path) else { return false };
-        let code = line.split("//").next().unwrap_or(line);
-        names_after(code, "crate::").filter_map(floor).any(|used| used > here)
+        let mut parts = path.split('/').skip(1);
+        let Some(at) = parts.next().and_then(|name| crates.iter().position(|c| c == name)) else {
+            return false;
+        };
+        let within: Vec<&str> = parts.skip(1).collect();
+        let floor = |module: &str| plans[at].iter().position(|other| other == module);
+        let here = within.first().map(|name| name.trim_end_matches(".rs")).and_then(floor);
+        let depth = match within[..] {
+            [_] | [_, "mod.rs"] => 0,
+            _ => 1,
+        };
+        let Some(here) = here else { return false };
+        modules_named(line, depth).into_iter().filter_map(floor).any(|used| used > here)
     }));
 }
 
+/// Folders under `crates/`, sorted.
+fn crate_names() -> Vec<String> {
+    let folders = fs::read_dir(root().join("crates")).unwrap();
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+    let mut names: Vec<String> = folders.map(|entry| name(entry.unwrap())).collect();
+    names.sort();
+    names
+}
+
+/// Edges between packages of this workspace as cargo knows them, but for those of tests alone.
+fn edges_of_cargo() -> BTreeSet<(String, String)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = std::process::Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut edges = BTreeSet::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        for used in package["dependencies"].as_array().unwrap() {
+            if used["path"].is_string() && used["kind"].is_null() {
+                let [from, to] =
+                    [&package["name"], &used["name"]].map(|name| name.as_str().unwrap().to_owned());
+                edges.insert((from, to));
+            }
+        }
+    }
+    edges
+}
+
+/// Edges of the drawing in ARCHITECTURE.md: lines such as `cellgate-run --> cellgate-core`.
+fn edges_of_drawing() -> BTreeSet<(String, String)> {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let drawing = page.split("```mermaid").nth(1).and_then(|rest| rest.split("```").next());
+    let edge = |line: &str| {
+        let (from, to) = line.split_once(" --> ").or_else(|| line.split_once(" -.-> "))?;
+        Some((from.trim().to_owned(), to.trim().to_owned()))
+    };
+    drawing.unwrap_or_default().lines().filter_map(edge).collect()
+}
+
 #[test]
-fn imports_of_several_modules_are_written_one_by_one() {
-    // The floors are read from `crate::name`; a list in braces would hide the names.
-    assert_none(lines_that(|path, line| path.starts_with("src/") && line.contains("use crate::{")));
+fn the_drawing_of_the_crates_is_true() {
+    let edges = edges_of_cargo();
+    assert!(edges.len() > 15, "the edges were not read");
+    assert_eq!(edges_of_drawing(), edges);
+}
+
+/// What the engine must do without, as crates and as modules of the standard library.
+const NOT_IN_CORE: [&str; 14] = [
+    "clap",
+    "image",
+    "imageproc",
+    "tokio",
+    "rustix",
+    "tempfile",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::process",
+    "std::env",
+    "std::time",
+    "std::path",
+    "SystemTime",
+];
+
+#[test]
+fn the_engine_has_no_files_no_clock_and_no_network() {
+    let manifest = fs::read_to_string(root().join("crates/core/Cargo.toml")).unwrap();
+    let uses = |line: &str, name: &str| line.split('.').next() == Some(name);
+    let named = manifest
+        .lines()
+        .filter(|line| NOT_IN_CORE.iter().any(|name| uses(line, name)))
+        .map(str::to_owned);
+    assert_none(named.collect());
+    assert_none(lines_that(|path, line| {
+        let code = line.split("//").next().unwrap_or(line);
+        path.starts_with("crates/core/src/")
+            && NOT_IN_CORE[6..].iter().any(|name| code.contains(name))
+    }));
 }
 
 #[test]
@@ -183,7 +287,7 @@ fn only_units_computes_with_the_pixel_size() {
     assert_none(lines_that(|path, line| {
         let is_known = PIXEL_SIZE_READERS.iter().any(|(reader, _)| *reader == path);
         let is_inside =
-            path.starts_with("src/") && path != "src/units.rs" && !path.contains("/tests");
+            is_source(path) && path != "crates/core/src/units.rs" && !path.contains("/tests");
         let computes = line.contains(".um() *") || line.contains(".um() /");
         is_inside && reads(line) && (!is_known || computes)
     }));
@@ -206,10 +310,7 @@ fn volatile_crates_are_named_in_their_rooms_alone() {
             });
             // Rooms of this package may bear a crate's name.
             let is_own = code.contains(&format!("super::{prefix}")) || is_module(path, name);
-            path.starts_with("src/")
-                && names
-                && !is_own
-                && !rooms.iter().any(|room| path.starts_with(room))
+            is_source(path) && names && !is_own && !rooms.iter().any(|room| path.starts_with(room))
         })
     }));
 }
@@ -299,10 +400,10 @@ const SCHEMA_WORDS: [&str; 22] = [
 #[test]
 fn schemas_use_words_that_are_followed() {
     let schemas = [
-        cellgate::params::schema(),
-        cellgate::project::schema(),
-        cellgate::project::tolerances_schema(),
-        cellgate::dataset::manifest::manifest_schema(),
+        cellgate_inputs::params::schema(),
+        cellgate_inputs::project::schema(),
+        cellgate_inputs::project::tolerances_schema(),
+        cellgate_inputs::dataset::manifest::manifest_schema(),
     ];
     for schema in &schemas {
         check_words(schema);

@@ -1,13 +1,13 @@
 //! A network of few numbers, set by hand: what is brighter than a level is a nucleus.
 
-use cellgate::digest::Digest;
-use cellgate::params::{Channel, Modality, Normalization, UpSampling};
-use cellgate::unet::architecture::Architecture;
-use cellgate::unet::card::{
+use cellgate_core::digest::Digest;
+use cellgate_core::profile::{Channel, Modality, Normalization, UpSampling};
+use cellgate_core::unet::architecture::Architecture;
+use cellgate_core::unet::card::{
     Accuracy, Card, Figures, Input, ModalityChannels, OutputMeaning, SCHEMA, WeightsFile,
 };
-use cellgate::unet::input::InputScaling;
-use cellgate::unet::weights::{Precision, Weights};
+use cellgate_core::unet::input::InputScaling;
+use cellgate_core::unet::weights::{Precision, Weights};
 use std::collections::BTreeMap;
 
 /// The form of the network, as a profile writes it.

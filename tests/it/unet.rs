@@ -2,12 +2,12 @@
 //!
 //! `tests/reference/unet.py` wrote the fixtures, with torch 2.9.0.
 
-use cellgate::digest::Digest;
-use cellgate::unet::architecture::{Architecture, Normalization, UpSampling};
-use cellgate::unet::feature_map::{FeatureMap, Shape};
-use cellgate::unet::input::InputScaling;
-use cellgate::unet::plan::Network;
-use cellgate::unet::weights::{Precision, Weights};
+use cellgate_core::digest::Digest;
+use cellgate_core::unet::architecture::{Architecture, Normalization, UpSampling};
+use cellgate_core::unet::feature_map::{FeatureMap, Shape};
+use cellgate_core::unet::input::InputScaling;
+use cellgate_core::unet::plan::Network;
+use cellgate_core::unet::weights::{Precision, Weights};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -3,8 +3,8 @@
 use super::routes::{Reply, name_of};
 use super::server::Kind;
 use super::world::World;
-use cellgate::github::Client;
-use cellgate::github::append::{Addition, AppendError};
+use cellgate_github::Client;
+use cellgate_github::append::{Addition, AppendError};
 use std::convert::Infallible;
 
 const WHERE: Addition<'_> = Addition { branch: "log", path: "a/log.jsonl", message: "One more" };

@@ -6,10 +6,10 @@ use super::world::{DRIFTED, HEAD, NOW_S, World};
 use crate::desk::Desk;
 use crate::gate::{HARMFUL, edited};
 use crate::repository::{Told, cellgate};
-use cellgate::approval::{Action, FILE, Log, Timestamp};
-use cellgate::github::approve::{Answer, AnswerError, Setup, answer};
-use cellgate::github::event::IssueComment;
-use cellgate::report::model::Report;
+use cellgate_approval::{Action, FILE, Log, Timestamp};
+use cellgate_gate::report::model::Report;
+use cellgate_github::approve::{Answer, AnswerError, Setup, answer};
+use cellgate_github::event::IssueComment;
 use serde_json::json;
 
 const BRANCH: &str = "cellgate-approvals";

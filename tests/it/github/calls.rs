@@ -3,8 +3,8 @@
 use super::routes::Reply;
 use super::server::Kind;
 use super::world::{HEAD, NOW_S, World, told};
-use cellgate::github::GitHubError;
-use cellgate::github::pace::Limits;
+use cellgate_github::GitHubError;
+use cellgate_github::pace::Limits;
 use std::time::Duration;
 
 #[track_caller]
@@ -112,13 +112,13 @@ fn a_comment_is_posted_once_whatever_is_lost() {
 fn a_server_that_is_not_there_is_told() {
     let world = World::new();
     let text = world.ask(async |_| {
-        let token = cellgate::secret::Secret::new("ghs_token");
+        let token = cellgate_inputs::secret::Secret::new("ghs_token");
         let pace =
-            cellgate::github::pace::Pace::new(std::time::SystemTime::now, |_| Box::pin(async {}));
+            cellgate_github::pace::Pace::new(std::time::SystemTime::now, |_| Box::pin(async {}));
         let limits = Limits { n_attempts: 2, ..Limits::default() };
         let name = "octo/toy".parse().unwrap();
         let client =
-            cellgate::github::Client::new(Some("http://127.0.0.1:1"), name, token, pace, limits);
+            cellgate_github::Client::new(Some("http://127.0.0.1:1"), name, token, pace, limits);
         told(client.unwrap().pull(7).await)
     });
     assert!(text.contains("no answer after 2 attempts"), "{text}");

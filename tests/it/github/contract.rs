@@ -4,13 +4,13 @@
 //! log whether every request was as GitHub describes it. Running jobs again is beyond that server;
 //! `tests/act/run` does it.
 
-use cellgate::github::append::Addition;
-use cellgate::github::checks::{CheckOutput, CheckRunDraft};
-use cellgate::github::comments::Reaction;
-use cellgate::github::deployments::DeploymentState;
-use cellgate::github::pace::Pace;
-use cellgate::github::{Client, GitHubError};
-use cellgate::secret::Secret;
+use cellgate_github::append::Addition;
+use cellgate_github::checks::{CheckOutput, CheckRunDraft};
+use cellgate_github::comments::Reaction;
+use cellgate_github::deployments::DeploymentState;
+use cellgate_github::pace::Pace;
+use cellgate_github::{Client, GitHubError};
+use cellgate_inputs::secret::Secret;
 use std::convert::Infallible;
 
 #[test]
@@ -23,7 +23,7 @@ fn every_request_keeps_the_published_contract() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (repository, token) = ("octo/toy".parse().unwrap(), Secret::new("ghs_full"));
-        let limits = cellgate::github::pace::Limits::default();
+        let limits = cellgate_github::pace::Limits::default();
         let client = Client::new(Some(&address), repository, token, Pace::real(), limits).unwrap();
         talk(&client).await.unwrap();
         reads(&client).await.unwrap();

@@ -1,8 +1,8 @@
 //! Hostile: words of strangers stay words wherever the report puts them.
 
 use super::world::{DRIFTED, HEAD, World, request, workflow_run};
-use cellgate::github::history;
-use cellgate::report::model::{FindingLine, Report};
+use cellgate_gate::report::model::{FindingLine, Report};
+use cellgate_github::history;
 
 const HOSTILE: [&str; 14] = [
     "`` `x` ``",

@@ -3,10 +3,10 @@
 use super::routes::Reply;
 use super::server::Kind;
 use super::world::{DRIFTED, EARLIER, HEAD, World, passing, pull_request, request, workflow_run};
-use cellgate::github::comment::Policy;
-use cellgate::github::pictures::Picture;
-use cellgate::github::publish::{Page, Request, Source, State};
-use cellgate::report::model::Report;
+use cellgate_gate::report::model::Report;
+use cellgate_github::comment::Policy;
+use cellgate_github::pictures::Picture;
+use cellgate_github::publish::{Page, Request, Source, State};
 use serde_json::{Value, json};
 
 const MARKER: &str = "<!-- cellgate:gate -->";
@@ -233,9 +233,10 @@ fn a_check_passes_only_when_run_and_report_do() {
 fn many_remarks_come_in_batches_the_worst_first_and_once() {
     let mut report = DRIFTED.clone();
     let remark = report.remarks[0].clone();
-    let line = |line| cellgate::report::model::FindingLine { line: Some(line), ..remark.clone() };
+    let line =
+        |line| cellgate_gate::report::model::FindingLine { line: Some(line), ..remark.clone() };
     report.remarks = (1..=120).map(line).collect();
-    report.remarks[119].severity = cellgate::finding::Severity::Warning;
+    report.remarks[119].severity = cellgate_inputs::finding::Severity::Warning;
     for kind in [None, Some(Kind::CutBefore), Some(Kind::CutAfter)] {
         let world = World::new();
         if let Some(kind) = kind {
@@ -255,7 +256,7 @@ fn many_remarks_come_in_batches_the_worst_first_and_once() {
 }
 
 #[track_caller]
-fn speaks(world: &World, event: cellgate::github::event::Event, says: &str, n_comments: usize) {
+fn speaks(world: &World, event: cellgate_github::event::Event, says: &str, n_comments: usize) {
     match world.publish(&request(event, &DRIFTED)) {
         Ok(outcome) => {
             let told = [outcome.done, outcome.refusals].concat().join("\n");

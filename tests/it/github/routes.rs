@@ -3,7 +3,7 @@
 use super::server::{Fault, Kind, Seen};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use cellgate::digest::Digest;
+use cellgate_core::digest::Digest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -3,15 +3,15 @@
 use super::routes::State;
 use super::server::Server;
 use crate::repository::Repository;
-use cellgate::github::comment::Policy;
-use cellgate::github::event::Event;
-use cellgate::github::pace::{Limits, Pace};
-use cellgate::github::publish::{
+use cellgate_gate::report::model::Report;
+use cellgate_github::comment::Policy;
+use cellgate_github::event::Event;
+use cellgate_github::pace::{Limits, Pace};
+use cellgate_github::publish::{
     Outcome, Page, PublishError, Request, Source, State as When, publish,
 };
-use cellgate::github::{Client, GitHubError};
-use cellgate::report::model::Report;
-use cellgate::secret::Secret;
+use cellgate_github::{Client, GitHubError};
+use cellgate_inputs::secret::Secret;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
@@ -160,7 +160,7 @@ pub(crate) fn request(event: Event, report: &Report) -> Request {
 /// A report that passes.
 pub(crate) fn passing() -> Report {
     let mut report = DRIFTED.clone();
-    report.verdict = cellgate::verdict::Verdict::Unchanged;
+    report.verdict = cellgate_gate::verdict::Verdict::Unchanged;
     report.exit_code = 0;
     report.remarks.clear();
     report

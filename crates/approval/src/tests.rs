@@ -1,0 +1,382 @@
+//! Tests: chains that hold and chains that were edited; who has approved what, and what is missing.
+
+use super::*;
+use cellgate_core::digest::Digest;
+use cellgate_inputs::project::ApprovalPolicy;
+use proptest::prelude::*;
+
+fn digest(text: &str) -> Digest {
+    Digest::of_bytes(text.as_bytes())
+}
+
+fn binding(params: &str, policy: &str) -> Binding {
+    let profile = |name: &str, params: Option<&str>| ProfileBinding {
+        name: name.to_owned(),
+        params_digest: params.map(digest),
+        dataset_digest: Some(digest("six fields")),
+    };
+    Binding {
+        profiles: vec![profile("dapi", Some(params)), profile("old", None)],
+        policy_digest: digest(policy),
+        engine_fingerprint: digest("engine"),
+    }
+}
+
+fn entry(action: Action, who: &str, params: &str) -> Entry {
+    Entry {
+        action,
+        binding: binding(params, "policy"),
+        report_digest: digest(params),
+        commit: Some("4f1d".repeat(10)),
+        pull_request: Some(12),
+        who: who.to_owned(),
+        permission: Permission::Write,
+        author: Some("grace".to_owned()),
+        why: format!("{who} has looked at “{params}”"),
+        when: Timestamp::of_unix(1_767_225_600),
+    }
+}
+
+fn approve(who: &str, params: &str) -> Entry {
+    entry(Action::Approve, who, params)
+}
+
+fn revoke(who: &str, params: &str) -> Entry {
+    entry(Action::Revoke, who, params)
+}
+
+fn log(entries: Vec<Entry>) -> Log {
+    let mut log = Log::default();
+    for entry in entries {
+        log.append(entry).unwrap();
+    }
+    log
+}
+
+const POLICY: fn() -> ApprovalPolicy =
+    || ApprovalPolicy { permission: "write".to_owned(), allow_author: true, count: 1 };
+
+#[track_caller]
+fn check(entries: Vec<Entry>, policy: &ApprovalPolicy, expected: &str) -> Standing {
+    let log = log(entries);
+    let binding = binding("b", "policy");
+    let standing = log.verdict_for(&binding.subject("dapi"), policy, None);
+    assert_eq!(standing.as_str(), expected, "{standing:?}");
+    assert_eq!(standing.is_approved(), expected == "approved");
+    standing
+}
+
+#[test]
+fn a_log_is_read_back_as_written() {
+    let log = log(vec![approve("ada", "a"), revoke("ada", "a"), approve("ada", "b")]);
+    let again = Log::parse(log.as_bytes()).unwrap();
+    assert_eq!(again, log);
+    assert_eq!(again.records()[2].entry, approve("ada", "b"));
+    assert_eq!(again.records()[0].previous, Digest::ZERO);
+    let lines: Vec<&[u8]> = log.as_bytes().split(|byte| *byte == b'\n').collect();
+    assert_eq!(again.records()[2].previous, Digest::of_bytes(lines[1]));
+    assert_eq!(log.head(), Digest::of_bytes(lines[2]));
+    assert_eq!(Log::parse(b"").unwrap(), Log::default());
+}
+
+#[test]
+fn a_record_is_written_in_canonical_form() {
+    let log = log(vec![approve("ada", "a")]);
+    let text = String::from_utf8(log.as_bytes().to_vec()).unwrap();
+    assert!(
+        text.starts_with("{\"action\":\"approve\",\"author\":\"grace\",\"binding\":{"),
+        "{text}"
+    );
+    assert!(text.contains(&format!("\"previous\":\"{}\"", "0".repeat(64))), "{text}");
+    assert!(text.contains("\"params_digest\":null"), "{text}");
+    assert!(text.ends_with("\"why\":\"ada has looked at “a”\"}\n"), "{text}");
+}
+
+/// Expects a log to be refused at a line, for a reason that contains a text.
+#[track_caller]
+fn refused(bytes: &[u8], line: usize, says: &str) {
+    let error = Log::parse(bytes).unwrap_err();
+    assert_eq!(error.line, line, "{error}");
+    assert!(error.to_string().contains(says), "{error}");
+}
+
+#[test]
+fn every_way_to_be_wrong_is_told_with_its_line() {
+    let log = log(vec![approve("ada", "a"), approve("bob", "b"), approve("cid", "c")]);
+    let text = String::from_utf8(log.as_bytes().to_vec()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let joined = |order: &[usize]| {
+        order.iter().map(|index| format!("{}\n", lines[*index])).collect::<String>()
+    };
+    let edit = |from: &str, to: &str| text.replacen(from, to, 1);
+    refused(joined(&[1, 2]).as_bytes(), 1, "the log was edited");
+    refused(joined(&[0, 2]).as_bytes(), 2, "the log was edited");
+    refused(joined(&[0, 2, 1]).as_bytes(), 2, "the log was edited");
+    refused(joined(&[0, 1, 1]).as_bytes(), 3, "the log was edited");
+    refused(text.trim_end().as_bytes(), 3, "does not end with a line break");
+    refused(format!("{text}\n").as_bytes(), 4, "not a record");
+    refused(edit("bob has", "eve has").as_bytes(), 3, "the log was edited");
+    refused(edit("\"action\":\"approve\"", "\"action\": \"approve\"").as_bytes(), 1, "canonical");
+    refused(edit("“a”", "\\u201ca”").as_bytes(), 1, "canonical");
+    refused(edit("approval/v1", "approval/v2").as_bytes(), 1, "newer than");
+    refused(edit("approval/v1", "approval/v0").as_bytes(), 1, "no longer read");
+    refused(edit("approval/v1", "report/v1").as_bytes(), 1, "follows schema `cellgate/report/v1`");
+    refused(edit("\"who\"", "\"whom\"").as_bytes(), 1, "unknown field");
+    refused(edit("\"who\":\"ada\"", "\"who\":\"a da\"").as_bytes(), 1, "`who` is not");
+    refused(edit("\"who\":\"ada\"", "\"who\":\"-oX\"").as_bytes(), 1, "`who` is not");
+    refused(edit("\"permission\":\"write\"", "\"permission\":\"god\"").as_bytes(), 1, "permission");
+    refused(edit("2026-01-01T", "2026-31-01T").as_bytes(), 1, "`when` is not");
+    refused(edit("ada has", "a\\u202eda has").as_bytes(), 1, "`why` is not");
+    refused(edit("\"pull_request\":12", "\"pull_request\":0").as_bytes(), 1, "pull_request");
+    refused(edit("\"pull_request\":12", "\"pull_request\":1.5").as_bytes(), 1, "not a record");
+    refused(edit("\"commit\":\"4f1d", "\"commit\":\"4F1d").as_bytes(), 1, "`commit` is not");
+    refused(edit("\"name\":\"old\"", "\"name\":\"dapi\"").as_bytes(), 1, "`binding` is not");
+    refused(b"\xff\n", 1, "not a record");
+    refused(b"[[[[[[\n", 1, "not a record");
+    refused(&[vec![b' '; MAX_LINE_BYTES + 1], vec![b'\n']].concat(), 1, "bytes");
+    refused(&vec![b'\n'; MAX_BYTES + 1], 1, "more than");
+}
+
+#[test]
+fn nothing_malformed_is_appended() {
+    let mut log = log(vec![approve("ada", "a")]);
+    let before = log.clone();
+    let wrong = [
+        Entry { why: String::new(), ..approve("ada", "b") },
+        Entry { why: "two\nlines".to_owned(), ..approve("ada", "b") },
+        Entry { why: "x".repeat(MAX_WHY_CHARS + 1), ..approve("ada", "b") },
+        Entry { who: "a, b".to_owned(), ..approve("ada", "b") },
+        Entry { commit: Some("main".to_owned()), ..approve("ada", "b") },
+        Entry {
+            binding: Binding { profiles: Vec::new(), ..binding("b", "policy") },
+            ..approve("ada", "b")
+        },
+    ];
+    for entry in wrong {
+        let error = log.append(entry).map(|_| ()).unwrap_err();
+        assert_eq!(error.line, 2, "{error}");
+        assert_eq!(log, before);
+    }
+}
+
+#[test]
+fn a_shorter_or_other_log_extends_nothing() {
+    let first = log(vec![approve("ada", "a")]);
+    let second = log(vec![approve("ada", "a"), approve("bob", "b")]);
+    let other = log(vec![approve("eve", "a"), approve("bob", "b")]);
+    assert!(second.extends(&first) && first.extends(&first) && first.extends(&Log::default()));
+    assert!(!first.extends(&second) && !other.extends(&first));
+    assert!(second.extends_head(first.head()) && second.extends_head(Digest::ZERO));
+    assert!(!first.extends_head(second.head()) && !other.extends_head(first.head()));
+}
+
+#[test]
+fn exactly_what_was_approved_passes() {
+    let Standing::Approved { by } = check(vec![approve("ada", "b")], &POLICY(), "approved") else {
+        panic!("not approved");
+    };
+    assert_eq!((by[0].who.as_str(), by[0].pull_request), ("ada", Some(12)));
+    check(vec![], &POLICY(), "missing");
+    let moved = Entry { commit: None, report_digest: digest("other"), ..approve("ada", "b") };
+    check(vec![moved], &POLICY(), "approved");
+}
+
+#[test]
+fn other_digests_are_stale_and_told_side_by_side() {
+    let Standing::Stale { nearest, differences } =
+        check(vec![approve("ada", "a")], &POLICY(), "stale")
+    else {
+        panic!("not stale");
+    };
+    assert_eq!(nearest.who, "ada");
+    assert_eq!(differences.len(), 1);
+    let (approved, present) = (digest("a").short(), digest("b").short());
+    let told = format!("params digest {approved} was approved, {present} is there");
+    assert_eq!(differences[0].to_string(), told);
+    let other = |change: &dyn Fn(&mut Binding)| {
+        let mut entry = approve("ada", "b");
+        change(&mut entry.binding);
+        let Standing::Stale { differences, .. } = check(vec![entry], &POLICY(), "stale") else {
+            panic!("not stale");
+        };
+        differences.iter().map(|difference| difference.part).collect::<Vec<_>>()
+    };
+    assert_eq!(other(&|binding| binding.policy_digest = digest("x")), [Part::Policy]);
+    assert_eq!(other(&|binding| binding.engine_fingerprint = digest("x")), [Part::Engine]);
+    assert_eq!(other(&|binding| binding.profiles[0].dataset_digest = None), [Part::Dataset]);
+    assert_eq!(other(&|binding| binding.profiles[0].params_digest = None), [Part::Params]);
+}
+
+#[test]
+fn the_nearest_approval_is_the_one_told() {
+    let policy = Entry { binding: binding("b", "old policy"), ..approve("bob", "b") };
+    let farther = Entry { binding: binding("a", "old policy"), ..approve("cid", "a") };
+    let Standing::Stale { nearest, differences } = check(vec![policy, farther], &POLICY(), "stale")
+    else {
+        panic!("not stale");
+    };
+    assert_eq!((nearest.who.as_str(), differences[0].part), ("bob", Part::Policy));
+}
+
+#[test]
+fn a_revocation_takes_back_and_a_later_approval_counts_again() {
+    check(vec![approve("ada", "b"), revoke("bob", "b")], &POLICY(), "revoked");
+    check(vec![approve("ada", "b"), revoke("bob", "a")], &POLICY(), "approved");
+    check(
+        vec![approve("ada", "b"), revoke("bob", "b"), approve("cid", "b")],
+        &POLICY(),
+        "approved",
+    );
+    check(
+        vec![approve("ada", "b"), revoke("bob", "b"), approve("ada", "b"), revoke("ada", "b")],
+        &POLICY(),
+        "revoked",
+    );
+    check(vec![revoke("bob", "b"), approve("ada", "b")], &POLICY(), "approved");
+}
+
+#[test]
+fn people_count_once_each() {
+    let two = ApprovalPolicy { count: 2, ..POLICY() };
+    check(vec![approve("ada", "b")], &two, "too-few");
+    check(vec![approve("ada", "b"), approve("Ada", "b")], &two, "too-few");
+    check(vec![approve("ada", "b"), approve("bob", "b")], &two, "approved");
+    check(vec![approve("ada", "b"), approve("bob", "a")], &two, "too-few");
+    check(vec![approve("ada", "b"), revoke("cid", "b"), approve("bob", "b")], &two, "too-few");
+}
+
+#[test]
+fn an_author_counts_where_the_policy_allows_it() {
+    let strict = ApprovalPolicy { allow_author: false, ..POLICY() };
+    check(vec![approve("grace", "b")], &POLICY(), "approved");
+    check(vec![approve("Grace", "b")], &strict, "by-author");
+    check(vec![approve("grace", "b"), approve("ada", "b")], &strict, "approved");
+    let unknown = Entry { author: None, ..approve("grace", "b") };
+    let log = log(vec![unknown]);
+    let binding = binding("b", "policy");
+    let verdict = |author| log.verdict_for(&binding.subject("dapi"), &strict, author);
+    assert!(verdict(None).is_approved());
+    assert_eq!(verdict(Some("grace")).as_str(), "by-author");
+}
+
+#[test]
+fn a_low_permission_does_not_count() {
+    let strict = ApprovalPolicy { permission: "maintain".to_owned(), ..POLICY() };
+    let by = |permission| Entry { permission, ..approve("ada", "b") };
+    check(vec![by(Permission::Write)], &strict, "permission-too-low");
+    check(vec![by(Permission::Maintain)], &strict, "approved");
+    check(vec![by(Permission::Write), by(Permission::Admin)], &strict, "approved");
+    check(vec![by(Permission::Read)], &POLICY(), "permission-too-low");
+    let unknown = ApprovalPolicy { permission: "anybody".to_owned(), ..POLICY() };
+    check(vec![by(Permission::Maintain)], &unknown, "permission-too-low");
+}
+
+#[test]
+fn a_deleted_profile_is_approved_as_deleted() {
+    let log = log(vec![approve("ada", "b")]);
+    let binding = binding("b", "policy");
+    assert!(log.verdict_for(&binding.subject("old"), &POLICY(), None).is_approved());
+    assert_eq!(log.verdict_for(&binding.subject("new"), &POLICY(), None), Standing::Missing);
+}
+
+#[test]
+fn the_engine_approved_last_is_known_from_the_log() {
+    let engine = |name: &str, who: &str| {
+        let mut entry = approve(who, name);
+        entry.binding.engine_fingerprint = digest(name);
+        entry
+    };
+    let last = |entries, policy: &ApprovalPolicy| log(entries).approved_engine(policy);
+    assert_eq!(last(vec![], &POLICY()), None);
+    let both = vec![engine("e1", "ada"), engine("e2", "ada")];
+    assert_eq!(last(both.clone(), &POLICY()), Some(digest("e2")));
+    assert_eq!(last(both, &ApprovalPolicy { count: 2, ..POLICY() }), None);
+    let mut taken_back = engine("e2", "bob");
+    taken_back.action = Action::Revoke;
+    let entries = vec![engine("e1", "ada"), engine("e2", "ada"), taken_back];
+    assert_eq!(last(entries, &POLICY()), Some(digest("e1")));
+}
+
+#[test]
+fn a_report_is_named_by_its_first_digits() {
+    let log = log(vec![approve("ada", "a"), approve("bob", "b"), approve("cid", "b")]);
+    let prefix = |text: &str| text.parse::<DigestPrefix>();
+    let short = prefix(&digest("b").short()).unwrap();
+    assert_eq!(log.report(&short).unwrap(), (digest("b"), &binding("b", "policy")));
+    let unknown = prefix(&digest("c").short()).unwrap();
+    assert_eq!(log.report(&unknown), Err(NamesNoReport::None));
+    for text in ["", "abc", &"a".repeat(65), "ABCDEFABCDEF", "0123456789ag"] {
+        assert!(prefix(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn two_bindings_differ_by_profile_and_in_common() {
+    let (mut one, two) = (binding("a", "p"), binding("b", "q"));
+    assert_eq!(one.differences(&one), []);
+    let told: Vec<String> = one.differences(&two).iter().map(ToString::to_string).collect();
+    assert!(told[0].starts_with("`dapi`: params digest "), "{told:?}");
+    assert!(told[1].starts_with("policy digest "), "{told:?}");
+    // A profile that is neither there nor tried is as good as not named.
+    one.profiles[1].dataset_digest = None;
+    let without = Binding { profiles: vec![one.profiles[0].clone()], ..one.clone() };
+    assert_eq!(one.differences(&without), []);
+}
+
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
+    let one = (any::<bool>(), 0..3usize, 0..3usize).prop_map(|(approves, who, params)| {
+        let (who, params) = (["ada", "bob", "cid"][who], ["a", "b", "c"][params]);
+        if approves { approve(who, params) } else { revoke(who, params) }
+    });
+    prop::collection::vec(one, 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn an_edited_byte_is_noticed(entries in entries(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        let log = log(entries);
+        let mut bytes = log.as_bytes().to_vec();
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != to);
+        bytes[at] = to;
+        let last_line = log.as_bytes()[..log.as_bytes().len() - 1].iter().rposition(|b| *b == b'\n');
+        match Log::parse(&bytes) {
+            Err(_) => {}
+            // The last line may be another record of the right form; whoever saw it before knows.
+            Ok(edited) => {
+                prop_assert!(last_line.is_none_or(|line| line < at));
+                prop_assert!(!edited.extends(&log) && !edited.extends_head(log.head()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_is_noticed(entries in entries(), at in any::<prop::sample::Index>()) {
+        let log = log(entries);
+        let cut = &log.as_bytes()[..at.index(log.as_bytes().len())];
+        let is_whole_lines = cut.is_empty() || cut.ends_with(b"\n");
+        match Log::parse(cut) {
+            Err(_) => prop_assert!(!is_whole_lines),
+            Ok(shorter) => prop_assert!(is_whole_lines && log.extends(&shorter) && !shorter.extends(&log)),
+        }
+    }
+
+    #[test]
+    fn the_last_word_on_a_state_decides(entries in entries()) {
+        let log = log(entries.clone());
+        for params in ["a", "b", "c"] {
+            let binding = binding(params, "policy");
+            let last = entries.iter().rev().find(|entry| entry.binding == binding);
+            let standing = log.verdict_for(&binding.subject("dapi"), &POLICY(), None);
+            let expected = last.is_some_and(|entry| entry.action == Action::Approve);
+            prop_assert_eq!(standing.is_approved(), expected, "{:?}", standing);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Log::parse(&bytes);
+    }
+}

@@ -1,0 +1,145 @@
+//! Drift: how far head's nuclei and numbers moved from base's.
+//!
+//! Takes the labels and tables of the same fields on both sides, and tolerances; gives fates of
+//! nuclei, a shift with an interval for each measurement, and what exceeds a limit. It reads and
+//! writes no file, and it does not decide whether the change may pass: `verdict` does.
+
+mod distribution;
+mod field;
+mod measurements;
+mod noise;
+mod pairing;
+mod stats;
+mod structure;
+mod student;
+
+pub use distribution::{Distribution, N_BINS, Quantiles};
+pub use measurements::{MeasurementDrift, Parts, known_measurements};
+pub use noise::{NoiseFloor, noise_floor};
+pub use pairing::{Fate, Pair, Pairing, pair};
+pub use stats::{CONFIDENCE, Interval, Movement, N_RESAMPLES, Shift};
+pub use structure::{Breach, FateCounts, Rule};
+
+use crate::measure::Nuclei;
+use crate::overlap::{Overlaps, ShapesDiffer};
+use crate::raster::Labels;
+use crate::score::Summary;
+use crate::tolerances::Tolerances;
+use field::FieldRows;
+use rayon::prelude::*;
+
+/// What one side made of one field.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// Object numbers.
+    pub labels: &'a Labels,
+    /// One row for each nucleus.
+    pub nuclei: &'a Nuclei,
+    /// What the field comes to.
+    pub summary: &'a Summary,
+}
+
+/// One field on both sides.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldPair<'a> {
+    /// The field's name.
+    pub name: &'a str,
+    /// Before the change.
+    pub base: Side<'a>,
+    /// After the change.
+    pub head: Side<'a>,
+}
+
+/// How far head moved from base, over all fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// Every field, in the order given.
+    pub fields: Vec<FieldDrift>,
+    /// Every measurement: numbers of fields first, then columns of the table of nuclei.
+    pub measurements: Vec<MeasurementDrift>,
+    /// What became of the nuclei of all fields together.
+    pub nuclei: FateCounts,
+    /// Limits on the fates of nuclei that are exceeded.
+    pub breaches: Vec<Breach>,
+    /// Fields that are needed at least for deciding.
+    pub min_fields: u32,
+    /// Seed of the resampling.
+    pub seed: u64,
+}
+
+/// How one field moved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldDrift {
+    /// The field's name.
+    pub name: String,
+    /// The fate of every nucleus.
+    pub pairing: Pairing,
+    /// The fates, counted.
+    pub nuclei: FateCounts,
+    /// Whether pixels, numbers and classes are the same; label numbers may differ.
+    pub is_identical: bool,
+}
+
+impl FieldDrift {
+    /// Whether base has nuclei here and head has none.
+    #[must_use]
+    pub fn is_emptied(&self) -> bool {
+        self.nuclei.n_base > 0 && self.nuclei.n_head == 0
+    }
+}
+
+impl Drift {
+    /// Whether there are fields, and all of them are the same on both sides.
+    #[must_use]
+    pub fn is_identical(&self) -> bool {
+        !self.fields.is_empty() && self.fields.iter().all(|field| field.is_identical)
+    }
+}
+
+/// A field cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to compare field `{field}`")]
+pub struct DriftError {
+    /// The field's name.
+    pub field: String,
+    /// Why not.
+    pub source: ShapesDiffer,
+}
+
+/// Compares what base and head made of the same fields.
+///
+/// # Edge cases
+/// Without fields the result is empty, and `verdict` calls it broken. Label numbers do not matter.
+/// Swapping the sides turns the sign of every shift.
+///
+/// # Errors
+/// [`DriftError`] when the label images of a field differ in shape.
+pub fn compare(
+    fields: &[FieldPair<'_>],
+    tolerances: &Tolerances,
+    seed: u64,
+) -> Result<Drift, DriftError> {
+    let rows: Vec<FieldRows<'_>> = fields
+        .par_iter()
+        .map(|field| {
+            let overlaps = Overlaps::count(field.base.labels, field.head.labels);
+            let overlaps =
+                overlaps.map_err(|source| DriftError { field: field.name.to_owned(), source })?;
+            Ok(FieldRows::new(*field, pair(&overlaps)))
+        })
+        .collect::<Result<_, DriftError>>()?;
+    let measurements = measurements::compare(&rows, tolerances, seed);
+    let fields: Vec<FieldDrift> = rows.into_iter().map(FieldRows::into_drift).collect();
+    let nuclei = fields.iter().map(|field| field.nuclei).sum();
+    Ok(Drift {
+        breaches: structure::breaches(&nuclei, &tolerances.structure),
+        fields,
+        measurements,
+        nuclei,
+        min_fields: tolerances.min_fields,
+        seed,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! U-Net: from an image to labels, by a trained network.
+//!
+//! Takes a decoded image, a profile and the network's weights; gives instance labels, through the
+//! same seeds, watershed and cleaning as the classical path. Knows neither files nor training.
+
+pub mod architecture;
+pub mod feature_map;
+pub mod batch_norm;
+mod gemm;
+mod linear;
+pub mod conv;
+pub mod head;
+mod periods;
+pub mod pooling;
+pub mod up_sampling;
+pub mod input;
+pub mod weights;
+pub mod card;
+pub mod mirror;
+pub mod plan;
+pub mod tiles;
+pub mod decode;
+#[cfg(test)]
+mod noise;
+#[cfg(test)]
+mod tests;
+
+use crate::preparation::{PrepareError, resized_labels};
+use crate::profile::{Profile, Unet};
+use crate::raster::{Image, Labels};
+use crate::segment::SegmentError;
+use crate::segment::cleaning::Cleaning;
+use crate::segment::resample::Resampling;
+use crate::units::PixelSize;
+use architecture::Architecture;
+use decode::Decoding;
+use feature_map::FeatureMap;
+use input::Planes;
+use plan::Network;
+use std::collections::HashMap;
+
+/// An image cannot be segmented with a network.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum UnetError {
+    /// The image cannot give the channels, or the pixel size is missing.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The image cannot be prepared as the network needs it.
+    #[error("the network's images are prepared: {0}")]
+    Prepare(#[from] PrepareError),
+    /// The network's size for images is not in this image's proportions.
+    #[error(
+        "the network's images have one size, and to this one it gives pixels that are longer one \
+        way than the other; give the profile's lengths in px"
+    )]
+    Bent,
+    /// The profile is for the classical path.
+    #[error("the profile names no network; give it `method: unet` and the section `unet`")]
+    NoSection,
+    /// The weights are of another network than the profile says.
+    #[error(
+        "the weights are of a network with {found}, the profile says {expected}; take the \
+        architecture from the model's card"
+    )]
+    Architecture {
+        /// The form that the profile says.
+        expected: Architecture,
+        /// The form of the weights.
+        found: Architecture,
+    },
+}
+
+/// Segments an image with a network.
+///
+/// # Shapes
+/// Labels have the image's width and height, whatever the working resolution; nuclei are numbered
+/// from 1 in the order of their first pixel.
+///
+/// # Units
+/// `pixel_size` of the image; `None` when nobody knows it.
+///
+/// # Errors
+/// [`UnetError`], before anything is predicted.
+pub fn segment(
+    image: &Image,
+    profile: &Profile,
+    network: &Network,
+    pixel_size: Option<PixelSize>,
+) -> Result<Labels, UnetError> {
+    let unet = profile.unet.as_ref().ok_or(UnetError::NoSection)?;
+    let prepared = network.preparation().apply(image, pixel_size)?;
+    let resampling = Resampling::between(prepared.pixel_size, profile.image.working_pixel_size);
+    let working = resampling.working_pixel_size(prepared.pixel_size);
+    // Lengths in micrometers have no length where pixels are longer across than down.
+    let is_bent = pixel_size.is_some() && prepared.pixel_size.is_none();
+    let of_lengths = |error| if is_bent { UnetError::Bent } else { UnetError::Segment(error) };
+    let cleaning = Cleaning::new(&profile.morphology, working).map_err(of_lengths)?;
+    let decoding = Decoding::new(unet, working).map_err(of_lengths)?;
+    let answer = predict(&prepared.image, profile, network, resampling)?;
+    let nuclei = decoding.nuclei(&answer, &cleaning);
+    let seen = (prepared.image.width(), prepared.image.height());
+    let labels = resampling.paint(&nuclei, seen.0, seen.1);
+    if seen == (image.width(), image.height()) {
+        return Ok(labels);
+    }
+    Ok(renumbered(resized_labels(&labels, image.width(), image.height())))
+}
+
+/// Labels from 1 in the order of their first pixel: nuclei that fell between pixels leave no gap.
+fn renumbered(mut labels: Labels) -> Labels {
+    let mut numbers = HashMap::new();
+    for label in labels.samples_mut().iter_mut().filter(|label| **label > 0) {
+        let next = numbers.len() as u32 + 1;
+        *label = *numbers.entry(*label).or_insert(next);
+    }
+    labels
+}
+
+/// What a network says about an image that was prepared for it, at the working resolution.
+///
+/// # Shapes
+/// One map with the channels of [`architecture::Output`].
+///
+/// # Errors
+/// [`UnetError`], before anything is predicted.
+pub fn predict(
+    image: &Image,
+    profile: &Profile,
+    network: &Network,
+    resampling: Resampling,
+) -> Result<FeatureMap, UnetError> {
+    let unet = profile.unet.as_ref().ok_or(UnetError::NoSection)?;
+    check(unet, network)?;
+    let planes = Planes::of_image(image, &unet.channels, profile.stains.as_ref())?;
+    let input = planes.shrunk(resampling).scaled(network.input());
+    Ok(tiles::predict(network, &input, unet.tile_px as usize, unet.mirror_averaging))
+}
+
+/// Whether a network is the one that a profile describes.
+///
+/// # Errors
+/// [`UnetError::Architecture`].
+pub fn check(unet: &Unet, network: &Network) -> Result<(), UnetError> {
+    let (expected, found) = (Architecture::from(unet), *network.architecture());
+    if expected == found { Ok(()) } else { Err(UnetError::Architecture { expected, found }) }
+}

@@ -1,0 +1,133 @@
+//! Approvals: whether somebody let exactly these digests pass.
+//!
+//! The log comes with the release. It must go on from the one that the last confirmed release
+//! brought, byte for byte, so that nobody takes a record out of it; and it must name every digest by
+//! the policy that the release carries. Where a file `allowed_signers` lies in the root, those who
+//! approved must have signed.
+
+use super::refuse::{Refused, failed, refusal};
+use super::state::Seen;
+use super::world::World;
+use crate::release::{APPROVALS, Release};
+use crate::wire::{Intent, RefusalCode};
+use cellgate_approval::{Action, Approver, Log, MAX_BYTES, Standing, Subject, signature};
+use cellgate_core::digest::Digest;
+use cellgate_inputs::project::{ApprovalPolicy, Project};
+use cellgate_inputs::revision::Tree;
+use std::path::Path;
+
+/// The file in the root that names whose signatures count.
+const SIGNERS: &str = "allowed_signers";
+
+/// Checks the release in a folder; gives how far its log of approvals goes.
+///
+/// A way back is checked against the log of the active release, which knows what was revoked since.
+///
+/// # Errors
+/// `not-approved` with the profile and what is missing, and `failed`.
+pub(super) fn check(
+    world: &World,
+    release: &Release,
+    folder: &Path,
+    (intent, active): (Intent, Option<Digest>),
+    earlier: Option<Seen>,
+) -> Result<Seen, Refused> {
+    let newest = match (intent, active) {
+        (Intent::Rollback, Some(active)) => world.path.join("releases").join(active.to_string()),
+        (Intent::Deploy, _) | (_, None) => folder.to_owned(),
+    };
+    let bytes = Tree::Folder(newest).read(APPROVALS, MAX_BYTES as u64);
+    let bytes = bytes.map_err(|error| refused(error.to_string()))?;
+    let seen = extends(&bytes, earlier)?;
+    let log = Log::parse(&bytes).map_err(|error| {
+        refused(format!("the log of approvals is damaged at line {}: {}", error.line, error.fault))
+    })?;
+    let project = Project::load(&Tree::Folder(folder.to_owned()));
+    let project = project.map_err(|findings| {
+        let first = findings.first().map_or_else(String::new, |finding| finding.message.clone());
+        refused(format!("the release's project file is not valid: {first}"))
+    })?;
+    if project.policy().digest().ok() != Some(release.policy_digest) {
+        return Err(refused("the release's policy is not the one that its manifest names".into()));
+    }
+    for profile in &release.profiles {
+        let subject = Subject {
+            profile: &profile.name,
+            params: Some(profile.params_digest),
+            dataset: profile.dataset_digest,
+            policy: release.policy_digest,
+            engine: release.engine_fingerprint,
+        };
+        approved(world, &log, &subject, &project.policy().approval)?;
+    }
+    Ok(seen)
+}
+
+/// Whether a log goes on from the one that was seen before; gives how far it was seen now.
+fn extends(log: &[u8], earlier: Option<Seen>) -> Result<Seen, Refused> {
+    let seen = Seen { n_bytes: log.len() as u64, sha256: Digest::of_bytes(log) };
+    let Some(earlier) = earlier else { return Ok(seen) };
+    let start = usize::try_from(earlier.n_bytes).ok().and_then(|n| log.get(..n));
+    if start.is_some_and(|start| Digest::of_bytes(start) == earlier.sha256) {
+        return Ok(seen);
+    }
+    let message = "the log of approvals does not go on from the one of the last release: records \
+                   were changed or taken out";
+    let help = "restore the branch `cellgate-approvals`; to take an approval back, revoke it";
+    Err(refusal(RefusalCode::NotApproved, message, help).into())
+}
+
+fn approved(
+    world: &World,
+    log: &Log,
+    subject: &Subject<'_>,
+    policy: &ApprovalPolicy,
+) -> Result<(), Refused> {
+    let standing = log.verdict_for(subject, policy, None);
+    let Standing::Approved { by } = &standing else {
+        let name = subject.profile;
+        return Err(refused(format!("profile `{name}` is not approved: {}", standing.as_str())));
+    };
+    let is_asked = world.root.find(SIGNERS).map_err(failed("the signers"))?.is_some();
+    if !is_asked {
+        return Ok(());
+    }
+    let signers = world.path.join(SIGNERS);
+    let mut complaint = "nobody signed".to_owned();
+    let signed = by.iter().filter(|approver| match is_signed(log, approver, &signers) {
+        Ok(()) => true,
+        Err(why) => {
+            complaint = why;
+            false
+        }
+    });
+    let n_signed = signed.count() as u64;
+    if u64::from(policy.count.max(1)) <= n_signed {
+        return Ok(());
+    }
+    let name = subject.profile;
+    Err(refused(format!("the approval of profile `{name}` is not signed: {complaint}")))
+}
+
+/// Whether one of the records of an approval is signed by who made it.
+fn is_signed(log: &Log, approver: &Approver, signers: &Path) -> Result<(), String> {
+    let records = log.records().iter().filter(|record| {
+        record.entry.action == Action::Approve
+            && record.entry.who == approver.who
+            && record.entry.report_digest == approver.report_digest
+    });
+    let mut told = Err(format!("{} did not sign", crate::release::path::shown(&approver.who)));
+    for record in records {
+        match signature::verify(record, signers) {
+            Ok(()) => return Ok(()),
+            Err(error) => told = Err(error.to_string()),
+        }
+    }
+    told
+}
+
+fn refused(message: String) -> Refused {
+    let help =
+        "approve the report of exactly this commit by `/cellgate approve`, then deploy again";
+    refusal(RefusalCode::NotApproved, message, help).into()
+}

@@ -1,0 +1,67 @@
+//! Quarantine: what failed or is damaged is put aside with a word why.
+//!
+//! Bounded in number; the oldest goes first.
+
+use super::fault::Point;
+use super::folder::Folder;
+use super::world::World;
+use cellgate_core::digest::Digest;
+use std::io;
+
+/// Most things that are kept.
+const MAX_KEPT: usize = 8;
+/// Most characters of a reason.
+const MAX_REASON_CHARS: usize = 2000;
+
+/// Puts a release aside.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn release(world: &World, id: Digest, reason: &str) -> io::Result<()> {
+    let releases = world.folder("releases")?;
+    let name = id.to_string();
+    if releases.find(&name)?.is_none() {
+        return Ok(());
+    }
+    // A folder that nobody may write to cannot be moved to another one.
+    releases.folder(&name)?.permit(0o755)?;
+    put(world, &releases, &name, reason)
+}
+
+/// Puts whatever stands under a name of a folder aside.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn put(world: &World, folder: &Folder, name: &str, reason: &str) -> io::Result<()> {
+    let quarantine = world.folder("quarantine")?;
+    let number = world.wall_s();
+    let mut kept = format!("{number}-{name}");
+    for n in 1.. {
+        if quarantine.find(&kept)?.is_none() {
+            break;
+        }
+        kept = format!("{number}.{n}-{name}");
+    }
+    let text: String = reason.chars().take(MAX_REASON_CHARS).collect();
+    quarantine.write(Point::QuarantineMove, &format!("{kept}.txt"), text.as_bytes())?;
+    folder.rename(Point::QuarantineMove, name, &quarantine, &kept)?;
+    bound(&quarantine)
+}
+
+/// Removes the oldest beyond the bound.
+fn bound(quarantine: &Folder) -> io::Result<()> {
+    let names = quarantine.list()?;
+    let things: Vec<&String> =
+        names.iter().map(|(name, _)| name).filter(|name| !name.ends_with(".txt")).collect();
+    let surplus = things.len().saturating_sub(MAX_KEPT);
+    for name in &things[..surplus] {
+        quarantine.remove_tree(Point::PruneRemove, name)?;
+    }
+    for (name, _) in names.iter().filter(|(name, _)| name.ends_with(".txt")) {
+        let thing = name.trim_end_matches(".txt");
+        if quarantine.find(thing)?.is_none() {
+            quarantine.remove(Point::PruneRemove, name)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Fleet: all hosts of a target, or none.
+//!
+//! Every host is prepared before the first one is switched. The first host is the canary: it is
+//! switched and confirmed alone, then the others at once. When one fails, those that were confirmed
+//! go back to what they had. What is done on one host is done by `whole`. Gives the outcome of each
+//! host.
+
+use super::ending::{Ended, Failure};
+use super::options::Options;
+use super::transport::Transport;
+use super::whole::{Deployed, Stage, Wanted, finish, prepare, rollback};
+use cellgate_core::digest::Digest;
+use futures_util::future::join_all;
+
+/// A host and the way to it.
+pub struct Host<T> {
+    /// What people call it.
+    pub name: String,
+    /// How its agent is reached.
+    pub way: T,
+    /// What a plan saw active; the deploy is refused where that has changed. `None` takes it as it is.
+    pub planned: Option<Option<Digest>>,
+}
+
+/// What became of one host.
+#[derive(Debug)]
+pub struct HostOutcome {
+    /// The host.
+    pub host: String,
+    /// What is active there, or why not what was wanted.
+    pub outcome: Result<Deployed, Failure>,
+}
+
+/// The exit code that says what became of all hosts: the gravest of each.
+#[must_use]
+pub fn exit_code(outcomes: &[HostOutcome]) -> u8 {
+    let code = |one: &HostOutcome| one.outcome.as_ref().err().map_or(0, |f| f.ended.exit_code());
+    outcomes.iter().map(code).max().unwrap_or(0)
+}
+
+/// How far a host is, or why it got no further.
+type Reached<'t, T> = Result<Stage<'t, T>, Failure>;
+
+/// Makes the same release active on all hosts, or leaves them as they were.
+pub async fn bring<T: Transport>(
+    hosts: &[Host<T>],
+    wanted: Wanted<'_>,
+    options: &Options,
+) -> Vec<HostOutcome> {
+    let prepare = |host| prepare_host(host, wanted, options);
+    let mut stages: Vec<Reached<'_, T>> = join_all(hosts.iter().map(prepare)).await;
+    if let Some(name) = first_failed(hosts, &stages) {
+        take_back(hosts, &mut stages, options, &name).await;
+        return outcomes(hosts, stages);
+    }
+    let canary = stages.iter().position(|stage| matches!(stage, Ok(Stage::Ready(..))));
+    if let Some(canary) = canary {
+        switch(&mut stages[canary]).await;
+        if first_failed(hosts, &stages).is_none() {
+            join_all(stages.iter_mut().map(switch)).await;
+        }
+    }
+    if let Some(name) = first_failed(hosts, &stages) {
+        take_back(hosts, &mut stages, options, &name).await;
+    }
+    outcomes(hosts, stages)
+}
+
+fn first_failed<T>(hosts: &[Host<T>], stages: &[Reached<'_, T>]) -> Option<String> {
+    let failed = stages.iter().position(Result::is_err);
+    failed.and_then(|index| hosts.get(index)).map(|host| host.name.clone())
+}
+
+fn outcomes<T>(hosts: &[Host<T>], stages: Vec<Reached<'_, T>>) -> Vec<HostOutcome> {
+    let outcome = |(host, stage): (&Host<T>, Reached<'_, T>)| HostOutcome {
+        host: host.name.clone(),
+        outcome: stage.and_then(|stage| match stage {
+            Stage::Done(deployed) => Ok(deployed),
+            Stage::Ready(..) => Err(Failure::new(Ended::Refused, "it was not switched")),
+        }),
+    };
+    hosts.iter().zip(stages).map(outcome).collect()
+}
+
+async fn prepare_host<'t, T: Transport>(
+    host: &'t Host<T>,
+    wanted: Wanted<'_>,
+    options: &Options,
+) -> Reached<'t, T> {
+    prepare(&host.way, wanted, host.planned, options).await
+}
+
+/// Switches a host that is ready, and confirms it.
+async fn switch<T: Transport>(stage: &mut Reached<'_, T>) {
+    let Ok(Stage::Ready(session, prepared)) = stage else { return };
+    *stage = finish(session, prepared).await.map(Stage::Done);
+}
+
+/// Leaves every other host as it was, since one failed.
+async fn take_back<T: Transport>(
+    hosts: &[Host<T>],
+    stages: &mut [Reached<'_, T>],
+    options: &Options,
+    failed: &str,
+) {
+    join_all(hosts.iter().zip(stages).map(|(host, stage)| leave(host, stage, options, failed)))
+        .await;
+}
+
+/// Leaves one host as it was: gives its lock back, or goes back to what it had.
+async fn leave<T: Transport>(
+    host: &Host<T>,
+    stage: &mut Reached<'_, T>,
+    options: &Options,
+    failed: &str,
+) {
+    let failure = match stage {
+        Err(_) => return,
+        Ok(Stage::Done(deployed)) if deployed.is_unchanged => return,
+        Ok(Stage::Ready(session, prepared)) => {
+            let reason = format!("host `{failed}` failed");
+            match session.abort(prepared, &reason).await {
+                Ok(()) => Failure::new(Ended::Refused, format!("not switched, since {reason}")),
+                // The lock ends with the connection; nothing was switched.
+                Err(error) => Failure::new(
+                    Ended::Refused,
+                    format!("not switched, since {reason}; giving the lock back: {error}"),
+                ),
+            }
+        }
+        Ok(Stage::Done(deployed)) => match deployed.base {
+            None => {
+                let text = format!(
+                    "host `{failed}` failed, and there is no former release to go back to: {} \
+                     stays active here",
+                    deployed.release.short()
+                );
+                Failure::new(Ended::Stranded, text)
+            }
+            Some(base) => match rollback(&host.way, Some(base), options).await {
+                Ok(_) => {
+                    let text =
+                        format!("gone back to {}, since host `{failed}` failed", base.short());
+                    Failure::new(Ended::Failed, text)
+                }
+                Err(error) => {
+                    let text = format!(
+                        "going back to {}, since host `{failed}` failed: {error}",
+                        base.short()
+                    );
+                    let ended = match error.ended {
+                        Ended::Unknown => Ended::Unknown,
+                        Ended::Refused | Ended::Failed | Ended::Stranded => Ended::Stranded,
+                    };
+                    Failure::new(ended, text)
+                }
+            },
+        },
+    };
+    *stage = Err(failure);
+}

@@ -1,0 +1,235 @@
+//! Carried: the results of all shares, read back with nothing taken on trust.
+//!
+//! Takes folders of shares; refuses, all reasons at once, what is missing, doubled, damaged, foreign
+//! or rests on something else than this gate. Computes nothing.
+
+use super::partial::{Foundation, RECORD_FILE, RUNS_FOLDER, RunLine, SCHEMA, ShardRecord, is_run};
+use super::share::Share;
+use cellgate_core::digest::Digest;
+use cellgate_run::FieldRun;
+use cellgate_run::cache::{Key, MAX_ENTRY_BYTES, decode};
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Larger records are not read, in bytes.
+const MAX_RECORD_BYTES: u64 = 64 << 20;
+
+/// More files than these are not looked at.
+const MAX_FILES: usize = 1_000_000;
+
+/// At most so many reasons are told.
+const MAX_TOLD: usize = 20;
+
+/// Shares cannot be merged.
+#[derive(Debug, thiserror::Error)]
+#[error("the shards cannot be merged: {}", told(.0))]
+pub struct ShardError(Vec<String>);
+
+fn told(reasons: &[String]) -> String {
+    let mut text = reasons.iter().take(MAX_TOLD).cloned().collect::<Vec<_>>().join("; ");
+    if let Some(more) = reasons.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
+        text.push_str(&format!("; and {more} more"));
+    }
+    text
+}
+
+/// Results by key, and what was wrong with them when they were asked for.
+pub(super) struct Carried {
+    lines: BTreeMap<String, (PathBuf, RunLine)>,
+    problems: Mutex<Vec<String>>,
+}
+
+impl Carried {
+    /// Opens the shares in folders: each is one, or holds one in each of its folders.
+    pub(super) fn open(folders: &[PathBuf], here: &Foundation) -> Result<Self, ShardError> {
+        let mut problems = Vec::new();
+        let mut shards: BTreeMap<Share, (PathBuf, ShardRecord)> = BTreeMap::new();
+        for folder in shard_folders(folders, &mut problems) {
+            let (share, record) = match read(&folder, here) {
+                Ok(found) => found,
+                Err(more) => {
+                    problems.extend(more);
+                    continue;
+                }
+            };
+            let twin = shards.get(&share).map(|(_, twin)| *twin == record);
+            if twin == Some(false) {
+                let shown = folder.display();
+                problems.push(format!("shard {share} is there twice and differs, in `{shown}`"));
+            }
+            shards.entry(share).or_insert((folder, record));
+        }
+        let counts: Vec<usize> = shards.keys().map(|share| share.count()).collect();
+        let count = counts.iter().copied().max().unwrap_or(0);
+        if counts.iter().any(|other| *other != count) {
+            problems.push("the shards are of plans with different numbers of shards".to_owned());
+        } else {
+            let is_there = |index| shards.keys().any(|share| share.index() == index);
+            let missing = (1..=count).filter(|index| !is_there(*index));
+            problems.extend(missing.map(|index| format!("shard {index}/{count} is missing")));
+        }
+        if shards.is_empty() && problems.is_empty() {
+            problems.push("there is no shard in the folders given".to_owned());
+        }
+        if !problems.is_empty() {
+            return Err(ShardError(problems));
+        }
+        let mut lines = BTreeMap::new();
+        for (folder, record) in shards.into_values() {
+            for line in record.runs {
+                lines.entry(line.key.clone()).or_insert((folder.clone(), line));
+            }
+        }
+        Ok(Self { lines, problems: Mutex::default() })
+    }
+
+    /// The result under a key; a failure that was carried is a failure again.
+    pub(super) fn run(&self, key: &Key, field: &str) -> Result<FieldRun, String> {
+        let name = key.digest().to_string();
+        let Some((folder, line)) = self.lines.get(&name) else {
+            return Err(self.problem(format!("no shard has a result for field `{field}`")));
+        };
+        match (&line.run, &line.failed) {
+            (Some(digest), _) => self.load(folder, &format!("{name}.run"), digest),
+            (None, Some(why)) => Err(why.clone()),
+            (None, None) => Err(self.problem(format!("the result for field `{field}` is empty"))),
+        }
+    }
+
+    /// The repetition of a result, when there was one.
+    pub(super) fn again(&self, key: &Key, once: &FieldRun) -> Option<FieldRun> {
+        let name = key.digest().to_string();
+        let (folder, line) = self.lines.get(&name)?;
+        let again = line.again.as_ref()?;
+        if line.run.as_ref() == Some(again) {
+            return Some(once.clone());
+        }
+        self.load(folder, &format!("{name}.again"), again).ok()
+    }
+
+    /// Fails when anything that was asked for was missing or damaged.
+    pub(super) fn finish(self) -> Result<(), ShardError> {
+        let mut problems = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
+        problems.sort_unstable();
+        problems.dedup();
+        if problems.is_empty() { Ok(()) } else { Err(ShardError(problems)) }
+    }
+
+    fn load(&self, folder: &Path, name: &str, digest: &str) -> Result<FieldRun, String> {
+        let path = folder.join(RUNS_FOLDER).join(name);
+        let shown = path.display();
+        let bytes = read_up_to(&path, MAX_ENTRY_BYTES)
+            .map_err(|error| self.problem(format!("`{shown}` cannot be read: {error}")))?;
+        let is_sound = Digest::of_bytes(&bytes).to_string() == digest;
+        let run = if is_sound { decode(&bytes) } else { None };
+        run.ok_or_else(|| self.problem(format!("`{shown}` is not what its digest says")))
+    }
+
+    fn problem(&self, text: String) -> String {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+        text
+    }
+}
+
+/// The folders with a share: those given, or the folders in them.
+fn shard_folders(folders: &[PathBuf], problems: &mut Vec<String>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in folders {
+        if folder.join(RECORD_FILE).exists() {
+            found.push(folder.clone());
+            continue;
+        }
+        let names = names_in(folder, problems);
+        if names.is_empty() {
+            problems.push(format!("`{}` holds no shard", folder.display()));
+        }
+        found.extend(names.into_iter().map(|name| folder.join(name)));
+    }
+    found
+}
+
+/// Names in a folder, sorted.
+fn names_in(folder: &Path, problems: &mut Vec<String>) -> Vec<String> {
+    let mut names = Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            problems.push(format!("`{}` cannot be listed: {error}", folder.display()));
+            return names;
+        }
+    };
+    for entry in entries {
+        match entry {
+            Ok(_) if names.len() >= MAX_FILES => {
+                problems.push(format!("`{}` has too many files", folder.display()));
+                break;
+            }
+            Ok(entry) => names.push(entry.file_name().to_string_lossy().into_owned()),
+            Err(error) => problems.push(format!("`{}`: {error}", folder.display())),
+        }
+    }
+    names.sort_unstable();
+    names
+}
+
+/// Reads and checks one share.
+fn read(folder: &Path, here: &Foundation) -> Result<(Share, ShardRecord), Vec<String>> {
+    let shown = folder.display().to_string();
+    let wrong = |why: String| vec![format!("`{shown}`: {why}")];
+    let bytes = read_up_to(&folder.join(RECORD_FILE), MAX_RECORD_BYTES)
+        .map_err(|error| wrong(format!("`{RECORD_FILE}` cannot be read: {error}")))?;
+    let record: ShardRecord = serde_json::from_slice(&bytes)
+        .map_err(|error| wrong(format!("`{RECORD_FILE}` is not of schema `{SCHEMA}`: {error}")))?;
+    if record.schema != SCHEMA {
+        return Err(wrong(format!("`{RECORD_FILE}` follows another schema than `{SCHEMA}`")));
+    }
+    if record.digest().map_err(wrong)? != record.sha256 {
+        return Err(wrong(format!("`{RECORD_FILE}` is not what its digest says")));
+    }
+    let share: Share = record.shard.parse().map_err(|_| wrong("it names no share".to_owned()))?;
+    let mut problems = Vec::new();
+    for ((what, theirs), (_, ours)) in record.rests_on.named().into_iter().zip(here.named()) {
+        if theirs != ours {
+            problems.push(format!("shard {share} rests on another {what}: {theirs}, here {ours}"));
+        }
+    }
+    problems.extend(foreign_files(folder, &record));
+    if problems.is_empty() { Ok((share, record)) } else { Err(problems) }
+}
+
+/// Files that the record does not name.
+fn foreign_files(folder: &Path, record: &ShardRecord) -> Vec<String> {
+    let mut problems = Vec::new();
+    let runs = folder.join(RUNS_FOLDER);
+    let known: std::collections::BTreeSet<&str> =
+        record.runs.iter().map(|line| line.key.as_str()).collect();
+    let is_known = |name: &str| {
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        is_run(name) && known.contains(stem)
+    };
+    let outer = names_in(folder, &mut problems);
+    let outer = outer.into_iter().filter(|name| ![RECORD_FILE, RUNS_FOLDER].contains(&&**name));
+    let mut foreign: Vec<PathBuf> = outer.map(|name| folder.join(name)).collect();
+    if runs.exists() || !record.runs.is_empty() {
+        let inner = names_in(&runs, &mut problems).into_iter().filter(|name| !is_known(name));
+        foreign.extend(inner.map(|name| runs.join(name)));
+    }
+    let said = |path: PathBuf| format!("`{}` belongs to no shard", path.display());
+    problems.extend(foreign.into_iter().map(said));
+    problems
+}
+
+/// Reads a plain file, bounded.
+fn read_up_to(path: &Path, max_bytes: u64) -> std::io::Result<Vec<u8>> {
+    if !std::fs::symlink_metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no plain file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(std::io::Error::other(format!("it has more than {max_bytes} bytes")));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,375 @@
+//! Fields: runs base and head of every gated profile on every field, each result once.
+
+use super::carried::Carried;
+use super::partial::Keeper;
+use super::share::Taken;
+use super::side;
+use super::sides::{Case, Trial};
+use crate::verdict::FailedField;
+use cellgate_core::accuracy::{Scores, mean, score_field};
+use cellgate_core::digest::Digest;
+use cellgate_core::drift::FieldPair;
+use cellgate_core::units::PixelSize;
+use cellgate_inputs::dataset::{Field, FieldEntry};
+use cellgate_inputs::finding::{Finding, has_errors};
+use cellgate_inputs::params::{Loaded, Params};
+use cellgate_inputs::revision::Tree;
+use cellgate_run::cache::{Cache, Key};
+use cellgate_run::models::Models;
+use cellgate_run::ready::Ready;
+use cellgate_run::{FieldRun, digest_of, pixel_size};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What every run needs.
+pub(super) struct RunPlan<'a> {
+    pub(super) base: &'a Tree,
+    pub(super) head: &'a Tree,
+    /// Where networks of base's profiles are found.
+    pub(super) base_models: Models<'a>,
+    /// Where networks of head's profiles are found.
+    pub(super) head_models: Models<'a>,
+    pub(super) cache: Option<&'a Cache>,
+    pub(super) engine: Digest,
+    pub(super) work: Work<'a>,
+}
+
+/// Which runs are made here, and what becomes of them.
+pub(super) enum Work<'a> {
+    /// All, for this gate.
+    Whole,
+    /// Those of one share, for a gate elsewhere.
+    Share(Taken, &'a Keeper),
+    /// None: all were made elsewhere.
+    Carried(&'a Carried),
+}
+
+impl Work<'_> {
+    fn takes(&self, case: usize, field: usize) -> bool {
+        match self {
+            Self::Whole | Self::Carried(_) => true,
+            Self::Share(taken, _) => taken.has(case, field),
+        }
+    }
+}
+
+/// Both runs of one profile on all its fields.
+pub(super) struct ProfileRuns {
+    pub(super) fields: Vec<FieldRuns>,
+    pub(super) has_both_sides: bool,
+    pub(super) findings: Vec<Finding>,
+    pub(super) n_computed: usize,
+    pub(super) n_known: usize,
+}
+
+/// Both runs of one profile on one field.
+pub(super) struct FieldRuns {
+    pub(super) name: String,
+    pub(super) base: Option<Result<Arc<FieldRun>, String>>,
+    pub(super) head: Option<Result<Arc<FieldRun>, String>>,
+    /// Base once more, on one thread.
+    repeat: Option<Arc<FieldRun>>,
+    base_scores: Option<Scores>,
+    head_scores: Option<Scores>,
+    findings: Vec<Finding>,
+    n_computed: usize,
+    n_known: usize,
+}
+
+impl RunPlan<'_> {
+    /// The fields of a case that are run here, each with its trial.
+    fn entries<'c>(&self, index: usize, case: &'c Case) -> Vec<(&'c Trial, &'c FieldEntry)> {
+        let all = case.trials.iter().flat_map(with_entries).enumerate();
+        all.filter(|(field, _)| self.work.takes(index, *field)).map(|(_, entry)| entry).collect()
+    }
+}
+
+/// Both sides of a case, ready to run.
+struct Pair<'a> {
+    base: Option<Ready<'a>>,
+    head: Option<Ready<'a>>,
+}
+
+impl<'a> Pair<'a> {
+    fn of(plan: &RunPlan<'_>, case: &'a Case) -> Self {
+        // What was run elsewhere needs no network here.
+        let is_carried = matches!(plan.work, Work::Carried(_));
+        let ready = |side: &'a Option<Loaded>, models: Models<'_>| {
+            let models = if is_carried { Models::default() } else { models };
+            side.as_ref().map(|loaded| Ready::new(&loaded.params, models))
+        };
+        Self {
+            base: ready(&case.base, plan.base_models),
+            head: ready(&case.head, plan.head_models),
+        }
+    }
+
+    /// How many fields are run at the same time.
+    fn n_at_once(&self) -> usize {
+        let sides = [&self.base, &self.head].into_iter().flatten();
+        sides.map(Ready::n_at_once).min().unwrap_or(usize::MAX)
+    }
+}
+
+/// Runs every case on every field of its trials.
+pub(super) fn run_all(
+    plan: &RunPlan<'_>,
+    cases: &[Case],
+    progress: &(dyn Fn(usize, usize, &str) + Sync),
+) -> Vec<ProfileRuns> {
+    let n_of_case = |(index, case)| plan.entries(index, case).len();
+    let n_total: usize = cases.iter().enumerate().map(n_of_case).sum();
+    let n_done = AtomicUsize::new(0);
+    let run_case = |(index, case): (usize, &Case)| {
+        let entries = plan.entries(index, case);
+        let several = case.trials.len() > 1;
+        let pair = Pair::of(plan, case);
+        let run = |(trial, entry): &(&Trial, &FieldEntry)| {
+            let name =
+                if several { format!("{}/{}", trial.name, entry.name) } else { entry.name.clone() };
+            let runs = run_entry(plan, (case, &pair), entry, name);
+            progress(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_total, &case.name);
+            runs
+        };
+        let n_at_once = pair.n_at_once().min(entries.len()).max(1);
+        let at_once = entries.chunks(n_at_once);
+        let fields = at_once.flat_map(|some| some.par_iter().map(run).collect::<Vec<_>>());
+        ProfileRuns::new(case, fields.collect())
+    };
+    cases.iter().enumerate().map(run_case).collect()
+}
+
+fn with_entries(trial: &Trial) -> impl Iterator<Item = (&Trial, &FieldEntry)> {
+    selected(trial).map(move |entry| (trial, entry))
+}
+
+/// The fields that a trial takes.
+pub(super) fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
+    let wanted = trial.image_type.as_deref();
+    trial
+        .dataset
+        .fields()
+        .iter()
+        .filter(move |entry| wanted.is_none_or(|kind| entry.image_type == kind))
+}
+
+fn run_entry(
+    plan: &RunPlan<'_>,
+    (case, pair): (&Case, &Pair<'_>),
+    entry: &FieldEntry,
+    name: String,
+) -> FieldRuns {
+    let mut runs = FieldRuns {
+        name,
+        base: None,
+        head: None,
+        repeat: None,
+        base_scores: None,
+        head_scores: None,
+        findings: Vec::new(),
+        n_computed: 0,
+        n_known: 0,
+    };
+    // Head usually holds the very files that base's manifest names; their digests are checked.
+    let opened = entry.open(plan.head).or_else(|_| entry.open(plan.base));
+    let field = match opened {
+        Ok(field) => field,
+        Err(findings) => {
+            let why = findings
+                .first()
+                .map_or("it cannot be opened", |finding| &finding.message)
+                .to_owned();
+            runs.findings = findings;
+            runs.base = case.base.as_ref().map(|_| Err(why.clone()));
+            runs.head = case.head.as_ref().map(|_| Err(why));
+            return runs;
+        }
+    };
+    let (base, head) = (&pair.base, &pair.head);
+    if let Some(base) = base {
+        let run = runs.run(plan, &field, base, &case.path, false);
+        runs.repeat = run.as_ref().ok().and_then(|once| repeat(plan, &field, base, once));
+        runs.base = Some(run);
+    }
+    if let Some(head) = head {
+        let digest = |ready: &Ready<'_>| ready.params().digest();
+        let same = base.as_ref().is_some_and(|base| digest(base) == digest(head));
+        let known = runs.base.clone().filter(|_| same);
+        runs.n_known += usize::from(known.is_some());
+        let run = known.unwrap_or_else(|| runs.run(plan, &field, head, &case.path, true));
+        runs.head = Some(run);
+    }
+    let score = |run: &Option<Result<Arc<FieldRun>, String>>| {
+        score_field(field.truth.as_ref()?, &done(run)?.labels).ok().map(|accuracy| accuracy.scores)
+    };
+    (runs.base_scores, runs.head_scores) = (score(&runs.base), score(&runs.head));
+    runs
+}
+
+/// Base once more, on one thread: what differs is noise of the engine.
+///
+/// A repetition that gave the same is noted in the cache and not made again, so that the report
+/// says the same whether or not results were known.
+fn repeat(
+    plan: &RunPlan<'_>,
+    field: &Field,
+    ready: &Ready<'_>,
+    once: &Arc<FieldRun>,
+) -> Option<Arc<FieldRun>> {
+    let params = ready.params();
+    let (pixel, _) = pixel_size(params, None, field.pixel_size, "");
+    let (key, numbers) = (key(plan, field, params, pixel), digest_of(once));
+    if let Work::Carried(carried) = plan.work {
+        return carried.again(&key, once).map(Arc::new);
+    }
+    let again = repeated(plan, field, ready, (once, &key, numbers))?;
+    if let Work::Share(_, keeper) = &plan.work {
+        keeper.keep_again(&key, once, &again);
+    }
+    Some(again)
+}
+
+fn repeated(
+    plan: &RunPlan<'_>,
+    field: &Field,
+    ready: &Ready<'_>,
+    (once, key, numbers): (&Arc<FieldRun>, &Key, Digest),
+) -> Option<Arc<FieldRun>> {
+    let pixel = key.pixel_size;
+    if plan.cache.is_some_and(|cache| cache.is_repeated(key, numbers)) {
+        return Some(Arc::clone(once));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
+    let again = pool.install(|| ready.run(&field.image, pixel)).ok()?;
+    if let Some(cache) = plan.cache.filter(|_| again == **once) {
+        // What cannot be noted is tried again next time; nothing is wrong with it.
+        let _ = cache.note_repeated(key, numbers);
+    }
+    Some(Arc::new(again))
+}
+
+fn key(plan: &RunPlan<'_>, field: &Field, params: &Params, pixel_size: Option<PixelSize>) -> Key {
+    Key { params: params.digest(), field: field.digest, pixel_size, engine: plan.engine }
+}
+
+impl FieldRuns {
+    /// One run, from the cache where it is known.
+    fn run(
+        &mut self,
+        plan: &RunPlan<'_>,
+        field: &Field,
+        ready: &Ready<'_>,
+        path: &str,
+        tells: bool,
+    ) -> Result<Arc<FieldRun>, String> {
+        let params = ready.params();
+        let (pixel, findings) = pixel_size(params, None, field.pixel_size, path);
+        let is_invalid = has_errors(&findings);
+        if tells {
+            self.findings.extend(findings.iter().cloned());
+        }
+        if is_invalid {
+            return Err(findings
+                .into_iter()
+                .map(|finding| finding.message)
+                .collect::<Vec<_>>()
+                .join("; "));
+        }
+        let key = key(plan, field, params, pixel);
+        if let Work::Carried(carried) = plan.work {
+            self.n_known += 1;
+            return carried.run(&key, &self.name).map(Arc::new);
+        }
+        let run = self.made(plan, field, ready, &key);
+        if let Work::Share(_, keeper) = &plan.work {
+            keeper.keep(&key, run.as_deref().map_err(String::as_str));
+        }
+        run
+    }
+
+    fn made(
+        &mut self,
+        plan: &RunPlan<'_>,
+        field: &Field,
+        ready: &Ready<'_>,
+        key: &Key,
+    ) -> Result<Arc<FieldRun>, String> {
+        if let Some(run) = plan.cache.and_then(|cache| cache.load(key)) {
+            self.n_known += 1;
+            return Ok(Arc::new(run));
+        }
+        let run = ready.run(&field.image, key.pixel_size).map_err(|error| error.to_string())?;
+        self.n_computed += 1;
+        if let Some(cache) = plan.cache {
+            // A result that cannot be kept is computed again next time; nothing is wrong with it.
+            let _ = cache.store(key, &run);
+        }
+        Ok(Arc::new(run))
+    }
+}
+
+impl ProfileRuns {
+    fn new(case: &Case, fields: Vec<FieldRuns>) -> Self {
+        let mut findings: Vec<Finding> = Vec::new();
+        for finding in fields.iter().flat_map(|field| &field.findings) {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
+        Self {
+            has_both_sides: case.base.is_some() && case.head.is_some(),
+            findings,
+            n_computed: fields.iter().map(|field| field.n_computed).sum(),
+            n_known: fields.iter().map(|field| field.n_known).sum(),
+            fields,
+        }
+    }
+
+    /// Fields that ran on both sides.
+    pub(super) fn pairs(&self) -> Vec<FieldPair<'_>> {
+        let pair = |field| pair(field, done(&field.base)?, done(&field.head)?);
+        self.fields.iter().filter_map(pair).collect()
+    }
+
+    /// Fields that base ran on twice.
+    pub(super) fn repeats(&self) -> Vec<FieldPair<'_>> {
+        let repeat = |field| pair(field, done(&field.base)?, field.repeat.as_deref()?);
+        self.fields.iter().filter_map(repeat).collect()
+    }
+
+    /// Fields that could not be run.
+    pub(super) fn failed(&self) -> Vec<FailedField> {
+        let failed = |field: &FieldRuns| {
+            let (base, head) = (failure(&field.base), failure(&field.head));
+            Some(FailedField {
+                name: field.name.clone(),
+                in_base: base.is_some(),
+                in_head: head.is_some(),
+                why: head.or(base)?,
+            })
+        };
+        self.fields.iter().filter_map(failed).collect()
+    }
+
+    /// Mean accuracy of base and head over fields with truth.
+    pub(super) fn accuracy(&self) -> (Option<Scores>, Option<Scores>) {
+        let over =
+            |scores: fn(&FieldRuns) -> Option<&Scores>| mean(self.fields.iter().filter_map(scores));
+        (over(|field| field.base_scores.as_ref()), over(|field| field.head_scores.as_ref()))
+    }
+}
+
+/// What a run gave, when it gave something.
+pub(super) fn done(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<&FieldRun> {
+    run.as_ref()?.as_deref().ok()
+}
+
+/// Why a run gave nothing.
+fn failure(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<String> {
+    run.as_ref()?.as_ref().err().cloned()
+}
+
+fn pair<'a>(field: &'a FieldRuns, base: &'a FieldRun, head: &'a FieldRun) -> Option<FieldPair<'a>> {
+    Some(FieldPair { name: &field.name, base: side(base), head: side(head) })
+}

@@ -1,0 +1,94 @@
+//! Terminal: findings for people, each with the line it is about.
+
+use super::text::{harmless, visible};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use cellgate_inputs::finding::{Finding, Severity};
+use cellgate_inputs::source::{Source, Span};
+use std::ops::Range;
+
+/// The findings in their order, with the lines that they are about where `sources` has them.
+///
+/// # Edge cases
+/// Control characters and marks that reorder text are shown as U+FFFD. Of a place over several
+/// lines the first line is shown.
+#[must_use]
+pub fn human(findings: &[Finding], sources: &[Source], color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut text = String::new();
+    for finding in findings {
+        let source = sources.iter().find(|source| source.path == finding.place.path);
+        text.push_str(&one(finding, source, &renderer));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+/// How many findings of each severity there are, as the last line of an output.
+#[must_use]
+pub fn summary_line(findings: &[Finding]) -> String {
+    let count =
+        |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let part = |severity: Severity| match count(severity) {
+        0 => None,
+        1 => Some(format!("1 {severity}")),
+        n => Some(format!("{n} {severity}s")),
+    };
+    let parts = [Severity::Error, Severity::Warning, Severity::Note].map(part);
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+}
+
+fn one(finding: &Finding, source: Option<&Source>, renderer: &Renderer) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let message = harmless(&finding.message);
+    let path = harmless(&finding.place.path);
+    let help = finding.help.as_deref().map(harmless);
+    let line = finding.place.span.zip(source).map(|(span, source)| shown_line(source, span));
+    let title = level.primary_title(message).id(finding.code.as_str());
+    let mut group = match (&line, finding.place.span) {
+        (Some((number, line, marked)), _) => {
+            let mark = AnnotationKind::Primary.span(marked.clone());
+            let snippet = Snippet::source(line.as_str()).line_start(*number).path(path);
+            title.element(snippet.annotation(mark))
+        }
+        (None, span) => {
+            let origin = annotate_snippets::Origin::path(path);
+            title.element(match span {
+                Some(span) => origin.line(span.line as usize).char_column(span.column as usize),
+                None => origin,
+            })
+        }
+    };
+    if let Some(help) = help {
+        group = group.element(Level::HELP.message(help));
+    }
+    renderer.render(&[group])
+}
+
+/// The number and visible text of a span's first line, and the span's bytes in that text.
+fn shown_line(source: &Source, span: Span) -> (usize, String, Range<usize>) {
+    let start = source.text.floor_char_boundary(span.start_byte);
+    let end = source.text.floor_char_boundary(span.end_byte.max(start));
+    let line_start = source.text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line = source.text[line_start..].lines().next().unwrap_or_default();
+    let mut shown = String::new();
+    let mut marked = None..None;
+    for (at, character) in line.char_indices() {
+        let at = line_start + at;
+        if start <= at && marked.start.is_none() {
+            marked.start = Some(shown.len());
+        }
+        if end <= at && marked.end.is_none() {
+            marked.end = Some(shown.len());
+        }
+        // A tab would make the mark stand in another column than the text.
+        shown.push(if character == '\t' { ' ' } else { visible(character) });
+    }
+    let from = marked.start.unwrap_or(shown.len());
+    let to = marked.end.unwrap_or(shown.len()).max(from);
+    (span.line as usize, shown, from..to)
+}

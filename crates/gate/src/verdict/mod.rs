@@ -1,0 +1,314 @@
+//! Verdict: may the change pass, and why.
+//!
+//! Takes drift, accuracy, floors and what else changed; gives one word and its reasons for each
+//! profile, one for all, and the exit code. This is the only place that decides; reports repeat it.
+//! It compares nothing itself and reads nothing.
+
+mod number;
+mod profile;
+mod reason;
+
+pub use number::{readable, signed, signed_percent};
+pub use profile::{AccuracyCase, Comparison, Direction, FailedField, ProfileCase, direction};
+pub use reason::{Reason, ReasonCode};
+
+use cellgate_core::drift::NoiseFloor;
+use cellgate_inputs::finding::Severity;
+use std::fmt;
+use std::str::FromStr;
+
+/// How head stands to base, the mildest first.
+///
+/// `Drifted` weighs more than `Inconclusive`: what is proven must not hide behind what is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Same pixels, same numbers.
+    Unchanged,
+    /// Differences are proven to be within tolerance.
+    Equivalent,
+    /// Neither within nor beyond tolerance is proven.
+    Inconclusive,
+    /// Differences are beyond tolerance.
+    Drifted,
+    /// There is no result to compare, or part of it is gone.
+    Broken,
+}
+
+impl Verdict {
+    /// Every verdict, the mildest first.
+    pub const ALL: [Self; 5] =
+        [Self::Unchanged, Self::Equivalent, Self::Inconclusive, Self::Drifted, Self::Broken];
+
+    /// The word in files and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Equivalent => "equivalent",
+            Self::Inconclusive => "inconclusive",
+            Self::Drifted => "drifted",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// From which verdict on the gate fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailOn {
+    /// Only `broken`.
+    Broken,
+    /// `inconclusive`, `drifted` and `broken`.
+    #[default]
+    Drifted,
+    /// Nothing: drift and accuracy are reported and do not fail, for adopting the gate.
+    Never,
+}
+
+impl FailOn {
+    /// The word on the command line and in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Drifted => "drifted",
+            Self::Never => "never",
+        }
+    }
+
+    fn fails(self, verdict: Verdict) -> bool {
+        match self {
+            Self::Broken => verdict == Verdict::Broken,
+            Self::Drifted => verdict >= Verdict::Inconclusive,
+            Self::Never => false,
+        }
+    }
+}
+
+impl FromStr for FailOn {
+    type Err = FailOnSyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Broken, Self::Drifted, Self::Never];
+        all.into_iter().find(|fail_on| fail_on.as_str() == text).ok_or(FailOnSyntax)
+    }
+}
+
+/// The text is none of the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a level to fail on: use `broken`, `drifted` or `never`")]
+pub struct FailOnSyntax;
+
+/// A digest on both sides that differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Before; `None` when base has none.
+    pub base: Option<String>,
+    /// After; `None` when head has none.
+    pub head: Option<String>,
+}
+
+/// What changed beside profiles, and what holds for all of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Context {
+    /// Digests of the dataset, when they differ. Base's fields are judged.
+    pub dataset: Option<Change>,
+    /// Digests of the policy, when they differ. Base's policy judges.
+    pub policy: Option<Change>,
+    /// Fingerprint approved last (base) and of this engine (head), when they differ.
+    pub engine: Option<Change>,
+    /// Base run twice; `None` when it was not tried.
+    pub noise: Option<NoiseFloor>,
+    /// Why the log of approvals cannot be trusted; `None` when it can.
+    pub broken_approvals: Option<String>,
+    /// Whether an input is invalid.
+    pub has_error_findings: bool,
+}
+
+/// Whether somebody must agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Passes by itself.
+    None,
+    /// Passes if somebody approves the drift.
+    ForDrift,
+    /// Must be approved whatever was measured: a new or deleted profile, dataset, policy, engine.
+    Always,
+}
+
+/// What becomes of one profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The profile's name.
+    pub name: String,
+    /// How head stands to base.
+    pub verdict: Verdict,
+    /// Why, the gravest first.
+    pub reasons: Vec<Reason>,
+    /// Whether somebody must agree.
+    pub need: Need,
+    /// Whether somebody has agreed to exactly this.
+    pub is_approved: bool,
+    /// Whether accuracy misses a floor. No approval changes that.
+    pub is_below_floor: bool,
+    /// Where accuracy moved; `None` without truth on both sides.
+    pub direction: Option<Direction>,
+}
+
+/// What becomes of the whole change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GateJudgement {
+    /// The gravest verdict of all profiles.
+    pub verdict: Verdict,
+    /// Reasons that hold for all profiles, the gravest first.
+    pub reasons: Vec<Reason>,
+    /// Every profile, in the order given.
+    pub profiles: Vec<Judgement>,
+    has_error_findings: bool,
+    is_deterministic: bool,
+    has_broken_approvals: bool,
+}
+
+/// Exit codes of the gate, in the order in which they take precedence.
+mod exit {
+    pub(super) const PASSED: u8 = 0;
+    pub(super) const FINDINGS: u8 = 10;
+    pub(super) const ACCURACY: u8 = 12;
+    pub(super) const DRIFT: u8 = 11;
+    pub(super) const NOT_APPROVED: u8 = 13;
+}
+
+/// Judges every profile and the change as a whole.
+///
+/// # Edge cases
+/// Without profiles the verdict is `Broken`: an empty set never passes.
+#[must_use]
+pub fn judge(cases: &[ProfileCase<'_>], context: &Context) -> GateJudgement {
+    let mut reasons = context_reasons(context);
+    if cases.is_empty() {
+        reasons.push(Reason::error(ReasonCode::NothingCompared, "no profile was compared"));
+    }
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
+    let must_approve = [&context.dataset, &context.policy, &context.engine];
+    let floor =
+        if must_approve.iter().any(|change| change.is_some()) { Need::Always } else { Need::None };
+    let profiles: Vec<Judgement> = cases
+        .iter()
+        .map(|case| {
+            let judgement = profile::judge(case);
+            Judgement { need: judgement.need.max(floor), ..judgement }
+        })
+        .collect();
+    let is_deterministic = context.noise.as_ref().is_none_or(NoiseFloor::is_zero);
+    let worst = profiles.iter().map(|profile| profile.verdict).max();
+    GateJudgement {
+        verdict: worst.filter(|_| is_deterministic).unwrap_or(Verdict::Broken),
+        reasons,
+        profiles,
+        has_error_findings: context.has_error_findings
+            || cases.iter().any(|case| matches!(case.comparison, Comparison::HeadInvalid)),
+        is_deterministic,
+        has_broken_approvals: context.broken_approvals.is_some(),
+    }
+}
+
+impl GateJudgement {
+    /// Whether somebody must agree and has not.
+    #[must_use]
+    pub fn needs_approval(&self) -> bool {
+        self.profiles.iter().any(|profile| profile.need > Need::None && !profile.is_approved)
+    }
+
+    /// The exit code: 10 findings, before 12 accuracy, before 11 drift, before 13 not approved.
+    ///
+    /// `never` turns 11, 12 and 13 into 0. An approval turns a profile's 11 and 13 into 0; nothing
+    /// but repair helps against findings, accuracy below its floor, an engine that gives different
+    /// numbers twice, or a log of approvals that cannot be trusted.
+    #[must_use]
+    pub fn exit_code(&self, fail_on: FailOn) -> u8 {
+        let open = || self.profiles.iter().filter(|profile| !profile.is_approved);
+        if self.has_error_findings {
+            exit::FINDINGS
+        } else if fail_on == FailOn::Never {
+            exit::PASSED
+        } else if self.profiles.iter().any(|profile| profile.is_below_floor) {
+            exit::ACCURACY
+        } else if !self.is_deterministic
+            || self.profiles.is_empty()
+            || open().any(|profile| fail_on.fails(profile.verdict))
+        {
+            exit::DRIFT
+        } else if self.has_broken_approvals || open().any(|profile| profile.need == Need::Always) {
+            exit::NOT_APPROVED
+        } else {
+            exit::PASSED
+        }
+    }
+}
+
+fn context_reasons(context: &Context) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut changed = |change: &Option<Change>, code, what: &str| {
+        if let Some(change) = change {
+            let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "none".to_owned());
+            let text = format!("{what} ({} to {})", side(&change.base), side(&change.head));
+            reasons.push(Reason::warning(code, text));
+        }
+    };
+    changed(
+        &context.dataset,
+        ReasonCode::DatasetChanged,
+        "the dataset changed; base's fields are judged, and the change needs an approval",
+    );
+    changed(
+        &context.policy,
+        ReasonCode::PolicyChanged,
+        "the policy changed; base's policy judges, and the change needs an approval",
+    );
+    changed(
+        &context.engine,
+        ReasonCode::EngineChanged,
+        "the engine gives other numbers than the one approved last, which needs an approval",
+    );
+    if let Some(noise) = context.noise.as_ref().filter(|noise| !noise.is_zero()) {
+        let text = format!(
+            "the engine gave different results for the same input: {} of {} fields differ, {} px \
+             in all, first `{}`",
+            noise.differing_fields.len(),
+            noise.n_fields,
+            noise.n_differing_px,
+            noise.differing_fields[0],
+        );
+        reasons.push(Reason::error(ReasonCode::EngineNondeterministic, text));
+    }
+    if let Some(why) = &context.broken_approvals {
+        let text = format!("no approval counts, because the log of approvals is broken: {why}");
+        reasons.push(Reason::error(ReasonCode::ApprovalsBroken, text));
+    }
+    if context.has_error_findings {
+        reasons.push(Reason::error(ReasonCode::FindingsPresent, "an input is invalid"));
+    }
+    reasons
+}
+
+impl Reason {
+    fn error(code: ReasonCode, text: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Error, text: text.into() }
+    }
+
+    fn warning(code: ReasonCode, text: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Warning, text: text.into() }
+    }
+
+    fn note(code: ReasonCode, text: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Note, text: text.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

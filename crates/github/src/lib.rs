@@ -1,0 +1,38 @@
+//! GitHub: the event, the client, the comment, the check run, approvals on a branch.
+//!
+//! Every call goes one bounded way: `transport` sends it, `pace` says when to ask again, `client`
+//! decides what may be repeated and where the token may go. The rooms above hold strict types of
+//! just what is read. Words of strangers are escaped where they land.
+
+pub mod fetch;
+pub mod address;
+mod payload;
+pub mod event;
+pub mod base;
+pub mod step;
+pub mod permission;
+pub mod error;
+pub mod pace;
+mod transport;
+pub mod client;
+mod pages;
+pub mod comments;
+pub mod pulls;
+pub mod checks;
+pub mod runs;
+pub mod archive;
+pub mod git;
+pub mod append;
+pub mod deployments;
+pub mod history;
+pub mod comment;
+pub mod check;
+pub mod pictures;
+pub mod target;
+pub mod publish;
+pub mod spoken;
+pub mod approve;
+
+pub use address::RepositoryName;
+pub use client::Client;
+pub use error::GitHubError;

@@ -1,0 +1,356 @@
+//! Publish: the report of a gate as a check run and a comment.
+//!
+//! Takes the event and the report's JSON, which is read strictly: nothing else of the run that made
+//! it is believed, and every word is rendered here. In the run of a pull request a token without
+//! rights is no failure; the words then go where the log is read.
+
+use super::address::{self, AddressError};
+use super::archive::{ArchiveError, file_in};
+use super::check::{self, Ending, Subject};
+use super::client::Client;
+use super::comment::{self, GateName, Policy, Posted, Words};
+use super::error::GitHubError;
+use super::event::Event;
+use super::history::Entry;
+use super::pictures::{self, Linked, Picture};
+use super::target::{self, Target, TargetError};
+use cellgate_core::digest::Digest;
+use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::markdown;
+use cellgate_gate::report::model::{MAX_BYTES, Report, ReportError};
+use cellgate_gate::verdict::Verdict;
+use std::error::Error as _;
+
+/// The file of the report in its artifact.
+const REPORT_FILE: &str = "report.json";
+
+/// Characters that are told of a report that cannot be used; strangers may have written them.
+const MAX_REFUSAL: usize = 500;
+
+/// When this is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The gate has started.
+    Requested,
+    /// The gate has ended.
+    Completed,
+}
+
+/// Where the report is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Here.
+    Bytes(Vec<u8>),
+    /// In the artifact of this name of the gate's run.
+    Artifact(String),
+    /// Nowhere.
+    Missing,
+}
+
+/// Where the page with pictures is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// At this address.
+    Address(String),
+    /// It is the artifact of this name of the gate's run.
+    Artifact(String),
+    /// Nowhere.
+    Missing,
+}
+
+/// What to publish, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What started this run.
+    pub event: Event,
+    /// This run and its attempt.
+    pub own_run: (u64, u64),
+    /// Where people see the repository: `https://github.com`.
+    pub server: String,
+    /// When this is said.
+    pub state: State,
+    /// Which gate.
+    pub name: GateName,
+    /// When a comment is made; `None` touches no comment.
+    pub policy: Option<Policy>,
+    /// Whether there is a check run.
+    pub with_check: bool,
+    /// Who the token speaks for, where that cannot be asked.
+    pub author: Option<String>,
+    /// The report.
+    pub report: Source,
+    /// The page with pictures.
+    pub page: Page,
+    /// A branch for pictures, and the pictures.
+    pub pictures: Option<(String, Vec<Picture>)>,
+    /// Whether everything is looked up and nothing written.
+    pub is_dry: bool,
+}
+
+/// What was published.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// What was done, a line each.
+    pub done: Vec<String>,
+    /// What was not done though it was asked for, and why; no failure.
+    pub warnings: Vec<String>,
+    /// What was refused, and why; a failure.
+    pub refusals: Vec<String>,
+    /// The words, where they reached no pull request.
+    pub unposted: Option<String>,
+    /// Requests that were sent.
+    pub n_requests: u32,
+}
+
+/// Nothing could be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Nothing may be said.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// GitHub did not do it.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// The page's address cannot be used.
+    #[error(transparent)]
+    Page(#[from] AddressError),
+}
+
+/// The report cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+}
+
+/// Publishes check run and comment.
+///
+/// # Errors
+/// [`PublishError`]. What could be done before is done.
+pub async fn publish(client: &Client, request: &Request) -> Result<Outcome, PublishError> {
+    let target = target::find(client, &request.event, request.own_run).await?;
+    let mut publication = Publication { client, request, target, outcome: Outcome::default() };
+    publication.run().await?;
+    Ok(Outcome { n_requests: client.n_requests(), ..publication.outcome })
+}
+
+/// A publication under way.
+struct Publication<'a> {
+    client: &'a Client,
+    request: &'a Request,
+    target: Target,
+    outcome: Outcome,
+}
+
+impl Publication<'_> {
+    async fn run(&mut self) -> Result<(), PublishError> {
+        if self.request.state == State::Requested {
+            return self.announce().await;
+        }
+        let page = self.page().await?;
+        let report = match self.report().await {
+            Ok(report) => report,
+            // The check must end all the same, and must not pass.
+            Err(error) => {
+                let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+                let told = harmless(&format!("the report cannot be used: {error}{cause}"));
+                self.outcome.refusals.push(told.chars().take(MAX_REFUSAL).collect());
+                None
+            }
+        };
+        let conclusion = self.target.conclusion.clone();
+        let ending = Ending { report: report.as_ref(), conclusion: conclusion.as_deref() };
+        let linked = self.pictures().await?;
+        self.check(&ending, page.as_deref()).await?;
+        self.comment(&ending, page.as_deref(), &linked).await
+    }
+
+    /// Opens the check run of a gate that has started.
+    async fn announce(&mut self) -> Result<(), PublishError> {
+        if !self.request.with_check {
+            return Ok(());
+        }
+        let head_sha = self.target.head_sha.clone();
+        if self.request.is_dry {
+            self.outcome.done.push(format!("would open the check run on {head_sha}"));
+            return Ok(());
+        }
+        let page = self.run_page();
+        let opened = check::open(self.client, &self.subject(&head_sha, Some(&page))).await;
+        if let Some(run) = self.allowed(opened, "the check run")? {
+            self.outcome.done.push(format!("check run {} is open on {head_sha}", run.id));
+        }
+        Ok(())
+    }
+
+    async fn check(&mut self, ending: &Ending<'_>, page: Option<&str>) -> Result<(), PublishError> {
+        if !self.request.with_check {
+            return Ok(());
+        }
+        let head_sha = self.target.head_sha.clone();
+        let run_page = self.run_page();
+        let subject = self.subject(&head_sha, page.or(Some(&run_page)));
+        if self.request.is_dry {
+            let conclusion = ending.conclude();
+            let done = format!("would complete the check run on {head_sha}: {conclusion:?}");
+            self.outcome.done.push(done);
+            return Ok(());
+        }
+        let completed = check::complete(self.client, &subject, ending).await;
+        if let Some(run) = self.allowed(completed, "the check run")? {
+            let conclusion = run.conclusion.unwrap_or_default();
+            self.outcome.done.push(format!("check run {} on {head_sha}: {conclusion}", run.id));
+        }
+        Ok(())
+    }
+
+    async fn comment(
+        &mut self,
+        ending: &Ending<'_>,
+        page: Option<&str>,
+        linked: &[Linked],
+    ) -> Result<(), PublishError> {
+        let Some(policy) = self.request.policy else { return Ok(()) };
+        let pictures = pictures::shown(linked);
+        let render = |max_bytes: usize| {
+            let max_bytes = max_bytes.saturating_sub(pictures.len());
+            ending.words(page, max_bytes).trim_end().to_owned() + &pictures
+        };
+        let words = Words {
+            name: &self.request.name,
+            policy,
+            is_calm: is_calm(ending),
+            entry: self.entry(ending),
+            render: &render,
+        };
+        let number = match &self.target.pull {
+            Ok(number) => *number,
+            Err(reason) => {
+                let told = format!("no comment: {reason}");
+                let list = match reason {
+                    target::NoPull::Several(_) => &mut self.outcome.refusals,
+                    target::NoPull::NotAsked(_)
+                    | target::NoPull::Missing
+                    | target::NoPull::Moved(_) => &mut self.outcome.done,
+                };
+                list.push(told);
+                return Ok(());
+            }
+        };
+        if self.request.is_dry {
+            self.outcome.done.push(format!("would comment on pull request {number}"));
+            self.outcome.unposted = Some(words.text(Vec::new(), markdown::MAX_BYTES));
+            return Ok(());
+        }
+        let author = match &self.request.author {
+            Some(author) => author.clone(),
+            None => self.client.login().await?,
+        };
+        let posted = comment::post(self.client, number, &author, &words).await;
+        match self.allowed(posted, "the comment")? {
+            Some(posted) => self.tell(number, posted),
+            None => self.outcome.unposted = Some(render(markdown::MAX_BYTES)),
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, number: u64, posted: comment::Outcome) {
+        self.outcome.done.push(match posted.posted {
+            Posted::Created(address) => format!("commented on pull request {number}: {address}"),
+            Posted::Updated(address) => format!("updated the comment: {address}"),
+            Posted::Current(address) => format!("the comment is current: {address}"),
+            Posted::Withheld => format!("no comment on pull request {number}, by policy"),
+        });
+        if 0 < posted.n_doubles {
+            let n = posted.n_doubles;
+            self.outcome.done.push(format!("took away {n} comments of ours that were doubles"));
+        }
+        if let Some(login) = posted.learned_author {
+            self.outcome.warnings.push(format!(
+                "the token speaks for `{login}`: give `--author {login}`, so that its comment is \
+                 found without posting another first"
+            ));
+        }
+    }
+
+    /// What was done; for want of rights in a pull request's own run a warning, else an error.
+    fn allowed<T>(
+        &mut self,
+        done: Result<T, GitHubError>,
+        what: &str,
+    ) -> Result<Option<T>, GitHubError> {
+        match done {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.is_forbidden() && !self.target.is_privileged => {
+                self.outcome.warnings.push(format!("{what} is not posted: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn report(&self) -> Result<Option<Report>, Unusable> {
+        let bytes = match &self.request.report {
+            Source::Missing => return Ok(None),
+            Source::Bytes(bytes) => bytes.clone(),
+            Source::Artifact(name) => {
+                let found = self.client.artifacts(self.target.run.0, name).await?;
+                let Some(artifact) = found.into_iter().find(|artifact| !artifact.expired) else {
+                    return Ok(None);
+                };
+                let archive = self.client.download(&artifact, MAX_BYTES).await?;
+                file_in(&archive, REPORT_FILE, MAX_BYTES)?
+            }
+        };
+        Ok(Some(Report::from_json(&bytes)?))
+    }
+
+    async fn page(&self) -> Result<Option<String>, PublishError> {
+        let server = self.request.server.trim_end_matches('/');
+        match &self.request.page {
+            Page::Missing => Ok(None),
+            Page::Address(text) => Ok(Some(address::page(text, server)?)),
+            Page::Artifact(name) => {
+                let found = self.client.artifacts(self.target.run.0, name).await?;
+                let found = found.into_iter().find(|artifact| !artifact.expired);
+                Ok(found.map(|one| format!("{}/artifacts/{}", self.run_page(), one.id)))
+            }
+        }
+    }
+
+    async fn pictures(&mut self) -> Result<Vec<Linked>, PublishError> {
+        let Some((branch, pictures)) = &self.request.pictures else { return Ok(Vec::new()) };
+        if self.request.is_dry {
+            let n = pictures.len();
+            self.outcome.done.push(format!("would put {n} pictures on `{branch}`"));
+            return Ok(Vec::new());
+        }
+        let pushed = pictures::push(self.client, branch, &self.request.server, pictures).await;
+        Ok(self.allowed(pushed, "the pictures")?.unwrap_or_default())
+    }
+
+    fn run_page(&self) -> String {
+        let server = self.request.server.trim_end_matches('/');
+        format!("{server}/{}/actions/runs/{}", self.client.repository(), self.target.run.0)
+    }
+
+    fn subject<'s>(&'s self, head_sha: &'s str, page: Option<&'s str>) -> Subject<'s> {
+        Subject { name: &self.request.name, head_sha, run: self.target.run, page }
+    }
+
+    fn entry(&self, ending: &Ending<'_>) -> Entry {
+        let report: Option<(Verdict, Digest)> =
+            ending.report.and_then(|report| Some((report.verdict, report.digest().ok()?)));
+        Entry::new(&self.target.head_sha, report)
+    }
+}
+
+/// Whether nothing changed and nobody must act.
+fn is_calm(ending: &Ending<'_>) -> bool {
+    let passes = ending.conclude() == super::checks::Conclusion::Success;
+    passes && ending.report.is_some_and(|report| report.verdict == Verdict::Unchanged)
+}

@@ -1,0 +1,277 @@
+//! Rules: what must hold between the keys of a profile.
+//!
+//! One function for each rule; all of them run, so that all problems come at once.
+
+use super::raw::*;
+use crate::finding::Code;
+use crate::yaml::{Remarks, Step, route};
+use cellgate_core::profile::*;
+use cellgate_core::units::{Area, Length, PixelSize};
+use std::f64::consts::PI;
+
+/// Stains whose vectors are closer than this cannot be told apart, in degrees.
+const MIN_STAIN_ANGLE_DEG: f64 = 10.0;
+
+/// Runs every rule.
+pub(super) fn check(raw: &RawProfile, profile: &Profile, remarks: &mut Remarks<'_>) {
+    name_is_the_files(profile, remarks);
+    micrometers_have_a_pixel_size(profile, remarks);
+    areas_rise(profile, remarks);
+    bounds_rise(profile, remarks);
+    value_lies_within_bounds(profile, remarks);
+    blur_is_narrower_than_nuclei(profile, remarks);
+    background_is_wider_than_nuclei(profile, remarks);
+    positivity_rises(profile, remarks);
+    stains_differ(profile, remarks);
+    channels_exist(profile, remarks);
+    super::effects::check(raw, profile, remarks);
+}
+
+fn name_is_the_files(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let path = remarks.document.source().path.clone();
+    let file = path.rsplit('/').next().unwrap_or(&path);
+    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"));
+    if let Some(stem) = stem
+        && stem != profile.name
+    {
+        let message = format!("the profile is named `{}`, its file `{file}`", profile.name);
+        let help = format!("write `name: {stem}`, or rename the file to `{}.yaml`", profile.name);
+        remarks.error(&route("name"), Code::NameMismatch, message, &help);
+    }
+}
+
+fn micrometers_have_a_pixel_size(profile: &Profile, remarks: &mut Remarks<'_>) {
+    if own_pixel_size(profile).is_none()
+        && let Some(key) = profile.physical_keys().first()
+    {
+        let message = format!("`{key}` is in micrometers, but the profile has no pixel size");
+        let help = "add `image.working_pixel_size_um` or `image.pixel_size_um`; else the dataset, \
+                    the image files or `--pixel-size-um` must give one";
+        remarks.key_warning(&route("image"), Code::PixelSizeMissing, message, help);
+    }
+}
+
+/// The pixel size that the profile itself gives.
+pub(super) fn own_pixel_size(profile: &Profile) -> Option<PixelSize> {
+    profile.image.working_pixel_size.or(profile.image.pixel_size)
+}
+
+fn areas_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let morphology = &profile.morphology;
+    let Some(most) = morphology.max_area else { return };
+    let key = key_of_area("max_area", most);
+    if compare(profile, morphology.min_area, most).is_some_and(|(least, most)| most <= least) {
+        let least = shown_area(morphology.min_area);
+        let message = format!(
+            "the largest nucleus ({}) is not above the smallest ({least})",
+            shown_area(most)
+        );
+        let help = "raise the maximum or lower the minimum";
+        remarks.error(&route(&format!("morphology.{key}")), Code::RangeInverted, message, help);
+    }
+    let holes = morphology.fill_holes_max_area;
+    if compare(profile, holes, most).is_some_and(|(holes, most)| most < holes) {
+        let message =
+            format!("holes up to {} are filled, more than a nucleus may have", shown_area(holes));
+        let help = format!("stay below the largest nucleus, {}", shown_area(most));
+        let key = key_of_area("fill_holes_max_area", holes);
+        remarks.key_warning(
+            &route(&format!("morphology.{key}")),
+            Code::RangeInverted,
+            message,
+            &help,
+        );
+    }
+}
+
+fn bounds_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let [lower, upper] = profile.threshold.bounds;
+    if upper <= lower {
+        let message = format!("the lower bound {lower} is not below the upper bound {upper}");
+        remarks.error(
+            &route("threshold.bounds"),
+            Code::RangeInverted,
+            message,
+            "swap or widen them",
+        );
+    }
+}
+
+fn value_lies_within_bounds(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let ThresholdMethod::Manual { value } = profile.threshold.method else { return };
+    let [lower, upper] = profile.threshold.bounds;
+    if lower <= upper && !(lower..=upper).contains(&value) {
+        let message = format!("the threshold {value} lies outside its bounds {lower} to {upper}");
+        let help = "change `value` or `bounds`";
+        remarks.error(&route("threshold.value"), Code::OutOfRange, message, help);
+    }
+}
+
+fn blur_is_narrower_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let smallest = radius_of(profile.morphology.min_area);
+    let blurs = [
+        (["smoothing", "sigma"], profile.smoothing.sigma),
+        (["smoothing", "median_radius"], profile.smoothing.median_radius),
+        (["morphology", "open_radius"], profile.morphology.open_radius),
+    ];
+    for ([section, name], blur) in blurs {
+        // Without a smallest nucleus there is nothing to compare with.
+        let Some((blur_px, least)) = compare_lengths(profile, blur, smallest) else { continue };
+        if 0.0 < least && least < blur_px {
+            let key = key_of_length(name, blur);
+            let message = format!("`{key}` is {}, wider than the smallest nucleus", shown(blur));
+            let radius = shown(smallest);
+            let help = format!("stay below {radius}, the radius of a nucleus of the minimum area");
+            remarks.error(&route(&format!("{section}.{key}")), Code::BlurTooWide, message, &help);
+        }
+    }
+}
+
+fn background_is_wider_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let (Background::Opening { radius } | Background::Reconstruction { radius }) =
+        profile.background
+    else {
+        return;
+    };
+    let Some(most) = profile.morphology.max_area else { return };
+    let largest = radius_of(most);
+    if compare_lengths(profile, radius, largest).is_some_and(|(radius, most)| radius < most) {
+        let key = key_of_length("radius", radius);
+        let message = format!("`{key}` is {}, narrower than the largest nucleus", shown(radius));
+        let help =
+            format!("go above {}, the radius of a nucleus of the maximum area", shown(largest));
+        remarks.key_warning(
+            &route(&format!("background.{key}")),
+            Code::RadiusTooSmall,
+            message,
+            &help,
+        );
+    }
+}
+
+fn positivity_rises(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let Some(classify) = &profile.classify else { return };
+    if classify.thresholds.windows(2).any(|pair| pair[1] <= pair[0]) {
+        let message = format!("the thresholds {:?} do not rise", classify.thresholds);
+        let help = "give them from weak to strong, each above the one before";
+        remarks.error(&route("classify.thresholds"), Code::ThresholdsNotRising, message, help);
+    }
+}
+
+fn stains_differ(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let Some(stains) = &profile.stains else { return };
+    let second = stains.dab.map(|dab| ("dab", dab)).or(stains.eosin.map(|eosin| ("eosin", eosin)));
+    let named = [Some(("hematoxylin", stains.hematoxylin)), second];
+    let mut any_is_zero = false;
+    for (name, vector) in named.into_iter().flatten() {
+        if norm(vector) == 0.0 {
+            any_is_zero = true;
+            let message = format!("the vector of {name} is zero");
+            let help = "give the optical densities of red, green and blue; at least one is not 0";
+            remarks.error(&route(&format!("stains.{name}")), Code::OutOfRange, message, help);
+        }
+    }
+    let Some((name, vector)) = second else { return };
+    if !any_is_zero && nearly_parallel(stains.hematoxylin, vector) {
+        let message = format!("the vectors of hematoxylin and {name} are less than 10° apart");
+        let help = "two stains of nearly one color cannot be told apart; check the vectors";
+        remarks.error(&route(&format!("stains.{name}")), Code::StainsParallel, message, help);
+    }
+}
+
+fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let modality = profile.image.modality;
+    let channel = profile.detection.channel;
+    let known: Vec<&str> = [
+        Channel::Gray,
+        Channel::HematoxylinOd,
+        Channel::DabOd,
+        Channel::EosinOd,
+        Channel::StainSum,
+        Channel::OdSum,
+        Channel::OdRed,
+        Channel::OdGreen,
+        Channel::OdBlue,
+    ]
+    .into_iter()
+    .filter(|channel| channel.exists_in(modality))
+    .map(Channel::as_str)
+    .collect();
+    let help = format!("channels of this modality: {}", known.join(", "));
+    let missing = |channel: Channel| {
+        format!("images of this modality have no channel `{}`", channel.as_str())
+    };
+    if !channel.exists_in(modality) {
+        remarks.error(&route("detection.channel"), Code::ChannelModality, missing(channel), &help);
+    }
+    for (index, channel) in profile.unet.iter().flat_map(|unet| &unet.channels).enumerate() {
+        if !channel.exists_in(modality) {
+            let mut at = route("unet.channels");
+            at.push(Step::Index(index));
+            remarks.error(&at, Code::ChannelModality, missing(*channel), &help);
+        }
+    }
+    if let Some(classify) = &profile.classify
+        && !classify.measurement.channel.exists_in(modality)
+    {
+        let message = missing(classify.measurement.channel);
+        remarks.error(&route("classify.measurement"), Code::ChannelModality, message, &help);
+    }
+}
+
+/// Two areas in one unit; `None` when they cannot be compared.
+fn compare(profile: &Profile, one: Area, other: Area) -> Option<(f64, f64)> {
+    if one.is_physical() == other.is_physical() {
+        return Some((one.number(), other.number()));
+    }
+    let pixel = own_pixel_size(profile);
+    Some((one.px2(pixel)?, other.px2(pixel)?))
+}
+
+/// Two lengths in one unit; `None` when they cannot be compared.
+fn compare_lengths(profile: &Profile, one: Length, other: Length) -> Option<(f64, f64)> {
+    if one.is_physical() == other.is_physical() {
+        return Some((one.number(), other.number()));
+    }
+    let pixel = own_pixel_size(profile);
+    Some((one.px(pixel)?, other.px(pixel)?))
+}
+
+/// Radius of the disk of an area.
+fn radius_of(area: Area) -> Length {
+    let radius = (area.number() / PI).sqrt();
+    if area.is_physical() { Length::Um(radius) } else { Length::Px(radius) }
+}
+
+/// Whether the angle between two vectors is below [`MIN_STAIN_ANGLE_DEG`], signs aside.
+fn nearly_parallel(one: [f64; 3], other: [f64; 3]) -> bool {
+    let dot: f64 = (0..3).map(|axis| one[axis] * other[axis]).sum();
+    let cosine = dot.abs() / (norm(one) * norm(other));
+    libm::cos(MIN_STAIN_ANGLE_DEG * PI / 180.0) < cosine
+}
+
+fn norm(vector: [f64; 3]) -> f64 {
+    vector.iter().map(|part| part * part).sum::<f64>().sqrt()
+}
+
+fn shown(length: Length) -> String {
+    let unit = if length.is_physical() { "µm" } else { "px" };
+    format!("{} {unit}", rounded(length.number()))
+}
+
+fn shown_area(area: Area) -> String {
+    let unit = if area.is_physical() { "µm²" } else { "px²" };
+    format!("{} {unit}", rounded(area.number()))
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+fn key_of_length(name: &str, length: Length) -> String {
+    format!("{name}_{}", if length.is_physical() { "um" } else { "px" })
+}
+
+fn key_of_area(name: &str, area: Area) -> String {
+    format!("{name}_{}", if area.is_physical() { "um2" } else { "px2" })
+}

@@ -1,0 +1,76 @@
+//! Ready: a profile with all that it needs to run, whatever its method.
+//!
+//! A network is loaded once, before the first field: never by the threads that share fields.
+
+use super::models::{ModelError, Models};
+use super::{FieldRun, RunError};
+use cellgate_core::measure::{Request, measure};
+use cellgate_core::raster::{Image, Labels};
+use cellgate_core::score::summarize;
+use cellgate_core::segment::segment;
+use cellgate_core::unet;
+use cellgate_core::unet::plan::Network;
+use cellgate_core::units::PixelSize;
+use cellgate_inputs::params::Params;
+use std::sync::Arc;
+
+/// How many fields a network finds nuclei in at the same time, so that memory stays bounded on
+/// machines with many cores; each field keeps all cores busy by itself.
+const NETWORKS_AT_ONCE: usize = 4;
+
+/// A profile and its network, or why there is none.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    params: &'a Params,
+    network: Option<Result<Network, Arc<ModelError>>>,
+}
+
+impl<'a> Ready<'a> {
+    /// A profile whose fields cannot be run where its network is not to be had; results that are
+    /// known need no network.
+    #[must_use]
+    pub fn new(params: &'a Params, models: Models<'_>) -> Self {
+        let network = params.unet.as_ref().map(|unet| models.network(unet).map_err(Arc::new));
+        Self { params, network }
+    }
+
+    /// A profile whose network is there.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn load(params: &'a Params, models: Models<'_>) -> Result<Self, ModelError> {
+        let network = params.unet.as_ref().map(|unet| models.network(unet)).transpose()?;
+        Ok(Self { params, network: network.map(Ok) })
+    }
+
+    /// The profile.
+    #[must_use]
+    pub fn params(&self) -> &'a Params {
+        self.params
+    }
+
+    /// How many fields are best run at the same time.
+    #[must_use]
+    pub fn n_at_once(&self) -> usize {
+        if self.params.unet.is_some() { NETWORKS_AT_ONCE } else { usize::MAX }
+    }
+
+    /// Segments and measures one image.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn run(&self, image: &Image, pixel_size: Option<PixelSize>) -> Result<FieldRun, RunError> {
+        let labels = self.labels(image, pixel_size)?;
+        let nuclei = measure(&labels, image, &Request::of_profile(self.params, pixel_size))?;
+        let summary = summarize(&labels, &nuclei, image, pixel_size);
+        Ok(FieldRun { labels, nuclei, summary })
+    }
+
+    fn labels(&self, image: &Image, pixel_size: Option<PixelSize>) -> Result<Labels, RunError> {
+        match &self.network {
+            None => Ok(segment(image, self.params, pixel_size)?),
+            Some(Ok(network)) => Ok(unet::segment(image, self.params, network, pixel_size)?),
+            Some(Err(error)) => Err(RunError::Model(Arc::clone(error))),
+        }
+    }
+}

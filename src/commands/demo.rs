@@ -1,0 +1,117 @@
+//! `cellgate demo`: the whole path on the embedded phantoms.
+
+use super::approve::now;
+use super::failure::Failure;
+use super::progress::Progress;
+use super::report::print;
+use crate::demo::delivery::{Delivered, Delivery, Order, REPOSITORY, SERVER, deliver, places};
+use crate::demo::{self, Story};
+use cellgate_deploy::whole::Deployed;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Take the whole path on the embedded phantoms: gate a good and a drifting change, deploy the good one
+///
+/// Everything lies in one folder: two reports to open, a repository with the changes and their
+/// approvals, and a folder that stands for the server. Needs no network.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  cellgate demo --out demo")]
+pub(crate) struct Args {
+    /// Folder to write to; a new temporary folder without this
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the demo and says where the reports lie.
+pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+    let failed = |error: demo::DemoError| Failure::tool("the demo failed", &error);
+    let folder = match &args.out {
+        Some(folder) => folder.clone(),
+        None => demo::new_folder().map_err(failed)?,
+    };
+    let progress = Progress::new(is_quiet);
+    let tell = |n_done: usize, n_total: usize, what: &str| progress.tell(n_done, n_total, what);
+    let stories = demo::tell(&folder, &tell).map_err(failed)?;
+    progress.finish();
+    let mut is_as_promised = true;
+    for Story { title, change, expected, outcome, page } in &stories {
+        writeln!(out, "\n{title}: {change}")?;
+        print(outcome, out, false)?;
+        writeln!(out, "report: {}", page.display())?;
+        is_as_promised &= outcome.report.verdict == *expected;
+    }
+    if !is_as_promised {
+        let text = "a change of the demo got another verdict than it must get";
+        return Err(Failure::Tool(text.to_owned()));
+    }
+    let program = std::env::current_exe();
+    let program =
+        program.map_err(|error| Failure::tool("this program's own path is not known", &error))?;
+    let order = Order { folder: &folder, program: &program, when: now()? };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(deliver(&order, &stories[0].outcome.report)).map_err(failed)? {
+        Delivery::LeftOut(why) => {
+            writeln!(out, "\nThe good change is not approved and deployed, since {why}.")?;
+        }
+        Delivery::Done(delivered) => tell_delivery(&folder, &delivered, out)?,
+    }
+    writeln!(out, "\nThe good change passes, the drifting one is stopped. Look around:")?;
+    for (path, what) in places(&folder).iter().filter(|(path, _)| path.exists()) {
+        writeln!(out, "  {}\n    {what}", path.display())?;
+    }
+    Ok(0)
+}
+
+/// What became of the good change on its way to the server, and of the drifting one.
+fn tell_delivery(
+    folder: &Path,
+    Delivered { first, good, refusal, back, status }: &Delivered,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    writeln!(out, "\nDeploy: `{SERVER}` stands for the server; the same happens over SSH")?;
+    let mut active = |what: &str, deployed: &Deployed| {
+        let Deployed { release, n_sent, .. } = deployed;
+        let sent = if *n_sent == 0 { "nothing".to_owned() } else { bytes(*n_sent) };
+        writeln!(out, "  {what:<30} {} is active, {sent} sent", release.short())
+    };
+    active("the parameters as they are:", first)?;
+    active("the good change, approved:", good)?;
+    writeln!(out, "  {:<30} refused (exit code 20)", "the drifting change:")?;
+    writeln!(out, "    {refusal}")?;
+    let id = back.release.short();
+    writeln!(out, "  {:<30} {id} is active again, nothing sent", "rollback:")?;
+    if !status.damages.is_empty() || status.active != Some(back.release) {
+        let text = "the server of the demo does not have what was deployed";
+        return Err(Failure::Tool(text.to_owned()));
+    }
+    writeln!(out, "  {:<30} every deployed byte is what was deployed", "status --verify:")?;
+    let repository = folder.join(REPOSITORY);
+    let repository = repository.canonicalize().unwrap_or(repository);
+    let cellgate = called();
+    writeln!(out, "Ask it yourself:\n  cd {}", repository.display())?;
+    writeln!(
+        out,
+        "  {cellgate} approve --list\n  {cellgate} status --target local:../{SERVER} --verify"
+    )?;
+    writeln!(
+        out,
+        "  {cellgate} deploy --target local:../{SERVER}    # refused: nobody has approved it"
+    )?;
+    Ok(())
+}
+
+/// How this program is called from another folder.
+fn called() -> String {
+    let name = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let is_found_by_name = name.components().count() == 1;
+    let path = if is_found_by_name { Ok(name) } else { std::env::current_exe() };
+    path.map_or_else(|_| "cellgate".to_owned(), |path| path.display().to_string())
+}
+
+/// A number of bytes, as people say it.
+fn bytes(n_bytes: u64) -> String {
+    match n_bytes {
+        0..1_000_000 => format!("{:.1} kB", n_bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", n_bytes as f64 / 1e6),
+    }
+}

@@ -1,0 +1,290 @@
+//! `cellgate deploy`: brings the approved release of this commit onto a target.
+
+use super::failure::Failure;
+use super::hosts::{Format, REFUSED, TargetArgs, on_hosts, options, report, root};
+use super::inputs::CACHE_FOLDER;
+use cellgate_approval::Standing;
+use cellgate_deploy::bootstrap::bootstrap;
+use cellgate_deploy::fleet::bring;
+use cellgate_deploy::pack::{self, PackError, Packed};
+use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview, preview};
+use cellgate_deploy::record::DeployRecord;
+use cellgate_deploy::target::{Hosts, Way};
+use cellgate_deploy::whole::Wanted;
+use cellgate_inputs::revision::{Tree, git_folder};
+use cellgate_run::cache::Cache;
+use cellgate_run::write::replace;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Bring the approved release of this commit onto a target's hosts, or leave them as they were
+///
+/// Packs the commit that is checked out: the gated profiles, the policy, the approvals and the
+/// program. All hosts are prepared first; the first one is switched and confirmed alone, then the
+/// others. What is not confirmed goes back by itself.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 deployed or there already, 20 refused before anything \
+    changed,\n  21 failed and the former release is active, 22 a person is needed, 23 not known.\n\n\
+    Examples:\n  cellgate deploy --target production --plan\n  \
+    cellgate deploy --target production --plan-out plan.json\n  \
+    cellgate deploy --target production plan.json\n  cellgate deploy --target local:server")]
+pub(crate) struct Args {
+    /// A plan that was kept by `--plan-out`: refused where a host has moved since
+    #[arg(value_name = "PLAN", conflicts_with_all = ["plan", "plan_out"])]
+    kept: Option<PathBuf>,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Show what would change, change nothing
+    #[arg(long)]
+    plan: bool,
+    /// Show what would change, and keep it in a file for a later deploy
+    #[arg(long, value_name = "FILE")]
+    plan_out: Option<PathBuf>,
+    /// Install the program on bare servers, where the key still opens a shell, and print the line for
+    /// `authorized_keys` that leaves it nothing but deploys; deploys nothing
+    #[arg(long, conflicts_with_all = ["plan", "plan_out", "kept"])]
+    bootstrap: bool,
+    /// The program for the server, when it is not this one
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Where the log of approvals stands, when it is not the branch `cellgate-approvals`
+    #[arg(long, value_name = "REV")]
+    approvals: Option<String>,
+    /// Seconds that a server waits for the confirmation before it goes back
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    window: u64,
+    /// Seconds to wait while somebody else deploys
+    #[arg(long, value_name = "SECONDS", default_value = "0")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=86_400))]
+    wait: u64,
+    /// Folder where the gate keeps its results
+    #[arg(long, value_name = "DIR", env = "CELLGATE_CACHE")]
+    cache: Option<PathBuf>,
+    /// File that the outcome is added to as Markdown
+    #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY")]
+    summary: Option<PathBuf>,
+}
+
+/// Packs, asks or brings, prints; gives the exit code.
+pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+    let root = root();
+    if args.bootstrap {
+        return install(args, &root, out);
+    }
+    let kept = args.kept.as_deref().map(read_plan).transpose()?;
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.target != args.target.target) {
+        let text = format!("the plan is about target `{}`", kept.target);
+        return Err(Failure::Deploy(REFUSED, text));
+    }
+    // Asking git and preparing the ways have nothing to do with each other.
+    let request = request(args, &root)?;
+    let asking = beside(move || pack::approved(&request));
+    let is_plan = args.plan || args.plan_out.is_some();
+    let name = &args.target.target;
+    let mut told = Vec::new();
+    let code = on_hosts(name, &root, async |hosts: &mut Hosts, switching| {
+        // Nothing is connected to before all of it is approved.
+        let approved = told_by(asking).await?;
+        let packed = told_by(beside(|| approved.pack()));
+        // Gathering the files and reaching the hosts have nothing to do with each other, either.
+        let packed = packed_beside(packed, hosts.reach()).await?;
+        let release = packed.package.release().id();
+        let mut options = options(&release.to_string(), switching, is_quiet);
+        options.window = Duration::from_secs(args.window);
+        options.lock_wait = Duration::from_secs(args.wait);
+        options.keep = hosts.keep;
+        if is_plan {
+            let previews = preview(&hosts.hosts, &packed, &options).await;
+            let previews = previews
+                .map_err(|failure| Failure::Deploy(failure.ended.exit_code(), failure.message))?;
+            if let Some(path) = &args.plan_out {
+                let plan = KeptPlan::new(name, release, &previews);
+                let json = serde_json::to_vec_pretty(&plan);
+                replace(path, &json.map_err(|error| Failure::tool("the plan", &error))?)?;
+            }
+            return tell_plan(args, &packed, &previews, &mut told);
+        }
+        if let Some(kept) = &kept {
+            let bound = kept.bind(release, &mut hosts.hosts);
+            bound.map_err(|error| Failure::Deploy(REFUSED, error.to_string()))?;
+        }
+        if args.target.format == Format::Human {
+            tell_packed(&packed, &mut told)?;
+        }
+        let package = Arc::new(packed.package.clone());
+        let outcomes = bring(&hosts.hosts, Wanted::Package(&package), &options).await;
+        let record = DeployRecord::new("deploy", name, Some(release), &outcomes);
+        report(&record, args.target.format, args.summary.as_deref(), &mut told)
+    });
+    out.write_all(&told)?;
+    code
+}
+
+/// Installs the program on every host of a target.
+fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<u8, Failure> {
+    let program = program(args)?;
+    let mut told = Vec::new();
+    let done = on_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
+        for host in &hosts.hosts {
+            let Way::Ssh(way) = &host.way else {
+                let text = "a local target needs no bootstrap: deploy to it".to_owned();
+                return Err(Failure::Deploy(REFUSED, text));
+            };
+            let installed = bootstrap(way, &program).await;
+            let installed = installed
+                .map_err(|error| Failure::Deploy(REFUSED, format!("{}: {error}", host.name)))?;
+            writeln!(told, "{}: installed as {}", host.name, installed.path)?;
+            if let Some(line) = installed.line {
+                writeln!(
+                    told,
+                    "put this line in place of the key's line in `~/.ssh/authorized_keys` there:\n{line}"
+                )?;
+            }
+        }
+        Ok(0)
+    });
+    out.write_all(&told)?;
+    done
+}
+
+fn program(args: &Args) -> Result<PathBuf, Failure> {
+    match &args.binary {
+        Some(path) => Ok(path.clone()),
+        None => std::env::current_exe()
+            .map_err(|error| Failure::tool("this program's own path is not known", &error)),
+    }
+}
+
+/// What is to be packed: the commit that is checked out.
+fn request(args: &Args, root: &Path) -> Result<pack::Request, Failure> {
+    let program = program(args)?;
+    let folder = args.cache.clone().or_else(|| Some(git_folder(root).ok()?.join(CACHE_FOLDER)));
+    Ok(pack::Request {
+        repository: root.to_owned(),
+        program,
+        approvals: args.approvals.clone(),
+        cache: folder.map(Cache::new),
+    })
+}
+
+/// Does something on a thread of its own, which nobody waits for who was canceled.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    let (sender, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = sender.send(work());
+    });
+    told
+}
+
+/// What comes of packing, or of a part of it.
+async fn told_by<T>(packing: oneshot::Receiver<Result<T, PackError>>) -> Result<T, Failure> {
+    let lost = |_| Failure::Tool("packing ended without a word".to_owned());
+    packing.await.map_err(lost)?.map_err(not_packed)
+}
+
+/// The package, while something else is done that it needs afterwards.
+async fn packed_beside(
+    packed: impl Future<Output = Result<Packed, Failure>>,
+    beside: impl Future<Output = ()>,
+) -> Result<Packed, Failure> {
+    // What cannot be packed is told at once, whatever else is at work.
+    let beside = async {
+        beside.await;
+        Ok(())
+    };
+    let (packed, ()) = tokio::try_join!(packed, beside)?;
+    Ok(packed)
+}
+
+fn not_packed(error: PackError) -> Failure {
+    match error {
+        PackError::Invalid(findings) => Failure::Findings(findings),
+        error => {
+            let mut text = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                text.push_str(&format!(": {error}"));
+                cause = error.source();
+            }
+            Failure::Deploy(REFUSED, text)
+        }
+    }
+}
+
+fn read_plan(path: &Path) -> Result<KeptPlan, Failure> {
+    let refused = |text: String| Failure::Deploy(REFUSED, format!("`{}`: {text}", path.display()));
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let bytes = Tree::Folder(folder.to_owned()).read(&name, MAX_PLAN_BYTES);
+    let bytes = bytes.map_err(|error| refused(error.to_string()))?;
+    KeptPlan::parse(&bytes).map_err(|error| refused(error.to_string()))
+}
+
+/// What is deployed and who let it pass.
+fn tell_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
+    let release = packed.package.release();
+    writeln!(
+        out,
+        "release {}: commit {}, {} files, {} bytes, for {}",
+        release.id().short(),
+        release.commit.get(..12).unwrap_or(&release.commit),
+        release.files.len(),
+        release.n_bytes(),
+        release.target_triple
+    )?;
+    for (name, standing) in &packed.standings {
+        if let Standing::Approved { by } = standing {
+            let who: Vec<String> = by
+                .iter()
+                .map(|one| format!("{} ({}): {}", one.who, one.when.as_str(), one.why))
+                .collect();
+            writeln!(out, "  {name}: approved by {}", who.join("; "))?;
+        }
+    }
+    Ok(())
+}
+
+/// What would change; exit code 20 when a host would refuse.
+fn tell_plan(
+    args: &Args,
+    packed: &Packed,
+    previews: &[Preview],
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let is_refused = previews.iter().any(|one| !one.plan.refusals.is_empty());
+    if args.target.format == Format::Json {
+        let kept = KeptPlan::new(&args.target.target, packed.package.release().id(), previews);
+        let json = serde_json::to_string_pretty(&cellgate_deploy::preview::json(&kept, previews));
+        writeln!(out, "{}", json.map_err(|error| Failure::tool("the plan", &error))?)?;
+        return Ok(if is_refused { REFUSED } else { 0 });
+    }
+    tell_packed(packed, out)?;
+    for Preview { host, plan, difference, parameters, n_bytes } in previews {
+        let active = plan.active.map_or_else(|| "nothing".to_owned(), |id| id.short());
+        if plan.is_active {
+            writeln!(out, "{host}: {active} is active already; nothing would change")?;
+            continue;
+        }
+        writeln!(out, "{host}: {active} is active; {n_bytes} bytes would be sent")?;
+        let lists =
+            [("+", &difference.added), ("-", &difference.removed), ("~", &difference.changed)];
+        for (sign, path) in
+            lists.iter().flat_map(|(sign, paths)| paths.iter().map(move |path| (sign, path)))
+        {
+            writeln!(out, "  {sign} {path}")?;
+        }
+        for (profile, changes) in parameters {
+            for change in changes {
+                writeln!(out, "  {profile}: {}: {} -> {}", change.key, change.base, change.head)?;
+            }
+        }
+        for refusal in &plan.refusals {
+            writeln!(out, "  would be refused: {refusal}")?;
+        }
+    }
+    Ok(if is_refused { REFUSED } else { 0 })
+}

@@ -1,0 +1,86 @@
+//! Failure: why a command could not do its work, and the exit code that says so.
+
+use cellgate_gate::report::findings::{human, inert, summary_line};
+use cellgate_inputs::finding::Finding;
+use std::error::Error;
+use std::io;
+
+/// A command that did not end as it should.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An input is wrong: 10.
+    Findings(Vec<Finding>),
+    /// The arguments do not fit together: 2.
+    Usage(String),
+    /// Nothing was there to check: 3.
+    Nothing(String),
+    /// What was asked for does not fit what is there: 13.
+    Refused(String),
+    /// The tool failed: 1.
+    Tool(String),
+    /// A deploy did not end well: 20 to 23.
+    Deploy(u8, String),
+}
+
+impl Failure {
+    /// The tool failed at something; the error's causes are told, too.
+    pub(crate) fn tool(what: &str, error: &dyn Error) -> Self {
+        let mut text = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self::Tool(text)
+    }
+
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Findings(_) => 10,
+            Self::Usage(_) => 2,
+            Self::Nothing(_) => 3,
+            Self::Refused(_) => 13,
+            Self::Tool(_) => 1,
+            Self::Deploy(code, _) => *code,
+        }
+    }
+
+    /// Why, without findings.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Findings(_) => "an input is invalid",
+            Self::Usage(text)
+            | Self::Nothing(text)
+            | Self::Refused(text)
+            | Self::Tool(text)
+            | Self::Deploy(_, text) => text,
+        }
+    }
+
+    /// Tells why, on standard error; gives the exit code.
+    #[expect(clippy::print_stderr, reason = "this is where failures are told")]
+    pub(crate) fn print(&self) -> u8 {
+        let told = match self {
+            Self::Findings(findings) => {
+                format!("{}{}\n", human(findings, &[], false), summary_line(findings))
+            }
+            failure => format!("error: {}\n", failure.text()),
+        };
+        // Error texts hold names of files and replies of programs, and GitHub's runner reads along.
+        eprint!("{}", inert(&told));
+        self.exit_code()
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::tool("output cannot be written", &error)
+    }
+}
+
+impl From<cellgate_run::write::WriteError> for Failure {
+    fn from(error: cellgate_run::write::WriteError) -> Self {
+        Self::tool("a result is lost", &error)
+    }
+}

@@ -1,0 +1,99 @@
+//! `cellgate gate`: may the change pass, and why.
+
+use super::change::{ApprovalArgs, CacheArgs, ChangeArgs, teller};
+use super::failure::Failure;
+use super::output::command;
+use super::progress::Progress;
+use super::report::{ReportArgs, failure, told, unheard};
+use cellgate_gate::report::findings::{annotations, human, summary_line};
+use cellgate_gate::{Partial, Share, ShareSyntax, gate, run_share};
+use cellgate_github::step::{Step, outputs_without_report};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Compare the working tree's parameters with base's on the fixture dataset, and judge
+///
+/// Reads `cellgate.yaml` of the project, see `--root`. Policy and fields come from base. Writes
+/// `report.json`, `report.md`, `report.html`, `junit.xml` and `report.sarif`; in a workflow on
+/// GitHub also annotations, the step's outputs and its summary.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cellgate gate --base origin/main\n  cellgate gate --fail-on never --out report\n  \
+    cellgate gate --shard 1/4 --out shard-1"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    change: ChangeArgs,
+    #[command(flatten)]
+    approvals: ApprovalArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    /// Make only this share of the runs, for `cellgate merge`; gives no verdict
+    #[arg(long, value_name = "I/N", value_parser = share)]
+    shard: Option<Share>,
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    text.parse().map_err(|error: ShareSyntax| error.to_string())
+}
+
+/// Gates, writes the report, prints the verdict.
+pub(crate) fn run(
+    args: &Args,
+    out: &mut dyn Write,
+    is_quiet: bool,
+    has_color: bool,
+) -> Result<u8, Failure> {
+    told(gated(args, out, is_quiet, has_color))
+}
+
+fn gated(args: &Args, out: &mut dyn Write, is_quiet: bool, has_color: bool) -> Result<u8, Failure> {
+    let change = args.change.open()?;
+    let cache = args.cache.open(&change)?;
+    let approvals = args.approvals.open(&change)?;
+    let head_commit = change.head_commit();
+    let progress = Progress::new(is_quiet);
+    let tell = teller(&progress);
+    let request = change.request(cache, approvals, args.report.fail_on, &tell);
+    let Some(share) = args.shard else {
+        let outcome = gate(&request).map_err(failure)?;
+        progress.finish();
+        return args.report.publish(&outcome, out, has_color);
+    };
+    let folder = args.report.out.clone();
+    let folder =
+        folder.unwrap_or_else(|| PathBuf::from(format!("cellgate-shard-{}", share.index())));
+    let partial = run_share(&request, share, head_commit.as_deref(), &folder).map_err(failure)?;
+    progress.finish();
+    let runs = partial.n_runs;
+    print_findings(args, &partial, out, has_color)?;
+    writeln!(
+        out,
+        "shard {share}: {} runs computed, {} known before, written to {}",
+        runs.computed,
+        runs.known,
+        folder.display()
+    )?;
+    let outputs = outputs_without_report("partial", partial.findings.len(), partial.exit_code);
+    Step::from_env().set(&outputs).map_err(|error| unheard(&error))?;
+    Ok(partial.exit_code)
+}
+
+fn print_findings(
+    args: &Args,
+    partial: &Partial,
+    out: &mut dyn Write,
+    has_color: bool,
+) -> Result<(), Failure> {
+    if partial.findings.is_empty() {
+        return Ok(());
+    }
+    if args.report.annotates() {
+        command(out, &annotations(&partial.findings))?;
+    }
+    write!(out, "{}", human(&partial.findings, &partial.sources, has_color))?;
+    writeln!(out, "{}", summary_line(&partial.findings))?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `cellgate status`: what is active on a target.
+
+use super::failure::Failure;
+use super::hosts::{Format, TargetArgs, on_hosts, options, root};
+use cellgate_core::digest::Digest;
+use cellgate_deploy::session::{Options, Session};
+use cellgate_deploy::target::Hosts;
+use cellgate_deploy::wire::ServerStatus;
+use std::io::Write;
+
+/// A person is needed, or files are not what they were.
+const UNHEALTHY: u8 = 24;
+
+/// Tell what is active on a target, and whether it is what was deployed
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all is well, 20 a host cannot be asked, 24 files differ or a \
+    person is needed.\n\nExamples:\n  cellgate status --target production\n  \
+    cellgate status --target production --verify"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Read every deployed byte again, and name the files that differ
+    #[arg(long)]
+    verify: bool,
+}
+
+/// Asks every host, prints; gives the exit code.
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+    let mut told: Vec<(String, Result<ServerStatus, String>)> = Vec::new();
+    on_hosts(&args.target.target, &root(), async |hosts: &mut Hosts, switching| {
+        let options = options("status", switching, true);
+        for host in &hosts.hosts {
+            let status = ask(&host.way, &options, args.verify).await;
+            told.push((host.name.clone(), status));
+        }
+        Ok(())
+    })?;
+    match args.target.format {
+        Format::Json => json(args, &told, out)?,
+        Format::Human => {
+            for (host, status) in &told {
+                lines(host, status, args.verify, out)?;
+            }
+        }
+    }
+    let code = |status: &Result<ServerStatus, String>| match status {
+        Err(_) => super::hosts::REFUSED,
+        Ok(status) if status.stranded.is_some() || !status.damages.is_empty() => UNHEALTHY,
+        Ok(_) => 0,
+    };
+    Ok(told.iter().map(|(_, status)| code(status)).max().unwrap_or(0))
+}
+
+async fn ask(
+    way: &cellgate_deploy::target::Way,
+    options: &Options,
+    verify: bool,
+) -> Result<ServerStatus, String> {
+    let session = Session::open(way, options.clone()).await;
+    let mut session = session.map_err(|failure| failure.message)?;
+    session.status(verify).await.map_err(|failure| failure.message)
+}
+
+fn json(
+    args: &Args,
+    told: &[(String, Result<ServerStatus, String>)],
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let host = |(host, status): &(String, Result<ServerStatus, String>)| match status {
+        Ok(status) => serde_json::json!({"host": host, "status": status}),
+        Err(error) => serde_json::json!({"host": host, "error": error}),
+    };
+    let hosts: Vec<serde_json::Value> = told.iter().map(host).collect();
+    let document = serde_json::json!({
+        "schema": "cellgate/status/v1",
+        "target": args.target.target,
+        "is_verified": args.verify,
+        "hosts": hosts,
+    });
+    writeln!(out, "{document:#}")?;
+    Ok(())
+}
+
+fn lines(
+    host: &str,
+    status: &Result<ServerStatus, String>,
+    is_verified: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => {
+            writeln!(out, "{host}: cannot be asked: {error}")?;
+            return Ok(());
+        }
+    };
+    let full = |id: Option<Digest>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
+    writeln!(out, "{host}: active {}", full(status.active))?;
+    writeln!(out, "  before it {}", full(status.previous))?;
+    for id in &status.good {
+        if Some(*id) != status.active && Some(*id) != status.previous {
+            writeln!(out, "  also there {id}")?;
+        }
+    }
+    if let Some(pending) = &status.pending {
+        let seconds = pending.left_ms / 1000;
+        writeln!(out, "  {} waits for its confirmation, {seconds} s left", pending.release)?;
+    }
+    if let Some(lock) = &status.lock {
+        let seconds = lock.age_ms / 1000;
+        let owner = &lock.owner;
+        writeln!(
+            out,
+            "  {} deploys for {seconds} s {} {}",
+            owner.who, owner.machine, owner.run_url
+        )?;
+    }
+    if let Some(failure) = &status.last_failure {
+        writeln!(out, "  the last deploy that failed: {failure}")?;
+    }
+    if let Some(why) = &status.stranded {
+        writeln!(out, "  a person is needed: {why}")?;
+    }
+    for damage in &status.damages {
+        writeln!(out, "  differs: `{}` {}", damage.path, damage.what)?;
+    }
+    if is_verified && status.damages.is_empty() {
+        writeln!(out, "  every deployed byte is what was deployed")?;
+    }
+    writeln!(out, "  cellgate {}, {} bytes free", status.cellgate, status.free_bytes)?;
+    Ok(())
+}
