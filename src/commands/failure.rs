@@ -26,11 +26,7 @@ impl Failure {
     /// The tool failed at something; the error's causes are told, too.
     pub(crate) fn tool(what: &str, error: &dyn Error) -> Self {
         let mut text = format!("{what}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
+        append_causes(&mut text, error);
         Self::Tool(text)
     }
 
@@ -73,6 +69,15 @@ impl Failure {
     }
 }
 
+/// Adds what an error comes from, each after a colon.
+fn append_causes(text: &mut String, error: &dyn Error) {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::tool("output cannot be written", &error)
@@ -82,5 +87,13 @@ impl From<io::Error> for Failure {
 impl From<cellgate_run::write::WriteError> for Failure {
     fn from(error: cellgate_run::write::WriteError) -> Self {
         Self::tool("a result is lost", &error)
+    }
+}
+
+impl From<cellgate_run::files::FilesError> for Failure {
+    fn from(error: cellgate_run::files::FilesError) -> Self {
+        let mut text = error.to_string();
+        append_causes(&mut text, &error);
+        Self::Tool(text)
     }
 }

@@ -2,16 +2,16 @@
 
 use super::failure::Failure;
 use cellgate_core::units::PixelSize;
-use cellgate_inputs::dataset::decode::MAX_FILE_BYTES;
 use cellgate_inputs::finding::{Code, Finding};
 use cellgate_inputs::params::{Loaded, of_text};
 use cellgate_inputs::revision::git_folder;
 use cellgate_inputs::source::Place;
 use cellgate_inputs::yaml::{MAX_HAND_WRITTEN_BYTES, source_from_bytes};
 use cellgate_run::cache::Cache;
+use cellgate_run::files::read_up_to;
+pub(crate) use cellgate_run::files::{ImageFile, read};
 use globset::GlobBuilder;
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// File endings of images.
@@ -22,15 +22,6 @@ pub(crate) const CACHE_FOLDER: &str = "cellgate-cache";
 
 /// Most images that one command takes.
 const MAX_IMAGES: usize = 1_000_000;
-
-/// An image file and the name of its field: the file's name without its ending.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ImageFile {
-    /// Field name.
-    pub(crate) name: String,
-    /// Where it stands.
-    pub(crate) path: PathBuf,
-}
 
 /// The images that paths, folders and globs name, sorted by name.
 pub(crate) fn images(patterns: &[PathBuf]) -> Result<Vec<ImageFile>, Failure> {
@@ -106,30 +97,6 @@ fn listed(folder: &Path, accepts: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>
 fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     ending.is_some_and(|ending| IMAGE_ENDINGS.contains(&ending.as_str()))
-}
-
-/// Reads a file, bounded.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Finding> {
-    read_up_to(path, MAX_FILE_BYTES)
-}
-
-fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Finding> {
-    let shown = path.to_string_lossy();
-    let failed = |error: std::io::Error| {
-        let message = format!("`{shown}` cannot be read: {error}");
-        Finding::error(Code::FileUnreadable, Place::file(shown.as_ref()), message)
-    };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // What the file says about its size only saves growing: it may say anything.
-    let expected = file.metadata().map_or(0, |about| about.len().min(max_bytes));
-    let mut bytes = Vec::new();
-    let _ = bytes.try_reserve(expected as usize + 1);
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > max_bytes {
-        let message = format!("`{shown}` has more than {max_bytes} bytes");
-        return Err(Finding::error(Code::FileTooLarge, Place::file(shown.as_ref()), message));
-    }
-    Ok(bytes)
 }
 
 /// Loads a profile from a file anywhere.

@@ -6,9 +6,9 @@ use cellgate_core::measure::catalog::CHANNELS;
 use cellgate_core::measure::{Request, measure};
 use cellgate_core::profile::MeasureGroup;
 use cellgate_core::units::PixelSize;
-use cellgate_gate::report::tables::NucleiTable;
 use cellgate_inputs::dataset::decode::{decode, decode_labels};
 use cellgate_run::pixel_size;
+use cellgate_run::tables::NucleiTable;
 use cellgate_run::write::replace;
 use std::io::Write;
 use std::path::PathBuf;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     let nuclei = measure(&labels, &decoded.image, &request)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let failed = |error| Failure::tool("the table is lost", &error);
-    let mut table = NucleiTable::new();
+    let mut table = NucleiTable::new(Vec::new());
     let name = args.image.file_stem().unwrap_or_default().to_string_lossy();
     table.add(&name, &nuclei).map_err(failed)?;
     let table = table.finish().map_err(failed)?;

@@ -5,13 +5,13 @@
 //! or kept, the bytes are the same, so that a release has one name.
 
 use cellgate_core::digest::{Digest, DigestError, canonical};
-use cellgate_inputs::dataset::Dataset;
+use cellgate_inputs::dataset::{Dataset, FieldEntry};
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::revision::Tree;
 use cellgate_run::cache::{Cache, Key};
+use cellgate_run::many::run_many;
 use cellgate_run::ready::Ready;
 use cellgate_run::{FieldRun, pixel_size};
-use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +26,15 @@ pub(super) struct Trial<'a> {
     pub(super) dataset: &'a Dataset,
     /// Only fields of this image type; `None` takes all.
     pub(super) image_type: Option<&'a str>,
+}
+
+impl<'a> Trial<'a> {
+    /// The fields that the profile is tried on.
+    fn entries(&self) -> impl Iterator<Item = &'a FieldEntry> {
+        let wanted = self.image_type;
+        let fields = self.dataset.fields().iter();
+        fields.filter(move |entry| wanted.is_none_or(|wanted| wanted == entry.image_type))
+    }
 }
 
 /// A reference cannot be made.
@@ -84,40 +93,23 @@ pub(super) fn reference(
     cache: Option<&Cache>,
 ) -> Result<Vec<u8>, ReferenceError> {
     let params = ready.params();
-    let of_trial = |trial: &Trial<'_>| -> Result<Vec<FieldRun>, ReferenceError> {
-        let is_meant = |kind: &str| trial.image_type.is_none_or(|wanted| wanted == kind);
-        let fields = trial.dataset.fields().iter();
-        let meant: Vec<_> = fields.filter(|entry| is_meant(&entry.image_type)).collect();
-        let run = |entry: &cellgate_inputs::dataset::FieldEntry| {
-            let field = entry.open(tree).map_err(ReferenceError::Field)?;
-            let (pixel_size, findings) = pixel_size(params, None, field.pixel_size, &field.name);
-            if has_errors(&findings) {
-                return Err(ReferenceError::Field(findings));
+    let run = |entry: &&FieldEntry| {
+        let field = entry.open(tree).map_err(ReferenceError::Field)?;
+        let (pixel_size, findings) = pixel_size(params, None, field.pixel_size, &field.name);
+        if has_errors(&findings) {
+            return Err(ReferenceError::Field(findings));
+        }
+        let key = Key { params: params.digest(), field: field.digest, pixel_size, engine };
+        match ready.run_cached(&field.image, &key, cache) {
+            Ok(cached) => Ok(cached.run),
+            Err(error) => {
+                Err(ReferenceError::Run { field: field.name.clone(), why: error.to_string() })
             }
-            let key = Key { params: params.digest(), field: field.digest, pixel_size, engine };
-            if let Some(run) = cache.and_then(|cache| cache.load(&key)) {
-                return Ok(run);
-            }
-            let run = ready.run(&field.image, pixel_size).map_err(|error| ReferenceError::Run {
-                field: field.name.clone(),
-                why: error.to_string(),
-            })?;
-            if let Some(cache) = cache {
-                // A result that cannot be kept is computed again next time; nothing is wrong with it.
-                let _ = cache.store(&key, &run);
-            }
-            Ok(run)
-        };
-        let n_at_once = ready.n_at_once().min(meant.len()).max(1);
-        let at_once = meant.chunks(n_at_once);
-        at_once
-            .flat_map(|some| some.par_iter().map(|entry| run(entry)).collect::<Vec<_>>())
-            .collect()
+        }
     };
-    let mut runs = Vec::new();
-    for trial in trials {
-        runs.extend(of_trial(trial)?);
-    }
+    let entries: Vec<&FieldEntry> = trials.iter().flat_map(Trial::entries).collect();
+    let mut runs: Vec<FieldRun> = Vec::with_capacity(entries.len());
+    run_many(&entries, ready.n_at_once(), run, |made| made.map(|run| runs.push(run)))?;
     let document = Reference {
         schema: SCHEMA,
         profile: &params.name,

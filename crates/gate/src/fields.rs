@@ -15,12 +15,12 @@ use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::params::{Loaded, Params};
 use cellgate_inputs::revision::Tree;
 use cellgate_run::cache::{Cache, Key};
+use cellgate_run::many::{Progress, run_many};
 use cellgate_run::models::Models;
 use cellgate_run::ready::Ready;
 use cellgate_run::{FieldRun, digest_of, pixel_size};
-use rayon::prelude::*;
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What every run needs.
 pub(super) struct RunPlan<'a> {
@@ -120,7 +120,7 @@ pub(super) fn run_all(
 ) -> Vec<ProfileRuns> {
     let n_of_case = |(index, case)| plan.entries(index, case).len();
     let n_total: usize = cases.iter().enumerate().map(n_of_case).sum();
-    let n_done = AtomicUsize::new(0);
+    let progress = Progress::new(n_total, progress);
     let run_case = |(index, case): (usize, &Case)| {
         let entries = plan.entries(index, case);
         let several = case.trials.len() > 1;
@@ -129,13 +129,16 @@ pub(super) fn run_all(
             let name =
                 if several { format!("{}/{}", trial.name, entry.name) } else { entry.name.clone() };
             let runs = run_entry(plan, (case, &pair), entry, name);
-            progress(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_total, &case.name);
+            progress.advance(&case.name);
             runs
         };
-        let n_at_once = pair.n_at_once().min(entries.len()).max(1);
-        let at_once = entries.chunks(n_at_once);
-        let fields = at_once.flat_map(|some| some.par_iter().map(run).collect::<Vec<_>>());
-        ProfileRuns::new(case, fields.collect())
+        let mut fields = Vec::with_capacity(entries.len());
+        let keep = |field| {
+            fields.push(field);
+            Ok::<(), Infallible>(())
+        };
+        let Ok(()) = run_many(&entries, pair.n_at_once(), run, keep);
+        ProfileRuns::new(case, fields)
     };
     cases.iter().enumerate().map(run_case).collect()
 }
@@ -295,17 +298,11 @@ impl FieldRuns {
         ready: &Ready<'_>,
         key: &Key,
     ) -> Result<Arc<FieldRun>, String> {
-        if let Some(run) = plan.cache.and_then(|cache| cache.load(key)) {
-            self.n_known += 1;
-            return Ok(Arc::new(run));
-        }
-        let run = ready.run(&field.image, key.pixel_size).map_err(|error| error.to_string())?;
-        self.n_computed += 1;
-        if let Some(cache) = plan.cache {
-            // A result that cannot be kept is computed again next time; nothing is wrong with it.
-            let _ = cache.store(key, &run);
-        }
-        Ok(Arc::new(run))
+        let cached =
+            ready.run_cached(&field.image, key, plan.cache).map_err(|error| error.to_string())?;
+        self.n_known += usize::from(cached.was_known);
+        self.n_computed += usize::from(!cached.was_known);
+        Ok(Arc::new(cached.run))
     }
 }
 

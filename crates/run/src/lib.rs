@@ -4,11 +4,14 @@
 //! before. Decides nothing.
 
 pub mod cache;
+pub mod files;
 pub mod fingerprint;
+pub mod many;
 pub mod models;
 pub mod ready;
 pub mod record;
 pub mod rehearsal;
+pub mod tables;
 pub mod write;
 
 use cellgate_core::digest::Digest;

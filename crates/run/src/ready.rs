@@ -2,6 +2,7 @@
 //!
 //! A network is loaded once, before the first field: never by the threads that share fields.
 
+use super::cache::{Cache, Key};
 use super::models::{ModelError, Models};
 use super::{FieldRun, RunError};
 use cellgate_core::measure::{Request, measure};
@@ -17,6 +18,15 @@ use std::sync::Arc;
 /// How many fields a network finds nuclei in at the same time, so that memory stays bounded on
 /// machines with many cores; each field keeps all cores busy by itself.
 const NETWORKS_AT_ONCE: usize = 4;
+
+/// A result, and whether it was known before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cached {
+    /// The result.
+    pub run: FieldRun,
+    /// Whether it came from the cache.
+    pub was_known: bool,
+}
 
 /// A profile and its network, or why there is none.
 #[derive(Debug)]
@@ -64,6 +74,27 @@ impl<'a> Ready<'a> {
         let nuclei = measure(&labels, image, &Request::of_profile(self.params, pixel_size))?;
         let summary = summarize(&labels, &nuclei, image, pixel_size);
         Ok(FieldRun { labels, nuclei, summary })
+    }
+
+    /// As [`Self::run`], or the result that a cache has under `key`; what was computed is kept there.
+    ///
+    /// # Errors
+    /// [`RunError`]; a cache that cannot be read or written is none.
+    pub fn run_cached(
+        &self,
+        image: &Image,
+        key: &Key,
+        cache: Option<&Cache>,
+    ) -> Result<Cached, RunError> {
+        if let Some(run) = cache.and_then(|cache| cache.load(key)) {
+            return Ok(Cached { run, was_known: true });
+        }
+        let run = self.run(image, key.pixel_size)?;
+        if let Some(cache) = cache {
+            // A result that cannot be kept is computed again next time; nothing is wrong with it.
+            let _ = cache.store(key, &run);
+        }
+        Ok(Cached { run, was_known: false })
     }
 
     fn labels(&self, image: &Image, pixel_size: Option<PixelSize>) -> Result<Labels, RunError> {

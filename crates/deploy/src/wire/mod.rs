@@ -5,6 +5,8 @@
 //! what can be asked and answered, `pipe` widens what they go through. Every length is bounded before
 //! anything is allocated. Knows neither SSH nor disks.
 
+#[cfg(test)]
+mod contract;
 mod frame;
 mod greeting;
 mod message;

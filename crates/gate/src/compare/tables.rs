@@ -156,7 +156,7 @@ fn summary(values: &[Option<f64>]) -> Option<Summary> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tables;
+    use cellgate_run::tables;
 
     #[test]
     fn tables_read_back_to_the_last_bit() {
@@ -182,7 +182,7 @@ mod tests {
             ],
             classes: Some(vec![Class::Negative, Class::ThreePlus]),
         };
-        let mut table = tables::NucleiTable::new();
+        let mut table = tables::NucleiTable::new(Vec::new());
         table.add("a", &nuclei_of_a).unwrap();
         let mut read = nuclei("nuclei.csv", &table.finish().unwrap()).unwrap();
         let rows = read.fields.remove("a").unwrap();

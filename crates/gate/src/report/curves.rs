@@ -4,7 +4,7 @@
 //! left, scores on the right. Coordinates are rounded to a tenth, so that equal trainings give equal
 //! files.
 
-use super::tables::{TableError, number};
+use cellgate_run::tables::{TableError, number};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 

@@ -13,4 +13,3 @@ pub mod model;
 pub mod model_card;
 pub mod overlay;
 pub mod probabilities;
-pub mod tables;

@@ -7,10 +7,11 @@ use cellgate_core::measure::catalog::OPTIONAL_PROPERTIES;
 use cellgate_core::measure::{Column, Nuclei};
 use cellgate_core::score::Summary;
 use std::fmt::Write as _;
+use std::io::Write;
 
-/// A table as it grows, field by field.
-pub struct NucleiTable {
-    writer: csv::Writer<Vec<u8>>,
+/// A table as it grows, field by field, on its way to a file or into memory.
+pub struct NucleiTable<W: Write> {
+    writer: csv::Writer<W>,
     header: Vec<String>,
 }
 
@@ -27,11 +28,11 @@ pub enum TableError {
     Write(#[from] csv::Error),
 }
 
-impl NucleiTable {
+impl<W: Write> NucleiTable<W> {
     /// Starts a table; the first field decides its columns.
     #[must_use]
-    pub fn new() -> Self {
-        Self { writer: csv::Writer::from_writer(Vec::new()), header: Vec::new() }
+    pub fn new(writer: W) -> Self {
+        Self { writer: csv::Writer::from_writer(writer), header: Vec::new() }
     }
 
     /// Adds the nuclei of a field.
@@ -73,18 +74,12 @@ impl NucleiTable {
         Ok(())
     }
 
-    /// The table as bytes.
+    /// Ends the table and gives back where it went.
     ///
     /// # Errors
     /// [`TableError::Write`].
-    pub fn finish(self) -> Result<Vec<u8>, TableError> {
+    pub fn finish(self) -> Result<W, TableError> {
         self.writer.into_inner().map_err(|error| TableError::Write(error.into_error().into()))
-    }
-}
-
-impl Default for NucleiTable {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -153,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_class_stands_before_optional_groups() {
-        let mut table = NucleiTable::new();
+        let mut table = NucleiTable::new(Vec::new());
         let names =
             ["area_px2", "dab_od_mean", "dab_od_median", "perimeter_crofton_px", "radius_max_um"];
         table.add("A01", &nuclei(&names)).unwrap();
@@ -171,7 +166,7 @@ mod tests {
 
     #[test]
     fn fields_with_other_columns_are_refused() {
-        let mut table = NucleiTable::new();
+        let mut table = NucleiTable::new(Vec::new());
         table.add("A01", &nuclei(&["area_px2"])).unwrap();
         assert!(matches!(
             table.add("A02", &nuclei(&["area_px2", "area_um2"])),
