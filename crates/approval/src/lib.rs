@@ -3,6 +3,15 @@
 //! Takes and gives lines of an append-only log in which each record names the digest of the line
 //! before it; says who approved what, and where a change differs from what was approved. Knows
 //! neither network nor clock, and reads no file; [`signature`] alone starts a program.
+//!
+//! # Examples
+//! A log is a chain from its first line on, and an empty one has no records:
+//! ```
+//! use cellgate_approval::Log;
+//!
+//! assert!(Log::parse(b"").unwrap().records().is_empty());
+//! assert_eq!(Log::parse(b"{}\n").unwrap_err().line, 1);
+//! ```
 
 mod binding;
 mod entry;

@@ -169,7 +169,7 @@ impl Image {
 ///
 /// # Examples
 /// ```
-/// let labels = cellgate::labels![1, 1, 0; 0, 0, 2];
+/// let labels = cellgate_core::labels![1, 1, 0; 0, 0, 2];
 /// assert_eq!((labels.width(), labels.height()), (3, 2));
 /// assert_eq!(labels.at(2, 1), 2);
 /// ```

@@ -3,6 +3,15 @@
 //! `transport` opens channels, `connection` asks and hears on one of them, `session` goes through a
 //! deploy step by step, `whole` through all steps on one host, `fleet` on all of them. Everything that
 //! decides what is active happens in the agent.
+//!
+//! # Examples
+//! Nothing in a release may lead out of it:
+//! ```
+//! use cellgate_deploy::release::path::check;
+//!
+//! assert!(check("params/he-tissue.yaml").is_ok());
+//! assert!(check("params/../../etc/passwd").is_err());
+//! ```
 
 pub mod release;
 pub mod wire;

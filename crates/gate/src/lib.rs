@@ -2,6 +2,39 @@
 //!
 //! Takes base and head as trees; loads both sides, runs both with this binary on the same fields,
 //! compares, judges and puts the report together. Decides nothing itself: `verdict` does.
+//!
+//! # Examples
+//! Nothing changed, so nothing moved:
+//! ```
+//! use cellgate_gate::verdict::{FailOn, Verdict};
+//! use cellgate_gate::{Approvals, Request, gate};
+//! use cellgate_inputs::revision::Tree;
+//!
+//! let folder = tempfile::tempdir()?;
+//! std::fs::create_dir(folder.path().join("params"))?;
+//! std::fs::write(
+//!     folder.path().join("cellgate.yaml"),
+//!     "schema: cellgate/project/v1\ndatasets: {drawn: {builtin: phantoms}}\n\
+//!      gate: [{profile: p, dataset: drawn, image_type: fluorescence}]\n",
+//! )?;
+//! std::fs::write(
+//!     folder.path().join("params/p.yaml"),
+//!     "schema: cellgate/profile/v1\nname: p\nimage: {modality: fluorescence}\n",
+//! )?;
+//! let outcome = gate(&Request {
+//!     base: Tree::Folder(folder.path().to_owned()),
+//!     base_name: "base".to_owned(),
+//!     head: Tree::Folder(folder.path().to_owned()),
+//!     head_name: "head".to_owned(),
+//!     below: String::new(),
+//!     cache: None,
+//!     approvals: Approvals::none(),
+//!     fail_on: FailOn::Drifted,
+//!     progress: &|_, _, _| {},
+//! })?;
+//! assert_eq!(outcome.report.verdict, Verdict::Unchanged);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod verdict;
 pub mod report;

@@ -3,6 +3,16 @@
 //! Every call goes one bounded way: `transport` sends it, `pace` says when to ask again, `client`
 //! decides what may be repeated and where the token may go. The rooms above hold strict types of
 //! just what is read. Words of strangers are escaped where they land.
+//!
+//! # Examples
+//! What a comment on a pull request asks for:
+//! ```
+//! use cellgate_github::spoken::Spoken;
+//!
+//! let asked = Spoken::parse("/cellgate approve 0123456789ab nuclei are rounder, as they should be");
+//! assert!(matches!(asked, Spoken::Command(command) if command.why.starts_with("nuclei are")));
+//! assert_eq!(Spoken::parse("looks good to me"), Spoken::NotForUs);
+//! ```
 
 pub mod fetch;
 pub mod address;

@@ -277,3 +277,107 @@ pub fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Finding> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Models;
+    use cellgate_core::profile::Modality;
+    use cellgate_inputs::dataset::encode::encode_image;
+    use cellgate_inputs::dataset::phantom::Phantom;
+    use cellgate_inputs::params::{Params, of_text};
+    use cellgate_inputs::source::Source;
+
+    const PROFILE: &str = "schema: cellgate/profile/v1\nname: p\nimage: {modality: fluorescence}\nsmoothing: {sigma_px: 1}\n";
+
+    /// A folder of image files, of which those of odd number are damaged, and the folder of results.
+    struct Desk {
+        folder: tempfile::TempDir,
+        params: Params,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let params = of_text(&Source::new("p.yaml", PROFILE)).unwrap().params;
+            Self { folder: tempfile::tempdir().unwrap(), params }
+        }
+
+        fn files(&self, contents: &[&[u8]]) -> Vec<ImageFile> {
+            let file = |(index, bytes): (usize, &&[u8])| {
+                let path = self.folder.path().join(format!("{index}.png"));
+                std::fs::write(&path, bytes).unwrap();
+                ImageFile { name: index.to_string(), path }
+            };
+            contents.iter().enumerate().map(file).collect()
+        }
+
+        fn run(&self, files: &[ImageFile], pictures: &Pictures<'_>) -> Result<Outcome, FilesError> {
+            let request = Request {
+                ready: &Ready::new(&self.params, Models::default()),
+                profile_path: "p.yaml",
+                asked: Phantom::pixel_size(),
+                files,
+                out: &self.folder.path().join("out"),
+                pictures,
+            };
+            run_files(&request, &|_, _, _| {})
+        }
+
+        /// Names of the files of results, sorted.
+        fn results(&self) -> Vec<String> {
+            let listed = std::fs::read_dir(self.folder.path().join("out"));
+            let mut names: Vec<String> = listed
+                .map(|entries| {
+                    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+                })
+                .unwrap_or_default();
+            names.sort();
+            names
+        }
+
+        fn table(&self) -> String {
+            std::fs::read_to_string(self.folder.path().join("out/nuclei.csv")).unwrap()
+        }
+    }
+
+    fn phantom(seed: u64) -> Vec<u8> {
+        encode_image(&Phantom::new(Modality::Fluorescence, seed).draw().image, None).unwrap()
+    }
+
+    #[test]
+    fn what_can_be_measured_is_and_the_rest_is_told() {
+        let desk = Desk::new();
+        let files = desk.files(&[&phantom(1), b"no image", &phantom(2)]);
+        let outcome = desk.run(&files, &|_, _, _| Ok(())).unwrap();
+        assert_eq!((outcome.n_fields, outcome.failed.len()), (2, 1));
+        assert_eq!(desk.table().lines().count() as u64, outcome.n_nuclei + 1);
+        let results = ["0_labels.png", "2_labels.png", "fields.csv", "nuclei.csv", "run.json"];
+        assert_eq!(desk.results(), results);
+    }
+
+    #[test]
+    fn tables_of_a_former_run_stay_when_there_is_nothing_to_say() {
+        let desk = Desk::new();
+        desk.run(&desk.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
+        let (before, results) = (desk.table(), desk.results());
+        let outcome = desk.run(&desk.files(&[b"no image"]), &|_, _, _| Ok(())).unwrap();
+        assert_eq!((outcome.n_fields, outcome.failed.len()), (0, 1));
+        assert_eq!((desk.table(), desk.results()), (before, results));
+    }
+
+    #[test]
+    fn a_result_that_is_lost_ends_the_run_and_leaves_the_former_table() {
+        let desk = Desk::new();
+        desk.run(&desk.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
+        let before = desk.table();
+        let images: Vec<Vec<u8>> = (2..5).map(phantom).collect();
+        let files: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+        let full = |stem: &Path, _: &Image, _: &FieldRun| {
+            if stem.ends_with("1") { Err("no space is left".into()) } else { Ok(()) }
+        };
+        let error = desk.run(&desk.files(&files), &full).unwrap_err();
+        assert!(matches!(error, FilesError::Picture(_)), "{error}");
+        assert_eq!(desk.table(), before);
+        assert!(desk.results().iter().all(|name| !name.starts_with('.')), "{:?}", desk.results());
+    }
+}

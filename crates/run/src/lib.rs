@@ -2,6 +2,30 @@
 //!
 //! Calls segment or the network, measure and score in order, and keeps results that were computed
 //! before. Decides nothing.
+//!
+//! # Examples
+//! A drawn image, a profile, and what is found:
+//! ```
+//! use cellgate_core::profile::Modality;
+//! use cellgate_inputs::dataset::phantom::Phantom;
+//! use cellgate_inputs::params::of_text;
+//! use cellgate_inputs::source::Source;
+//! use cellgate_run::run_field;
+//!
+//! let text = "schema: cellgate/profile/v1
+//! name: p
+//! image: {modality: fluorescence}
+//! background: {method: opening, radius_um: 15}
+//! smoothing: {sigma_um: 0.5}
+//! threshold: {method: otsu, correction_factor: 0.8}
+//! split: {method: shape, h: 0.3}
+//! ";
+//! let profile = of_text(&Source::new("p.yaml", text)).unwrap();
+//! let drawing = Phantom::new(Modality::Fluorescence, 1).draw();
+//! let run = run_field(&drawing.image, &profile.params, Phantom::pixel_size())?;
+//! assert!(run.summary.n_nuclei.abs_diff(drawing.nuclei.len() as u32) <= 3);
+//! # Ok::<(), cellgate_run::RunError>(())
+//! ```
 
 pub mod cache;
 pub mod files;
