@@ -6,6 +6,7 @@
 //! # Examples
 //! A drawn image, a profile, and what is found:
 //! ```
+//! use cellgate_core::accuracy::score_field;
 //! use cellgate_core::profile::Modality;
 //! use cellgate_inputs::dataset::phantom::Phantom;
 //! use cellgate_inputs::params::of_text;
@@ -23,8 +24,9 @@
 //! let profile = of_text(&Source::new("p.yaml", text)).unwrap();
 //! let drawing = Phantom::new(Modality::Fluorescence, 1).draw();
 //! let run = run_field(&drawing.image, &profile.params, Phantom::pixel_size())?;
-//! assert!(run.summary.n_nuclei.abs_diff(drawing.nuclei.len() as u32) <= 3);
-//! # Ok::<(), cellgate_run::RunError>(())
+//! let accuracy = score_field(&drawing.truth, &run.labels)?;
+//! assert!(accuracy.scores.f1_at_50 > 0.8, "{:?}", accuracy.scores);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod cache;
