@@ -1,24 +1,22 @@
 //! `cellgate deploy`: brings the approved release of this commit onto a target.
 
-use super::failure::Failure;
+use super::failure::{Failure, append_causes};
 use super::hosts::{Format, REFUSED, TargetArgs, on_hosts, options, report, root};
 use super::inputs::CACHE_FOLDER;
 use cellgate_approval::Standing;
+use cellgate_core::digest::Digest;
 use cellgate_deploy::bootstrap::bootstrap;
-use cellgate_deploy::fleet::bring;
+use cellgate_deploy::commit::{Asked, CommitError, bring_commit, plan_commit};
 use cellgate_deploy::pack::{self, PackError, Packed};
-use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview, preview};
-use cellgate_deploy::record::DeployRecord;
+use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview};
+use cellgate_deploy::session::Options;
 use cellgate_deploy::target::{Hosts, Way};
-use cellgate_deploy::whole::Wanted;
 use cellgate_inputs::revision::{Tree, git_folder};
 use cellgate_run::cache::Cache;
 use cellgate_run::write::replace;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Bring the approved release of this commit onto a target's hosts, or leave them as they were
 ///
@@ -80,44 +78,31 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
         let text = format!("the plan is about target `{}`", kept.target);
         return Err(Failure::Deploy(REFUSED, text));
     }
-    // Asking git and preparing the ways have nothing to do with each other.
-    let request = request(args, &root)?;
-    let asking = beside(move || pack::approved(&request));
+    let asked = Asked::about(request(args, &root)?);
     let is_plan = args.plan || args.plan_out.is_some();
     let name = &args.target.target;
     let mut told = Vec::new();
     let code = on_hosts(name, &root, async |hosts: &mut Hosts, switching| {
-        // Nothing is connected to before all of it is approved.
-        let approved = told_by(asking).await?;
-        let packed = told_by(beside(|| approved.pack()));
-        // Gathering the files and reaching the hosts have nothing to do with each other, either.
-        let packed = packed_beside(packed, hosts.reach()).await?;
-        let release = packed.package.release().id();
-        let mut options = options(&release.to_string(), switching, is_quiet);
-        options.window = Duration::from_secs(args.window);
-        options.lock_wait = Duration::from_secs(args.wait);
-        options.keep = hosts.keep;
+        let options = |release: Digest| Options {
+            window: Duration::from_secs(args.window),
+            lock_wait: Duration::from_secs(args.wait),
+            ..options(&release.to_string(), switching, is_quiet)
+        };
         if is_plan {
-            let previews = preview(&hosts.hosts, &packed, &options).await;
-            let previews = previews
-                .map_err(|failure| Failure::Deploy(failure.ended.exit_code(), failure.message))?;
+            let (packed, previews) =
+                plan_commit(asked, hosts, options).await.map_err(not_brought)?;
             if let Some(path) = &args.plan_out {
-                let plan = KeptPlan::new(name, release, &previews);
+                let plan = KeptPlan::new(name, packed.package.release().id(), &previews);
                 let json = serde_json::to_vec_pretty(&plan);
                 replace(path, &json.map_err(|error| Failure::tool("the plan", &error))?)?;
             }
             return tell_plan(args, &packed, &previews, &mut told);
         }
-        if let Some(kept) = &kept {
-            let bound = kept.bind(release, &mut hosts.hosts);
-            bound.map_err(|error| Failure::Deploy(REFUSED, error.to_string()))?;
-        }
+        let (packed, record) =
+            bring_commit(asked, name, hosts, kept.as_ref(), options).await.map_err(not_brought)?;
         if args.target.format == Format::Human {
             tell_packed(&packed, &mut told)?;
         }
-        let package = Arc::new(packed.package.clone());
-        let outcomes = bring(&hosts.hosts, Wanted::Package(&package), &options).await;
-        let record = DeployRecord::new("deploy", name, Some(release), &outcomes);
         report(&record, args.target.format, args.summary.as_deref(), &mut told)
     });
     out.write_all(&told)?;
@@ -171,45 +156,18 @@ fn request(args: &Args, root: &Path) -> Result<pack::Request, Failure> {
     })
 }
 
-/// Does something on a thread of its own, which nobody waits for who was canceled.
-fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
-    let (sender, told) = oneshot::channel();
-    std::thread::spawn(move || {
-        let _ = sender.send(work());
-    });
-    told
-}
-
-/// What comes of packing, or of a part of it.
-async fn told_by<T>(packing: oneshot::Receiver<Result<T, PackError>>) -> Result<T, Failure> {
-    let lost = |_| Failure::Tool("packing ended without a word".to_owned());
-    packing.await.map_err(lost)?.map_err(not_packed)
-}
-
-/// The package, while something else is done that it needs afterwards.
-async fn packed_beside(
-    packed: impl Future<Output = Result<Packed, Failure>>,
-    beside: impl Future<Output = ()>,
-) -> Result<Packed, Failure> {
-    // What cannot be packed is told at once, whatever else is at work.
-    let beside = async {
-        beside.await;
-        Ok(())
-    };
-    let (packed, ()) = tokio::try_join!(packed, beside)?;
-    Ok(packed)
-}
-
-fn not_packed(error: PackError) -> Failure {
+/// Why a commit was not brought to a target, as a failure of the command.
+fn not_brought(error: CommitError) -> Failure {
     match error {
-        PackError::Invalid(findings) => Failure::Findings(findings),
-        error => {
+        CommitError::Pack(PackError::Invalid(findings)) => Failure::Findings(findings),
+        CommitError::Preview(failure) => {
+            Failure::Deploy(failure.ended.exit_code(), failure.message)
+        }
+        CommitError::Lost => Failure::Tool(error.to_string()),
+        CommitError::Plan(error) => Failure::Deploy(REFUSED, error.to_string()),
+        CommitError::Pack(_) => {
             let mut text = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                text.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
+            append_causes(&mut text, &error);
             Failure::Deploy(REFUSED, text)
         }
     }

@@ -70,7 +70,7 @@ impl Failure {
 }
 
 /// Adds what an error comes from, each after a colon.
-fn append_causes(text: &mut String, error: &dyn Error) {
+pub(crate) fn append_causes(text: &mut String, error: &dyn Error) {
     let mut cause = error.source();
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));

@@ -18,6 +18,7 @@ pub mod wire;
 pub mod agent;
 pub mod bootstrap;
 pub mod cancel;
+pub mod commit;
 pub mod connection;
 mod ending;
 pub mod fleet;
