@@ -13,29 +13,21 @@
 //! assert_eq!(Log::parse(b"{}\n").unwrap_err().line, 1);
 //! ```
 
+mod timestamp;
 mod binding;
 mod entry;
 mod log;
 pub mod signature;
 mod standing;
-mod timestamp;
 
 pub use binding::{Binding, Difference, Part, ProfileBinding, Subject};
 pub use entry::{Action, DigestPrefix, Entry, EntryError, MAX_WHY_CHARS, Permission};
 pub use log::{
-    Fault, Log, LogError, MAX_BYTES, MAX_LINE_BYTES, MAX_RECORDS, NamesNoReport, Record,
+    BRANCH, FILE, Fault, Log, LogError, MAX_BYTES, MAX_LINE_BYTES, MAX_RECORDS, NamesNoReport,
+    Record, SCHEMA,
 };
 pub use standing::{Approver, Standing};
 pub use timestamp::{Timestamp, TimestampSyntax};
-
-/// What the `schema` key of a record says.
-pub const SCHEMA: &str = "cellgate/approval/v1";
-
-/// The branch that holds the log.
-pub const BRANCH: &str = "cellgate-approvals";
-
-/// The log's file on its branch.
-pub const FILE: &str = "approvals.jsonl";
 
 #[cfg(test)]
 mod tests;

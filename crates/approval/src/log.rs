@@ -6,9 +6,17 @@
 
 use super::binding::Binding;
 use super::entry::{Action, DigestPrefix, Entry, EntryError};
-use super::{SCHEMA, signature};
 use cellgate_core::digest::{Digest, DigestError, canonical};
 use serde::{Deserialize, Serialize};
+
+/// What the `schema` key of a record says.
+pub const SCHEMA: &str = "cellgate/approval/v1";
+
+/// The branch that holds the log.
+pub const BRANCH: &str = "cellgate-approvals";
+
+/// The log's file on its branch.
+pub const FILE: &str = "approvals.jsonl";
 
 /// Larger logs are refused, in bytes.
 pub const MAX_BYTES: usize = 8 << 20;
@@ -93,7 +101,7 @@ pub enum Fault {
     Digest(#[from] DigestError),
     /// The record could not be signed.
     #[error(transparent)]
-    Signature(#[from] signature::SignatureError),
+    Signature(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A record as it is written.
@@ -192,25 +200,26 @@ impl Log {
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub fn append_signed(
+    pub fn append_signed<E: std::error::Error + Send + Sync + 'static>(
         &mut self,
         entry: Entry,
-        sign: impl FnOnce(&[u8]) -> Result<String, signature::SignatureError>,
+        sign: impl FnOnce(&[u8]) -> Result<String, E>,
     ) -> Result<&Record, LogError> {
-        self.append_with(entry, |message| sign(message).map(Some))
+        let sign = |message: &[u8]| sign(message).map(Some);
+        self.append_with(entry, |message| sign(message).map_err(|e| Fault::Signature(e.into())))
     }
 
     fn append_with(
         &mut self,
         entry: Entry,
-        sign: impl FnOnce(&[u8]) -> Result<Option<String>, signature::SignatureError>,
+        sign: impl FnOnce(&[u8]) -> Result<Option<String>, Fault>,
     ) -> Result<&Record, LogError> {
         let index = self.records.len();
         let wrong = |fault| LogError { line: index + 1, fault };
         entry.check().map_err(|error| wrong(error.into()))?;
         let mut record = Record { previous: self.head(), entry, signature: None };
         let message = record.canonical().map_err(|error| wrong(error.into()))?;
-        record.signature = sign(&message).map_err(|error| wrong(error.into()))?;
+        record.signature = sign(&message).map_err(wrong)?;
         let line = record.canonical().map_err(|error| wrong(error.into()))?;
         if MAX_LINE_BYTES < line.len() {
             return Err(wrong(Fault::LineTooLong));
@@ -270,7 +279,7 @@ impl Record {
             permission: read.permission.parse()?,
             author: read.author,
             why: read.why,
-            when: read.when.parse().map_err(|_: super::TimestampSyntax| EntryError {
+            when: read.when.parse().map_err(|_: super::timestamp::TimestampSyntax| EntryError {
                 key: "when",
                 wanted: "a moment in UTC like `2026-03-01T09:30:00Z`",
             })?,

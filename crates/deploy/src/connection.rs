@@ -4,10 +4,10 @@
 //! that nobody waits for is not lost. Every answer is waited for no longer than a bound. Decides
 //! nothing.
 
-use super::transport::{Channel, Said, TransportError};
+use super::transport::{Channel, Purpose, Said, Transport, TransportError};
 use crate::wire::{
-    Envelope, Frame, Opening, Refusal, Reply, Request, WireError, greet_async, read_frame_async,
-    write_frame_async,
+    Envelope, Frame, Opening, Refusal, Reply, Request, ServerStatus, WireError, greet_async,
+    read_frame_async, write_frame_async,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+/// Between two attempts to reach the server.
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long the greeting may take.
 const GREETING: Duration = Duration::from_secs(30);
@@ -102,6 +105,25 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    /// Opens a channel to the agent and greets it.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and [`TalkError`] when there is no way to the agent.
+    pub async fn open<T: Transport>(transport: &T, purpose: Purpose) -> Result<Self, TalkError> {
+        Self::start(transport.open(purpose).await?).await
+    }
+
+    /// What the server says of itself; `verify` has it read every file.
+    ///
+    /// # Errors
+    /// [`TalkError`].
+    pub async fn status(&mut self, verify: bool) -> Result<ServerStatus, TalkError> {
+        match self.ask(Request::Status { verify }, Vec::new()).await?.header {
+            Reply::Status(status) => Ok(*status),
+            _ => Err(TalkError::Unexpected),
+        }
+    }
+
     /// Greets the agent at the other end of a channel.
     ///
     /// # Errors

@@ -13,31 +13,39 @@
 //! assert!(check("params/../../etc/passwd").is_err());
 //! ```
 
+// What is deployed, how it is told, and who keeps it there.
 pub mod release;
 pub mod wire;
 pub mod agent;
-pub mod bootstrap;
-pub mod cancel;
-pub mod commit;
-pub mod connection;
-mod ending;
-pub mod fleet;
+
+// Ways to a host.
+pub mod platform;
 pub mod key;
 pub mod known_hosts;
-pub mod local;
+pub mod settings;
+pub mod transport;
+pub mod ssh;
+pub mod bootstrap;
+pub mod cancel;
+
+// A conversation with one host.
+pub mod connection;
+mod ending;
 mod options;
+pub mod prepared;
+mod sending;
+mod settle;
+pub mod session;
+
+// Whole deploys.
+pub mod whole;
+pub mod fleet;
+pub mod reference;
 pub mod pack;
-pub mod platform;
 pub mod preview;
 pub mod record;
-pub mod reference;
-mod sending;
-pub mod session;
-pub mod settings;
-mod settle;
-pub mod ssh;
+pub mod local;
 pub mod target;
-pub mod transport;
-pub mod whole;
+pub mod commit;
 
 pub use ending::{Ended, Failure};

@@ -6,7 +6,6 @@
 
 use super::connection::{Connection, Posted, TalkError};
 use super::options::{Options, Progress};
-use super::session::connect;
 use super::transport::{Purpose, Transport};
 use crate::release::Package;
 use crate::wire::{CHUNK_BYTES, Missing, Reply, Request};
@@ -121,7 +120,7 @@ async fn help<T: Transport>(
     let opened = tokio::select! {
         biased;
         _ = over.wait_for(|is_over| *is_over) => return Ok(()),
-        opened = connect(queue.transport, Purpose::Data) => opened,
+        opened = Connection::open(queue.transport, Purpose::Data) => opened,
     };
     let Ok(mut connection) = opened else { return Ok(()) };
     let flushing = push(&mut connection, queue).await?;

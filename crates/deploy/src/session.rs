@@ -7,8 +7,9 @@
 
 pub use super::options::{Options, Progress};
 
-use super::connection::{Connection, Posted, TalkError};
+use super::connection::{Connection, PAUSE, Posted, TalkError};
 use super::ending::{Ended, Failure, Phase};
+use super::prepared::Prepared;
 use super::sending::{self, Flushing, Sent};
 use super::settle::{Settled, settle};
 use super::transport::{Purpose, Transport};
@@ -18,22 +19,6 @@ use cellgate_core::digest::Digest;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
-
-/// Between two attempts to reach the server.
-pub(super) const PAUSE: Duration = Duration::from_millis(200);
-
-/// A host that is ready to be switched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepared {
-    /// Token of the lock.
-    pub token: u64,
-    /// The release.
-    pub release: Digest,
-    /// What is active.
-    pub base: Option<Digest>,
-    /// Bytes that were sent.
-    pub n_sent: u64,
-}
 
 /// What shall become active, and what must be so.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +52,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`]: refused, since nothing was asked yet.
     pub async fn open(transport: &'t T, options: Options) -> Result<Self, Failure> {
-        let opened = connect(transport, Purpose::Control).await;
+        let opened = Connection::open(transport, Purpose::Control).await;
         let control = opened.map_err(|error| Failure::of(Phase::Before, error))?;
         Ok(Self { transport, options, control })
     }
@@ -77,7 +62,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`].
     pub async fn status(&mut self, verify: bool) -> Result<ServerStatus, Failure> {
-        let told = status(&mut self.control, verify).await;
+        let told = self.control.status(verify).await;
         told.map_err(|error| Failure::of(Phase::Before, error))
     }
 
@@ -219,7 +204,7 @@ impl<'t, T: Transport> Session<'t, T> {
         &mut self,
         prepared: &Prepared,
     ) -> Result<Vec<String>, Failure> {
-        let mut login = std::pin::pin!(connect(self.transport, Purpose::Confirm));
+        let mut login = std::pin::pin!(Connection::open(self.transport, Purpose::Confirm));
         let mut opened = None;
         {
             let mut switching = std::pin::pin!(self.switch(prepared));
@@ -258,7 +243,7 @@ impl<'t, T: Transport> Session<'t, T> {
         loop {
             let connection = match opened.take() {
                 Some(opened) => opened,
-                None => connect(self.transport, Purpose::Confirm).await,
+                None => Connection::open(self.transport, Purpose::Confirm).await,
             };
             match self.confirm_once(prepared.token, connection).await {
                 Ok(warnings) => return Ok(warnings),
@@ -300,7 +285,7 @@ impl<'t, T: Transport> Session<'t, T> {
                 Err(Failure::of(Phase::After, TalkError::Refused(refusal)))
             }
             Err(_) => {
-                let again = connect(self.transport, Purpose::Confirm).await;
+                let again = Connection::open(self.transport, Purpose::Confirm).await;
                 let told = match again {
                     Ok(mut connection) => connection.ask(request, Vec::new()).await.map(drop),
                     Err(error) => Err(error),
@@ -420,23 +405,6 @@ impl<'t, T: Transport> Session<'t, T> {
 fn planned(answer: Frame<Reply>) -> Result<Plan, TalkError> {
     match answer.header {
         Reply::Plan(plan) => Ok(plan),
-        _ => Err(TalkError::Unexpected),
-    }
-}
-
-pub(super) async fn connect<T: Transport>(
-    transport: &T,
-    purpose: Purpose,
-) -> Result<Connection, TalkError> {
-    Connection::start(transport.open(purpose).await?).await
-}
-
-pub(super) async fn status(
-    connection: &mut Connection,
-    verify: bool,
-) -> Result<ServerStatus, TalkError> {
-    match connection.ask(Request::Status { verify }, Vec::new()).await?.header {
-        Reply::Status(status) => Ok(*status),
         _ => Err(TalkError::Unexpected),
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Asks until the window is over. What the server does not say is not known.
 
-use super::connection::TalkError;
+use super::connection::{Connection, PAUSE, TalkError};
 use super::ending::{Ended, Failure, Phase};
 use super::options::Options;
-use super::session::{PAUSE, Prepared, connect, status};
+use super::prepared::Prepared;
 use super::transport::{Purpose, Transport};
 use crate::wire::ServerStatus;
 use std::time::Instant;
@@ -52,8 +52,8 @@ pub(super) async fn settle<T: Transport>(
 ) -> Result<Settled, Failure> {
     let until = Instant::now() + options.window + options.grace;
     loop {
-        let told = match connect(transport, Purpose::Confirm).await {
-            Ok(mut connection) => status(&mut connection, false).await,
+        let told = match Connection::open(transport, Purpose::Confirm).await {
+            Ok(mut connection) => connection.status(false).await,
             Err(error) => Err(error),
         };
         match told {

@@ -6,7 +6,8 @@
 
 use super::ending::{Ended, Failure};
 use super::options::Options;
-use super::session::{Prepared, Session};
+use super::prepared::Prepared;
+use super::session::Session;
 use super::transport::Transport;
 use crate::release::Package;
 use crate::wire::{Base, Refusal};

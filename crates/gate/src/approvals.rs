@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::GateError;
+use super::error::GateError;
 use super::sides::OneSide;
 use cellgate_core::digest::Digest;
 

@@ -3,8 +3,10 @@
 //! Takes a report, or the digest of one that was approved, and gives a record on the local branch
 //! of approvals. Who says it is the user of git; that it counts is up to who may push the branch.
 
-use super::approvals::{AppendError, Approvals, Unreadable, append, author_of_head, git};
-use super::{GateError, binding_of};
+use super::approvals::{
+    AppendError, Approvals, Unreadable, append, author_of_head, binding_of, git,
+};
+use super::error::GateError;
 use crate::report::model::{NotApprovable, Report, ReportError};
 use cellgate_approval::{Action, Difference, DigestPrefix, Entry, NamesNoReport, Part, Permission};
 use cellgate_approval::{Record, Timestamp};

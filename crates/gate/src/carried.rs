@@ -3,6 +3,7 @@
 //! Takes folders of shares; refuses, all reasons at once, what is missing, doubled, damaged, foreign
 //! or rests on something else than this gate. Computes nothing.
 
+use super::error::ShardError;
 use super::partial::{Foundation, RECORD_FILE, RUNS_FOLDER, RunLine, SCHEMA, ShardRecord, is_run};
 use super::share::Share;
 use cellgate_core::digest::Digest;
@@ -18,22 +19,6 @@ const MAX_RECORD_BYTES: u64 = 64 << 20;
 
 /// More files than these are not looked at.
 const MAX_FILES: usize = 1_000_000;
-
-/// At most so many reasons are told.
-const MAX_TOLD: usize = 20;
-
-/// Shares cannot be merged.
-#[derive(Debug, thiserror::Error)]
-#[error("the shards cannot be merged: {}", told(.0))]
-pub struct ShardError(Vec<String>);
-
-fn told(reasons: &[String]) -> String {
-    let mut text = reasons.iter().take(MAX_TOLD).cloned().collect::<Vec<_>>().join("; ");
-    if let Some(more) = reasons.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
-        text.push_str(&format!("; and {more} more"));
-    }
-    text
-}
 
 /// Results by key, and what was wrong with them when they were asked for.
 pub(super) struct Carried {

@@ -3,12 +3,11 @@
 use super::carried::Carried;
 use super::partial::Keeper;
 use super::share::Taken;
-use super::side;
-use super::sides::{Case, Trial};
+use super::sides::{Case, Trial, selected};
 use crate::verdict::FailedField;
 use cellgate_core::accuracy::{Scores, mean, score_field};
 use cellgate_core::digest::Digest;
-use cellgate_core::drift::FieldPair;
+use cellgate_core::drift::{FieldPair, Side};
 use cellgate_core::units::PixelSize;
 use cellgate_inputs::dataset::{Field, FieldEntry};
 use cellgate_inputs::finding::{Finding, has_errors};
@@ -145,16 +144,6 @@ pub(super) fn run_all(
 
 fn with_entries(trial: &Trial) -> impl Iterator<Item = (&Trial, &FieldEntry)> {
     selected(trial).map(move |entry| (trial, entry))
-}
-
-/// The fields that a trial takes.
-pub(super) fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
-    let wanted = trial.image_type.as_deref();
-    trial
-        .dataset
-        .fields()
-        .iter()
-        .filter(move |entry| wanted.is_none_or(|kind| entry.image_type == kind))
 }
 
 fn run_entry(
@@ -369,4 +358,9 @@ fn failure(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<String> {
 
 fn pair<'a>(field: &'a FieldRuns, base: &'a FieldRun, head: &'a FieldRun) -> Option<FieldPair<'a>> {
     Some(FieldPair { name: &field.name, base: side(base), head: side(head) })
+}
+
+/// Both sides of a field, as `drift` takes them.
+fn side(run: &FieldRun) -> Side<'_> {
+    Side { labels: &run.labels, nuclei: &run.nuclei, summary: &run.summary }
 }

@@ -1,6 +1,6 @@
 //! Networks: where base's and head's weights are found, and what their cards say of them.
 
-use super::Request;
+use super::request::Request;
 use super::sides::Sides;
 use cellgate_core::unet::card::Accuracy;
 use cellgate_inputs::params::Loaded;

@@ -1,6 +1,6 @@
 //! Output: the report's files, each whole or not at all.
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::report::findings::{junit, sarif};
 use crate::report::html::Picture;
 use crate::report::{html, markdown};

@@ -1,17 +1,17 @@
 //! Remarks: verdicts as findings on the lines that caused them, for annotations and code scanning.
 
 use super::approvals::Unreadable;
+use super::profile::GatedProfile;
 use super::sides::Case;
-use crate::verdict::{GateJudgement, Judgement, Need, Verdict};
+use crate::verdict::{Judgement, Need, Verdict};
 use cellgate_approval::FILE;
 use cellgate_inputs::finding::{Code, Finding, Severity};
 use cellgate_inputs::params::place_of_key;
 use cellgate_inputs::source::{Place, Span};
 
 /// One finding for each changed key of a profile that did not pass, or for the profile's file.
-pub(super) fn of(cases: &[Case], judgement: &GateJudgement) -> Vec<Finding> {
-    let pairs = cases.iter().zip(&judgement.profiles);
-    pairs.flat_map(|(case, judgement)| of_profile(case, judgement)).collect()
+pub(super) fn of(profiles: &[GatedProfile]) -> Vec<Finding> {
+    profiles.iter().flat_map(|one| of_profile(&one.tried.case, &one.judgement)).collect()
 }
 
 /// The line of the approvals that is wrong.

@@ -5,10 +5,13 @@
 //! report is the same to the byte.
 
 use super::carried::Carried;
+use super::error::GateError;
 use super::fields::Work;
+use super::gate::Prepared;
+use super::outcome::{Outcome, RunCounts};
 use super::partial::{Foundation, Keeper};
+use super::request::{Request, revision};
 use super::share::{PlannedShare, Share, Taken, plan, work_digest};
-use super::{GateError, Outcome, Prepared, Request, RunCounts, revision};
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::source::Source;
 use cellgate_run::fingerprint;
@@ -65,7 +68,7 @@ pub fn run_share(
     Ok(Partial {
         findings: sides.findings,
         sources: sides.sources,
-        n_runs: RunCounts::of(&runs),
+        n_runs: RunCounts::of(runs.iter()),
         exit_code: if is_invalid { INVALID } else { 0 },
     })
 }
@@ -73,7 +76,7 @@ pub fn run_share(
 /// Gates with the runs that all shares made; `folders` hold the shares.
 ///
 /// # Errors
-/// As [`super::gate`], and [`GateError::Shards`] when a share is missing, differs from its double,
+/// As [`super::gate::gate`], and [`GateError::Shards`] when a share is missing, differs from its double,
 /// is damaged or rests on something else than this request.
 pub fn merge(
     request: &Request<'_>,
@@ -85,7 +88,7 @@ pub fn merge(
     let carried = Carried::open(folders, &rests_on)?;
     let runs = prepared.run(request, Work::Carried(&carried));
     carried.finish()?;
-    prepared.outcome(request, &runs)
+    prepared.outcome(request, runs)
 }
 
 fn foundation(

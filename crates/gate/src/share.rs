@@ -3,8 +3,7 @@
 //! The unit of work is a field of a profile, with all its runs, so that base and head of a field
 //! are made by the same machine. Shares are balanced by pixels.
 
-use super::fields::selected;
-use super::sides::Case;
+use super::sides::{Case, selected};
 use cellgate_core::digest::{Digest, DigestError};
 use cellgate_inputs::revision::Tree;
 use serde::Serialize;

@@ -3,11 +3,11 @@
 //! Policy, datasets and the list of what is gated come from base, so that no change lets itself
 //! through; head adds only profiles that base does not know.
 
-use super::{GateError, change};
+use super::error::GateError;
 use crate::verdict::Change;
 use cellgate_approval::{Binding, ProfileBinding};
 use cellgate_core::digest::{Digest, DigestError};
-use cellgate_inputs::dataset::Dataset;
+use cellgate_inputs::dataset::{Dataset, FieldEntry};
 use cellgate_inputs::finding::{Code, Finding, has_errors};
 use cellgate_inputs::params::{Loaded, load_all};
 use cellgate_inputs::project::{self, DatasetSource, GateEntry, Policy, Project};
@@ -301,7 +301,7 @@ impl Sides {
                     image_type,
                 });
             } else {
-                findings.push(super::nothing_matched(&name, &entry.dataset, image_type.as_deref()));
+                findings.push(nothing_matched(&name, &entry.dataset, image_type.as_deref()));
             }
         }
         let folder = [&self.head, &self.base].into_iter().find_map(|side| side.project.as_ref());
@@ -340,4 +340,27 @@ impl Sides {
 fn stem(path: &str) -> Option<String> {
     let name = path.rsplit('/').next()?;
     name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).map(str::to_owned)
+}
+
+/// The fields that a trial takes.
+pub(super) fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
+    let wanted = trial.image_type.as_deref();
+    trial
+        .dataset
+        .fields()
+        .iter()
+        .filter(move |entry| wanted.is_none_or(|kind| entry.image_type == kind))
+}
+
+pub(super) fn change(base: Option<Digest>, head: Option<Digest>) -> Change {
+    let text = |digest: Option<Digest>| digest.map(|digest| digest.short());
+    Change { base: text(base), head: text(head) }
+}
+
+/// A finding for a gate entry that matches no field.
+fn nothing_matched(profile: &str, dataset: &str, image_type: Option<&str>) -> Finding {
+    let of_type = image_type.map_or_else(String::new, |kind| format!(" of image type `{kind}`"));
+    let message = format!("dataset `{dataset}` has no field{of_type} for profile `{profile}`");
+    Finding::error(Code::NothingMatched, Place::file(cellgate_inputs::project::FILE), message)
+        .help("an empty set never passes: correct `image_type`, or add fields to the dataset")
 }

@@ -7,9 +7,7 @@
 //! # Sources
 //! GitHub Docs, Events that trigger workflows; Webhook events and payloads.
 
-use super::payload;
 use std::fmt;
-use std::io::Read as _;
 use std::path::PathBuf;
 
 /// Larger payloads are refused, in bytes; GitHub caps its own at 25 MB and sends far less.
@@ -174,37 +172,6 @@ impl fmt::Display for Wanted {
 }
 
 impl Event {
-    /// Reads the event of this run; `None` outside of GitHub Actions.
-    ///
-    /// # Errors
-    /// [`EventError`] when the runner's variables do not fit together, or the payload is
-    /// unreadable, too large or not the event's.
-    pub fn from_env() -> Result<Option<Self>, EventError> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let Some(name) = variable("GITHUB_EVENT_NAME") else { return Ok(None) };
-        let path = variable("GITHUB_EVENT_PATH");
-        let path = PathBuf::from(path.ok_or(EventError::Variable("GITHUB_EVENT_PATH"))?);
-        let mut payload = Vec::new();
-        std::fs::File::open(&path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut payload))
-            .map_err(|source| EventError::Unreadable { path, source })?;
-        Self::parse(&name.to_string_lossy(), &payload).map(Some)
-    }
-
-    /// Reads an event from its name and payload.
-    ///
-    /// # Edge cases
-    /// Keys that are not read may be anything; an event of another kind is [`Trigger::Other`].
-    ///
-    /// # Errors
-    /// [`EventError::TooLarge`], [`EventError::Syntax`], [`EventError::Form`].
-    pub fn parse(name: &str, payload: &[u8]) -> Result<Self, EventError> {
-        if payload.len() as u64 > MAX_BYTES {
-            return Err(EventError::TooLarge);
-        }
-        payload::read(name, payload)
-    }
-
     /// The commit that the event is about; `None` where the event does not say.
     #[must_use]
     pub fn head_sha(&self) -> Option<&str> {

@@ -16,8 +16,8 @@
 
 pub mod fetch;
 pub mod address;
-mod payload;
 pub mod event;
+mod payload;
 pub mod base;
 pub mod step;
 pub mod permission;

@@ -3,9 +3,13 @@
 //! Takes bytes, gives an [`Event`] whose commits, repositories and logins have their form. Keys that
 //! are not listed here are skipped: GitHub adds some every month.
 
-use super::event::{Event, EventError, IssueComment, PullRequest, Trigger, Wanted, WorkflowRun};
+use super::event::{
+    Event, EventError, IssueComment, MAX_BYTES, PullRequest, Trigger, Wanted, WorkflowRun,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::io::Read as _;
+use std::path::PathBuf;
 
 /// What every event has.
 #[derive(Deserialize)]
@@ -98,6 +102,39 @@ struct Comment {
     id: u64,
     body: String,
     user: Login,
+}
+
+impl Event {
+    /// Reads the event of this run; `None` outside of GitHub Actions.
+    ///
+    /// # Errors
+    /// [`EventError`] when the runner's variables do not fit together, or the payload is
+    /// unreadable, too large or not the event's.
+    pub fn from_env() -> Result<Option<Self>, EventError> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let Some(name) = variable("GITHUB_EVENT_NAME") else { return Ok(None) };
+        let path = variable("GITHUB_EVENT_PATH");
+        let path = PathBuf::from(path.ok_or(EventError::Variable("GITHUB_EVENT_PATH"))?);
+        let mut payload = Vec::new();
+        std::fs::File::open(&path)
+            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut payload))
+            .map_err(|source| EventError::Unreadable { path, source })?;
+        Self::parse(&name.to_string_lossy(), &payload).map(Some)
+    }
+
+    /// Reads an event from its name and payload.
+    ///
+    /// # Edge cases
+    /// Keys that are not read may be anything; an event of another kind is [`Trigger::Other`].
+    ///
+    /// # Errors
+    /// [`EventError::TooLarge`], [`EventError::Syntax`], [`EventError::Form`].
+    pub fn parse(name: &str, payload: &[u8]) -> Result<Self, EventError> {
+        if payload.len() as u64 > MAX_BYTES {
+            return Err(EventError::TooLarge);
+        }
+        read(name, payload)
+    }
 }
 
 /// Reads a payload whose size is bounded already.

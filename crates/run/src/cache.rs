@@ -4,7 +4,7 @@
 //! engine. Weights of networks are kept under their own. An entry that is torn, foreign or too large is as good as none; nothing here can make a
 //! result wrong, only slow.
 
-use super::FieldRun;
+use super::field::FieldRun;
 use super::write::{WriteError, replace};
 use cellgate_core::digest::Digest;
 use cellgate_core::measure::{Class, Column, Nuclei};

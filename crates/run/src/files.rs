@@ -3,12 +3,13 @@
 //! Rows of `nuclei.csv` are written as fields finish, beside the table, which takes its place when all
 //! are there: after a kill or on a full disk the old table stands or the new one, never a part of it.
 
+use super::field::{FieldRun, pixel_size};
 use super::many::{Progress, run_many};
 use super::ready::Ready;
+use super::ready::RunError;
 use super::record::{FieldRecord, RunRecord};
 use super::tables::{self, NucleiTable, TableError};
 use super::write::{WriteError, replace};
-use super::{FieldRun, RunError, pixel_size};
 use cellgate_core::digest::Digest;
 use cellgate_core::measure::Nuclei;
 use cellgate_core::raster::Image;

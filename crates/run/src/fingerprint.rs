@@ -5,7 +5,8 @@
 //! version should give is declared; the gate measures what it gives on this machine, and so does a
 //! release before it is switched to, where everybody waits for it.
 
-use super::{digest_of, run_field};
+use super::field::digest_of;
+use super::ready::run_field;
 use cellgate_core::digest::Digest;
 use cellgate_inputs::dataset::phantom::Phantom;
 use cellgate_inputs::params::{Params, of_text};

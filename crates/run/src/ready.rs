@@ -3,14 +3,14 @@
 //! A network is loaded once, before the first field: never by the threads that share fields.
 
 use super::cache::{Cache, Key};
+use super::field::FieldRun;
 use super::models::{ModelError, Models};
-use super::{FieldRun, RunError};
-use cellgate_core::measure::{Request, measure};
+use cellgate_core::measure::{Request, ShapesDiffer, measure};
 use cellgate_core::raster::{Image, Labels};
 use cellgate_core::score::summarize;
-use cellgate_core::segment::segment;
-use cellgate_core::unet;
+use cellgate_core::segment::{SegmentError, segment};
 use cellgate_core::unet::plan::Network;
+use cellgate_core::unet::{self, UnetError};
 use cellgate_core::units::PixelSize;
 use cellgate_inputs::params::Params;
 use std::sync::Arc;
@@ -18,6 +18,35 @@ use std::sync::Arc;
 /// How many fields a network finds nuclei in at the same time, so that memory stays bounded on
 /// machines with many cores; each field keeps all cores busy by itself.
 const NETWORKS_AT_ONCE: usize = 4;
+
+/// A field could not be run.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RunError {
+    /// It cannot be segmented.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The network cannot segment it.
+    #[error(transparent)]
+    Unet(#[from] UnetError),
+    /// The profile's network is not to be had.
+    #[error(transparent)]
+    Model(Arc<ModelError>),
+    /// It cannot be measured.
+    #[error(transparent)]
+    Measure(#[from] ShapesDiffer),
+}
+
+/// Segments and measures one image with a profile that has no network; see [`Ready`] for all.
+///
+/// # Errors
+/// [`RunError`].
+pub fn run_field(
+    image: &Image,
+    params: &Params,
+    pixel_size: Option<PixelSize>,
+) -> Result<FieldRun, RunError> {
+    Ready::new(params, Models::default()).run(image, pixel_size)
+}
 
 /// A result, and whether it was known before.
 #[derive(Debug, Clone, PartialEq)]

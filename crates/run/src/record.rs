@@ -1,6 +1,6 @@
 //! Record: `run.json`, what a run was made of. Times stand here and in no report.
 
-use super::FieldRun;
+use super::field::FieldRun;
 use super::fingerprint;
 use cellgate_core::digest::Digest;
 use cellgate_core::units::PixelSize;

@@ -4,9 +4,10 @@
 //! Networks compute with floats whose last bits differ between processors: what they give on two
 //! machines is compared within a tolerance.
 
+use super::field::{FieldRun, digest_of};
 use super::models::Models;
 use super::ready::Ready;
-use super::{FieldRun, RunError, digest_of};
+use super::ready::RunError;
 use cellgate_core::accuracy::score_field;
 use cellgate_core::digest::Digest;
 use cellgate_core::raster::Labels;

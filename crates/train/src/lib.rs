@@ -16,31 +16,37 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+// What is trained on: pure functions of fields, recipe and step.
+pub mod recipe;
+pub mod sample;
+pub mod choice;
+mod eosin;
+pub mod intensity;
+pub mod warp;
+pub mod targets;
 pub mod batch;
+pub mod division;
+
+// What learns.
+pub mod parameters;
+pub mod loss;
+mod plain;
+mod ops;
+pub mod model;
+pub mod optimizer;
+pub mod device;
+pub mod learner;
+
+// A training from its beginning to its card.
+pub mod record;
 pub mod card;
 pub mod checkpoint;
-pub mod choice;
-pub mod conclusion;
-pub mod device;
-pub mod division;
-mod eosin;
 pub mod held_out;
-pub mod intensity;
+pub mod validation;
 pub mod judge;
-pub mod learner;
-pub mod loss;
-pub mod model;
-mod ops;
-pub mod optimizer;
-pub mod parameters;
-mod plain;
-pub mod preview;
-pub mod recipe;
-pub mod record;
 pub mod run;
-pub mod sample;
-pub mod targets;
+pub mod conclusion;
+pub mod preview;
+
 #[cfg(test)]
 mod tests;
-pub mod validation;
-pub mod warp;

@@ -5,7 +5,7 @@
 
 use super::components::{Components, Run};
 use super::distance::{Scratch, squared_distances};
-use super::flood::{Apart, Basins, Standing};
+use super::flood::{Basins, Standing};
 use super::patch::Patch;
 use super::relief::Relief;
 use crate::raster::Raster;
@@ -117,17 +117,12 @@ fn negative_laplacian(raster: &Raster<u16>, x: u32, y: u32) -> i32 {
         - at(x, (y + 1).min(last_y))
 }
 
-/// How far apart peaks are under `suppression: auto`.
-///
-/// Two touching disks have their centers two radii apart; the ridge of one long nucleus has its
-/// peaks within one.
-pub const AUTO_APART: Apart = Apart::Radii(1.0);
-
 #[cfg(test)]
 mod tests {
     use super::super::mask::Mask;
     use super::*;
     use crate::raster::Labels;
+    use crate::segment::flood::AUTO_APART;
 
     fn disks(centers: &[(f64, f64, f64)]) -> Mask {
         let inside = |x: u32, y: u32| {

@@ -101,7 +101,7 @@ fn of_pixels<T: Copy + Default + Send>(
 mod tests {
     use super::super::feature_map::Shape;
     use super::*;
-    use crate::segment::split::AUTO_APART;
+    use crate::segment::flood::AUTO_APART;
 
     const CLEANING: Cleaning = Cleaning {
         open_radius_px: 0.0,

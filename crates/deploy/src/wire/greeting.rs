@@ -4,7 +4,8 @@
 //! before it is skipped up to a bound. Magic and the layout of frames never change; what follows the
 //! greeting is of the version that both speak.
 
-use super::frame::{WireError, read_frame, read_frame_async, write_frame, write_frame_async};
+use super::error::WireError;
+use super::frame::{read_frame, read_frame_async, write_frame, write_frame_async};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};

@@ -4,15 +4,13 @@
 //! done, not done twice. Times are lengths of time, never points of a clock that both would have to
 //! agree on.
 
+use super::owner::Owner;
 use super::status::{Damage, ServerStatus};
 use cellgate_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a chunk of a blob; the last one of a blob may be shorter.
 pub const CHUNK_BYTES: u64 = 1 << 20;
-/// Most characters of each text in an [`Owner`].
-pub const MAX_OWNER_CHARS: usize = 200;
-
 /// A request and the number that its answers carry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,33 +120,6 @@ pub enum Base {
     Planned,
     /// This release, or none.
     Active(Option<Digest>),
-}
-
-/// Who deploys, for those who wait.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Owner {
-    /// A person or an account.
-    pub who: String,
-    /// Where the run can be watched; empty outside of CI.
-    pub run_url: String,
-    /// The machine it runs on.
-    pub machine: String,
-}
-
-impl Owner {
-    /// The owner with texts that may be kept and shown: printable, bounded.
-    #[must_use]
-    pub fn bounded(&self) -> Self {
-        let bounded = |text: &str| {
-            text.chars().filter(|c| !c.is_control()).take(MAX_OWNER_CHARS).collect::<String>()
-        };
-        Self {
-            who: bounded(&self.who),
-            run_url: bounded(&self.run_url),
-            machine: bounded(&self.machine),
-        }
-    }
 }
 
 /// Whether a deploy goes forward or back.
@@ -337,6 +308,7 @@ pub enum RefusalCode {
 
 #[cfg(test)]
 mod tests {
+    use super::super::owner::MAX_OWNER_CHARS;
     use super::*;
 
     #[test]

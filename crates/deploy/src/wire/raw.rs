@@ -4,7 +4,7 @@
 //! profile or a manifest is worth it, a chunk of a program or of weights is not. What comes out of
 //! them is bounded by [`MAX_DEFLATED_BYTES`], whatever the other side sends.
 
-use super::frame::WireError;
+use super::error::WireError;
 use flate2::Compression;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;

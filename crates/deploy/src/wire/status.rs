@@ -1,6 +1,6 @@
 //! Status: what is active on a server, as the agent tells it.
 
-use super::message::Owner;
+use super::owner::Owner;
 use cellgate_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 

@@ -18,7 +18,8 @@ use crate::revision::{Tree, normalize};
 use crate::source::Source;
 use crate::yaml::{Document, Remarks, Step, route, schema_of};
 use cellgate_core::tolerances::Tolerances;
-use raw::{RawApproval, RawDataset, RawFloors, RawPermission, RawProject};
+pub use raw::DEFAULT_MODELS;
+use raw::{DEFAULT_PARAMS, RawApproval, RawDataset, RawFloors, RawPermission, RawProject};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,11 +28,6 @@ pub const SCHEMA: &str = "cellgate/project/v1";
 
 /// Where a project file stands, relative to the root of the repository.
 pub const FILE: &str = "cellgate.yaml";
-
-const DEFAULT_PARAMS: &str = "params";
-
-/// Folder of the models where a project file names none.
-pub const DEFAULT_MODELS: &str = "models";
 
 /// A valid project file and the tolerances that it names.
 #[derive(Debug, Clone)]

@@ -8,6 +8,17 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+pub(super) const DEFAULT_PARAMS: &str = "params";
+
+/// Folder of the models where a project file names none.
+pub const DEFAULT_MODELS: &str = "models";
+
+pub(super) const DEFAULT_PORT: u16 = 22;
+pub(super) const DEFAULT_KEEP: u32 = 5;
+/// The smallest server that segments a whole slide in strips.
+pub(super) const DEFAULT_MEMORY_GB: f64 = 4.0;
+pub(super) const DEFAULT_DISK_GB: f64 = 25.0;
+
 /// Where profiles and datasets are, what is gated, how strictly, and where releases go.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -17,10 +28,10 @@ pub(super) struct RawProject {
     #[expect(dead_code, reason = "checked before the file is read")]
     pub(super) schema: String,
     /// Folder of the profiles, relative to this file.
-    #[schemars(length(min = 1), extend("default" = super::DEFAULT_PARAMS, "x-form" = "a folder"))]
+    #[schemars(length(min = 1), extend("default" = DEFAULT_PARAMS, "x-form" = "a folder"))]
     pub(super) params: Option<String>,
     /// Folder of the networks' weights and cards, relative to this file.
-    #[schemars(length(min = 1), extend("default" = super::DEFAULT_MODELS, "x-form" = "a folder"))]
+    #[schemars(length(min = 1), extend("default" = DEFAULT_MODELS, "x-form" = "a folder"))]
     pub(super) models: Option<String>,
     /// File of the tolerances, relative to this file; without it the defaults hold.
     #[schemars(length(min = 1), extend("x-form" = "a file"))]
@@ -165,7 +176,7 @@ pub(super) struct RawTarget {
     #[schemars(length(min = 1, max = 64))]
     pub(super) hosts: Option<Vec<RawSetting>>,
     /// SSH port.
-    #[schemars(range(min = 1, max = 65_535), extend("default" = super::targets::DEFAULT_PORT))]
+    #[schemars(range(min = 1, max = 65_535), extend("default" = DEFAULT_PORT))]
     pub(super) port: Option<u16>,
     /// User to log in as.
     pub(super) user: Option<RawSetting>,
@@ -182,7 +193,7 @@ pub(super) struct RawTarget {
     #[schemars(regex(pattern = "^/[A-Za-z0-9._/-]+$"), extend("x-form" = "an absolute path of letters, digits, `.`, `_`, `-` and `/`"))]
     pub(super) path: Option<String>,
     /// How many releases stay on the server.
-    #[schemars(range(min = 2, max = 100), extend("default" = super::targets::DEFAULT_KEEP))]
+    #[schemars(range(min = 2, max = 100), extend("default" = DEFAULT_KEEP))]
     pub(super) keep: Option<u32>,
 }
 
@@ -193,7 +204,7 @@ pub(super) struct RawJump {
     /// Host name, literal or `{env: NAME}`.
     pub(super) host: RawSetting,
     /// SSH port.
-    #[schemars(range(min = 1, max = 65_535), extend("default" = super::targets::DEFAULT_PORT))]
+    #[schemars(range(min = 1, max = 65_535), extend("default" = DEFAULT_PORT))]
     pub(super) port: Option<u16>,
     /// User to log in as; without it the target's.
     pub(super) user: Option<RawSetting>,
@@ -274,9 +285,9 @@ fn env_schema() -> Value {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMonitor {
     /// Least memory of a target.
-    #[schemars(range(min = 0.1, max = 100_000.0), extend("x-unit" = "GB", "default" = super::targets::DEFAULT_MEMORY_GB))]
+    #[schemars(range(min = 0.1, max = 100_000.0), extend("x-unit" = "GB", "default" = DEFAULT_MEMORY_GB))]
     pub(super) min_memory_gb: Option<f64>,
     /// Least disk of a target.
-    #[schemars(range(min = 0.1, max = 1_000_000.0), extend("x-unit" = "GB", "default" = super::targets::DEFAULT_DISK_GB))]
+    #[schemars(range(min = 0.1, max = 1_000_000.0), extend("x-unit" = "GB", "default" = DEFAULT_DISK_GB))]
     pub(super) min_disk_gb: Option<f64>,
 }

@@ -2,16 +2,13 @@
 //!
 //! Holds names of environment variables, never their contents.
 
-use super::raw::{RawJump, RawMonitor, RawSecret, RawSetting, RawTarget};
+use super::raw::{
+    DEFAULT_DISK_GB, DEFAULT_KEEP, DEFAULT_MEMORY_GB, DEFAULT_PORT, RawJump, RawMonitor, RawSecret,
+    RawSetting, RawTarget,
+};
 use crate::finding::Code;
 use crate::revision::normalize;
 use crate::yaml::Remarks;
-
-pub(super) const DEFAULT_PORT: u16 = 22;
-pub(super) const DEFAULT_KEEP: u32 = 5;
-/// The smallest server that segments a whole slide in strips.
-pub(super) const DEFAULT_MEMORY_GB: f64 = 4.0;
-pub(super) const DEFAULT_DISK_GB: f64 = 25.0;
 
 /// A server that releases are deployed to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,12 +9,17 @@ use super::SegmentError;
 use super::mask::packed;
 use super::patch::Patch;
 use super::relief::Relief;
-use super::split::AUTO_APART;
 use crate::profile::Suppression;
 use crate::units::PixelSize;
 use crate::vectors::wide;
 use std::hint::select_unpredictable;
 use std::ops::Range;
+
+/// How far apart peaks are under `suppression: auto`.
+///
+/// Two touching disks have their centers two radii apart; the ridge of one long nucleus has its
+/// peaks within one.
+pub const AUTO_APART: Apart = Apart::Radii(1.0);
 
 /// When a peak stands on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]

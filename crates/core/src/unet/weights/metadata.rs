@@ -2,7 +2,7 @@
 
 use super::super::architecture::Architecture;
 use super::super::input::InputScaling;
-use super::problem::{MetadataProblem, WeightsError};
+use super::problem::{FORMAT, MAX_BYTES, MetadataProblem, WeightsError};
 use crate::preparation::Steps;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -10,14 +10,8 @@ use std::collections::HashMap;
 /// The key of safetensors' metadata.
 const KEY: &str = "cellgate";
 
-/// The format that is written and read.
-pub(super) const FORMAT: &str = "cellgate/unet/v1";
-
 /// What every version of the format starts with.
 const FORMAT_FAMILY: &str = "cellgate/unet/v";
-
-/// Longest text under the key.
-pub(super) const MAX_BYTES: usize = 16 << 10;
 
 /// The value of the key.
 #[derive(Serialize, Deserialize)]

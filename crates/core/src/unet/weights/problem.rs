@@ -6,6 +6,12 @@ use crate::digest::Digest;
 use std::collections::BTreeSet;
 use std::fmt;
 
+/// The format that is written and read.
+pub(super) const FORMAT: &str = "cellgate/unet/v1";
+
+/// Longest text of what a file says of itself.
+pub(super) const MAX_BYTES: usize = 16 << 10;
+
 /// Weights cannot be read or written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WeightsError {
@@ -48,7 +54,7 @@ pub enum MetadataProblem {
     )]
     Missing,
     /// The key is not the only one, or too long.
-    #[error("`cellgate` must be the only key, with at most {} bytes", super::metadata::MAX_BYTES)]
+    #[error("`cellgate` must be the only key, with at most {} bytes", MAX_BYTES)]
     Crowded,
     /// They cannot be read.
     #[error("they cannot be read: {reason}")]
@@ -57,14 +63,14 @@ pub enum MetadataProblem {
         reason: String,
     },
     /// They are of another format.
-    #[error("the format is `{}`, expected `{}`", shown(.format), super::metadata::FORMAT)]
+    #[error("the format is `{}`, expected `{}`", shown(.format), FORMAT)]
     Foreign {
         /// What they say.
         format: String,
     },
     /// They are of a later version.
     #[error("the format `{}` is newer than this cellgate, which reads `{}`; install a newer one",
-        shown(.format), super::metadata::FORMAT)]
+        shown(.format), FORMAT)]
     TooNew {
         /// What they say.
         format: String,

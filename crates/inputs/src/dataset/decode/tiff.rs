@@ -3,17 +3,15 @@
 //! Everything that the tags say about the meaning of the samples is read before the samples are,
 //! and refused unless this room can represent it exactly.
 
-use super::{Decoded, Refusal, check_size, raster, tiff_metadata, transparent};
+use super::tiff_metadata::{self, Reader, refusal};
+use super::{Decoded, Refusal, check_size, raster, transparent};
 use cellgate_core::raster::{Image, Labels};
 use std::io::Cursor;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
-use tiff::{TiffError, TiffUnsupportedError};
 
 /// Most bytes of one tag's value: the description of a large OME file, the offsets of many tiles.
 const TAG_BYTES: usize = 32 << 20;
-
-pub(super) type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 
 /// What one pixel is, as far as it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,23 +232,4 @@ fn opaque_gray<T: Copy + PartialEq>(samples: &[T], opaque: T) -> Result<Vec<T>, 
 fn opaque_color<T: Copy + PartialEq>(samples: &[T], opaque: T) -> Result<Vec<[T; 3]>, Refusal> {
     let color = |&[r, g, b, alpha]: &[T; 4]| (alpha == opaque).then_some([r, g, b]);
     samples.as_chunks().0.iter().map(color).collect::<Option<_>>().ok_or_else(transparent)
-}
-
-pub(super) fn refusal(error: TiffError) -> Refusal {
-    match error {
-        TiffError::UnsupportedError(TiffUnsupportedError::UnknownInterpretation) => {
-            Refusal::unsupported(
-                "the image is in a color space that is not read",
-                "export it as gray or RGB",
-            )
-        }
-        TiffError::UnsupportedError(other) => {
-            let help = "export it as gray or RGB with 8 or 16 bits a sample";
-            Refusal::unsupported(
-                format!("the image is in a form of TIFF that is not read: {other}"),
-                help,
-            )
-        }
-        other => Refusal::unreadable(other),
-    }
 }

@@ -3,10 +3,33 @@
 
 use super::Refusal;
 use super::pixel_size::{UM_PER_CM, UM_PER_INCH, square_px_per_unit, square_um, um_per_unit_named};
-use super::tiff::{Reader, refusal};
 use cellgate_core::units::PixelSize;
+use std::io::Cursor;
+use tiff::decoder::Decoder;
 use tiff::decoder::ifd::Value;
 use tiff::tags::Tag;
+use tiff::{TiffError, TiffUnsupportedError};
+
+pub(super) type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+
+pub(super) fn refusal(error: TiffError) -> Refusal {
+    match error {
+        TiffError::UnsupportedError(TiffUnsupportedError::UnknownInterpretation) => {
+            Refusal::unsupported(
+                "the image is in a color space that is not read",
+                "export it as gray or RGB",
+            )
+        }
+        TiffError::UnsupportedError(other) => {
+            let help = "export it as gray or RGB with 8 or 16 bits a sample";
+            Refusal::unsupported(
+                format!("the image is in a form of TIFF that is not read: {other}"),
+                help,
+            )
+        }
+        other => Refusal::unreadable(other),
+    }
+}
 
 /// Most bytes of a description that are looked at.
 const DESCRIPTION_BYTES: u64 = 4 << 20;

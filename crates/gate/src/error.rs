@@ -1,0 +1,41 @@
+//! Error: why a gate could not do its work. What is wrong with inputs is a finding, not an error.
+
+use cellgate_core::digest::DigestError;
+use cellgate_inputs::finding::Finding;
+use cellgate_run::write::WriteError;
+
+/// The gate could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// Nothing was there to check.
+    #[error("nothing to check: {0}")]
+    Nothing(String),
+    /// An input is invalid, where there is no gate to report it.
+    #[error("an input is invalid")]
+    Invalid(Vec<Finding>),
+    /// A digest cannot be taken.
+    #[error("a digest cannot be taken")]
+    Digest(#[from] DigestError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Shares are missing or do not belong together.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
+}
+
+/// At most so many reasons are told.
+const MAX_TOLD: usize = 20;
+
+/// Shares cannot be merged.
+#[derive(Debug, thiserror::Error)]
+#[error("the shards cannot be merged: {}", told(.0))]
+pub struct ShardError(pub(super) Vec<String>);
+
+fn told(reasons: &[String]) -> String {
+    let mut text = reasons.iter().take(MAX_TOLD).cloned().collect::<Vec<_>>().join("; ");
+    if let Some(more) = reasons.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
+        text.push_str(&format!("; and {more} more"));
+    }
+    text
+}
