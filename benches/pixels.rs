@@ -8,12 +8,12 @@
 mod naive;
 
 use cellgate_core::measure::{Request, measure};
+use cellgate_core::nuclei::resample::Resampling;
+use cellgate_core::nuclei::signal::Signal;
 use cellgate_core::profile::Modality;
 use cellgate_core::raster::{Image, Labels, Raster};
 use cellgate_core::segment::Plan;
-use cellgate_core::segment::resample::Resampling;
-use cellgate_core::segment::signal::Signal;
-use cellgate_core::segment::smooth::gaussian;
+use cellgate_core::segment::gaussian;
 use cellgate_inputs::dataset::decode::decode;
 use cellgate_inputs::dataset::encode::{encode_image, encode_labels};
 use cellgate_inputs::dataset::phantom::Phantom;

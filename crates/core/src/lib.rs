@@ -67,6 +67,7 @@ pub mod digest;
 pub mod raster;
 pub mod units;
 pub mod vectors;
+pub mod grid;
 pub mod preparation;
 
 // What people ask for: the cell parameters, and how far measurements may move.
@@ -75,6 +76,7 @@ pub mod tolerances;
 
 // Pixels: from image to labels to numbers.
 pub mod stain;
+pub mod nuclei;
 pub mod segment;
 pub mod unet;
 pub mod measure;

@@ -4,8 +4,8 @@
 //! are undefined.
 
 use crate::measure::{Class, Nuclei};
+use crate::nuclei::signal::brightness_sum;
 use crate::raster::{Image, Labels};
-use crate::segment::signal::brightness_sum;
 use crate::units::PixelSize;
 use crate::vectors::wide;
 

@@ -4,12 +4,12 @@
 //! nucleus, and how deep it lies in it: 5 bytes a pixel for gray images, 9 for three channels.
 
 use super::recipe::Input;
+use cellgate_core::grid::components::Run;
+use cellgate_core::grid::distance::{Scratch, squared_distances};
+use cellgate_core::grid::patch::Patch;
 use cellgate_core::preparation::{PrepareError, resized_labels};
 use cellgate_core::raster::{Labels, Raster};
 use cellgate_core::segment::SegmentError;
-use cellgate_core::segment::components::Run;
-use cellgate_core::segment::distance::{Scratch, squared_distances};
-use cellgate_core::segment::patch::Patch;
 use cellgate_core::unet::feature_map::{FeatureMap, Shape};
 use cellgate_core::unet::input::{CLEAR_GLASS, Planes, Scale};
 use cellgate_inputs::dataset::{Dataset, Field};

@@ -271,7 +271,7 @@ fn quartiles(values: &mut [f64]) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::components::Run;
+    use crate::grid::components::Run;
 
     const STAINS: Stains = Stains {
         hematoxylin: [0.65, 0.70, 0.29],

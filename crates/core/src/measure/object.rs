@@ -1,7 +1,7 @@
 //! Object: the pixels of one label, and the label image taken apart into objects.
 
+use crate::grid::components::Run;
 use crate::raster::Labels;
-use crate::segment::components::Run;
 
 /// The pixels of one label, which may be in several pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]

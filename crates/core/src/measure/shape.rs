@@ -4,8 +4,8 @@
 
 use super::hull::{Hull, Rows};
 use super::object::{Object, ObjectBits};
-use crate::segment::distance::{Scratch, squared_distances};
-use crate::segment::patch::Patch;
+use crate::grid::distance::{Scratch, squared_distances};
+use crate::grid::patch::Patch;
 use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 
 /// Second moments of an object about its centroid, by pixel.

@@ -3,7 +3,7 @@
 //! Gray-scale morphology with flat disks, in integers. Beyond the border there is nothing: windows
 //! are clipped.
 
-use super::smooth::disk_half_widths;
+use crate::grid::disk::disk_half_widths;
 use crate::raster::Raster;
 use crate::vectors::wide;
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 /// # Units
 /// `radius_px` in pixels.
 #[must_use]
-pub fn subtract_opening(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
+pub(super) fn subtract_opening(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
     difference(raster, &dilate(&erode(raster, radius_px), radius_px))
 }
 
@@ -28,7 +28,7 @@ pub fn subtract_opening(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
 /// Vincent 1993, Morphological grayscale reconstruction in image analysis, hybrid algorithm,
 /// doi:10.1109/83.217222; 8-connected.
 #[must_use]
-pub fn subtract_reconstruction(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
+pub(super) fn subtract_reconstruction(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
     difference(raster, &reconstruct(erode(raster, radius_px), raster))
 }
 

@@ -11,7 +11,7 @@ const TRIANGLE_BINS: usize = 256;
 
 /// How often each value occurs.
 #[derive(Debug, Clone)]
-pub struct Histogram {
+pub(super) struct Histogram {
     /// Counts from 0 to the largest value that occurs.
     counts: Vec<u64>,
     low: u16,
@@ -21,7 +21,7 @@ pub struct Histogram {
 impl Histogram {
     /// Counts the values of a raster.
     #[must_use]
-    pub fn of(raster: &Raster<u16>) -> Self {
+    pub(super) fn of(raster: &Raster<u16>) -> Self {
         let highest = wide!(raster.samples().iter().fold(0, |highest, &value| value.max(highest)));
         // Two tables keep runs of equal values from waiting for each other's counter.
         let mut tables = vec![[0_u32; 2]; usize::from(highest) + 1];
@@ -47,19 +47,19 @@ impl Histogram {
 
     /// Smallest and largest value that occur.
     #[must_use]
-    pub fn range(&self) -> (u16, u16) {
+    pub(super) fn range(&self) -> (u16, u16) {
         (self.low, self.high)
     }
 
     /// Whether there is at most one value.
     #[must_use]
-    pub fn is_constant(&self) -> bool {
+    pub(super) fn is_constant(&self) -> bool {
         self.low == self.high
     }
 
     /// The same pixels on a logarithmic scale.
     #[must_use]
-    pub fn on_scale(&self, scale: &LogScale) -> Self {
+    pub(super) fn on_scale(&self, scale: &LogScale) -> Self {
         let mut counts = vec![0; 65_536];
         for (value, &n) in self.counts.iter().enumerate() {
             counts[usize::from(scale.positions[value])] += n;
@@ -69,7 +69,7 @@ impl Histogram {
 
     /// The value that a fraction of the pixels does not exceed.
     #[must_use]
-    pub fn quantile(&self, fraction: f64) -> u16 {
+    pub(super) fn quantile(&self, fraction: f64) -> u16 {
         let total: u64 = self.counts.iter().sum();
         let wanted = (fraction * total as f64) as u64;
         let mut seen = 0;
@@ -83,7 +83,7 @@ impl Histogram {
     /// The threshold after Otsu 1979: the value that divides the pixels with the largest variance
     /// between the two classes, exactly; of several the middle.
     #[must_use]
-    pub fn otsu(&self) -> f64 {
+    pub(super) fn otsu(&self) -> f64 {
         let (total, sum) = self.totals();
         let (mut below, mut sum_below) = (0_u64, 0_u64);
         let (mut best, mut is_best) = (0.0, false);
@@ -111,7 +111,7 @@ impl Histogram {
 
     /// Both thresholds of three classes after Otsu 1979, among 512 bins between the extremes.
     #[must_use]
-    pub fn otsu3(&self) -> [f64; 2] {
+    pub(super) fn otsu3(&self) -> [f64; 2] {
         let bins = self.binned(OTSU3_BINS);
         let mut below = vec![(0_u64, 0_u64)];
         for (bin, &n) in bins.iter().enumerate() {
@@ -142,7 +142,7 @@ impl Histogram {
     /// The iteration of Li and Tam 1998, Pattern Recognition Letters 19, 771,
     /// doi:10.1016/S0167-8655(98)00057-9, from the mean, on values counted from the smallest.
     #[must_use]
-    pub fn li(&self) -> f64 {
+    pub(super) fn li(&self) -> f64 {
         let mut below = vec![(0_u64, 0_u64)];
         for (value, &n) in self.counts.iter().enumerate() {
             let (pixels, sum) = below[value];
@@ -178,7 +178,7 @@ impl Histogram {
     /// Zack, Rogers and Latt 1977, doi:10.1177/25.7.70454; as scikit-image 0.26
     /// `filters.threshold_triangle`.
     #[must_use]
-    pub fn triangle(&self) -> f64 {
+    pub(super) fn triangle(&self) -> f64 {
         let mut bins = self.binned(TRIANGLE_BINS);
         let peak_count = bins.iter().copied().max().unwrap_or(0);
         let peak = bins.iter().position(|&n| n == peak_count).unwrap_or(0);
@@ -226,7 +226,7 @@ impl Histogram {
 
 /// A logarithmic scale over the values of a signal, from its background to its maximum.
 #[derive(Debug, Clone)]
-pub struct LogScale {
+pub(super) struct LogScale {
     positions: Vec<u16>,
 }
 
@@ -234,7 +234,7 @@ impl LogScale {
     /// Makes the scale of a histogram: the first percentile is its zero, a fiftieth of the span to
     /// the 99.5th percentile its softening.
     #[must_use]
-    pub fn of(histogram: &Histogram) -> Self {
+    pub(super) fn of(histogram: &Histogram) -> Self {
         let zero = f64::from(histogram.quantile(0.01));
         let soft = (0.02 * (f64::from(histogram.quantile(0.995)) - zero)).max(1.0);
         let place = |value: f64| libm::log(1.0 + (value - zero).max(0.0) / soft);
@@ -246,7 +246,7 @@ impl LogScale {
 
     /// The largest value that stands at or before a position.
     #[must_use]
-    pub fn value_at(&self, position: u16) -> u16 {
+    pub(super) fn value_at(&self, position: u16) -> u16 {
         self.positions.partition_point(|&other| other <= position).saturating_sub(1) as u16
     }
 }

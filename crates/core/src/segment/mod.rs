@@ -5,49 +5,23 @@
 //! components, split, paint. Everything is integer arithmetic, or floats in a fixed order, so that the same
 //! image gives the same labels on every machine and any number of threads.
 
-pub mod background;
-pub mod cleaning;
-pub mod components;
-pub mod distance;
-pub mod flood;
-pub mod histogram;
-pub mod mask;
-pub mod patch;
-pub mod relief;
-pub mod resample;
-pub mod signal;
-pub mod smooth;
-pub mod split;
-pub mod threshold;
+mod background;
+mod histogram;
+mod smooth;
+mod threshold;
 
-use crate::profile::{Background, Channel, Profile, SplitMethod, ThresholdMethod};
+pub use crate::nuclei::SegmentError;
+pub use smooth::gaussian;
+
+use crate::grid::components::Components;
+use crate::nuclei::cleaning::Cleaning;
+use crate::nuclei::flood::{Apart, Standing};
+use crate::nuclei::resample::Resampling;
+use crate::nuclei::signal::Signal;
+use crate::nuclei::split::{Guide, Region, split};
+use crate::profile::{Background, Profile, SplitMethod, ThresholdMethod};
 use crate::raster::{Image, Labels};
 use crate::units::{Length, PixelSize};
-use cleaning::Cleaning;
-use components::Components;
-use flood::{Apart, Standing};
-use resample::Resampling;
-use signal::Signal;
-use split::{Guide, Region};
-
-/// An image cannot be segmented with a profile.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-pub enum SegmentError {
-    /// The image or the profile does not have what the channel is made of.
-    #[error(
-        "channel `{channel}` is not to be had from {} image with this profile",
-        if *.color { "a color" } else { "a gray" }
-    )]
-    ChannelUnavailable {
-        /// The channel.
-        channel: Channel,
-        /// Whether the image has colors.
-        color: bool,
-    },
-    /// The profile has lengths in micrometers and nobody knows the pixel size.
-    #[error("lengths in micrometers need a pixel size; name one with `--pixel-size-um`")]
-    PixelSizeMissing,
-}
 
 /// Segments an image.
 ///
@@ -201,7 +175,7 @@ impl<'a> Plan<'a> {
             }
         };
         let h = self.profile.split.h * steps_per_unit;
-        split::split(components, size, guide, Standing { h, apart: self.apart })
+        split(components, size, guide, Standing { h, apart: self.apart })
     }
 }
 

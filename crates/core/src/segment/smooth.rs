@@ -1,5 +1,6 @@
 //! Smooth: Gaussian and median filters on `u16`, in integers.
 
+use crate::grid::disk::disk_half_widths;
 use crate::raster::Raster;
 use crate::vectors::wide;
 use rayon::prelude::*;
@@ -162,7 +163,7 @@ fn weigh(row: &mut [u16], weights: &[u16], taps: &[&[u16]]) {
 /// # Sources
 /// Huang, Yang and Tang 1979: a histogram that moves with the window.
 #[must_use]
-pub fn median(raster: Raster<u16>, radius_px: f64) -> Raster<u16> {
+pub(super) fn median(raster: Raster<u16>, radius_px: f64) -> Raster<u16> {
     let half_widths = disk_half_widths(radius_px);
     if half_widths.len() < 2 {
         return raster;
@@ -174,17 +175,6 @@ pub fn median(raster: Raster<u16>, radius_px: f64) -> Raster<u16> {
         median_row(&raster, y as i64, &half_widths, window, row);
     });
     filtered
-}
-
-/// Half widths of the rows of a disk, from its center row to its last.
-///
-/// # Units
-/// `radius_px` in pixels. A pixel belongs to the disk when its center is at most the radius away.
-#[must_use]
-pub fn disk_half_widths(radius_px: f64) -> Vec<usize> {
-    let square = radius_px * radius_px;
-    let rows = 0..=(radius_px.max(0.0) as usize);
-    rows.map(|y| (square - (y * y) as f64).max(0.0).sqrt() as usize).collect()
 }
 
 fn median_row(

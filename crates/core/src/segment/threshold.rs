@@ -3,17 +3,17 @@
 //! Global thresholds are found on the exact histogram of all 65,536 values, in integers where the
 //! method allows; a pixel is foreground when it lies above the threshold.
 
-use super::components::Run;
 use super::histogram::{Histogram, LogScale};
-use super::mask::Mask;
-use super::signal::Signal;
+use crate::grid::components::Run;
+use crate::grid::mask::Mask;
+use crate::nuclei::signal::Signal;
 use crate::profile::{MiddleClass, Threshold, ThresholdMethod};
 use crate::raster::Raster;
 use rayon::prelude::*;
 
 /// A threshold, ready to be applied.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Cut {
+pub(super) enum Cut {
     /// The same for every pixel, in steps of the signal.
     Global(u16),
     /// By the mean of the window around each pixel.
@@ -22,7 +22,7 @@ pub enum Cut {
 
 /// A local threshold: `factor * mean * (1 + k * (deviation / range - 1))`, kept within bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Window {
+pub(super) struct Window {
     /// Half the edge of the window, in pixels.
     pub half_px: u32,
     /// Correction factor.
@@ -43,7 +43,7 @@ pub struct Window {
 /// # Edge cases
 /// A constant signal has no foreground under any method but `manual`.
 #[must_use]
-pub fn find(signal: &Signal, threshold: &Threshold, window_px: f64) -> Cut {
+pub(super) fn find(signal: &Signal, threshold: &Threshold, window_px: f64) -> Cut {
     let histogram = Histogram::of(&signal.raster);
     let steps = |value: f64| value * signal.steps_per_unit;
     let bounds = threshold.bounds.map(steps);
@@ -92,7 +92,7 @@ fn global_level(histogram: &Histogram, method: ThresholdMethod) -> f64 {
 
 /// Marks the pixels above a threshold.
 #[must_use]
-pub fn apply(raster: &Raster<u16>, cut: Cut) -> Mask {
+pub(super) fn apply(raster: &Raster<u16>, cut: Cut) -> Mask {
     match cut {
         Cut::Global(level) => Mask::of(raster, |value| value > level),
         Cut::Local(window) => apply_local(raster, &window),

@@ -6,13 +6,13 @@
 
 use super::architecture::{OUTPUTS, Output};
 use super::feature_map::FeatureMap;
+use crate::grid::mask::Mask;
+use crate::nuclei::SegmentError;
+use crate::nuclei::cleaning::Cleaning;
+use crate::nuclei::flood::{Apart, Standing};
+use crate::nuclei::split::{Guide, Region, split};
 use crate::profile::{Separation, Unet};
 use crate::raster::Raster;
-use crate::segment::SegmentError;
-use crate::segment::cleaning::Cleaning;
-use crate::segment::flood::{Apart, Standing};
-use crate::segment::mask::Mask;
-use crate::segment::split::{Guide, Region, split};
 use crate::units::PixelSize;
 use rayon::prelude::*;
 
@@ -101,7 +101,7 @@ fn of_pixels<T: Copy + Default + Send>(
 mod tests {
     use super::super::feature_map::Shape;
     use super::*;
-    use crate::segment::flood::AUTO_APART;
+    use crate::nuclei::flood::AUTO_APART;
 
     const CLEANING: Cleaning = Cleaning {
         open_radius_px: 0.0,

@@ -6,11 +6,11 @@
 //! division is integer arithmetic.
 
 use super::feature_map::{FeatureMap, Shape};
+use crate::nuclei::SegmentError;
+use crate::nuclei::resample::Resampling;
+use crate::nuclei::signal::Signal;
 use crate::profile::{Channel, Stains};
 use crate::raster::{Image, Raster};
-use crate::segment::SegmentError;
-use crate::segment::resample::Resampling;
-use crate::segment::signal::Signal;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

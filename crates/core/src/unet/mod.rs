@@ -25,12 +25,12 @@ mod noise;
 #[cfg(test)]
 mod tests;
 
+use crate::nuclei::SegmentError;
+use crate::nuclei::cleaning::Cleaning;
+use crate::nuclei::resample::Resampling;
 use crate::preparation::{PrepareError, resized_labels};
 use crate::profile::{Profile, Unet};
 use crate::raster::{Image, Labels};
-use crate::segment::SegmentError;
-use crate::segment::cleaning::Cleaning;
-use crate::segment::resample::Resampling;
 use crate::units::PixelSize;
 use architecture::Architecture;
 use decode::Decoding;

@@ -12,11 +12,11 @@ mod tests;
 
 use super::sample::Sample;
 use cellgate_core::accuracy::{FieldAccuracy, Scores, mean, score_field};
+use cellgate_core::nuclei::cleaning::Cleaning;
+use cellgate_core::nuclei::flood::AUTO_APART;
+use cellgate_core::nuclei::resample::Resampling;
 use cellgate_core::profile::Separation;
 use cellgate_core::raster::Labels;
-use cellgate_core::segment::cleaning::Cleaning;
-use cellgate_core::segment::flood::AUTO_APART;
-use cellgate_core::segment::resample::Resampling;
 use cellgate_core::unet::card::Accuracy;
 use cellgate_core::unet::decode::Decoding;
 use cellgate_core::unet::feature_map::FeatureMap;

@@ -6,9 +6,9 @@
 use super::{Decoder, Judged, Validation};
 use crate::sample::Sample;
 use cellgate_core::drift::pair;
+use cellgate_core::nuclei::signal::STEPS_PER_OD;
 use cellgate_core::overlap::Overlaps;
 use cellgate_core::raster::{Image, Raster};
-use cellgate_core::segment::signal::STEPS_PER_OD;
 use cellgate_core::unet::plan::Network;
 use cellgate_gate::report::overlay::draw;
 use std::collections::BTreeMap;

@@ -73,7 +73,7 @@ fn runs_with_neighbors(line: &[u16]) -> impl Iterator<Item = Range<usize>> {
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Distances along columns; free for something else once the squares are there.
-    pub(super) columns: Vec<u16>,
+    pub(crate) columns: Vec<u16>,
     beside: Vec<u16>,
     heights: Vec<i16>,
     parabolas: Vec<Parabola>,

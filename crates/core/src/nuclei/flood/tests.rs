@@ -1,7 +1,7 @@
 //! Basins by the definition, and in rows whose basins are plain to see.
 
-use super::super::components::Run;
 use super::*;
+use crate::grid::components::Run;
 use proptest::prelude::*;
 
 /// Basins of the pixels of runs, each with a level and a squared distance, numbered from 1 as they

@@ -6,9 +6,9 @@
 //! belongs is known from its neighbors alone, by climbing to the highest.
 
 use super::SegmentError;
-use super::mask::packed;
-use super::patch::Patch;
 use super::relief::Relief;
+use crate::grid::mask::packed;
+use crate::grid::patch::Patch;
 use crate::profile::Suppression;
 use crate::units::PixelSize;
 use crate::vectors::wide;

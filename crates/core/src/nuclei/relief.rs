@@ -3,8 +3,8 @@
 //! Takes a patch with its distances, or a signal; gives a level for each pixel of the region.
 //! Whole patches are worked on at once and in 16 bits, which is what vectors like.
 
-use super::components::Run;
-use super::patch::{Cell, Patch};
+use crate::grid::components::Run;
+use crate::grid::patch::{Cell, Patch};
 use crate::vectors::wide;
 
 /// Levels of a patch.

@@ -4,9 +4,9 @@
 //! later drops the nuclei that a profile does not want.
 
 use super::SegmentError;
-use super::components::{Components, Run, fill_holes};
-use super::mask::Mask;
 use super::split::Region;
+use crate::grid::components::{Components, Run, fill_holes};
+use crate::grid::mask::Mask;
 use crate::profile::Morphology;
 use crate::units::{Area, Length, PixelSize};
 

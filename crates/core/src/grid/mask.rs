@@ -1,6 +1,6 @@
 //! Mask: foreground as one bit for each pixel, and binary morphology on 64 pixels at a time.
 
-use super::smooth::disk_half_widths;
+use crate::grid::disk::disk_half_widths;
 use crate::raster::Raster;
 use crate::vectors::wide;
 use rayon::prelude::*;
@@ -229,7 +229,7 @@ fn over_near(line: &[u64], half: u32, words: &mut [u64], combine: impl Fn(u64, u
 
 /// One bit for each byte of 0 or 1; the lowest for the first.
 #[inline(always)]
-pub(super) fn packed(bytes: &[u8; 64]) -> u64 {
+pub(crate) fn packed(bytes: &[u8; 64]) -> u64 {
     // The product moves the byte `i` to the bit `i` of the highest byte; nothing carries over.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (eights, _) = bytes.as_chunks::<8>();

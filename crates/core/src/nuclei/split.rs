@@ -3,11 +3,11 @@
 //! Every region is worked on by itself, in a patch of its own, so that regions can be split in
 //! parallel and the result does not depend on how many threads do it.
 
-use super::components::{Components, Run};
-use super::distance::{Scratch, squared_distances};
 use super::flood::{Basins, Standing};
-use super::patch::Patch;
 use super::relief::Relief;
+use crate::grid::components::{Components, Run};
+use crate::grid::distance::{Scratch, squared_distances};
+use crate::grid::patch::Patch;
 use crate::raster::Raster;
 use rayon::prelude::*;
 
@@ -119,10 +119,10 @@ fn negative_laplacian(raster: &Raster<u16>, x: u32, y: u32) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mask::Mask;
     use super::*;
+    use crate::grid::mask::Mask;
+    use crate::nuclei::flood::AUTO_APART;
     use crate::raster::Labels;
-    use crate::segment::flood::AUTO_APART;
 
     fn disks(centers: &[(f64, f64, f64)]) -> Mask {
         let inside = |x: u32, y: u32| {

@@ -140,8 +140,8 @@ impl Nearest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::components::Run;
     use super::*;
+    use crate::grid::components::Run;
 
     fn between(image_um: f64, working_um: f64) -> Resampling {
         Resampling::between(PixelSize::from_um(image_um), PixelSize::from_um(working_um))
