@@ -2,6 +2,7 @@
 
 use super::connection::TalkError;
 use crate::wire::RefusalCode;
+use cellgate_inputs::exit::ExitCode;
 
 /// What is active after a deploy that did not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +20,12 @@ pub enum Ended {
 impl Ended {
     /// The exit code.
     #[must_use]
-    pub fn exit_code(self) -> u8 {
+    pub fn exit_code(self) -> ExitCode {
         match self {
-            Self::Refused => 20,
-            Self::Failed => 21,
-            Self::Stranded => 22,
-            Self::Unknown => 23,
+            Self::Refused => ExitCode::DeployRefused,
+            Self::Failed => ExitCode::DeployFailed,
+            Self::Stranded => ExitCode::PersonNeeded,
+            Self::Unknown => ExitCode::Unknown,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::options::Options;
 use super::transport::Transport;
 use super::whole::{Deployed, Stage, Wanted, finish, prepare, rollback};
 use cellgate_core::digest::Digest;
+use cellgate_inputs::exit::ExitCode;
 use futures_util::future::join_all;
 
 /// A host and the way to it.
@@ -33,9 +34,11 @@ pub struct HostOutcome {
 
 /// The exit code that says what became of all hosts: the gravest of each.
 #[must_use]
-pub fn exit_code(outcomes: &[HostOutcome]) -> u8 {
-    let code = |one: &HostOutcome| one.outcome.as_ref().err().map_or(0, |f| f.ended.exit_code());
-    outcomes.iter().map(code).max().unwrap_or(0)
+pub fn exit_code(outcomes: &[HostOutcome]) -> ExitCode {
+    let code = |one: &HostOutcome| {
+        one.outcome.as_ref().err().map_or(ExitCode::Passed, |f| f.ended.exit_code())
+    };
+    outcomes.iter().map(code).max().unwrap_or(ExitCode::Passed)
 }
 
 /// How far a host is, or why it got no further.

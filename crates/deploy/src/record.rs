@@ -4,6 +4,7 @@ use super::ending::Ended;
 use super::fleet::{HostOutcome, exit_code};
 use cellgate_core::digest::Digest;
 use cellgate_gate::report::markdown::{code, prose};
+use cellgate_inputs::exit::ExitCode;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -22,7 +23,7 @@ pub struct DeployRecord {
     /// The release that was wanted; none for the previous one of each host.
     pub release: Option<Digest>,
     /// Exit code of the command.
-    pub exit_code: u8,
+    pub exit_code: ExitCode,
     /// Each host, the canary first.
     pub hosts: Vec<HostRecord>,
 }

@@ -72,7 +72,7 @@ pub use approvals::{
 pub use approve::{ApproveError, Recorded, Word, approve, revoke};
 pub use error::{GateError, ShardError};
 pub use gate::gate;
-pub use outcome::{NOTHING, Outcome, RunCounts};
+pub use outcome::{Outcome, RunCounts};
 pub use output::write;
 pub use request::Request;
 pub use shards::{Partial, merge, plan_shares, run_share};

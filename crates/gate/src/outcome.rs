@@ -3,6 +3,7 @@
 use super::fields::ProfileRuns;
 use crate::report::html::Picture;
 use crate::report::model::Report;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Finding;
 use cellgate_inputs::source::Source;
 
@@ -24,7 +25,7 @@ pub struct Outcome {
     /// Runs that were computed and runs that were known.
     pub n_runs: RunCounts,
     /// The process's exit code.
-    pub exit_code: u8,
+    pub exit_code: ExitCode,
 }
 
 /// How many runs were computed and how many were known already.
@@ -46,6 +47,3 @@ impl RunCounts {
         counts
     }
 }
-
-/// Exit code when there is nothing to check.
-pub const NOTHING: u8 = 3;

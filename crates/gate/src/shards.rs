@@ -12,6 +12,7 @@ use super::outcome::{Outcome, RunCounts};
 use super::partial::{Foundation, Keeper};
 use super::request::{Request, revision};
 use super::share::{PlannedShare, Share, Taken, plan, work_digest};
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::source::Source;
 use cellgate_run::fingerprint;
@@ -27,11 +28,8 @@ pub struct Partial {
     /// Runs that were made and runs that were known.
     pub n_runs: RunCounts,
     /// 0, or 10 when an input is invalid.
-    pub exit_code: u8,
+    pub exit_code: ExitCode,
 }
-
-/// Exit code for invalid inputs.
-const INVALID: u8 = 10;
 
 /// Plans shares of the work, at most `n_shares` and never more than there are fields.
 ///
@@ -69,7 +67,7 @@ pub fn run_share(
         findings: sides.findings,
         sources: sides.sources,
         n_runs: RunCounts::of(runs.iter()),
-        exit_code: if is_invalid { INVALID } else { 0 },
+        exit_code: if is_invalid { ExitCode::Findings } else { ExitCode::Passed },
     })
 }
 

@@ -5,6 +5,7 @@
 //! changed lines of the profiles, each with its measured effect. It decides nothing that the report
 //! has not decided.
 
+use cellgate_inputs::exit::ExitCode;
 use super::checks::{
     Annotation, CheckOutput, CheckRun, CheckRunDraft, Conclusion, Level, MAX_ANNOTATIONS,
 };
@@ -91,10 +92,10 @@ impl Ending<'_> {
     #[must_use]
     pub fn conclude(&self) -> Conclusion {
         match (self.conclusion, self.report.map(|report| report.exit_code)) {
-            (None | Some("success"), Some(0)) => Conclusion::Success,
+            (None | Some("success"), Some(ExitCode::Passed)) => Conclusion::Success,
             (Some("cancelled"), _) => Conclusion::Cancelled,
             (Some("timed_out"), _) => Conclusion::TimedOut,
-            (Some("action_required"), _) | (_, Some(13)) => Conclusion::ActionRequired,
+            (Some("action_required"), _) | (_, Some(ExitCode::NotApproved)) => Conclusion::ActionRequired,
             _ => Conclusion::Failure,
         }
     }
@@ -136,7 +137,7 @@ impl Ending<'_> {
 
     /// Whether the run failed for another reason than its report.
     fn is_contradicted(&self) -> bool {
-        let passes = self.report.is_some_and(|report| report.exit_code == 0);
+        let passes = self.report.is_some_and(|report| report.exit_code.is_passed());
         passes && self.conclusion.is_some_and(|conclusion| conclusion != "success")
     }
 }

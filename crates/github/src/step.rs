@@ -10,6 +10,7 @@
 use cellgate_core::digest::DigestError;
 use cellgate_gate::report::markdown::{self, prose};
 use cellgate_gate::report::model::{Report, ReportError};
+use cellgate_inputs::exit::ExitCode;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -136,7 +137,7 @@ pub fn outputs_of(report: &Report, folder: &Path) -> Result<Vec<Output>, StepErr
 
 /// The outputs of a run without a report: `error`, `nothing`, or `partial` for one share.
 #[must_use]
-pub fn outputs_without_report(word: &str, n_findings: usize, exit_code: u8) -> Vec<Output> {
+pub fn outputs_without_report(word: &str, n_findings: usize, exit_code: ExitCode) -> Vec<Output> {
     vec![
         ("verdict", word.to_owned()),
         ("n-findings", n_findings.to_string()),

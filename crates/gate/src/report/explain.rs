@@ -6,6 +6,7 @@
 
 use super::model::{MeasurementReport, NucleiReport, PartsReport, ProfileReport, Report};
 use crate::verdict::{ReasonCode, Verdict, signed, signed_percent};
+use cellgate_inputs::exit::ExitCode;
 
 /// A measurement's name as people say it: without its unit, words apart.
 ///
@@ -61,25 +62,33 @@ pub fn outcome(report: &Report) -> &'static str {
     let is_calm = report.verdict <= Verdict::Equivalent;
     let is_approved = report.profiles.iter().any(|profile| profile.approved);
     match report.exit_code {
-        10 => "The gate fails: an input is invalid, see the findings.",
-        11 if report.verdict == Verdict::Inconclusive => {
+        ExitCode::Findings => "The gate fails: an input is invalid, see the findings.",
+        ExitCode::Drift if report.verdict == Verdict::Inconclusive => {
             "The gate fails until somebody approves: it cannot be proven that nothing drifted."
         }
-        11 if report.verdict == Verdict::Broken => {
+        ExitCode::Drift if report.verdict == Verdict::Broken => {
             "The gate fails: part of the result is missing or cannot be compared."
         }
-        11 => "The gate fails until somebody approves: measurements moved beyond their tolerance.",
-        12 => {
+        ExitCode::Drift => {
+            "The gate fails until somebody approves: measurements moved beyond their tolerance."
+        }
+        ExitCode::Accuracy => {
             "The gate fails: accuracy against truth is below its floor, and no approval changes that."
         }
-        13 if report.reasons.iter().any(|reason| reason.code == BROKEN_LOG) => {
+        ExitCode::NotApproved if report.reasons.iter().any(|reason| reason.code == BROKEN_LOG) => {
             "The gate fails: the log of approvals cannot be trusted."
         }
-        13 => "The gate waits for an approval: what judges, or what runs, has changed.",
-        0 if is_calm => "The gate passes: every judged measurement is within its tolerance.",
-        0 if report.fail_on == "never" => "Reported only: this gate is set to never fail.",
-        0 if is_approved => "The gate passes: what moved has been approved.",
-        0 => "The gate passes at the level that it is set to fail on.",
+        ExitCode::NotApproved => {
+            "The gate waits for an approval: what judges, or what runs, has changed."
+        }
+        ExitCode::Passed if is_calm => {
+            "The gate passes: every judged measurement is within its tolerance."
+        }
+        ExitCode::Passed if report.fail_on == "never" => {
+            "Reported only: this gate is set to never fail."
+        }
+        ExitCode::Passed if is_approved => "The gate passes: what moved has been approved.",
+        ExitCode::Passed => "The gate passes at the level that it is set to fail on.",
         _ => "The gate could not finish.",
     }
 }

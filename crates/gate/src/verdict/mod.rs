@@ -8,6 +8,7 @@ mod number;
 mod profile;
 mod reason;
 
+use cellgate_inputs::exit::ExitCode;
 pub use number::{readable, signed, signed_percent};
 pub use profile::{AccuracyCase, Comparison, Direction, FailedField, ProfileCase, direction};
 pub use reason::{Reason, ReasonCode};
@@ -174,15 +175,6 @@ pub struct GateJudgement {
     has_broken_approvals: bool,
 }
 
-/// Exit codes of the gate, in the order in which they take precedence.
-mod exit {
-    pub(super) const PASSED: u8 = 0;
-    pub(super) const FINDINGS: u8 = 10;
-    pub(super) const ACCURACY: u8 = 12;
-    pub(super) const DRIFT: u8 = 11;
-    pub(super) const NOT_APPROVED: u8 = 13;
-}
-
 /// Judges every profile and the change as a whole.
 ///
 /// # Edge cases
@@ -230,23 +222,23 @@ impl GateJudgement {
     /// but repair helps against findings, accuracy below its floor, an engine that gives different
     /// numbers twice, or a log of approvals that cannot be trusted.
     #[must_use]
-    pub fn exit_code(&self, fail_on: FailOn) -> u8 {
+    pub fn exit_code(&self, fail_on: FailOn) -> ExitCode {
         let open = || self.profiles.iter().filter(|profile| !profile.is_approved);
         if self.has_error_findings {
-            exit::FINDINGS
+            ExitCode::Findings
         } else if fail_on == FailOn::Never {
-            exit::PASSED
+            ExitCode::Passed
         } else if self.profiles.iter().any(|profile| profile.is_below_floor) {
-            exit::ACCURACY
+            ExitCode::Accuracy
         } else if !self.is_deterministic
             || self.profiles.is_empty()
             || open().any(|profile| fail_on.fails(profile.verdict))
         {
-            exit::DRIFT
+            ExitCode::Drift
         } else if self.has_broken_approvals || open().any(|profile| profile.need == Need::Always) {
-            exit::NOT_APPROVED
+            ExitCode::NotApproved
         } else {
-            exit::PASSED
+            ExitCode::Passed
         }
     }
 }

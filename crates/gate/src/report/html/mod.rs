@@ -99,7 +99,7 @@ fn pill(verdict: Verdict) -> Markup {
 fn banner(report: &Report) -> Markup {
     let (calm, sign) = look(report.verdict);
     // A gate that fails for another reason than drift must not look calm.
-    let class = if report.exit_code != 0 && calm == "good" { "bad" } else { calm };
+    let class = if !report.exit_code.is_passed() && calm == "good" { "bad" } else { calm };
     html! {
         div class={ "banner " (class) } {
             h1 { span aria-hidden="true" { (sign) } (capitalized(report.verdict.as_str())) }

@@ -60,6 +60,7 @@ fn pictures_beyond_the_budget_are_left_out() {
 #[test]
 fn a_failing_gate_does_not_look_calm() {
     let mut report = sample::report();
-    (report.verdict, report.exit_code) = (Verdict::Unchanged, 12);
+    (report.verdict, report.exit_code) =
+        (Verdict::Unchanged, cellgate_inputs::exit::ExitCode::Accuracy);
     assert!(render(&report, &[]).contains("class=\"banner bad\""));
 }

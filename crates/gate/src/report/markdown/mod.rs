@@ -95,7 +95,7 @@ fn sign(verdict: Verdict) -> &'static str {
 fn heading(out: &mut String, report: &Report, page: Option<&str>) -> std::fmt::Result {
     // A gate that fails for another reason than drift must not look calm.
     let is_calm = report.verdict <= Verdict::Equivalent;
-    let sign = if report.exit_code != 0 && is_calm { "❌" } else { sign(report.verdict) };
+    let sign = if !report.exit_code.is_passed() && is_calm { "❌" } else { sign(report.verdict) };
     writeln!(out, "### {sign} cellgate: {}\n", report.verdict)?;
     writeln!(out, "{}\n", outcome(report))?;
     if let Some(page) = page.filter(|page| is_plain_link(page)) {

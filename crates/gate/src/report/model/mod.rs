@@ -13,6 +13,7 @@ pub use approval::{
     ApprovalReport, ApprovalsReport, ApproverReport, DifferenceReport, NotApprovable,
 };
 pub use build::{Gate, ProfileParts};
+use cellgate_inputs::exit::ExitCode;
 pub use profile::{
     AccuracyReport, ChangedKey, FieldReport, HistogramReport, MatchedReport, MeasurementReport,
     NucleiReport, PartsReport, ProfileReport, ScoreReport, Sides,
@@ -41,7 +42,7 @@ pub struct Report {
     #[serde(with = "verdict_word")]
     pub verdict: Verdict,
     /// Exit code of the gate.
-    pub exit_code: u8,
+    pub exit_code: ExitCode,
     /// Level that the gate fails on: `broken`, `drifted` or `never`.
     pub fail_on: String,
     /// The engine that ran both sides.
