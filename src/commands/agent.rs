@@ -1,18 +1,15 @@
 //! `cellgate agent`: the server side of deploy, on standard input and output.
 
-use super::failure::Failure;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
 use cellgate_deploy::agent::fault::Fault;
 use cellgate_deploy::agent::{Refused, Settings, World, examine, guard, serve, watch};
 use cellgate_deploy::wire::{RefusalCode, widen};
+use cellgate_inputs::exit::ExitCode;
 use clap::Subcommand;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
-
-/// A person is needed.
-const STRANDED: u8 = 22;
-/// Refused, nothing changed.
-const REFUSED: u8 = 20;
 
 /// Serve deploys on standard input and output, as sshd starts it
 ///
@@ -73,11 +70,12 @@ enum Act {
 }
 
 /// Serves, guards or examines; gives the exit code.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     if let Some(Act::SelfTest { release }) = &args.act {
         let told = serde_json::to_string(&examine(release)).map_err(io::Error::from)?;
         writeln!(out, "{told}")?;
-        return Ok(0);
+        return Ok(ExitCode::Passed);
     }
     let Some(root) = &args.root else {
         return Err(Failure::Usage(
@@ -100,7 +98,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
             Ok(status) => {
                 let active = status.active.map_or_else(|| "nothing".to_owned(), |id| id.short());
                 writeln!(out, "{active} is active")?;
-                Ok(0)
+                Ok(ExitCode::Passed)
             }
             Err(refused) => told(&refused, out),
         },
@@ -108,9 +106,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
             widen(io::stdin());
             let switched = serve(&world, io::stdin(), &mut *out)
                 .map_err(|error| Failure::tool("the conversation", &error))?;
-            let Some(token) = switched else { return Ok(0) };
+            let Some(token) = switched else { return Ok(ExitCode::Passed) };
             leave()?;
-            watch(&world, token).map_or_else(|refused| told(&refused, out), |()| Ok(0))
+            watch(&world, token)
+                .map_or_else(|refused| told(&refused, out), |()| Ok(ExitCode::Passed))
         }
     }
 }
@@ -123,11 +122,11 @@ fn leave() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stderr(&nowhere)?)
 }
 
-fn told(refused: &Refused, out: &mut dyn Write) -> Result<u8, Failure> {
+fn told(refused: &Refused, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     writeln!(out, "{refused}")?;
     Ok(match refused.code {
-        RefusalCode::Stranded => STRANDED,
-        RefusalCode::Locked => REFUSED,
-        _ => 1,
+        RefusalCode::Stranded => ExitCode::PersonNeeded,
+        RefusalCode::Locked => ExitCode::DeployRefused,
+        _ => ExitCode::ToolFailed,
     })
 }

@@ -1,6 +1,7 @@
 //! `cellgate approve`: lets exactly what a report tells pass, and looks after the log of that.
 
-use super::failure::Failure;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
 use cellgate_approval::signature::verify;
 use cellgate_approval::{Action, BRANCH, DigestPrefix, Log, MAX_WHY_CHARS, Record, Timestamp};
 use cellgate_gate::report::findings::harmless;
@@ -12,6 +13,7 @@ use cellgate_gate::{
 use cellgate_github::Client;
 use cellgate_github::approve::{Answer, AnswerError, Setup, answer};
 use cellgate_github::event::{Event, Trigger};
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::revision::repository_root;
 use clap::ValueEnum;
 use std::io::{Read as _, Write};
@@ -96,7 +98,8 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 /// Records, lists or verifies.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     if args.comment {
         return answer_comment(args, out);
     }
@@ -133,7 +136,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
 }
 
 /// Carries out the command in a comment, and tells what became of it.
-fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let event = Event::from_env().map_err(|error| Failure::tool("the event", &error))?;
     let Some(Trigger::IssueComment(comment)) = event.map(|event| event.trigger) else {
         let why = "`--comment` answers the event `issue_comment`, and this run has another";
@@ -156,9 +159,9 @@ fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     });
     let answer = answer.map_err(|error| Failure::tool("the comment is not answered", &error))?;
     let (state, words, code) = match &answer {
-        Answer::NotForUs => ("not-for-us", "the comment is not for cellgate", 0),
-        Answer::Refused { why } => ("refused", why.as_str(), 13),
-        Answer::Recorded { words } => ("recorded", words.as_str(), 0),
+        Answer::NotForUs => ("not-for-us", "the comment is not for cellgate", ExitCode::Passed),
+        Answer::Refused { why } => ("refused", why.as_str(), ExitCode::NotApproved),
+        Answer::Recorded { words } => ("recorded", words.as_str(), ExitCode::Passed),
     };
     // The words may repeat a comment's, which must not become a command of the runner.
     let words = harmless(words);
@@ -204,7 +207,7 @@ impl From<ApproveError> for Failure {
 }
 
 /// What was recorded, and what to do next.
-fn tell(args: &Args, out: &mut dyn Write, recorded: &Recorded) -> Result<u8, Failure> {
+fn tell(args: &Args, out: &mut dyn Write, recorded: &Recorded) -> Result<ExitCode, Failure> {
     let (action, digest, who) = match recorded {
         Recorded::Appended(record) => {
             (record.entry.action.as_str(), record.entry.report_digest, &record.entry.who)
@@ -219,7 +222,7 @@ fn tell(args: &Args, out: &mut dyn Write, recorded: &Recorded) -> Result<u8, Fai
             "is_new": is_new, "branch": BRANCH, "push": push,
         });
         writeln!(out, "{told:#}")?;
-        return Ok(0);
+        return Ok(ExitCode::Passed);
     }
     if is_new {
         writeln!(out, "recorded: {action} {} by {who}", digest.short())?;
@@ -227,16 +230,16 @@ fn tell(args: &Args, out: &mut dyn Write, recorded: &Recorded) -> Result<u8, Fai
     } else {
         writeln!(out, "nothing to record: {who} has approved {} before", digest.short())?;
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
-fn list(args: &Args, out: &mut dyn Write, log: &Log) -> Result<u8, Failure> {
+fn list(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure> {
     if args.format == Format::Json {
         // Every line of the log is JSON already.
         let text = String::from_utf8_lossy(log.as_bytes());
         let lines: Vec<&str> = text.lines().collect();
         writeln!(out, "[{}]", lines.join(",\n"))?;
-        return Ok(0);
+        return Ok(ExitCode::Passed);
     }
     for record in log.records() {
         writeln!(out, "{}", harmless(&line(record)))?;
@@ -244,7 +247,7 @@ fn list(args: &Args, out: &mut dyn Write, log: &Log) -> Result<u8, Failure> {
     if log.records().is_empty() {
         writeln!(out, "nothing has been approved yet")?;
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 fn line(record: &Record) -> String {
@@ -276,7 +279,7 @@ fn check_signatures(args: &Args, log: &Log) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verified(args: &Args, out: &mut dyn Write, log: &Log) -> Result<u8, Failure> {
+fn verified(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure> {
     let n_records = log.records().len();
     if args.format == Format::Json {
         let told = serde_json::json!({"records": n_records, "head": log.head().to_string()});
@@ -285,5 +288,5 @@ fn verified(args: &Args, out: &mut dyn Write, log: &Log) -> Result<u8, Failure> 
         let signed = if args.allowed_signers.is_some() { ", every signature too" } else { "" };
         writeln!(out, "the chain of {n_records} records holds{signed}; head {}", log.head())?;
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }

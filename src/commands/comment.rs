@@ -1,7 +1,8 @@
 //! `cellgate comment`: the report as a check run and a comment of the pull request.
 
-use super::failure::Failure;
-use super::output::command;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::output::command;
 use cellgate_gate::report::findings::inert;
 use cellgate_gate::report::model::{MAX_BYTES, Report};
 use cellgate_github::comment::{GateName, GateNameError, Policy};
@@ -9,6 +10,7 @@ use cellgate_github::event::Event;
 use cellgate_github::publish::{Outcome, Page, Request, Source, State, publish};
 use cellgate_github::step::{Step, is_read_by_runner};
 use cellgate_github::{Client, pictures};
+use cellgate_inputs::exit::ExitCode;
 use clap::ValueEnum;
 use serde_json::json;
 use std::io::{Read as _, Write};
@@ -100,7 +102,8 @@ fn gate_name(text: &str) -> Result<GateName, String> {
 }
 
 /// Posts and tells what was posted.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     let request = args.request()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::tool("no runtime", &error))?;
@@ -127,7 +130,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         summarize(&request.report)?;
     }
     if outcome.refusals.is_empty() {
-        Ok(0)
+        Ok(ExitCode::Passed)
     } else {
         Err(Failure::Tool(outcome.refusals.join("; ")))
     }

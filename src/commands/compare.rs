@@ -1,11 +1,12 @@
 //! `cellgate compare`: how far two runs of `cellgate segment` lie apart.
 
-use super::failure::Failure;
-use super::report::print_verdict;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::report::print_verdict;
 use cellgate_gate::compare::{CompareError, compare, write};
 use cellgate_gate::report::findings::harmless;
+use cellgate_inputs::exit::ExitCode;
 use clap::ValueEnum;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Compare two runs of `cellgate segment` on the same images, nucleus by nucleus
@@ -45,7 +46,8 @@ enum Format {
 }
 
 /// Compares, writes, prints the verdict.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     let failed = |error: CompareError| match error {
         CompareError::Findings(findings) => Failure::Findings(findings),
         error => Failure::tool("the comparison failed", &error),

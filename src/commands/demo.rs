@@ -1,12 +1,14 @@
 //! `cellgate demo`: the whole path on the embedded phantoms.
 
 use super::approve::now;
-use super::failure::Failure;
-use super::progress::Progress;
-use super::report::print;
 use crate::demo::delivery::{Delivered, Delivery, Order, REPOSITORY, SERVER, deliver, places};
 use crate::demo::{self, Story};
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::progress::Progress;
+use crate::ui::report::print;
 use cellgate_deploy::whole::Deployed;
+use cellgate_inputs::exit::ExitCode;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +25,8 @@ pub(crate) struct Args {
 }
 
 /// Runs the demo and says where the reports lie.
-pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let failed = |error: demo::DemoError| Failure::tool("the demo failed", &error);
     let folder = match &args.out {
         Some(folder) => folder.clone(),
@@ -59,7 +62,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     for (path, what) in places(&folder).iter().filter(|(path, _)| path.exists()) {
         writeln!(out, "  {}\n    {what}", path.display())?;
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 /// What became of the good change on its way to the server, and of the drifting one.

@@ -1,8 +1,9 @@
 //! `cellgate deploy`: brings the approved release of this commit onto a target.
 
-use super::failure::{Failure, append_causes};
-use super::hosts::{Format, REFUSED, TargetArgs, on_hosts, options, report, root};
-use super::inputs::CACHE_FOLDER;
+use crate::ui::Ui;
+use crate::ui::failure::{Failure, append_causes};
+use crate::ui::hosts::{Format, TargetArgs, on_hosts, options, report, root};
+use crate::ui::inputs::CACHE_FOLDER;
 use cellgate_approval::Standing;
 use cellgate_core::digest::Digest;
 use cellgate_deploy::bootstrap::bootstrap;
@@ -11,6 +12,7 @@ use cellgate_deploy::pack::{self, PackError, Packed};
 use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview};
 use cellgate_deploy::session::Options;
 use cellgate_deploy::target::{Hosts, Way};
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::revision::{Tree, git_folder};
 use cellgate_run::cache::Cache;
 use cellgate_run::write::replace;
@@ -68,7 +70,8 @@ pub(crate) struct Args {
 }
 
 /// Packs, asks or brings, prints; gives the exit code.
-pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let root = root();
     if args.bootstrap {
         return install(args, &root, out);
@@ -76,7 +79,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     let kept = args.kept.as_deref().map(read_plan).transpose()?;
     if let Some(kept) = kept.as_ref().filter(|kept| kept.target != args.target.target) {
         let text = format!("the plan is about target `{}`", kept.target);
-        return Err(Failure::Deploy(REFUSED, text));
+        return Err(Failure::Deploy(ExitCode::DeployRefused, text));
     }
     let asked = Asked::about(request(args, &root)?);
     let is_plan = args.plan || args.plan_out.is_some();
@@ -110,18 +113,19 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
 }
 
 /// Installs the program on every host of a target.
-fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<u8, Failure> {
+fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let program = program(args)?;
     let mut told = Vec::new();
     let done = on_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
         for host in &hosts.hosts {
             let Way::Ssh(way) = &host.way else {
                 let text = "a local target needs no bootstrap: deploy to it".to_owned();
-                return Err(Failure::Deploy(REFUSED, text));
+                return Err(Failure::Deploy(ExitCode::DeployRefused, text));
             };
             let installed = bootstrap(way, &program).await;
-            let installed = installed
-                .map_err(|error| Failure::Deploy(REFUSED, format!("{}: {error}", host.name)))?;
+            let installed = installed.map_err(|error| {
+                Failure::Deploy(ExitCode::DeployRefused, format!("{}: {error}", host.name))
+            })?;
             writeln!(told, "{}: installed as {}", host.name, installed.path)?;
             if let Some(line) = installed.line {
                 writeln!(
@@ -130,7 +134,7 @@ fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<u8, Failure>
                 )?;
             }
         }
-        Ok(0)
+        Ok(ExitCode::Passed)
     });
     out.write_all(&told)?;
     done
@@ -164,17 +168,19 @@ fn not_brought(error: CommitError) -> Failure {
             Failure::Deploy(failure.ended.exit_code(), failure.message)
         }
         CommitError::Lost => Failure::Tool(error.to_string()),
-        CommitError::Plan(error) => Failure::Deploy(REFUSED, error.to_string()),
+        CommitError::Plan(error) => Failure::Deploy(ExitCode::DeployRefused, error.to_string()),
         CommitError::Pack(_) => {
             let mut text = error.to_string();
             append_causes(&mut text, &error);
-            Failure::Deploy(REFUSED, text)
+            Failure::Deploy(ExitCode::DeployRefused, text)
         }
     }
 }
 
 fn read_plan(path: &Path) -> Result<KeptPlan, Failure> {
-    let refused = |text: String| Failure::Deploy(REFUSED, format!("`{}`: {text}", path.display()));
+    let refused = |text: String| {
+        Failure::Deploy(ExitCode::DeployRefused, format!("`{}`: {text}", path.display()))
+    };
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let bytes = Tree::Folder(folder.to_owned()).read(&name, MAX_PLAN_BYTES);
@@ -212,13 +218,13 @@ fn tell_plan(
     packed: &Packed,
     previews: &[Preview],
     out: &mut dyn Write,
-) -> Result<u8, Failure> {
+) -> Result<ExitCode, Failure> {
     let is_refused = previews.iter().any(|one| !one.plan.refusals.is_empty());
     if args.target.format == Format::Json {
         let kept = KeptPlan::new(&args.target.target, packed.package.release().id(), previews);
         let json = serde_json::to_string_pretty(&cellgate_deploy::preview::json(&kept, previews));
         writeln!(out, "{}", json.map_err(|error| Failure::tool("the plan", &error))?)?;
-        return Ok(if is_refused { REFUSED } else { 0 });
+        return Ok(if is_refused { ExitCode::DeployRefused } else { ExitCode::Passed });
     }
     tell_packed(packed, out)?;
     for Preview { host, plan, difference, parameters, n_bytes } in previews {
@@ -244,5 +250,5 @@ fn tell_plan(
             writeln!(out, "  would be refused: {refusal}")?;
         }
     }
-    Ok(if is_refused { REFUSED } else { 0 })
+    Ok(if is_refused { ExitCode::DeployRefused } else { ExitCode::Passed })
 }

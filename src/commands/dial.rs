@@ -1,7 +1,9 @@
 //! `cellgate dial`: makes a connection for ssh, which starts this as its way to a server.
 
-use super::failure::Failure;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
 use cellgate_deploy::ssh::{dial, hand_over};
+use cellgate_inputs::exit::ExitCode;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ pub(crate) struct Args {
 }
 
 /// Connects and hands over; gives the exit code.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+pub(crate) fn run(_: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     // Without the ssh that asked nobody waits for the connection.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         hand_over(&connection, rustix::stdio::stdout())
             .map_err(|error| format!("the connection cannot be handed over to ssh: {error}"))
     });
-    let Err(why) = told else { return Ok(0) };
+    let Err(why) = told else { return Ok(ExitCode::Passed) };
     match &args.log {
         Some(log) => {
             let mut log = OpenOptions::new().append(true).create(true).open(log)?;
@@ -45,5 +47,5 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         }
         None => writeln!(std::io::stderr(), "{why}")?,
     }
-    Ok(1)
+    Ok(ExitCode::ToolFailed)
 }

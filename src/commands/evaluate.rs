@@ -1,10 +1,12 @@
 //! `cellgate evaluate`: accuracy of label images against truth masks.
 
-use super::failure::Failure;
-use super::inputs::{self, ImageFile};
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::inputs::{self, ImageFile};
 use cellgate_core::accuracy::{FieldAccuracy, Scores, mean, score_field};
 use cellgate_core::raster::Labels;
 use cellgate_inputs::dataset::decode::decode_labels;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Code, Finding};
 use cellgate_inputs::source::Place;
 use cellgate_run::write::replace;
@@ -12,7 +14,6 @@ use clap::ValueEnum;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Compare label images with truth masks
@@ -47,7 +48,8 @@ enum Format {
 }
 
 /// Evaluates and writes the result.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     let truths = inputs::images(std::slice::from_ref(&args.truth))?;
     let found = labels_of(inputs::images(std::slice::from_ref(&args.labels))?);
     let results: Vec<Result<(String, FieldAccuracy), Vec<Finding>>> =
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         Some(path) => replace(path, text.as_bytes())?,
         None => out.write_all(text.as_bytes())?,
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 /// Without the overlays that `segment` writes beside its labels.

@@ -1,13 +1,15 @@
 //! `cellgate gate`: may the change pass, and why.
 
-use super::change::{ApprovalArgs, CacheArgs, ChangeArgs, teller};
-use super::failure::Failure;
-use super::output::command;
-use super::progress::Progress;
-use super::report::{ReportArgs, failure, told, unheard};
+use crate::ui::Ui;
+use crate::ui::change::{ApprovalArgs, CacheArgs, ChangeArgs, teller};
+use crate::ui::failure::Failure;
+use crate::ui::output::command;
+use crate::ui::progress::Progress;
+use crate::ui::report::{ReportArgs, failure, told, unheard};
 use cellgate_gate::report::findings::{annotations, human, summary_line};
 use cellgate_gate::{Partial, Share, ShareSyntax, gate, run_share};
 use cellgate_github::step::{Step, outputs_without_report};
+use cellgate_inputs::exit::ExitCode;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -40,16 +42,17 @@ fn share(text: &str) -> Result<Share, String> {
 }
 
 /// Gates, writes the report, prints the verdict.
-pub(crate) fn run(
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet, has_color) = (&mut *ui.out, ui.is_quiet, ui.has_color);
+    told(gated(args, out, is_quiet, has_color))
+}
+
+fn gated(
     args: &Args,
     out: &mut dyn Write,
     is_quiet: bool,
     has_color: bool,
-) -> Result<u8, Failure> {
-    told(gated(args, out, is_quiet, has_color))
-}
-
-fn gated(args: &Args, out: &mut dyn Write, is_quiet: bool, has_color: bool) -> Result<u8, Failure> {
+) -> Result<ExitCode, Failure> {
     let change = args.change.open()?;
     let cache = args.cache.open(&change)?;
     let approvals = args.approvals.open(&change)?;

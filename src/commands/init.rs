@@ -1,8 +1,10 @@
 //! `cellgate init`: the files of a new project.
 
-use super::failure::Failure;
 use crate::init::{SHIPPED, Shipped, Wishes, files, write};
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
 use cellgate_core::profile::Modality;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::closest;
 use cellgate_inputs::revision::{folder_in_repository, repository_root};
 use clap::ValueEnum;
@@ -60,7 +62,8 @@ impl Kind {
 }
 
 /// Writes the files and says what comes next.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     let profiles = profiles(args)?;
     if !args.root.is_dir() {
         return Err(Failure::Usage(format!("`--root {}` is no folder", args.root.display())));
@@ -86,7 +89,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         });
         next(args, &below, is_crowded, out)?;
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 fn profiles(args: &Args) -> Result<Vec<Shipped>, Failure> {

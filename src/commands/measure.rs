@@ -1,16 +1,17 @@
 //! `cellgate measure`: a table of anybody's label image.
 
-use super::failure::Failure;
-use super::inputs;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::inputs;
 use cellgate_core::measure::catalog::CHANNELS;
 use cellgate_core::measure::{Request, measure};
 use cellgate_core::profile::MeasureGroup;
 use cellgate_core::units::PixelSize;
 use cellgate_inputs::dataset::decode::{decode, decode_labels};
+use cellgate_inputs::exit::ExitCode;
 use cellgate_run::pixel_size;
 use cellgate_run::tables::NucleiTable;
 use cellgate_run::write::replace;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Measure the objects of a label image
@@ -39,7 +40,8 @@ pub(crate) struct Args {
 }
 
 /// Measures and writes the table.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     let profile = args.profile.as_deref().map(inputs::profile).transpose()?;
     let read =
         |path: &PathBuf| inputs::read(path).map_err(|finding| Failure::Findings(vec![finding]));
@@ -74,5 +76,5 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         Some(path) => replace(path, &table)?,
         None => out.write_all(&table)?,
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }

@@ -1,10 +1,12 @@
 //! `cellgate merge`: the verdict on what shards have run.
 
-use super::change::{ApprovalArgs, ChangeArgs, teller};
-use super::failure::Failure;
-use super::progress::Progress;
-use super::report::{ReportArgs, failure, told};
+use crate::ui::Ui;
+use crate::ui::change::{ApprovalArgs, ChangeArgs, teller};
+use crate::ui::failure::Failure;
+use crate::ui::progress::Progress;
+use crate::ui::report::{ReportArgs, failure, told};
 use cellgate_gate::merge;
+use cellgate_inputs::exit::ExitCode;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -29,12 +31,8 @@ pub(crate) struct Args {
 }
 
 /// Merges, writes the report, prints the verdict.
-pub(crate) fn run(
-    args: &Args,
-    out: &mut dyn Write,
-    is_quiet: bool,
-    has_color: bool,
-) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet, has_color) = (&mut *ui.out, ui.is_quiet, ui.has_color);
     told(merged(args, out, is_quiet, has_color))
 }
 
@@ -43,7 +41,7 @@ fn merged(
     out: &mut dyn Write,
     is_quiet: bool,
     has_color: bool,
-) -> Result<u8, Failure> {
+) -> Result<ExitCode, Failure> {
     let change = args.change.open()?;
     let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();

@@ -1,11 +1,9 @@
-//! Command line: arguments in, text and an exit code out. A subcommand is a file.
+//! Commands: the command line, a file for each subcommand.
 //!
-//! Only this floor prints and chooses the exit code; it computes nothing.
+//! A command takes its arguments, calls the library, prints what came out, and gives the exit code.
 
 mod agent;
 mod approve;
-mod askpass;
-mod change;
 mod comment;
 mod compare;
 mod dataset;
@@ -13,38 +11,27 @@ mod demo;
 mod deploy;
 mod dial;
 mod evaluate;
-mod failure;
-mod findings;
 mod gate;
-mod given;
-mod hosts;
 mod init;
-mod inputs;
 mod measure;
 mod merge;
 mod model;
-mod output;
 mod plan;
 mod predict;
-mod preparation;
-mod progress;
-mod pull;
-mod report;
 mod rollback;
 mod schema;
 mod segment;
 mod status;
 mod train;
-#[cfg(feature = "train")]
-mod training;
 mod validate;
 
-use cellgate_github::step::is_read_by_runner;
-use clap::{CommandFactory as _, Parser, Subcommand};
-use failure::Failure;
-use output::Output;
-use std::io::{self, IsTerminal as _, Write as _};
-use std::process::ExitCode;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use cellgate_inputs::exit::ExitCode;
+use clap::{Parser, Subcommand};
+
+/// Widest line of the help that is written here.
+const HELP_WIDTH: usize = 84;
 
 /// The gate for changes of cell parameters
 ///
@@ -52,22 +39,17 @@ use std::process::ExitCode;
 /// compares the measurements and says whether the change may pass, and why.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, propagate_version = true)]
-#[command(
-    after_help = "Exit codes: 0 passed, 1 the tool failed, 2 usage, 3 nothing to check, 10 findings,\n  \
-    11 drift, 12 accuracy below its floor, 13 not approved, 20 deploy refused, 21 deploy failed,\n  \
-    22 a person is needed, 23 what is active is not known, 24 the target is unhealthy.\n\n\
-    Example:\n  cellgate demo"
-)]
-struct Cli {
+#[command(after_help = after_help())]
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Threads to use; all cores without this
     #[arg(long, global = true, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    pub(crate) threads: Option<u16>,
     /// Print results only, no progress
     #[arg(long, short, global = true)]
-    quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,109 +79,65 @@ enum Command {
     Dial(dial::Args),
 }
 
-/// Asks for small pages, here and in what is started from here: what needs little memory for a moment
-/// waits longer for huge ones, which are cleared whole, than it computes.
-fn small_pages() {
-    // Where this cannot be had, everything is as it was.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
+/// What stands below the help: exit codes and an example.
+fn after_help() -> String {
+    let codes = ExitCode::sentence("Exit codes:", HELP_WIDTH);
+    format!("{codes}\n\nExample:\n  cellgate demo")
 }
 
-/// Runs the command line.
-pub(crate) fn main() -> ExitCode {
-    if let Some(code) = askpass::answer() {
-        return code;
-    }
-    let arguments = given::given(std::env::args_os(), Cli::command);
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) => return ExitCode::from(misused(&error)),
-    };
-    if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
-        // What only computes does so on this thread, too, which then never hands its data over.
-        let is_alone = matches!(cli.command, Command::Segment(_) | Command::Measure(_));
-        let pool = if is_alone { pool.use_current_thread() } else { pool };
-        if let Err(error) = pool.build_global() {
-            return ExitCode::from(Failure::tool("threads cannot be started", &error).print());
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(&self, ui: &mut Ui<'_>) -> Result<ExitCode, Failure> {
+        match &self.command {
+            Command::Init(args) => init::run(ui, args),
+            Command::Demo(args) => demo::run(ui, args),
+            Command::Validate(args) => validate::run(ui, args),
+            Command::Schema(args) => schema::run(ui, args),
+            Command::Dataset(args) => dataset::run(ui, args),
+            Command::Segment(args) => segment::run(ui, args),
+            Command::Predict(args) => predict::run(ui, args),
+            Command::Model(args) => model::run(ui, args),
+            Command::Measure(args) => measure::run(ui, args),
+            Command::Evaluate(args) => evaluate::run(ui, args),
+            Command::Train(args) => train::run(ui, args),
+            Command::Gate(args) => gate::run(ui, args),
+            Command::Plan(args) => plan::run(ui, args),
+            Command::Merge(args) => merge::run(ui, args),
+            Command::Compare(args) => compare::run(ui, args),
+            Command::Comment(args) => comment::run(ui, args),
+            Command::Approve(args) => approve::run(ui, args),
+            Command::Deploy(args) => deploy::run(ui, args),
+            Command::Rollback(args) => rollback::run(ui, args),
+            Command::Status(args) => status::run(ui, args),
+            Command::Agent(args) => agent::run(ui, args),
+            Command::Dial(args) => dial::run(ui, args),
         }
     }
-    if let Command::Deploy(_) | Command::Rollback(_) | Command::Status(_) | Command::Agent(_) =
-        cli.command
-    {
-        small_pages();
-    }
-    let out = io::stdout().lock();
-    let is_frames = matches!(cli.command, Command::Agent(_));
-    let out = if is_frames { Output::verbatim(out) } else { Output::new(out) };
-    let mut out = io::BufWriter::new(out);
-    let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let code = match &cli.command {
-        Command::Init(args) => init::run(args, &mut out),
-        Command::Demo(args) => demo::run(args, &mut out, cli.quiet),
-        Command::Validate(args) => validate::run(args, &mut out, has_color).map_err(Failure::from),
-        Command::Schema(args) => schema::run(args, &mut out),
-        Command::Dataset(args) => dataset_command(args, &mut out, (has_color, cli.quiet)),
-        Command::Segment(args) => segment::run(args, &mut out, cli.quiet),
-        Command::Predict(args) => predict::run(args, &mut out, cli.quiet),
-        Command::Model(args) => model::run(args, &mut out),
-        Command::Measure(args) => measure::run(args, &mut out),
-        Command::Evaluate(args) => evaluate::run(args, &mut out),
-        Command::Train(args) => train::run(args, &mut out, cli.quiet),
-        Command::Gate(args) => gate::run(args, &mut out, cli.quiet, has_color),
-        Command::Plan(args) => plan::run(args, &mut out),
-        Command::Compare(args) => compare::run(args, &mut out),
-        Command::Merge(args) => merge::run(args, &mut out, cli.quiet, has_color),
-        Command::Comment(args) => comment::run(args, &mut out),
-        Command::Approve(args) => approve::run(args, &mut out),
-        Command::Deploy(args) => deploy::run(args, &mut out, cli.quiet),
-        Command::Rollback(args) => rollback::run(args, &mut out, cli.quiet),
-        Command::Status(args) => status::run(args, &mut out),
-        Command::Agent(args) => agent::run(args, &mut out),
-        Command::Dial(args) => dial::run(args),
-    };
-    let flushed = out.flush();
-    let code = match (code, flushed) {
-        (Ok(code), Ok(())) => code,
-        (Ok(_), Err(error)) => Failure::from(error).print(),
-        (Err(failure), _) => failure.print(),
-    };
-    ExitCode::from(code)
-}
 
-/// Tells what is wrong with the arguments, or the help that they ask for.
-fn misused(error: &clap::Error) -> u8 {
-    let code = u8::try_from(error.exit_code()).unwrap_or(2);
-    if code == 0 || !is_read_by_runner() {
-        // Whoever closed the stream does not want to know.
-        let _ = error.print();
-        return code;
+    /// Whether the command only computes: it does so on this thread, too, which then never hands its
+    /// data over.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self.command, Command::Segment(_) | Command::Measure(_))
     }
-    // Arguments come from a workflow's inputs, and the text quotes them.
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
-    let failure = report::told(Err(Failure::Usage(text.to_owned())));
-    failure.unwrap_or_else(|failure| failure.print())
-}
 
-fn dataset_command(
-    args: &dataset::Args,
-    out: &mut dyn io::Write,
-    (has_color, is_quiet): (bool, bool),
-) -> Result<u8, Failure> {
-    let found = dataset::run(args, out, is_quiet).map_err(|error| match error {
-        dataset::DatasetError::Pull(failure) => failure,
-        error => Failure::tool("the dataset", &error),
-    })?;
-    if !found.is_empty() {
-        findings::print(out, findings::Format::Human, (&found, &[], &[]), has_color)?;
+    /// Whether the command needs little memory for a moment, and talks.
+    pub(crate) fn talks(&self) -> bool {
+        matches!(
+            self.command,
+            Command::Deploy(_) | Command::Rollback(_) | Command::Status(_) | Command::Agent(_)
+        )
     }
-    Ok(findings::exit_code(&found))
+
+    /// Whether what the command prints is for a program, byte by byte.
+    pub(crate) fn speaks_frames(&self) -> bool {
+        matches!(self.command, Command::Agent(_))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -1,7 +1,8 @@
 //! `cellgate model`: models, their weights and cards.
 
-use super::failure::Failure;
-use super::inputs;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::inputs;
 use cellgate_core::digest::Digest;
 use cellgate_core::profile::{Modality, Normalization, UpSampling};
 use cellgate_core::unet::architecture::Architecture;
@@ -11,6 +12,7 @@ use cellgate_core::unet::card::{
 use cellgate_core::unet::input::{InputScaling, usual_channels};
 use cellgate_core::unet::weights::{Precision, Weights, WeightsError};
 use cellgate_gate::report::model_card;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Code, Finding};
 use cellgate_inputs::source::Place;
 use cellgate_run::write::replace;
@@ -128,7 +130,8 @@ enum PrecisionWord {
 }
 
 /// Checks or imports.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     match &args.command {
         Command::Check(args) => check(args, out),
         Command::Import(args) => import(args, out),
@@ -153,7 +156,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     inputs::read(path).map_err(|finding| Failure::Findings(vec![finding]))
 }
 
-fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let (weights, card) = read(&args.file)?;
     match (card, args.format) {
         (Some(card), Format::Human) => write!(out, "{}", model_card::human(&card))?,
@@ -164,7 +167,7 @@ fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure> {
         }
         (None, format) => describe(&args.file, &weights, format, out)?,
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 /// Prints what weights say by themselves.
@@ -196,7 +199,7 @@ fn describe(
     Ok(())
 }
 
-fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let architecture = Architecture {
         in_channels: args.in_channels,
         base_width: args.base_width,
@@ -229,7 +232,7 @@ fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     replace(&at("card.json"), &card)?;
     writeln!(out, "{}", at("card.json").display())?;
     writeln!(out, "weights_sha256: {}", Digest::of_bytes(&file))?;
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 /// The card of weights whose training nobody has told.

@@ -1,11 +1,13 @@
 //! `cellgate plan`: how the gate's runs are spread over machines.
 
-use super::change::ChangeArgs;
-use super::failure::Failure;
-use super::report::{failure, told, unheard};
+use crate::ui::Ui;
+use crate::ui::change::ChangeArgs;
+use crate::ui::failure::Failure;
+use crate::ui::report::{failure, told, unheard};
 use cellgate_gate::verdict::FailOn;
 use cellgate_gate::{Approvals, GateError, MAX_SHARES, PlannedShare, plan_shares};
 use cellgate_github::step::{Step, is_read_by_runner};
+use cellgate_inputs::exit::ExitCode;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -39,11 +41,12 @@ enum Format {
 }
 
 /// Plans and prints.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     told(planned(args, out))
 }
 
-fn planned(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+fn planned(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let request =
         args.change.open()?.request(None, Approvals::none(), FailOn::default(), &|_, _, _| {});
     let shares = match plan_shares(&request, usize::from(args.shards)) {
@@ -63,7 +66,7 @@ fn planned(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     step.set(&[("matrix", matrix.to_string())]).map_err(|error| unheard(&error))?;
     if format == Format::Json {
         writeln!(out, "{matrix}")?;
-        return Ok(0);
+        return Ok(ExitCode::Passed);
     }
     for PlannedShare { share, n_fields, n_px } in &shares {
         writeln!(out, "shard {share}: {n_fields} fields, {n_px} px")?;
@@ -71,7 +74,7 @@ fn planned(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     if shares.is_empty() {
         writeln!(out, "nothing to gate")?;
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 /// The matrix; GitHub refuses an empty one.

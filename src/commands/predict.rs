@@ -1,9 +1,10 @@
 //! `cellgate predict`: what a network says about images, as pictures.
 
-use super::failure::Failure;
-use super::inputs::{self, ImageFile};
 use super::model;
-use super::progress::Progress;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::inputs::{self, ImageFile};
+use crate::ui::progress::Progress;
 use cellgate_core::profile::{Channel, Modality};
 use cellgate_core::raster::Image;
 use cellgate_core::unet::architecture::Output;
@@ -15,11 +16,11 @@ use cellgate_core::unet::tiles;
 use cellgate_gate::report::probabilities;
 use cellgate_inputs::dataset::decode::{Decoded, decode};
 use cellgate_inputs::dataset::encode::encode_image;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Code, Finding};
 use cellgate_inputs::source::Place;
 use cellgate_run::write::replace;
 use clap::ValueEnum;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Show what a network says about images
@@ -68,7 +69,8 @@ enum ModalityWord {
 }
 
 /// Predicts and writes.
-pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let (weights, card) = model::read(&args.model)?;
     let network = Network::new(&weights);
     let files = inputs::images(&args.images)?;
@@ -81,7 +83,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     }
     progress.finish();
     writeln!(out, "{} images, written to {}", files.len(), args.out.display())?;
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 fn read(file: &ImageFile) -> Result<Decoded, Failure> {

@@ -1,13 +1,14 @@
 //! `cellgate rollback`: goes back to a release that a target had before.
 
-use super::failure::Failure;
-use super::hosts::{REFUSED, TargetArgs, on_hosts, options, report, root};
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::hosts::{TargetArgs, on_hosts, options, report, root};
 use cellgate_core::digest::Digest;
 use cellgate_deploy::fleet::bring;
 use cellgate_deploy::record::DeployRecord;
 use cellgate_deploy::target::Hosts;
 use cellgate_deploy::whole::Wanted;
-use std::io::Write;
+use cellgate_inputs::exit::ExitCode;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,12 +35,13 @@ pub(crate) struct Args {
 }
 
 /// Goes back, prints; gives the exit code.
-pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let to: Option<Digest> = match &args.to {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| {
             let help = "give all 64 digits, as `cellgate status` shows them";
-            Failure::Deploy(REFUSED, format!("`{text}` is no release: {help}"))
+            Failure::Deploy(ExitCode::DeployRefused, format!("`{text}` is no release: {help}"))
         })?),
     };
     let name = &args.target.target;

@@ -1,9 +1,10 @@
 //! `cellgate schema`: JSON Schemas for editors, and the reference of profiles.
 
-use super::failure::Failure;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::{dataset, params, project};
 use clap::ValueEnum;
-use std::io::Write;
 
 /// Print the JSON Schema of a file, which editors use to complete and check it
 #[derive(Debug, clap::Args)]
@@ -41,11 +42,12 @@ enum Format {
 }
 
 /// Prints; gives the exit code.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     match (args.format, args.file) {
         (Format::Markdown, File::Profile) => {
             write!(out, "{}", params::reference_markdown())?;
-            return Ok(0);
+            return Ok(ExitCode::Passed);
         }
         (Format::Markdown, File::Project | File::Tolerances | File::Dataset) => {
             let text = "there is a Markdown page for `profile` alone; leave `--format` out";
@@ -60,5 +62,5 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         File::Dataset => dataset::manifest::manifest_schema(),
     };
     writeln!(out, "{schema:#}")?;
-    Ok(0)
+    Ok(ExitCode::Passed)
 }

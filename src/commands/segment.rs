@@ -1,12 +1,14 @@
 //! `cellgate segment`: labels and tables of images.
 
-use super::failure::Failure;
-use super::inputs;
-use super::progress::Progress;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::inputs;
+use crate::ui::progress::Progress;
 use cellgate_core::raster::Image;
 use cellgate_core::units::PixelSize;
 use cellgate_gate::report::findings::human;
 use cellgate_gate::report::{geojson, overlay};
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::params::Params;
 use cellgate_run::FieldRun;
@@ -15,7 +17,6 @@ use cellgate_run::models::{ModelError, Models, tree_of_profile};
 use cellgate_run::ready::Ready;
 use cellgate_run::write::replace;
 use std::error::Error;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Segment and measure images with a profile
@@ -48,7 +49,8 @@ pub(crate) struct Args {
 }
 
 /// Segments, writes, prints what was found.
-pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let profile = inputs::profile(&args.profile)?;
     let images = inputs::images(&args.images)?;
     let ready = ready(&args.profile, &profile.params)
@@ -76,7 +78,11 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     }
     let fields = n_fields(outcome.n_fields, images.len());
     writeln!(out, "{} nuclei in {fields}, written to {}", outcome.n_nuclei, args.out.display())?;
-    if has_errors(&outcome.failed) { Err(Failure::Findings(outcome.failed)) } else { Ok(0) }
+    if has_errors(&outcome.failed) {
+        Err(Failure::Findings(outcome.failed))
+    } else {
+        Ok(ExitCode::Passed)
+    }
 }
 
 /// How many fields were measured of those that were asked for.

@@ -1,15 +1,14 @@
 //! `cellgate status`: what is active on a target.
 
-use super::failure::Failure;
-use super::hosts::{Format, TargetArgs, on_hosts, options, root};
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::hosts::{Format, TargetArgs, on_hosts, options, root};
 use cellgate_core::digest::Digest;
 use cellgate_deploy::session::{Options, Session};
 use cellgate_deploy::target::Hosts;
 use cellgate_deploy::wire::ServerStatus;
+use cellgate_inputs::exit::ExitCode;
 use std::io::Write;
-
-/// A person is needed, or files are not what they were.
-const UNHEALTHY: u8 = 24;
 
 /// Tell what is active on a target, and whether it is what was deployed
 #[derive(Debug, clap::Args)]
@@ -27,7 +26,8 @@ pub(crate) struct Args {
 }
 
 /// Asks every host, prints; gives the exit code.
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let out = &mut *ui.out;
     let mut told: Vec<(String, Result<ServerStatus, String>)> = Vec::new();
     on_hosts(&args.target.target, &root(), async |hosts: &mut Hosts, switching| {
         let options = options("status", switching, true);
@@ -46,11 +46,13 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         }
     }
     let code = |status: &Result<ServerStatus, String>| match status {
-        Err(_) => super::hosts::REFUSED,
-        Ok(status) if status.stranded.is_some() || !status.damages.is_empty() => UNHEALTHY,
-        Ok(_) => 0,
+        Err(_) => ExitCode::DeployRefused,
+        Ok(status) if status.stranded.is_some() || !status.damages.is_empty() => {
+            ExitCode::Unhealthy
+        }
+        Ok(_) => ExitCode::Passed,
     };
-    Ok(told.iter().map(|(_, status)| code(status)).max().unwrap_or(0))
+    Ok(told.iter().map(|(_, status)| code(status)).max().unwrap_or(ExitCode::Passed))
 }
 
 async fn ask(

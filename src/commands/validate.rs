@@ -1,9 +1,11 @@
 //! `cellgate validate`: all problems of profiles, project file, tolerances and datasets at once.
 
-use super::findings::{self, Format};
-use super::inputs;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::findings::{self, Format};
+use crate::ui::inputs;
 use cellgate_gate::validate::{folder, selection};
-use std::io::{self, Write};
+use cellgate_inputs::exit::ExitCode;
 use std::path::Path;
 
 /// Check profiles, project file, tolerances and datasets, and tell all problems at once
@@ -25,7 +27,8 @@ pub(crate) struct Args {
 }
 
 /// Checks and prints; gives the exit code.
-pub(crate) fn run(args: &Args, out: &mut dyn Write, has_color: bool) -> io::Result<u8> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, has_color) = (&mut *ui.out, ui.has_color);
     let cache = inputs::kept(Path::new("."));
     let cache = cache.as_ref();
     let checked = match args.paths.as_slice() {
@@ -36,5 +39,5 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, has_color: bool) -> io::Resu
     let parts = (&*checked.findings, &*checked.files, &*checked.sources);
     findings::print(out, args.format, parts, has_color)?;
     let is_empty = checked.files.is_empty() && checked.findings.is_empty();
-    Ok(if is_empty { findings::NOTHING } else { findings::exit_code(&checked.findings) })
+    Ok(if is_empty { ExitCode::NothingToCheck } else { findings::exit_code(&checked.findings) })
 }

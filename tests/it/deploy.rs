@@ -39,7 +39,7 @@ pub(crate) fn id(package: &Arc<Package>) -> Digest {
 pub(crate) fn refused(told: Result<Deployed, Failure>, code: RefusalCode, exit_code: u8) -> String {
     let failure = told.unwrap_err();
     assert_eq!(failure.refusal, Some(code), "{failure}");
-    assert_eq!(failure.ended.exit_code(), exit_code, "{failure}");
+    assert_eq!(failure.ended.exit_code().number(), exit_code, "{failure}");
     failure.to_string()
 }
 
@@ -217,7 +217,7 @@ fn without_a_whole_release_to_go_back_to_a_person_is_called() {
         let told = server.guard(&["--boot", "second"]);
         assert_eq!(told.status.code(), Some(22));
         let failure = session.confirm(&prepared).await.unwrap_err();
-        assert_eq!(failure.ended.exit_code(), 22, "{failure}");
+        assert_eq!(failure.ended.exit_code().number(), 22, "{failure}");
     });
     // What runs goes on running, and a good release heals the server.
     assert_eq!(server.pointed("current"), Some(id(&second)));

@@ -69,12 +69,12 @@ fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
     let Some(disk) = Disk::mount("size=3m,mode=755") else { return };
     let told = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
     let failure = told.unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 20, "{failure}");
+    assert_eq!(failure.ended.exit_code().number(), 20, "{failure}");
     assert!(failure.to_string().contains("bytes free, and"), "{failure}");
     let Some(disk) = Disk::mount("size=9m,nr_inodes=60,mode=755") else { return };
     let told = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
     let failure = told.unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 20, "{failure}");
+    assert_eq!(failure.ended.exit_code().number(), 20, "{failure}");
     assert!(failure.to_string().contains("names free, and"), "{failure}");
 }
 
@@ -95,7 +95,7 @@ fn a_disk_that_fills_up_while_bytes_arrive_leaves_what_is_active() {
         ..hasty("k")
     };
     let failure = block_on(deploy(&agent, &second, &filling)).unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 21, "{failure}");
+    assert_eq!(failure.ended.exit_code().number(), 21, "{failure}");
     assert!(failure.to_string().contains("free some space on the server"), "{failure}");
     assert!(disk.current().ends_with(id(&first).to_string()));
     fs::remove_file(filler).unwrap();
@@ -111,7 +111,7 @@ fn a_disk_that_may_not_be_written_to_is_told_and_what_is_active_can_be_asked_for
     block_on(deploy(&agent, &first, &hasty("k"))).unwrap();
     disk.remount("ro");
     let failure = block_on(deploy(&agent, &second, &hasty("k"))).unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 20, "{failure}");
+    assert_eq!(failure.ended.exit_code().number(), 20, "{failure}");
     assert!(failure.to_string().contains("Read-only file system"), "{failure}");
     let status = block_on(async {
         let mut session = Session::open(&agent, hasty("status")).await.unwrap();

@@ -205,7 +205,7 @@ fn tell_orphaned(story: Story, scene: &Scene, stop: &str) -> (i32, Vec<String>) 
 }
 
 pub(crate) fn code_of<T>(told: Result<T, Failure>) -> i32 {
-    told.map_or_else(|failure| i32::from(failure.ended.exit_code()), |_| 0)
+    told.map_or_else(|failure| i32::from(failure.ended.exit_code().number()), |_| 0)
 }
 
 /// Whether what is told, what is active and what is on the disk agree.

@@ -239,7 +239,7 @@ fn a_damaged_journal_stops_the_agent_and_is_told() {
     bytes[40] ^= 1;
     fs::write(&path, bytes).unwrap();
     let failure = put(&server, &studio.package(2)).unwrap_err();
-    assert_eq!(failure.ended.exit_code(), 22, "{failure}");
+    assert_eq!(failure.ended.exit_code().number(), 22, "{failure}");
     assert!(status_of(&server).stranded.unwrap().contains("record 1"));
     assert_eq!(server.pointed("current"), Some(id(&packages[0])));
 }

@@ -225,7 +225,11 @@ impl Repository {
         let outcome = gate(&request).unwrap();
         let folder = self.path("cellgate-report");
         write(&outcome, &folder).unwrap();
-        let told = Told { code: outcome.exit_code.into(), out: String::new(), err: String::new() };
+        let told = Told {
+            code: outcome.exit_code.number().into(),
+            out: String::new(),
+            err: String::new(),
+        };
         Gated { told, folder }
     }
 

@@ -224,8 +224,8 @@ fn a_share_with_findings_ends_with_ten_and_is_complete() {
     let share = Share::new(1, 1).unwrap();
     let folder = repository.path("one");
     let partial = run_share(&request(&repository), share, Some("a"), &folder).unwrap();
-    assert_eq!(partial.exit_code, 10);
-    assert_eq!(merge(&request(&repository), Some("a"), &[folder]).unwrap().exit_code, 10);
+    assert_eq!(partial.exit_code.number(), 10);
+    assert_eq!(merge(&request(&repository), Some("a"), &[folder]).unwrap().exit_code.number(), 10);
 }
 
 /// Gives a changed record the digest that belongs to it.

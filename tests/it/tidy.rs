@@ -4,6 +4,7 @@
 use cellgate_core::measure::catalog::{
     INTENSITY_STATISTICS, OPTIONAL_PROPERTIES, PROPERTIES, QUARTILE_STATISTICS,
 };
+use cellgate_inputs::exit::ExitCode;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
 const ROOMS_OF_CRATES: [(&str, &[&str]); 28] = [
     ("burn", &["crates/train/src/"]),
     ("annotate_snippets", &["crates/gate/src/report/findings/"]),
-    ("clap", &["src/commands/", "src/main.rs"]),
+    ("clap", &["src/commands/", "src/ui/", "src/main.rs"]),
     ("crc32fast", &["crates/inputs/src/dataset/decode/png/"]),
     ("fdeflate", &["crates/inputs/src/dataset/decode/png/"]),
     // The decoders' tests encode JPEG with it.
@@ -43,7 +44,7 @@ const ROOMS_OF_CRATES: [(&str, &[&str]); 28] = [
     ("hyper_util", &["crates/github/src/fetch/exchange.rs", "crates/github/src/transport.rs"]),
     ("image", &["crates/inputs/src/dataset/", "crates/gate/src/report/overlay.rs"]),
     ("imageproc", &["crates/inputs/src/dataset/components.rs"]),
-    ("indicatif", &["src/commands/"]),
+    ("indicatif", &["src/ui/", "src/commands/train/"]),
     ("jsonschema", &["crates/inputs/src/yaml/breaches/tests.rs"]),
     ("maud", &["crates/gate/src/report/"]),
     ("octocrab", &["crates/github/src/transport.rs"]),
@@ -248,6 +249,40 @@ fn the_engine_has_no_files_no_clock_and_no_network() {
         path.starts_with("crates/core/src/")
             && NOT_IN_CORE[6..].iter().any(|name| code.contains(name))
     }));
+}
+
+/// How every command begins.
+const RUN: &str = "pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {";
+
+/// Whether a file is a command or a subcommand: a file of `commands`, or the first of its folder.
+fn is_command(path: &str) -> bool {
+    let Some(name) = path.strip_prefix("src/commands/") else { return false };
+    let is_part_of_training = name.starts_with("train/") && name != "train/mod.rs";
+    name != "mod.rs" && !is_part_of_training
+}
+
+#[test]
+fn commands_have_one_signature() {
+    let sources = sources();
+    let commands = sources.iter().filter(|(path, _)| is_command(path));
+    let odd = commands.filter(|(_, text)| {
+        let begins = text.lines().filter(|line| line.contains("fn run(")).collect::<Vec<_>>();
+        // What a build leaves out says so in the same form.
+        let is_known = |line: &&str| {
+            let line =
+                line.replace("(_: &mut Ui", "(ui: &mut Ui").replace("_: &Args", "args: &Args");
+            line == RUN
+        };
+        begins.is_empty() || !begins.iter().all(is_known)
+    });
+    assert_none(odd.map(|(path, _)| format!("{path} has no `{RUN}`")).collect());
+}
+
+#[test]
+fn the_readme_has_every_exit_code() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let table = ExitCode::table();
+    assert!(page.contains(&table), "README.md needs this table under `## Exit codes`:\n\n{table}");
 }
 
 #[test]

@@ -5,7 +5,6 @@
 //! changed lines of the profiles, each with its measured effect. It decides nothing that the report
 //! has not decided.
 
-use cellgate_inputs::exit::ExitCode;
 use super::checks::{
     Annotation, CheckOutput, CheckRun, CheckRunDraft, Conclusion, Level, MAX_ANNOTATIONS,
 };
@@ -16,6 +15,7 @@ use cellgate_gate::report::explain::outcome;
 use cellgate_gate::report::findings::harmless;
 use cellgate_gate::report::markdown;
 use cellgate_gate::report::model::{FindingLine, Report};
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Severity;
 
 /// Bytes of a summary; GitHub takes 65,535 characters.
@@ -95,7 +95,9 @@ impl Ending<'_> {
             (None | Some("success"), Some(ExitCode::Passed)) => Conclusion::Success,
             (Some("cancelled"), _) => Conclusion::Cancelled,
             (Some("timed_out"), _) => Conclusion::TimedOut,
-            (Some("action_required"), _) | (_, Some(ExitCode::NotApproved)) => Conclusion::ActionRequired,
+            (Some("action_required"), _) | (_, Some(ExitCode::NotApproved)) => {
+                Conclusion::ActionRequired
+            }
             _ => Conclusion::Failure,
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const MARKER: &str = "<!-- cellgate:gate -->";
 
 fn of_run(report: &Report) -> Request {
-    let conclusion = if report.exit_code == 0 { "success" } else { "failure" };
+    let conclusion = if report.exit_code.is_passed() { "success" } else { "failure" };
     request(workflow_run("pull_request", conclusion, "octo/toy"), report)
 }
 
@@ -202,7 +202,7 @@ fn the_check_opens_with_the_gate_and_ends_with_it() {
 fn concludes(run: &str, report: Option<u8>, conclusion: &str) {
     let world = World::new();
     let mut words = if report == Some(0) { passing() } else { DRIFTED.clone() };
-    words.exit_code = report.unwrap_or_default();
+    words.exit_code = report.unwrap_or_default().try_into().unwrap();
     let mut asked = request(workflow_run("pull_request", run, "octo/toy"), &words);
     if report.is_none() {
         asked.report = Source::Artifact("report".to_owned());

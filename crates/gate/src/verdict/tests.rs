@@ -84,7 +84,8 @@ fn check_in(
     let judgement = judge(std::slice::from_ref(case), context);
     assert_eq!(judgement.profiles[0].verdict, verdict);
     assert_eq!(judgement.profiles[0].reasons.first().map(|reason| reason.code), reason);
-    let found = [FailOn::Broken, FailOn::Drifted, FailOn::Never].map(|f| judgement.exit_code(f));
+    let found =
+        [FailOn::Broken, FailOn::Drifted, FailOn::Never].map(|f| judgement.exit_code(f).number());
     assert_eq!(found, codes);
 }
 
@@ -176,7 +177,10 @@ fn nothing_compared_never_passes() {
     let reason = Some(ReasonCode::NothingCompared);
     check(&case(Comparison::Drift(&empty)), Verdict::Broken, reason, [11, 11, 0]);
     let nothing = judge(&[], &Context::default());
-    assert_eq!((nothing.verdict, nothing.exit_code(FailOn::Broken)), (Verdict::Broken, 11));
+    assert_eq!(
+        (nothing.verdict, nothing.exit_code(FailOn::Broken).number()),
+        (Verdict::Broken, 11)
+    );
 }
 
 #[test]
@@ -297,9 +301,9 @@ fn findings_come_before_accuracy_before_drift() {
         ..case(Comparison::Drift(&drifted))
     };
     let invalid = Context { has_error_findings: true, ..Context::default() };
-    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Never), 10);
-    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Drifted), 10);
-    assert_eq!(judge(&[all], &Context::default()).exit_code(FailOn::Drifted), 12);
+    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Never).number(), 10);
+    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Drifted).number(), 10);
+    assert_eq!(judge(&[all], &Context::default()).exit_code(FailOn::Drifted).number(), 12);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use cellgate_gate::{GateError, Outcome, write};
 use cellgate_github::step::{
     Step, StepError, is_read_by_runner, outputs_of, outputs_without_report,
 };
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Finding;
 use cellgate_run::write::replace;
 use clap::ValueEnum;
@@ -56,7 +57,7 @@ pub(crate) fn failure(error: GateError) -> Failure {
 }
 
 /// Tells the runner of a run that came to no report, too; the result stays what it was.
-pub(crate) fn told(result: Result<u8, Failure>) -> Result<u8, Failure> {
+pub(crate) fn told(result: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
     let Err(failure) = &result else { return result };
     let word = if matches!(failure, Failure::Nothing(_)) { "nothing" } else { "error" };
     let n_findings = if let Failure::Findings(findings) = failure { findings.len() } else { 0 };
@@ -84,7 +85,7 @@ impl ReportArgs {
         outcome: &Outcome,
         out: &mut dyn Write,
         has_color: bool,
-    ) -> Result<u8, Failure> {
+    ) -> Result<ExitCode, Failure> {
         let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("cellgate-report"));
         write(outcome, &folder)?;
         if self.out.is_none() {

@@ -1,9 +1,8 @@
 //! What a training needs before it begins: recipe, name, dataset and the division of its fields.
 
-use super::super::failure::Failure;
-use super::super::inputs;
-use super::super::train::Args;
-use super::RECIPE_FILE;
+use super::args::Args;
+use crate::ui::failure::Failure;
+use crate::ui::inputs;
 use cellgate_core::profile::{Channel, Unet};
 use cellgate_core::unet::architecture::Architecture;
 use cellgate_inputs::dataset::{Dataset, Split};
@@ -14,6 +13,9 @@ use cellgate_train::recipe::Recipe;
 use cellgate_train::sample::{Sample, read};
 use std::io::Read as _;
 use std::path::Path;
+
+/// What was trained by.
+pub(super) const RECIPE_FILE: &str = "recipe.json";
 
 /// Largest recipe.
 const MAX_RECIPE_BYTES: u64 = 1 << 20;

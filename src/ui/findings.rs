@@ -2,16 +2,11 @@
 
 use super::output::command;
 use cellgate_gate::report::findings as render;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::source::Source;
 use clap::ValueEnum;
 use std::io::{self, Write};
-
-/// An input is invalid.
-pub(crate) const INVALID: u8 = 10;
-
-/// Nothing was there to check.
-pub(crate) const NOTHING: u8 = 3;
 
 /// The form of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,8 +46,8 @@ pub(crate) fn print(
 }
 
 /// The exit code that findings call for.
-pub(crate) fn exit_code(findings: &[Finding]) -> u8 {
-    if has_errors(findings) { INVALID } else { 0 }
+pub(crate) fn exit_code(findings: &[Finding]) -> ExitCode {
+    if has_errors(findings) { ExitCode::Findings } else { ExitCode::Passed }
 }
 
 fn n_files(n: usize) -> String {

@@ -1,14 +1,15 @@
 //! What `cellgate train` does where training is built in.
 
-mod prepared;
-mod shown;
-
-use super::failure::Failure;
-use super::progress::Progress;
-use super::train::{Args, On};
+use super::args::{Args, On};
+use super::prepared::{Prepared, RECIPE_FILE, bounded, recipe};
+use super::shown::Shown;
+use crate::ui::Ui;
+use crate::ui::failure::Failure;
+use crate::ui::progress::Progress;
 use cellgate_core::digest::Digest;
 use cellgate_core::unet::weights::{self, Weights};
 use cellgate_inputs::dataset::encode::encode_image;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_run::write::replace;
 use cellgate_train::batch::Batches;
 use cellgate_train::card::Subject;
@@ -21,22 +22,18 @@ use cellgate_train::parameters;
 use cellgate_train::preview::sheet;
 use cellgate_train::recipe::Recipe;
 use cellgate_train::run::{CHECKPOINT_FILE, Ended, Training};
-use prepared::{Prepared, bounded, recipe};
-use shown::Shown;
 use std::io::Write;
 use std::path::Path;
 #[cfg(unix)]
 use std::process::Command;
 use std::time::Instant;
 
-/// What was trained by.
-const RECIPE_FILE: &str = "recipe.json";
-
 /// After how long mimalloc gives freed pages back; never with -1.
 const PAGES: &str = "MIMALLOC_PURGE_DELAY";
 
 /// Trains, tells how far it is, writes the weights.
-pub(super) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+pub(super) fn train(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let started = Instant::now();
     keep_pages();
     let (name, recipe) = recipe(args)?;
@@ -117,7 +114,7 @@ fn preview(
     batches: &Batches,
     n_sheets: u64,
     out: &mut dyn Write,
-) -> Result<u8, Failure> {
+) -> Result<ExitCode, Failure> {
     for step in 0..n_sheets {
         let image = encode_image(&sheet(&batches.batch(step)), None)
             .map_err(|error| Failure::tool("a preview cannot be drawn", &error))?;
@@ -125,7 +122,7 @@ fn preview(
         replace(&path, &image)?;
         writeln!(out, "{}", path.display())?;
     }
-    Ok(0)
+    Ok(ExitCode::Passed)
 }
 
 /// Weights to start from, and their digest.
@@ -210,7 +207,7 @@ fn conclude(
     checkpoint: &Checkpoint,
     is_quiet: bool,
     out: &mut dyn Write,
-) -> Result<u8, Failure> {
+) -> Result<ExitCode, Failure> {
     let failed = |error| Failure::tool("the result of the training", &error);
     let progress = Progress::new(is_quiet);
     let told = &mut |n_done: usize, n_fields: usize, what: &str| {
@@ -231,5 +228,5 @@ fn conclude(
     }
     writeln!(out, "weights of step {}: {}", conclusion.step, card.display())?;
     writeln!(out, "weights_sha256: {}", Digest::of_bytes(&conclusion.weights))?;
-    Ok(0)
+    Ok(ExitCode::Passed)
 }

@@ -7,6 +7,7 @@ use cellgate_deploy::record::DeployRecord;
 use cellgate_deploy::session::{Options, Progress};
 use cellgate_deploy::target::{self, Hosts};
 use cellgate_deploy::wire::Owner;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::has_errors;
 use cellgate_inputs::project::{FILE, Project};
 use cellgate_inputs::revision::{Tree, repository_root};
@@ -16,13 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// Refused before anything changed.
-pub(crate) const REFUSED: u8 = 20;
-/// Failed; the former release is active.
-const FAILED: u8 = 21;
-/// What is active is not known.
-const UNKNOWN: u8 = 23;
 
 /// How long closing connections may take when somebody ends this process.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -61,7 +55,7 @@ pub(crate) fn on_hosts<T>(
     root: &Path,
     work: impl AsyncFnOnce(&mut Hosts, &Arc<AtomicBool>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let refused = |text: String| Failure::Deploy(REFUSED, text);
+    let refused = |text: String| Failure::Deploy(ExitCode::DeployRefused, text);
     let program = std::env::current_exe()
         .map_err(|error| Failure::tool("this program's own path is not known", &error))?;
     let tree = Tree::Folder(root.to_owned());
@@ -91,9 +85,9 @@ pub(crate) fn on_hosts<T>(
         done.unwrap_or_else(|cancelled| {
             let is_open = switching.load(Ordering::Relaxed);
             let (code, what) = if is_open {
-                (UNKNOWN, "what is active is not known: the servers go back unless it was confirmed; ask by `cellgate status`")
+                (ExitCode::Unknown, "what is active is not known: the servers go back unless it was confirmed; ask by `cellgate status`")
             } else {
-                (FAILED, "nothing was switched")
+                (ExitCode::DeployFailed, "nothing was switched")
             };
             Err(Failure::Deploy(code, format!("{cancelled}: {what}")))
         })
@@ -161,7 +155,7 @@ pub(crate) fn report(
     format: Format,
     summary: Option<&Path>,
     out: &mut dyn Write,
-) -> Result<u8, Failure> {
+) -> Result<ExitCode, Failure> {
     match format {
         Format::Json => {
             let json = record.to_json().map_err(|error| Failure::tool("the record", &error))?;

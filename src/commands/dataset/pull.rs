@@ -1,19 +1,20 @@
 //! `cellgate dataset pull`: brings the files that manifests and cards name and that are not there.
 
-use super::change::base_name;
-use super::failure::Failure;
-use super::inputs;
-use super::progress::Progress;
+use crate::ui::Ui;
+use crate::ui::change::base_name;
+use crate::ui::failure::Failure;
+use crate::ui::inputs;
+use crate::ui::progress::Progress;
 use cellgate_core::profile::Unet;
 use cellgate_github::fetch::{Fetched, Fetcher, Limits, Need, Wanted, Wish, of_dataset, of_models};
 use cellgate_inputs::dataset::Dataset;
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::params::{Loaded, load_all};
 use cellgate_inputs::project::{self, DatasetSource, Project, models_folder, params_folder};
 use cellgate_inputs::revision::{Tree, TreeError, folder_in_repository, repository_root};
 use cellgate_run::cache::Cache;
 use cellgate_run::models::{Models, weights_path};
 use futures_util::StreamExt as _;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Files that are fetched at the same time.
@@ -44,7 +45,8 @@ pub(crate) struct Args {
 }
 
 /// Fetches and tells what was fetched.
-pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
+pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+    let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let needs = needs(args)?;
     let n_needed = needs.len();
     let mut wanted = Vec::new();
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
     }
     if n_needed == 0 {
         writeln!(out, "nothing is missing")?;
-        return Ok(0);
+        return Ok(ExitCode::Passed);
     }
     let progress = Progress::new(is_quiet);
     let fetched = fetch(wanted, &progress)?;
@@ -75,7 +77,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8
         }
     }
     writeln!(out, "{n_brought} files fetched, {n_bytes} bytes; {n_needed} are needed")?;
-    if failed.is_empty() { Ok(0) } else { Err(Failure::Tool(failed.join("\n"))) }
+    if failed.is_empty() { Ok(ExitCode::Passed) } else { Err(Failure::Tool(failed.join("\n"))) }
 }
 
 type Results = Vec<(String, Result<Fetched, String>)>;

@@ -1,6 +1,7 @@
 //! Failure: why a command could not do its work, and the exit code that says so.
 
 use cellgate_gate::report::findings::{human, inert, summary_line};
+use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Finding;
 use std::error::Error;
 use std::io;
@@ -19,7 +20,7 @@ pub(crate) enum Failure {
     /// The tool failed: 1.
     Tool(String),
     /// A deploy did not end well: 20 to 23.
-    Deploy(u8, String),
+    Deploy(ExitCode, String),
 }
 
 impl Failure {
@@ -31,13 +32,13 @@ impl Failure {
     }
 
     /// The exit code.
-    pub(crate) fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Findings(_) => 10,
-            Self::Usage(_) => 2,
-            Self::Nothing(_) => 3,
-            Self::Refused(_) => 13,
-            Self::Tool(_) => 1,
+            Self::Findings(_) => ExitCode::Findings,
+            Self::Usage(_) => ExitCode::Usage,
+            Self::Nothing(_) => ExitCode::NothingToCheck,
+            Self::Refused(_) => ExitCode::NotApproved,
+            Self::Tool(_) => ExitCode::ToolFailed,
             Self::Deploy(code, _) => *code,
         }
     }
@@ -56,7 +57,7 @@ impl Failure {
 
     /// Tells why, on standard error; gives the exit code.
     #[expect(clippy::print_stderr, reason = "this is where failures are told")]
-    pub(crate) fn print(&self) -> u8 {
+    pub(crate) fn print(&self) -> ExitCode {
         let told = match self {
             Self::Findings(findings) => {
                 format!("{}{}\n", human(findings, &[], false), summary_line(findings))
@@ -95,5 +96,11 @@ impl From<cellgate_run::files::FilesError> for Failure {
         let mut text = error.to_string();
         append_causes(&mut text, &error);
         Self::Tool(text)
+    }
+}
+
+impl From<cellgate_inputs::dataset::store::StoreError> for Failure {
+    fn from(error: cellgate_inputs::dataset::store::StoreError) -> Self {
+        Self::tool("the dataset", &error)
     }
 }

@@ -1,10 +1,6 @@
-//! `cellgate train`: a network's weights from a dataset with truth.
-//!
-//! Without the feature `train` the command says how to build it.
+//! Args: what a training is told on the command line.
 
-use super::failure::Failure;
-use super::preparation::PreparationArgs;
-use std::io::Write;
+use crate::ui::preparation::PreparationArgs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,20 +96,4 @@ pub(crate) enum On {
 fn minutes(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().map_or(f64::NAN, |minutes: f64| minutes * 60.0);
     Duration::try_from_secs_f64(seconds).map_err(|_| "a number of minutes is needed".to_owned())
-}
-
-/// Trains, tells how far it is, writes the weights.
-#[cfg(feature = "train")]
-pub(crate) fn run(args: &Args, out: &mut dyn Write, is_quiet: bool) -> Result<u8, Failure> {
-    super::training::run(args, out, is_quiet)
-}
-
-/// Says what is missing.
-#[cfg(not(feature = "train"))]
-pub(crate) fn run(_: &Args, _: &mut dyn Write, _: bool) -> Result<u8, Failure> {
-    Err(Failure::Tool(
-        "this cellgate was built without training; the released binaries have it, and so has \
-        `cargo install --path . --features train` of its sources"
-            .to_owned(),
-    ))
 }

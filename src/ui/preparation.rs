@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Options of everything that prepares images.
 #[derive(Debug, clap::Args)]
-pub(super) struct PreparationArgs {
+pub(crate) struct PreparationArgs {
     /// What becomes of the histograms: `none`, `equalize`, or `match:REF` for that of an image
     #[arg(long, value_name = "HOW", value_parser = parse_histogram)]
     histogram: Option<HistogramWord>,
@@ -33,7 +33,7 @@ impl PreparationArgs {
     ///
     /// # Errors
     /// Findings about the image whose histogram is to be matched.
-    pub(super) fn set(&self, steps: &mut Steps) -> Result<(), Vec<Finding>> {
+    pub(crate) fn set(&self, steps: &mut Steps) -> Result<(), Vec<Finding>> {
         match &self.histogram {
             None => {}
             Some(HistogramWord::None) => steps.histogram = Histogram::Kept,
