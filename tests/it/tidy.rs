@@ -23,7 +23,7 @@ const PIXEL_SIZE_READERS: [(&str, &str); 8] = [
     ("crates/inputs/src/dataset/open.rs", "names two that differ in a finding"),
     ("crates/inputs/src/dataset/prepare.rs", "names two that differ in a finding"),
     ("crates/run/src/cache.rs", "tells runs apart by it"),
-    ("crates/run/src/lib.rs", "names two that differ in a finding"),
+    ("crates/run/src/field.rs", "names two that differ in a finding"),
     ("crates/run/src/record.rs", "writes it to the record of a run"),
     ("crates/inputs/src/params/wire.rs", "writes it to the canonical form of a profile"),
 ];

@@ -92,20 +92,19 @@ impl ExitCode {
         format!("| code | meaning |\n|---|---|\n{rows}")
     }
 
-    /// All codes in a sentence, `0 passed, …`, in lines of at most `width` characters; lines but the
-    /// first begin with two spaces.
+    /// All codes in a sentence, `0 passed, …`, in lines of at most `width` characters that end between
+    /// two codes; lines but the first begin with two spaces.
     #[must_use]
     pub fn sentence(lead: &str, width: usize) -> String {
-        let codes = Self::ALL.iter().map(|code| format!("{code} {}", code.short()));
-        let text = codes.collect::<Vec<_>>().join(", ") + ".";
         let mut lines = vec![lead.to_owned()];
-        for word in text.split(' ') {
-            let line = lines.last().map_or(0, |line| line.chars().count());
-            if width < line + 1 + word.chars().count() {
-                lines.push(format!("  {word}"));
-            } else if let Some(line) = lines.last_mut() {
-                line.push(' ');
-                line.push_str(word);
+        for code in Self::ALL {
+            let end = if Some(code) == Self::ALL.last() { '.' } else { ',' };
+            let part = format!(" {code} {}{end}", code.short());
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + part.chars().count() <= width => {
+                    line.push_str(&part);
+                }
+                _ => lines.push(format!(" {part}")),
             }
         }
         lines.join("\n")

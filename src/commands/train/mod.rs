@@ -19,7 +19,7 @@ use cellgate_inputs::exit::ExitCode;
 /// Trains, tells how far it is, writes the weights.
 #[cfg(feature = "train")]
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
-    training::train(ui, args)
+    training::run_training(ui, args)
 }
 
 /// Says what is missing.

@@ -32,7 +32,7 @@ use std::time::Instant;
 const PAGES: &str = "MIMALLOC_PURGE_DELAY";
 
 /// Trains, tells how far it is, writes the weights.
-pub(super) fn train(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+pub(super) fn run_training(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let started = Instant::now();
     keep_pages();
