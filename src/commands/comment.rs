@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "Examples:\n  cellgate comment cellgate-report/report.json\n  cellgate comment --artifact cellgate-report --page-artifact report.html\n  cellgate comment --state requested"
 )]
+#[allow(rustdoc::broken_intra_doc_links, reason = "a login with brackets, as help shows it")]
 pub(crate) struct Args {
     /// The gate's `report.json`
     #[arg(value_name = "REPORT", conflicts_with = "artifact")]
