@@ -278,3 +278,11 @@ proptest! {
         prop_assert_eq!(before.nuclei, after.nuclei);
     }
 }
+
+#[test]
+fn default_tolerances_name_columns_that_there_are() {
+    let known = known_measurements();
+    for name in Tolerances::default().measurements.keys() {
+        assert!(known.contains(name), "{name}");
+    }
+}
