@@ -8,11 +8,12 @@ mod demo;
 mod init;
 mod ui;
 
+use cellgate_gate::exit::ExitCode;
 use cellgate_github::step::is_read_by_runner;
 use clap::{CommandFactory as _, Parser as _};
 use commands::Cli;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::process::ExitCode;
+use std::process;
 use ui::Ui;
 use ui::failure::Failure;
 use ui::output::Output;
@@ -22,14 +23,14 @@ use ui::{askpass, given, report};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> ExitCode {
+fn main() -> process::ExitCode {
     if let Some(code) = askpass::answer() {
         return code;
     }
     let arguments = given::given(std::env::args_os(), Cli::command);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(misused(&error)),
+        Err(error) => return misused(&error).into(),
     };
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
@@ -63,9 +64,9 @@ fn small_pages() {
 }
 
 /// Tells what is wrong with the arguments, or the help that they ask for.
-fn misused(error: &clap::Error) -> u8 {
-    let code = u8::try_from(error.exit_code()).unwrap_or(2);
-    if code == 0 || !is_read_by_runner() {
+fn misused(error: &clap::Error) -> ExitCode {
+    let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Passed };
+    if code.is_passed() || !is_read_by_runner() {
         // Whoever closed the stream does not want to know.
         let _ = error.print();
         return code;
@@ -74,5 +75,5 @@ fn misused(error: &clap::Error) -> u8 {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
     let failure = report::told(Err(Failure::Usage(text.to_owned())));
-    failure.unwrap_or_else(|failure| failure.print()).number()
+    failure.unwrap_or_else(|failure| failure.print())
 }

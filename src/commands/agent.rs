@@ -5,7 +5,7 @@ use crate::ui::failure::Failure;
 use cellgate_deploy::agent::fault::Fault;
 use cellgate_deploy::agent::{Refused, Settings, World, examine, guard, serve, watch};
 use cellgate_deploy::wire::{RefusalCode, widen};
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use clap::Subcommand;
 use std::fs::File;
 use std::io::{self, Write};

@@ -4,6 +4,7 @@ use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use cellgate_approval::signature::verify;
 use cellgate_approval::{Action, BRANCH, DigestPrefix, Log, MAX_WHY_CHARS, Record, Timestamp};
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::harmless;
 use cellgate_gate::report::model::{MAX_BYTES, Report};
 use cellgate_gate::{
@@ -13,7 +14,6 @@ use cellgate_gate::{
 use cellgate_github::Client;
 use cellgate_github::approve::{Answer, AnswerError, Setup, answer};
 use cellgate_github::event::{Event, Trigger};
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::revision::repository_root;
 use clap::ValueEnum;
 use std::io::{Read as _, Write};

@@ -3,6 +3,7 @@
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::output::command;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::inert;
 use cellgate_gate::report::model::{MAX_BYTES, Report};
 use cellgate_github::comment::{GateName, GateNameError, Policy};
@@ -10,7 +11,6 @@ use cellgate_github::event::Event;
 use cellgate_github::publish::{Outcome, Page, Request, Source, State, publish};
 use cellgate_github::step::{Step, is_read_by_runner};
 use cellgate_github::{Client, pictures};
-use cellgate_inputs::exit::ExitCode;
 use clap::ValueEnum;
 use serde_json::json;
 use std::io::{Read as _, Write};

@@ -4,8 +4,8 @@ use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::report::print_verdict;
 use cellgate_gate::compare::{CompareError, compare, write};
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::harmless;
-use cellgate_inputs::exit::ExitCode;
 use clap::ValueEnum;
 use std::path::PathBuf;
 

@@ -8,7 +8,7 @@ use crate::ui::failure::Failure;
 use crate::ui::progress::Progress;
 use crate::ui::report::print;
 use cellgate_deploy::whole::Deployed;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -12,7 +12,7 @@ use cellgate_deploy::pack::{self, PackError, Packed};
 use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview};
 use cellgate_deploy::session::Options;
 use cellgate_deploy::target::{Hosts, Way};
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::revision::{Tree, git_folder};
 use cellgate_run::cache::Cache;
 use cellgate_run::write::replace;

@@ -3,7 +3,7 @@
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use cellgate_deploy::ssh::{dial, hand_over};
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;

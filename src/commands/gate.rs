@@ -6,11 +6,10 @@ use crate::ui::failure::Failure;
 use crate::ui::output::command;
 use crate::ui::progress::Progress;
 use crate::ui::report::{ReportArgs, failure, told, unheard};
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::{annotations, human, summary_line};
 use cellgate_gate::{Partial, Share, ShareSyntax, gate, run_share};
 use cellgate_github::step::{Step, outputs_without_report};
-use cellgate_inputs::exit::ExitCode;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Compare the working tree's parameters with base's on the fixture dataset, and judge
@@ -43,27 +42,21 @@ fn share(text: &str) -> Result<Share, String> {
 
 /// Gates, writes the report, prints the verdict.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
-    let (out, is_quiet, has_color) = (&mut *ui.out, ui.is_quiet, ui.has_color);
-    told(gated(args, out, is_quiet, has_color))
+    told(gated(ui, args))
 }
 
-fn gated(
-    args: &Args,
-    out: &mut dyn Write,
-    is_quiet: bool,
-    has_color: bool,
-) -> Result<ExitCode, Failure> {
+fn gated(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let change = args.change.open()?;
     let cache = args.cache.open(&change)?;
     let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
-    let progress = Progress::new(is_quiet);
+    let progress = Progress::new(ui.is_quiet);
     let tell = teller(&progress);
     let request = change.request(cache, approvals, args.report.fail_on, &tell);
     let Some(share) = args.shard else {
         let outcome = gate(&request).map_err(failure)?;
         progress.finish();
-        return args.report.publish(&outcome, out, has_color);
+        return args.report.publish(ui, &outcome);
     };
     let folder = args.report.out.clone();
     let folder =
@@ -71,9 +64,9 @@ fn gated(
     let partial = run_share(&request, share, head_commit.as_deref(), &folder).map_err(failure)?;
     progress.finish();
     let runs = partial.n_runs;
-    print_findings(args, &partial, out, has_color)?;
+    print_findings(ui, args, &partial)?;
     writeln!(
-        out,
+        ui.out,
         "shard {share}: {} runs computed, {} known before, written to {}",
         runs.computed,
         runs.known,
@@ -84,19 +77,14 @@ fn gated(
     Ok(partial.exit_code)
 }
 
-fn print_findings(
-    args: &Args,
-    partial: &Partial,
-    out: &mut dyn Write,
-    has_color: bool,
-) -> Result<(), Failure> {
+fn print_findings(ui: &mut Ui<'_>, args: &Args, partial: &Partial) -> Result<(), Failure> {
     if partial.findings.is_empty() {
         return Ok(());
     }
     if args.report.annotates() {
-        command(out, &annotations(&partial.findings))?;
+        command(ui.out, &annotations(&partial.findings))?;
     }
-    write!(out, "{}", human(&partial.findings, &partial.sources, has_color))?;
-    writeln!(out, "{}", summary_line(&partial.findings))?;
+    write!(ui.out, "{}", human(&partial.findings, &partial.sources, ui.has_color))?;
+    writeln!(ui.out, "{}", summary_line(&partial.findings))?;
     Ok(())
 }

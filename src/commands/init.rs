@@ -4,7 +4,7 @@ use crate::init::{SHIPPED, Shipped, Wishes, files, write};
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use cellgate_core::profile::Modality;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::finding::closest;
 use cellgate_inputs::revision::{folder_in_repository, repository_root};
 use clap::ValueEnum;

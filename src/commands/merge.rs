@@ -5,9 +5,8 @@ use crate::ui::change::{ApprovalArgs, ChangeArgs, teller};
 use crate::ui::failure::Failure;
 use crate::ui::progress::Progress;
 use crate::ui::report::{ReportArgs, failure, told};
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::merge;
-use cellgate_inputs::exit::ExitCode;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Judge what all shards of a gate have run
@@ -32,23 +31,17 @@ pub(crate) struct Args {
 
 /// Merges, writes the report, prints the verdict.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
-    let (out, is_quiet, has_color) = (&mut *ui.out, ui.is_quiet, ui.has_color);
-    told(merged(args, out, is_quiet, has_color))
+    told(merged(ui, args))
 }
 
-fn merged(
-    args: &Args,
-    out: &mut dyn Write,
-    is_quiet: bool,
-    has_color: bool,
-) -> Result<ExitCode, Failure> {
+fn merged(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let change = args.change.open()?;
     let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
-    let progress = Progress::new(is_quiet);
+    let progress = Progress::new(ui.is_quiet);
     let tell = teller(&progress);
     let request = change.request(None, approvals, args.report.fail_on, &tell);
     let outcome = merge(&request, head_commit.as_deref(), &args.shards).map_err(failure)?;
     progress.finish();
-    args.report.publish(&outcome, out, has_color)
+    args.report.publish(ui, &outcome)
 }

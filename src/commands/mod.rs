@@ -27,7 +27,7 @@ mod validate;
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use clap::{Parser, Subcommand};
 
 /// Widest line of the help that is written here.

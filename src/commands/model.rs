@@ -11,8 +11,8 @@ use cellgate_core::unet::card::{
 };
 use cellgate_core::unet::input::{InputScaling, usual_channels};
 use cellgate_core::unet::weights::{Precision, Weights, WeightsError};
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::model_card;
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Code, Finding};
 use cellgate_inputs::source::Place;
 use cellgate_run::write::replace;

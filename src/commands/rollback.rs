@@ -8,7 +8,7 @@ use cellgate_deploy::fleet::bring;
 use cellgate_deploy::record::DeployRecord;
 use cellgate_deploy::target::Hosts;
 use cellgate_deploy::whole::Wanted;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::{dataset, params, project};
 use clap::ValueEnum;
 

@@ -6,17 +6,16 @@ use crate::ui::inputs;
 use crate::ui::progress::Progress;
 use cellgate_core::raster::Image;
 use cellgate_core::units::PixelSize;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::human;
 use cellgate_gate::report::{geojson, overlay};
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::params::Params;
 use cellgate_run::FieldRun;
-use cellgate_run::files::{self, run_files};
+use cellgate_run::files::{self, FilesError, run_files};
 use cellgate_run::models::{ModelError, Models, tree_of_profile};
 use cellgate_run::ready::Ready;
 use cellgate_run::write::replace;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 /// Segment and measure images with a profile
@@ -117,12 +116,7 @@ fn collapsed(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// What is written of a field beside its labels; `stem` is where the names of its files begin.
-fn pictures(
-    args: &Args,
-    stem: &Path,
-    image: &Image,
-    run: &FieldRun,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+fn pictures(args: &Args, stem: &Path, image: &Image, run: &FieldRun) -> Result<(), FilesError> {
     let at = |ending: &str| {
         let mut path = stem.as_os_str().to_owned();
         path.push(ending);
@@ -130,7 +124,9 @@ fn pictures(
     };
     if args.overlay {
         let picture = overlay::draw(image, None, Some(&run.labels), None);
-        replace(&at("_overlay.png"), &overlay::encode_png(&picture)?)?;
+        let encoded =
+            overlay::encode_png(&picture).map_err(|error| FilesError::Overlay(error.into()))?;
+        replace(&at("_overlay.png"), &encoded)?;
     }
     if args.geojson {
         replace(&at(".geojson"), geojson::outlines(&run.labels, &run.nuclei).as_bytes())?;

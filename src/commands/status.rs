@@ -7,7 +7,7 @@ use cellgate_core::digest::Digest;
 use cellgate_deploy::session::{Options, Session};
 use cellgate_deploy::target::Hosts;
 use cellgate_deploy::wire::ServerStatus;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use std::io::Write;
 
 /// Tell what is active on a target, and whether it is what was deployed

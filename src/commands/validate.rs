@@ -4,8 +4,8 @@ use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::findings::{self, Format};
 use crate::ui::inputs;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::validate::{folder, selection};
-use cellgate_inputs::exit::ExitCode;
 use std::path::Path;
 
 /// Check profiles, project file, tolerances and datasets, and tell all problems at once

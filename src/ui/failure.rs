@@ -1,7 +1,7 @@
 //! Failure: why a command could not do its work, and the exit code that says so.
 
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::{human, inert, summary_line};
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Finding;
 use std::error::Error;
 use std::io;

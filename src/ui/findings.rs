@@ -1,8 +1,8 @@
 //! Findings on the way out: the form that `--format` names, and the exit code.
 
 use super::output::command;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings as render;
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::source::Source;
 use clap::ValueEnum;

@@ -7,7 +7,7 @@ use cellgate_deploy::record::DeployRecord;
 use cellgate_deploy::session::{Options, Progress};
 use cellgate_deploy::target::{self, Hosts};
 use cellgate_deploy::wire::Owner;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::finding::has_errors;
 use cellgate_inputs::project::{FILE, Project};
 use cellgate_inputs::revision::{Tree, repository_root};

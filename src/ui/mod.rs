@@ -13,7 +13,7 @@ pub(crate) mod preparation;
 pub(crate) mod progress;
 pub(crate) mod report;
 
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::finding::Finding;
 use failure::Failure;
 use std::io::Write;

@@ -1,7 +1,9 @@
 //! Report: what a gate came to, written, printed and told to GitHub's runner.
 
+use super::Ui;
 use super::failure::Failure;
 use super::output::command;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::consent;
 use cellgate_gate::report::findings::{annotations, human, summary_line};
 use cellgate_gate::report::markdown;
@@ -11,7 +13,6 @@ use cellgate_gate::{GateError, Outcome, write};
 use cellgate_github::step::{
     Step, StepError, is_read_by_runner, outputs_of, outputs_without_report,
 };
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Finding;
 use cellgate_run::write::replace;
 use clap::ValueEnum;
@@ -80,12 +81,8 @@ pub(crate) fn unheard(error: &StepError) -> Failure {
 
 impl ReportArgs {
     /// Writes and tells the outcome; gives the exit code.
-    pub(crate) fn publish(
-        &self,
-        outcome: &Outcome,
-        out: &mut dyn Write,
-        has_color: bool,
-    ) -> Result<ExitCode, Failure> {
+    pub(crate) fn publish(&self, ui: &mut Ui<'_>, outcome: &Outcome) -> Result<ExitCode, Failure> {
+        let (out, has_color) = (&mut *ui.out, ui.has_color);
         let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("cellgate-report"));
         write(outcome, &folder)?;
         if self.out.is_none() {

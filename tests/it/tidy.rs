@@ -4,7 +4,7 @@
 use cellgate_core::measure::catalog::{
     INTENSITY_STATISTICS, OPTIONAL_PROPERTIES, PROPERTIES, QUARTILE_STATISTICS,
 };
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

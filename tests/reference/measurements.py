@@ -6,8 +6,8 @@
 
 Reads `original/NAME.png` and `masks/NAME_mask.png` below the first folder, writes `NAME.csv` to the
 second, with the column names of `nuclei.csv`. Where scikit-image has no such property, the number
-comes from numpy or scipy by the definition in `src/measure/catalog.rs`; nothing here is taken from
-cellgate. Undefined is empty.
+comes from numpy or scipy by the definition in `crates/core/src/measure/catalog.rs`; nothing here is
+taken from cellgate. Undefined is empty.
 """
 
 import csv

@@ -2,7 +2,7 @@
 
 use super::connection::TalkError;
 use crate::wire::RefusalCode;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 
 /// What is active after a deploy that did not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::options::Options;
 use super::transport::Transport;
 use super::whole::{Deployed, Stage, Wanted, finish, prepare, rollback};
 use cellgate_core::digest::Digest;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use futures_util::future::join_all;
 
 /// A host and the way to it.

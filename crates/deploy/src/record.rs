@@ -3,8 +3,8 @@
 use super::ending::Ended;
 use super::fleet::{HostOutcome, exit_code};
 use cellgate_core::digest::Digest;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::markdown::{code, prose};
-use cellgate_inputs::exit::ExitCode;
 use serde::Serialize;
 use std::fmt::Write as _;
 

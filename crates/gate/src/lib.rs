@@ -37,6 +37,7 @@
 //! ```
 
 // Rooms of their own: judgement, words, what is valid, and two runs side by side.
+pub mod exit;
 pub mod verdict;
 pub mod report;
 pub mod validate;

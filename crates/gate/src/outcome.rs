@@ -1,9 +1,9 @@
 //! Outcome: what comes out of a gate.
 
 use super::fields::ProfileRuns;
+use crate::exit::ExitCode;
 use crate::report::html::Picture;
 use crate::report::model::Report;
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Finding;
 use cellgate_inputs::source::Source;
 

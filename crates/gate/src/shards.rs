@@ -12,7 +12,7 @@ use super::outcome::{Outcome, RunCounts};
 use super::partial::{Foundation, Keeper};
 use super::request::{Request, revision};
 use super::share::{PlannedShare, Share, Taken, plan, work_digest};
-use cellgate_inputs::exit::ExitCode;
+use crate::exit::ExitCode;
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::source::Source;
 use cellgate_run::fingerprint;

@@ -11,11 +11,11 @@ use super::checks::{
 use super::client::Client;
 use super::comment::GateName;
 use super::error::GitHubError;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::explain::outcome;
 use cellgate_gate::report::findings::harmless;
 use cellgate_gate::report::markdown;
 use cellgate_gate::report::model::{FindingLine, Report};
-use cellgate_inputs::exit::ExitCode;
 use cellgate_inputs::finding::Severity;
 
 /// Bytes of a summary; GitHub takes 65,535 characters.

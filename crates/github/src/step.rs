@@ -8,9 +8,9 @@
 //! `FileCommandManager.cs`.
 
 use cellgate_core::digest::DigestError;
+use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::markdown::{self, prose};
 use cellgate_gate::report::model::{Report, ReportError};
-use cellgate_inputs::exit::ExitCode;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 

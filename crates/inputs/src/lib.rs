@@ -19,7 +19,6 @@
 //! The order of the modules is the floor plan of the crate: a module uses only what stands above it.
 
 // Foundations.
-pub mod exit;
 pub mod secret;
 pub mod source;
 pub mod finding;

@@ -38,8 +38,7 @@ pub struct ImageFile {
 
 /// What is written of a field beside its labels: where its files begin (the folder and the field's
 /// name), the image, and what was found in it.
-pub type Pictures<'a> =
-    dyn Fn(&Path, &Image, &FieldRun) -> Result<(), Box<dyn Error + Send + Sync>> + Sync + 'a;
+pub type Pictures<'a> = dyn Fn(&Path, &Image, &FieldRun) -> Result<(), FilesError> + Sync + 'a;
 
 /// A profile, image files, and the folder that results are written to.
 pub struct Request<'a> {
@@ -82,9 +81,9 @@ pub enum FilesError {
     /// Labels have no form as a file.
     #[error("labels cannot be encoded")]
     Labels(#[source] Box<dyn Error + Send + Sync>),
-    /// A picture beside the labels.
-    #[error("a picture is lost")]
-    Picture(#[source] Box<dyn Error + Send + Sync>),
+    /// A picture beside the labels has no form as a file.
+    #[error("the overlay cannot be encoded")]
+    Overlay(#[source] Box<dyn Error + Send + Sync>),
     /// A file cannot be written.
     #[error("a result is lost")]
     Write(#[from] WriteError),
@@ -187,7 +186,7 @@ impl Request<'_> {
             encode_labels(&run.labels).map_err(|error| FilesError::Labels(error.into()))?;
         let labels = format!("{}_labels.{}", file.name, labels_extension(&run.labels));
         replace(&self.out.join(labels), &encoded)?;
-        (self.pictures)(&self.out.join(&file.name), image, run).map_err(FilesError::Picture)
+        (self.pictures)(&self.out.join(&file.name), image, run)
     }
 }
 
@@ -374,10 +373,11 @@ mod tests {
         let images: Vec<Vec<u8>> = (2..5).map(phantom).collect();
         let files: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
         let full = |stem: &Path, _: &Image, _: &FieldRun| {
-            if stem.ends_with("1") { Err("no space is left".into()) } else { Ok(()) }
+            let is_lost = stem.ends_with("1");
+            if is_lost { Err(FilesError::Overlay("no space is left".into())) } else { Ok(()) }
         };
         let error = desk.run(&desk.files(&files), &full).unwrap_err();
-        assert!(matches!(error, FilesError::Picture(_)), "{error}");
+        assert!(matches!(error, FilesError::Overlay(_)), "{error}");
         assert_eq!(desk.table(), before);
         assert!(desk.results().iter().all(|name| !name.starts_with('.')), "{:?}", desk.results());
     }

@@ -1,10 +1,10 @@
 //! `cellgate dataset check`: whether a dataset is what its manifest says.
 
-use super::tree_of;
+use super::{tree_of, unwritten};
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::dataset::Dataset;
-use cellgate_inputs::exit::ExitCode;
 use std::path::PathBuf;
 
 /// Check a dataset's manifest, digests, images and masks
@@ -24,7 +24,8 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     };
     let findings = dataset.check(&tree);
     if !cellgate_inputs::finding::has_errors(&findings) {
-        writeln!(ui.out, "{} fields, digest {}", dataset.fields().len(), dataset.digest())?;
+        writeln!(ui.out, "{} fields, digest {}", dataset.fields().len(), dataset.digest())
+            .map_err(unwritten)?;
     }
     ui.tell(&findings)
 }

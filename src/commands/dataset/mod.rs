@@ -8,7 +8,7 @@ mod split;
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::revision::{Tree, normalize};
 use clap::Subcommand;
 use std::path::Path;
@@ -38,6 +38,11 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         Command::Pull(args) => pull::run(ui, args),
         Command::Split(args) => split::run(ui, args),
     }
+}
+
+/// The output of a subcommand is lost.
+fn unwritten(error: std::io::Error) -> Failure {
+    Failure::tool("the dataset: the output cannot be written", &error)
 }
 
 /// The tree and the folder in it, so that findings show the path that was typed where they can.
@@ -108,6 +113,31 @@ mod tests {
         );
         let (_, again) = told(&["phantom", "--out", &drawn]);
         assert!(matches!(again, Err(Failure::Tool(why)) if why.contains("exists")));
+    }
+
+    /// An output on a full disk.
+    struct Full;
+
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_output_that_is_lost_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let drawn = folder.path().join("drawn").to_str().unwrap().to_owned();
+        dataset(&["phantom", "--out", &drawn, "--modality", "he", "--n-fields", "1"]);
+        let door = Door::try_parse_from(["dataset", "split", &drawn]).unwrap();
+        let mut ui = Ui { out: &mut Full, is_quiet: true, has_color: false };
+        let failure = run(&mut ui, &door.args).unwrap_err();
+        let told = failure.text();
+        assert!(told.starts_with("the dataset: the output cannot be written: "), "{told}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `cellgate dataset phantom`: draws fields whose truth is known exactly.
 
+use super::unwritten;
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use cellgate_core::profile::Modality;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::dataset::write_phantoms;
-use cellgate_inputs::exit::ExitCode;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -52,6 +53,6 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         if args.modality.is_empty() { ModalityName::value_variants() } else { &args.modality };
     let modalities: Vec<Modality> = named.iter().copied().map(Modality::from).collect();
     let manifest = write_phantoms(&args.out, &modalities, args.seed, args.n_fields)?;
-    writeln!(ui.out, "wrote {}", manifest.display())?;
+    writeln!(ui.out, "wrote {}", manifest.display()).map_err(unwritten)?;
     Ok(ExitCode::Passed)
 }

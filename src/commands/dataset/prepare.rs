@@ -1,13 +1,14 @@
 //! `cellgate dataset prepare`: brings a folder of images, and of masks, into the layout.
 
+use super::unwritten;
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::preparation::PreparationArgs;
 use cellgate_core::preparation::Steps;
 use cellgate_core::units::PixelSize;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::dataset::Split;
 use cellgate_inputs::dataset::prepare::Preparation;
-use cellgate_inputs::exit::ExitCode;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -89,7 +90,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     };
     let (manifest, findings) = preparation.write(&args.out, &args.name)?;
     if let Some(manifest) = manifest {
-        writeln!(ui.out, "wrote {}", manifest.display())?;
+        writeln!(ui.out, "wrote {}", manifest.display()).map_err(unwritten)?;
     }
     ui.tell(&findings)
 }

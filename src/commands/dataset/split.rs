@@ -1,12 +1,12 @@
 //! `cellgate dataset split`: which fields are for training and which for testing.
 
-use super::tree_of;
+use super::{tree_of, unwritten};
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
+use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::dataset::manifest::{load_records, render_manifest};
 use cellgate_inputs::dataset::split::assign_splits;
 use cellgate_inputs::dataset::store::write_new;
-use cellgate_inputs::exit::ExitCode;
 use std::path::PathBuf;
 
 /// Split a dataset's fields into training and testing, group by group
@@ -41,9 +41,9 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     match &args.out {
         Some(file) => {
             write_new(file, text.as_bytes())?;
-            writeln!(ui.out, "wrote {}", file.display())?;
+            writeln!(ui.out, "wrote {}", file.display()).map_err(unwritten)?;
         }
-        None => ui.out.write_all(text.as_bytes())?,
+        None => ui.out.write_all(text.as_bytes()).map_err(unwritten)?,
     }
     Ok(ExitCode::Passed)
 }

@@ -14,7 +14,7 @@ pub(crate) use args::Args;
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use cellgate_inputs::exit::ExitCode;
+use cellgate_gate::exit::ExitCode;
 
 /// Trains, tells how far it is, writes the weights.
 #[cfg(feature = "train")]

@@ -161,7 +161,7 @@ pub(crate) fn request(event: Event, report: &Report) -> Request {
 pub(crate) fn passing() -> Report {
     let mut report = DRIFTED.clone();
     report.verdict = cellgate_gate::verdict::Verdict::Unchanged;
-    report.exit_code = cellgate_inputs::exit::ExitCode::Passed;
+    report.exit_code = cellgate_gate::exit::ExitCode::Passed;
     report.remarks.clear();
     report
 }

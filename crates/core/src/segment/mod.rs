@@ -1,8 +1,8 @@
 //! Segment: from an image to labels, by the classical pipeline.
 //!
-//! Takes a decoded image, a profile and the pixel size; gives instance labels. Each stage is a room
-//! of its own, in this order: signal, resample, smooth and background, threshold, mask, cleaning,
-//! components, split, paint. Everything is integer arithmetic, or floats in a fixed order, so that the same
+//! Takes a decoded image, a profile and the pixel size; gives instance labels. Its stages, in this
+//! order: signal, resample, smooth and background, threshold, cleaning of the mask, components, split,
+//! paint. Those that networks need, too, stand in `nuclei` and `grid`. Everything is integer arithmetic, or floats in a fixed order, so that the same
 //! image gives the same labels on every machine and any number of threads.
 
 mod background;

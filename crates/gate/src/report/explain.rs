@@ -5,8 +5,8 @@
 //! not enter it, except for the names of measurements.
 
 use super::model::{MeasurementReport, NucleiReport, PartsReport, ProfileReport, Report};
+use crate::exit::ExitCode;
 use crate::verdict::{ReasonCode, Verdict, signed, signed_percent};
-use cellgate_inputs::exit::ExitCode;
 
 /// A measurement's name as people say it: without its unit, words apart.
 ///

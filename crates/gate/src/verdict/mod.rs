@@ -8,7 +8,7 @@ mod number;
 mod profile;
 mod reason;
 
-use cellgate_inputs::exit::ExitCode;
+use crate::exit::ExitCode;
 pub use number::{readable, signed, signed_percent};
 pub use profile::{AccuracyCase, Comparison, Direction, FailedField, ProfileCase, direction};
 pub use reason::{Reason, ReasonCode};

@@ -60,7 +60,6 @@ fn pictures_beyond_the_budget_are_left_out() {
 #[test]
 fn a_failing_gate_does_not_look_calm() {
     let mut report = sample::report();
-    (report.verdict, report.exit_code) =
-        (Verdict::Unchanged, cellgate_inputs::exit::ExitCode::Accuracy);
+    (report.verdict, report.exit_code) = (Verdict::Unchanged, crate::exit::ExitCode::Accuracy);
     assert!(render(&report, &[]).contains("class=\"banner bad\""));
 }

@@ -207,7 +207,7 @@ mod tests {
         let report = sample::report();
         let digest = report.digest().unwrap();
         let mut approved = report.clone();
-        approved.exit_code = cellgate_inputs::exit::ExitCode::Passed;
+        approved.exit_code = crate::exit::ExitCode::Passed;
         approved.approvals.records = 7;
         approved.engine.approved_fingerprint = Some("e".repeat(64));
         approved.profiles[0].approved = true;

@@ -9,11 +9,11 @@ mod approval;
 mod build;
 mod profile;
 
+use crate::exit::ExitCode;
 pub use approval::{
     ApprovalReport, ApprovalsReport, ApproverReport, DifferenceReport, NotApprovable,
 };
 pub use build::{Gate, ProfileParts};
-use cellgate_inputs::exit::ExitCode;
 pub use profile::{
     AccuracyReport, ChangedKey, FieldReport, HistogramReport, MatchedReport, MeasurementReport,
     NucleiReport, PartsReport, ProfileReport, ScoreReport, Sides,
