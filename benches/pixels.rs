@@ -13,7 +13,6 @@ use cellgate_core::nuclei::signal::Signal;
 use cellgate_core::profile::Modality;
 use cellgate_core::raster::{Image, Labels, Raster};
 use cellgate_core::segment::Plan;
-use cellgate_core::segment::gaussian;
 use cellgate_inputs::dataset::decode::decode;
 use cellgate_inputs::dataset::encode::{encode_image, encode_labels};
 use cellgate_inputs::dataset::phantom::Phantom;
@@ -117,15 +116,14 @@ fn ours(file: &[u8], params: &Params) -> Result<(Labels, Laps), Box<dyn Error>> 
 
 fn labels(image: &Image, params: &Params, watch: &mut Watch) -> Result<Labels, Box<dyn Error>> {
     let plan = Plan::new(params, None)?;
-    let signal = Signal::of_image(image, params)?;
+    let signal = Signal::of_channel(image, plan.channel(), params.stains.as_ref())?;
     watch.lap("signal");
-    let sigma_px = params.smoothing.sigma.px(None).ok_or("the profile must be in pixels")?;
-    let signal = Signal { raster: gaussian(signal.raster, sigma_px), ..signal };
+    let signal = plan.smooth(signal);
     watch.lap("smooth");
     let components = plan.foreground(&signal);
     watch.lap("threshold, mask, components");
     let size = (image.width(), image.height());
-    let nuclei = plan.split(&components, size, &plan.landscape(signal, None));
+    let nuclei = plan.split(&components, size, &plan.landscape(None));
     let nuclei = plan.cleaning.keep(nuclei, size);
     watch.lap("split");
     let resampling = Resampling::between(None, None);

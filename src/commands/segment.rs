@@ -95,7 +95,7 @@ fn n_fields(n_done: usize, n_asked: usize) -> String {
 
 /// A profile with its network, if it has one.
 fn ready<'a>(path: &Path, params: &'a Params) -> Result<Ready<'a>, ModelError> {
-    if params.unet.is_none() {
+    if params.unet().is_none() {
         // Asking git where weights are kept takes nearly as long as the start of the program.
         return Ready::load(params, Models::default());
     }

@@ -38,6 +38,7 @@ mod repository;
 mod segment_determinism;
 mod segment_edge_cases;
 mod shards;
+mod stages;
 mod ssh;
 mod ssh_deploy;
 mod ssh_failures;

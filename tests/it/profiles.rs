@@ -1,8 +1,9 @@
 //! Profiles: the ones that tests vary, with lengths in pixels.
 
 use cellgate_core::profile::{
-    Background, Channel, Detection, ImageSpec, MeasureGroup, MiddleClass, Modality, Morphology,
-    Profile, Smoothing, Split, SplitMethod, Stains, Suppression, Threshold, ThresholdMethod,
+    Background, Channel, Classical, ImageSpec, MeasureGroup, Method, MiddleClass, Modality,
+    Morphology, Profile, Smoothing, Split, SplitMethod, Stains, Suppression, Threshold,
+    ThresholdMethod,
 };
 use cellgate_core::units::{Area, Length};
 
@@ -56,16 +57,18 @@ pub(crate) fn plain(modality: Modality) -> Profile {
         description: None,
         image: ImageSpec { modality, pixel_size: None, working_pixel_size: None },
         stains: stains(modality),
-        unet: None,
-        detection: Detection { channel },
-        background: Background::None,
-        smoothing: Smoothing { median_radius: Length::Px(0.0), sigma: Length::Px(1.0) },
-        threshold: Threshold {
-            method: ThresholdMethod::Otsu,
-            correction_factor: 1.0,
-            bounds: [0.0, 4.0],
-            log_transform: false,
-        },
+        method: Method::Classical(Classical {
+            channel,
+            background: Background::None,
+            smoothing: Smoothing { median_radius: Length::Px(0.0), sigma: Length::Px(1.0) },
+            threshold: Threshold {
+                method: ThresholdMethod::Otsu,
+                correction_factor: 1.0,
+                bounds: [0.0, 4.0],
+                log_transform: false,
+            },
+            split: Split { method: SplitMethod::Shape, suppression: Suppression::Auto, h: 0.75 },
+        }),
         morphology: Morphology {
             open_radius: Length::Px(1.0),
             close_radius: Length::Px(0.0),
@@ -74,7 +77,6 @@ pub(crate) fn plain(modality: Modality) -> Profile {
             max_area: None,
             exclude_border: false,
         },
-        split: Split { method: SplitMethod::Shape, suppression: Suppression::Auto, h: 0.75 },
         classify: None,
         measure: GROUPS.to_vec(),
     }
@@ -82,21 +84,25 @@ pub(crate) fn plain(modality: Modality) -> Profile {
 
 /// A profile that takes every pixel as it is: what lies above a level is foreground.
 pub(crate) fn bare(modality: Modality, level: f64) -> Profile {
-    let plain = plain(modality);
+    let mut profile = plain(modality);
     let none = Length::Px(0.0);
-    Profile {
-        smoothing: Smoothing { median_radius: none, sigma: none },
-        threshold: Threshold {
-            method: ThresholdMethod::Manual { value: level },
-            ..plain.threshold
-        },
-        morphology: Morphology {
-            open_radius: none,
-            close_radius: none,
-            fill_holes_max_area: Area::Px2(0.0),
-            min_area: Area::Px2(0.0),
-            ..plain.morphology
-        },
-        ..plain
+    let classical = classical(&mut profile);
+    classical.smoothing = Smoothing { median_radius: none, sigma: none };
+    classical.threshold.method = ThresholdMethod::Manual { value: level };
+    profile.morphology = Morphology {
+        open_radius: none,
+        close_radius: none,
+        fill_holes_max_area: Area::Px2(0.0),
+        min_area: Area::Px2(0.0),
+        ..profile.morphology
+    };
+    profile
+}
+
+/// The classical half of a profile, to change.
+pub(crate) fn classical(profile: &mut Profile) -> &mut Classical {
+    match &mut profile.method {
+        Method::Classical(classical) => classical,
+        Method::Unet(_) => panic!("the profile is for a network"),
     }
 }

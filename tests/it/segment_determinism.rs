@@ -1,7 +1,7 @@
 //! Segmentation does not depend on threads or on where in the image a field lies, and its labels
 //! are what the contract says: connected, in raster order, within the limits of the profile.
 
-use crate::profiles::{GROUPS, MODALITIES, SPLITS, THRESHOLDS, plain, stains};
+use crate::profiles::{GROUPS, MODALITIES, SPLITS, THRESHOLDS, classical, plain, stains};
 use cellgate_core::measure::{Nuclei, Request, channels_of, measure};
 use cellgate_core::profile::{Background, Modality, Profile, SplitMethod};
 use cellgate_core::raster::{Image, Labels, Raster};
@@ -16,14 +16,14 @@ fn varied(modality: Modality) -> Vec<Profile> {
     let mut profiles = Vec::new();
     for method in THRESHOLDS {
         let mut profile = plain.clone();
-        profile.threshold.method = method;
+        classical(&mut profile).threshold.method = method;
         profiles.push(profile);
     }
     for method in SPLITS {
         let mut profile = plain.clone();
-        profile.split.method = method;
+        classical(&mut profile).split.method = method;
         if matches!(method, SplitMethod::Intensity | SplitMethod::Log { .. }) {
-            profile.split.h = 0.02;
+            classical(&mut profile).split.h = 0.02;
         }
         profiles.push(profile);
     }
@@ -32,9 +32,9 @@ fn varied(modality: Modality) -> Vec<Profile> {
         Background::Reconstruction { radius: Length::Px(15.0) },
     ] {
         let mut profile = plain.clone();
-        profile.background = background;
-        profile.smoothing.median_radius = Length::Px(2.0);
-        profile.threshold.log_transform = true;
+        classical(&mut profile).background = background;
+        classical(&mut profile).smoothing.median_radius = Length::Px(2.0);
+        classical(&mut profile).threshold.log_transform = true;
         profile.morphology.close_radius = Length::Px(2.0);
         profiles.push(profile);
     }

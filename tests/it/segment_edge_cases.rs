@@ -1,6 +1,6 @@
 //! Segmentation of images that are hardly images, and of random ones under random profiles.
 
-use crate::profiles::{MODALITIES, SPLITS, THRESHOLDS, bare, plain};
+use crate::profiles::{MODALITIES, SPLITS, THRESHOLDS, bare, classical, plain};
 use crate::segment_determinism::check_contract;
 use cellgate_core::profile::{
     Background, Modality, Profile, SplitMethod, Suppression, ThresholdMethod,
@@ -53,8 +53,8 @@ fn constant_images_have_no_nuclei() {
         for method in THRESHOLDS {
             for log_transform in [false, true] {
                 let mut profile = plain(modality);
-                profile.threshold.method = method;
-                profile.threshold.log_transform = log_transform;
+                classical(&mut profile).threshold.method = method;
+                classical(&mut profile).threshold.log_transform = log_transform;
                 profile.morphology.min_area = Area::Px2(0.0);
                 for value in [0, 77, 255] {
                     for image in SIZES.iter().flat_map(|&size| flat(modality, size, value)) {
@@ -73,7 +73,7 @@ fn an_image_that_is_all_foreground_is_one_nucleus() {
         let value = if modality.is_brightfield() { 0 } else { 255 };
         for method in SPLITS {
             let mut profile = bare(modality, 0.5);
-            profile.split.method = method;
+            classical(&mut profile).split.method = method;
             for image in SIZES.iter().flat_map(|&size| flat(modality, size, value)) {
                 assert_eq!(count(&image, &profile), 1, "{method:?}, {}", image.width());
             }
@@ -85,10 +85,10 @@ fn an_image_that_is_all_foreground_is_one_nucleus() {
 fn filters_wider_than_the_image_do_no_harm() {
     for modality in MODALITIES {
         let mut profile = plain(modality);
-        profile.background = Background::Opening { radius: Length::Px(40.0) };
-        profile.smoothing.median_radius = Length::Px(9.0);
-        profile.smoothing.sigma = Length::Px(25.0);
-        profile.threshold.method =
+        classical(&mut profile).background = Background::Opening { radius: Length::Px(40.0) };
+        classical(&mut profile).smoothing.median_radius = Length::Px(9.0);
+        classical(&mut profile).smoothing.sigma = Length::Px(25.0);
+        classical(&mut profile).threshold.method =
             ThresholdMethod::LocalMean { window: Length::Px(301.0), global_fraction: 0.0 };
         profile.morphology.open_radius = Length::Px(70.0);
         profile.morphology.close_radius = Length::Px(70.0);
@@ -116,7 +116,7 @@ fn corners_do_not_join_nuclei_and_sides_do() {
     assert_eq!(count(&Image::Gray8(board), &bare(Modality::Fluorescence, 0.5)), 41);
     let cross = Raster::from_fn(9, 9, |x, y| if x == 4 || y == 4 { 255 } else { 0 });
     let mut profile = bare(Modality::Fluorescence, 0.5);
-    profile.split.method = SplitMethod::None;
+    classical(&mut profile).split.method = SplitMethod::None;
     assert_eq!(count(&Image::Gray8(cross), &profile), 1);
 }
 
@@ -168,21 +168,21 @@ fn any_profile(modality: Modality) -> impl Strategy<Value = Profile> {
     (filters, threshold, morphology, split).prop_map(
         move |(filters, threshold, (open, close, (holes, least, most), border), split)| {
             let mut profile = plain(modality);
-            profile.background = filters.0;
-            profile.smoothing.median_radius = Length::Px(filters.1.min(5.0));
-            profile.smoothing.sigma = Length::Px(filters.2);
-            profile.threshold.method = threshold.0;
-            profile.threshold.correction_factor = threshold.1;
-            profile.threshold.log_transform = threshold.2;
+            classical(&mut profile).background = filters.0;
+            classical(&mut profile).smoothing.median_radius = Length::Px(filters.1.min(5.0));
+            classical(&mut profile).smoothing.sigma = Length::Px(filters.2);
+            classical(&mut profile).threshold.method = threshold.0;
+            classical(&mut profile).threshold.correction_factor = threshold.1;
+            classical(&mut profile).threshold.log_transform = threshold.2;
             profile.morphology.open_radius = Length::Px(open);
             profile.morphology.close_radius = Length::Px(close);
             profile.morphology.fill_holes_max_area = Area::Px2(holes);
             profile.morphology.min_area = Area::Px2(least);
             profile.morphology.max_area = most.map(Area::Px2);
             profile.morphology.exclude_border = border;
-            profile.split.method = split.0;
-            profile.split.suppression = split.1;
-            profile.split.h = split.2;
+            classical(&mut profile).split.method = split.0;
+            classical(&mut profile).split.suppression = split.1;
+            classical(&mut profile).split.h = split.2;
             profile
         },
     )

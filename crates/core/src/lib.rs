@@ -30,16 +30,18 @@
 //!         working_pixel_size: None,
 //!     },
 //!     stains: None,
-//!     unet: None,
-//!     detection: Detection { channel: Channel::Gray },
-//!     background: Background::None,
-//!     smoothing: Smoothing { median_radius: Length::Px(0.0), sigma: Length::Px(0.0) },
-//!     threshold: Threshold {
-//!         method: ThresholdMethod::Otsu,
-//!         correction_factor: 1.0,
-//!         bounds: [0.0, 1.0],
-//!         log_transform: false,
-//!     },
+//!     method: Method::Classical(Classical {
+//!         channel: Channel::Gray,
+//!         background: Background::None,
+//!         smoothing: Smoothing { median_radius: Length::Px(0.0), sigma: Length::Px(0.0) },
+//!         threshold: Threshold {
+//!             method: ThresholdMethod::Otsu,
+//!             correction_factor: 1.0,
+//!             bounds: [0.0, 1.0],
+//!             log_transform: false,
+//!         },
+//!         split: Split { method: SplitMethod::Shape, suppression: Suppression::Auto, h: 0.75 },
+//!     }),
 //!     morphology: Morphology {
 //!         open_radius: Length::Px(0.0),
 //!         close_radius: Length::Px(0.0),
@@ -48,7 +50,6 @@
 //!         max_area: None,
 //!         exclude_border: false,
 //!     },
-//!     split: Split { method: SplitMethod::Shape, suppression: Suppression::Auto, h: 0.75 },
 //!     classify: None,
 //!     measure: vec![MeasureGroup::Shape, MeasureGroup::Intensity],
 //! };
@@ -77,8 +78,8 @@ pub mod tolerances;
 // Pixels: from image to labels to numbers.
 pub mod stain;
 pub mod nuclei;
-pub mod segment;
 pub mod unet;
+pub mod segment;
 pub mod measure;
 pub mod score;
 

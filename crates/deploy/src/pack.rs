@@ -342,7 +342,7 @@ fn networks(
     models: Models<'_>,
 ) -> Result<Vec<Entry>, PackError> {
     let mut entries = BTreeMap::new();
-    for unet in profiles.iter().filter_map(|(_, loaded)| loaded.params.unet.as_ref()) {
+    for unet in profiles.iter().filter_map(|(_, loaded)| loaded.params.unet()) {
         let path = weights_path(&project.models, unet);
         if !path.starts_with("models/") {
             return Err(PackError::Outside(path));
@@ -370,7 +370,7 @@ fn not_rehearsed<E: std::fmt::Display>(profile: &str) -> impl FnOnce(E) -> PackE
 /// What each network finds here in a drawn field, for the server to compare with.
 fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<Entry>, PackError> {
     let mut entries = Vec::new();
-    for (_, loaded) in profiles.iter().filter(|(_, loaded)| loaded.params.unet.is_some()) {
+    for (_, loaded) in profiles.iter().filter(|(_, loaded)| loaded.params.unet().is_some()) {
         let name = loaded.params.name.clone();
         let ready = Ready::load(&loaded.params, models)?;
         let run = rehearse(&ready).map_err(not_rehearsed(&name))?;

@@ -100,7 +100,7 @@ pub(super) fn reference(
             return Err(ReferenceError::Field(findings));
         }
         let key = Key { params: params.digest(), field: field.digest, pixel_size, engine };
-        match ready.run_cached(&field.image, &key, cache) {
+        match ready.run_cached(&field.image, &key, cache, None) {
             Ok(cached) => Ok(cached.run),
             Err(error) => {
                 Err(ReferenceError::Run { field: field.name.clone(), why: error.to_string() })

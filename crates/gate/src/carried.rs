@@ -3,7 +3,7 @@
 //! Takes folders of shares; refuses, all reasons at once, what is missing, doubled, damaged, foreign
 //! or rests on something else than this gate. Computes nothing.
 
-use super::error::ShardError;
+use super::error::{NotRun, ShardError};
 use super::partial::{Foundation, RECORD_FILE, RUNS_FOLDER, RunLine, SCHEMA, ShardRecord, is_run};
 use super::share::Share;
 use cellgate_core::digest::Digest;
@@ -71,14 +71,14 @@ impl Carried {
     }
 
     /// The result under a key; a failure that was carried is a failure again.
-    pub(super) fn run(&self, key: &Key, field: &str) -> Result<FieldRun, String> {
+    pub(super) fn run(&self, key: &Key, field: &str) -> Result<FieldRun, NotRun> {
         let name = key.digest().to_string();
         let Some((folder, line)) = self.lines.get(&name) else {
             return Err(self.problem(format!("no shard has a result for field `{field}`")));
         };
         match (&line.run, &line.failed) {
             (Some(digest), _) => self.load(folder, &format!("{name}.run"), digest),
-            (None, Some(why)) => Err(why.clone()),
+            (None, Some(why)) => Err(NotRun(why.clone())),
             (None, None) => Err(self.problem(format!("the result for field `{field}` is empty"))),
         }
     }
@@ -102,7 +102,7 @@ impl Carried {
         if problems.is_empty() { Ok(()) } else { Err(ShardError(problems)) }
     }
 
-    fn load(&self, folder: &Path, name: &str, digest: &str) -> Result<FieldRun, String> {
+    fn load(&self, folder: &Path, name: &str, digest: &str) -> Result<FieldRun, NotRun> {
         let path = folder.join(RUNS_FOLDER).join(name);
         let shown = path.display();
         let bytes = read_up_to(&path, MAX_ENTRY_BYTES)
@@ -112,9 +112,10 @@ impl Carried {
         run.ok_or_else(|| self.problem(format!("`{shown}` is not what its digest says")))
     }
 
-    fn problem(&self, text: String) -> String {
+    /// Notes what is wrong with a share: no field that needs it has a result.
+    fn problem(&self, text: String) -> NotRun {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
-        text
+        NotRun(text)
     }
 }
 
@@ -170,7 +171,7 @@ fn read(folder: &Path, here: &Foundation) -> Result<(Share, ShardRecord), Vec<St
     if record.schema != SCHEMA {
         return Err(wrong(format!("`{RECORD_FILE}` follows another schema than `{SCHEMA}`")));
     }
-    if record.digest().map_err(wrong)? != record.sha256 {
+    if record.digest().map_err(|error| wrong(error.to_string()))? != record.sha256 {
         return Err(wrong(format!("`{RECORD_FILE}` is not what its digest says")));
     }
     let share: Share = record.shard.parse().map_err(|_| wrong("it names no share".to_owned()))?;

@@ -24,6 +24,11 @@ pub enum GateError {
     Shards(#[from] ShardError),
 }
 
+/// A profile has no result on a field. The reason is in words, as shares of a gate carry it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotRun(pub(super) String);
+
 /// At most so many reasons are told.
 const MAX_TOLD: usize = 20;
 

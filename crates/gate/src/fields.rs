@@ -1,6 +1,7 @@
 //! Fields: runs base and head of every gated profile on every field, each result once.
 
 use super::carried::Carried;
+use super::error::NotRun;
 use super::partial::Keeper;
 use super::share::Taken;
 use super::sides::{Case, Trial, selected};
@@ -8,6 +9,8 @@ use crate::verdict::FailedField;
 use cellgate_core::accuracy::{Scores, mean, score_field};
 use cellgate_core::digest::Digest;
 use cellgate_core::drift::{FieldPair, Side};
+use cellgate_core::profile::keys::{Stage, first_difference};
+use cellgate_core::segment::Stages;
 use cellgate_core::units::PixelSize;
 use cellgate_inputs::dataset::{Field, FieldEntry};
 use cellgate_inputs::finding::{Finding, has_errors};
@@ -62,11 +65,14 @@ pub(super) struct ProfileRuns {
     pub(super) n_known: usize,
 }
 
+/// What a profile makes of a field.
+pub(super) type Made = Result<Arc<FieldRun>, NotRun>;
+
 /// Both runs of one profile on one field.
 pub(super) struct FieldRuns {
     pub(super) name: String,
-    pub(super) base: Option<Result<Arc<FieldRun>, String>>,
-    pub(super) head: Option<Result<Arc<FieldRun>, String>>,
+    pub(super) base: Option<Made>,
+    pub(super) head: Option<Made>,
     /// Base once more, on one thread.
     repeat: Option<Arc<FieldRun>>,
     base_scores: Option<Scores>,
@@ -102,6 +108,14 @@ impl<'a> Pair<'a> {
             base: ready(&case.base, plan.base_models),
             head: ready(&case.head, plan.head_models),
         }
+    }
+
+    /// Room for the stages that both sides share: those before the first that reads a changed key.
+    fn shared_stages(&self) -> Option<Stages> {
+        let (base, head) = (self.base.as_ref()?, self.head.as_ref()?);
+        let from = first_difference(base.params(), head.params()).unwrap_or(Stage::Measure);
+        let is_first = matches!(from, Stage::Signal | Stage::Prediction);
+        (!is_first).then(|| Stages::keeping_before(from))
     }
 
     /// How many fields are run at the same time.
@@ -168,10 +182,8 @@ fn run_entry(
     let field = match opened {
         Ok(field) => field,
         Err(findings) => {
-            let why = findings
-                .first()
-                .map_or("it cannot be opened", |finding| &finding.message)
-                .to_owned();
+            let why = findings.first().map_or("it cannot be opened", |finding| &finding.message);
+            let why = NotRun(why.to_owned());
             runs.findings = findings;
             runs.base = case.base.as_ref().map(|_| Err(why.clone()));
             runs.head = case.head.as_ref().map(|_| Err(why));
@@ -179,8 +191,10 @@ fn run_entry(
         }
     };
     let (base, head) = (&pair.base, &pair.head);
+    let mut stages = pair.shared_stages();
     if let Some(base) = base {
-        let run = runs.run(plan, &field, base, &case.path, false);
+        let (pixel, _) = pixel_of(base, &field, &case.path);
+        let run = pixel.and_then(|pixel| runs.run(plan, &field, base, pixel, stages.as_mut()));
         runs.repeat = run.as_ref().ok().and_then(|once| repeat(plan, &field, base, once));
         runs.base = Some(run);
     }
@@ -189,10 +203,14 @@ fn run_entry(
         let same = base.as_ref().is_some_and(|base| digest(base) == digest(head));
         let known = runs.base.clone().filter(|_| same);
         runs.n_known += usize::from(known.is_some());
-        let run = known.unwrap_or_else(|| runs.run(plan, &field, head, &case.path, true));
+        let run = known.unwrap_or_else(|| {
+            let (pixel, findings) = pixel_of(head, &field, &case.path);
+            runs.findings.extend(findings);
+            runs.run(plan, &field, head, pixel?, stages.as_mut())
+        });
         runs.head = Some(run);
     }
-    let score = |run: &Option<Result<Arc<FieldRun>, String>>| {
+    let score = |run: &Option<Made>| {
         score_field(field.truth.as_ref()?, &done(run)?.labels).ok().map(|accuracy| accuracy.scores)
     };
     (runs.base_scores, runs.head_scores) = (score(&runs.base), score(&runs.head));
@@ -241,6 +259,20 @@ fn repeated(
     Some(Arc::new(again))
 }
 
+/// The pixel size that a profile runs on a field with, and what there is to say about it.
+fn pixel_of(
+    ready: &Ready<'_>,
+    field: &Field,
+    path: &str,
+) -> (Result<Option<PixelSize>, NotRun>, Vec<Finding>) {
+    let (pixel, findings) = pixel_size(ready.params(), None, field.pixel_size, path);
+    if !has_errors(&findings) {
+        return (Ok(pixel), findings);
+    }
+    let all: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    (Err(NotRun(all.join("; "))), findings)
+}
+
 fn key(plan: &RunPlan<'_>, field: &Field, params: &Params, pixel_size: Option<PixelSize>) -> Key {
     Key { params: params.digest(), field: field.digest, pixel_size, engine: plan.engine }
 }
@@ -252,30 +284,17 @@ impl FieldRuns {
         plan: &RunPlan<'_>,
         field: &Field,
         ready: &Ready<'_>,
-        path: &str,
-        tells: bool,
-    ) -> Result<Arc<FieldRun>, String> {
-        let params = ready.params();
-        let (pixel, findings) = pixel_size(params, None, field.pixel_size, path);
-        let is_invalid = has_errors(&findings);
-        if tells {
-            self.findings.extend(findings.iter().cloned());
-        }
-        if is_invalid {
-            return Err(findings
-                .into_iter()
-                .map(|finding| finding.message)
-                .collect::<Vec<_>>()
-                .join("; "));
-        }
-        let key = key(plan, field, params, pixel);
+        pixel: Option<PixelSize>,
+        stages: Option<&mut Stages>,
+    ) -> Made {
+        let key = key(plan, field, ready.params(), pixel);
         if let Work::Carried(carried) = plan.work {
             self.n_known += 1;
             return carried.run(&key, &self.name).map(Arc::new);
         }
-        let run = self.made(plan, field, ready, &key);
+        let run = self.made(plan, field, ready, &key, stages);
         if let Work::Share(_, keeper) = &plan.work {
-            keeper.keep(&key, run.as_deref().map_err(String::as_str));
+            keeper.keep(&key, run.as_deref().map_err(|NotRun(why)| why.as_str()));
         }
         run
     }
@@ -286,9 +305,11 @@ impl FieldRuns {
         field: &Field,
         ready: &Ready<'_>,
         key: &Key,
-    ) -> Result<Arc<FieldRun>, String> {
-        let cached =
-            ready.run_cached(&field.image, key, plan.cache).map_err(|error| error.to_string())?;
+        stages: Option<&mut Stages>,
+    ) -> Made {
+        let cached = ready
+            .run_cached(&field.image, key, plan.cache, stages)
+            .map_err(|error| NotRun(error.to_string()))?;
         self.n_known += usize::from(cached.was_known);
         self.n_computed += usize::from(!cached.was_known);
         Ok(Arc::new(cached.run))
@@ -347,13 +368,13 @@ impl ProfileRuns {
 }
 
 /// What a run gave, when it gave something.
-pub(super) fn done(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<&FieldRun> {
+pub(super) fn done(run: &Option<Made>) -> Option<&FieldRun> {
     run.as_ref()?.as_deref().ok()
 }
 
 /// Why a run gave nothing.
-fn failure(run: &Option<Result<Arc<FieldRun>, String>>) -> Option<String> {
-    run.as_ref()?.as_ref().err().cloned()
+fn failure(run: &Option<Made>) -> Option<String> {
+    run.as_ref()?.as_ref().err().map(ToString::to_string)
 }
 
 fn pair<'a>(field: &'a FieldRuns, base: &'a FieldRun, head: &'a FieldRun) -> Option<FieldPair<'a>> {

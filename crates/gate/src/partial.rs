@@ -4,7 +4,7 @@
 //! the cache, `runs/KEY.again` where the repetition differed, and `shard.json`, written last, which
 //! says what all of it rests on and the digest of every file.
 
-use cellgate_core::digest::Digest;
+use cellgate_core::digest::{Digest, DigestError};
 use cellgate_run::FieldRun;
 use cellgate_run::cache::{Key, encode};
 use cellgate_run::write::{WriteError, replace};
@@ -167,7 +167,7 @@ impl Keeper {
             runs: kept.lines.into_values().collect(),
             sha256: String::new(),
         };
-        record.sha256 = record.digest().map_err(lost)?;
+        record.sha256 = record.digest().map_err(|error| lost(error.to_string()))?;
         let json = serde_json::to_vec_pretty(&record).map_err(|error| lost(error.to_string()))?;
         replace(&path, &json)
     }
@@ -191,10 +191,9 @@ impl Keeper {
 
 impl ShardRecord {
     /// Digest of everything but the digest.
-    pub(super) fn digest(&self) -> Result<String, String> {
+    pub(super) fn digest(&self) -> Result<String, DigestError> {
         let bare = Self { sha256: String::new(), ..self.clone() };
-        let digest = Digest::of_canonical(&bare).map_err(|error| error.to_string())?;
-        Ok(digest.to_string())
+        Ok(Digest::of_canonical(&bare)?.to_string())
     }
 }
 

@@ -169,7 +169,7 @@ fn of_dataset(tree: &Tree, folder: &str) -> Checked {
 
 /// What is wrong with the network of a profile, its weights or its card.
 fn of_network(loaded: &Loaded, models: Models<'_>) -> Vec<Finding> {
-    let unet = loaded.params.unet.as_ref();
+    let unet = loaded.params.unet();
     let failed = unet.and_then(|unet| models.check(unet).err());
     failed.iter().map(|error| error.finding(loaded)).collect()
 }

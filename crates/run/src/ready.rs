@@ -8,7 +8,7 @@ use super::models::{ModelError, Models};
 use cellgate_core::measure::{Request, ShapesDiffer, measure};
 use cellgate_core::raster::{Image, Labels};
 use cellgate_core::score::summarize;
-use cellgate_core::segment::{SegmentError, segment};
+use cellgate_core::segment::{SegmentError, Stages, Subject, segment};
 use cellgate_core::unet::plan::Network;
 use cellgate_core::unet::{self, UnetError};
 use cellgate_core::units::PixelSize;
@@ -69,7 +69,7 @@ impl<'a> Ready<'a> {
     /// known need no network.
     #[must_use]
     pub fn new(params: &'a Params, models: Models<'_>) -> Self {
-        let network = params.unet.as_ref().map(|unet| models.network(unet).map_err(Arc::new));
+        let network = params.unet().map(|unet| models.network(unet).map_err(Arc::new));
         Self { params, network }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Ready<'a> {
     /// # Errors
     /// [`ModelError`].
     pub fn load(params: &'a Params, models: Models<'_>) -> Result<Self, ModelError> {
-        let network = params.unet.as_ref().map(|unet| models.network(unet)).transpose()?;
+        let network = params.unet().map(|unet| models.network(unet)).transpose()?;
         Ok(Self { params, network: network.map(Ok) })
     }
 
@@ -91,7 +91,7 @@ impl<'a> Ready<'a> {
     /// How many fields are best run at the same time.
     #[must_use]
     pub fn n_at_once(&self) -> usize {
-        if self.params.unet.is_some() { NETWORKS_AT_ONCE } else { usize::MAX }
+        if self.params.unet().is_some() { NETWORKS_AT_ONCE } else { usize::MAX }
     }
 
     /// Segments and measures one image.
@@ -99,13 +99,32 @@ impl<'a> Ready<'a> {
     /// # Errors
     /// [`RunError`].
     pub fn run(&self, image: &Image, pixel_size: Option<PixelSize>) -> Result<FieldRun, RunError> {
-        let labels = self.labels(image, pixel_size)?;
-        let nuclei = measure(&labels, image, &Request::of_profile(self.params, pixel_size))?;
-        let summary = summarize(&labels, &nuclei, image, pixel_size);
-        Ok(FieldRun { labels, nuclei, summary })
+        let labels = match &self.network {
+            None => segment(image, self.params, pixel_size)?,
+            Some(network) => unet::segment(image, self.params, there(network)?, pixel_size)?,
+        };
+        self.measured(labels, image, pixel_size)
+    }
+
+    /// As [`Self::run`], from the first stage on that is not known.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn run_stages(
+        &self,
+        subject: Subject<'_>,
+        stages: &mut Stages,
+    ) -> Result<FieldRun, RunError> {
+        let labels = match &self.network {
+            None => stages.segment(subject, self.params)?,
+            Some(network) => stages.segment_with(subject, self.params, there(network)?)?,
+        };
+        self.measured(labels, subject.image, subject.pixel_size)
     }
 
     /// As [`Self::run`], or the result that a cache has under `key`; what was computed is kept there.
+    ///
+    /// With `stages` what they know is not computed again, nor is what they keep for the next run.
     ///
     /// # Errors
     /// [`RunError`]; a cache that cannot be read or written is none.
@@ -114,11 +133,18 @@ impl<'a> Ready<'a> {
         image: &Image,
         key: &Key,
         cache: Option<&Cache>,
+        stages: Option<&mut Stages>,
     ) -> Result<Cached, RunError> {
         if let Some(run) = cache.and_then(|cache| cache.load(key)) {
             return Ok(Cached { run, was_known: true });
         }
-        let run = self.run(image, key.pixel_size)?;
+        let run = match stages {
+            None => self.run(image, key.pixel_size)?,
+            Some(stages) => {
+                let Key { field: digest, pixel_size, .. } = *key;
+                self.run_stages(Subject { image, digest, pixel_size }, stages)?
+            }
+        };
         if let Some(cache) = cache {
             // A result that cannot be kept is computed again next time; nothing is wrong with it.
             let _ = cache.store(key, &run);
@@ -126,11 +152,19 @@ impl<'a> Ready<'a> {
         Ok(Cached { run, was_known: false })
     }
 
-    fn labels(&self, image: &Image, pixel_size: Option<PixelSize>) -> Result<Labels, RunError> {
-        match &self.network {
-            None => Ok(segment(image, self.params, pixel_size)?),
-            Some(Ok(network)) => Ok(unet::segment(image, self.params, network, pixel_size)?),
-            Some(Err(error)) => Err(RunError::Model(Arc::clone(error))),
-        }
+    fn measured(
+        &self,
+        labels: Labels,
+        image: &Image,
+        pixel_size: Option<PixelSize>,
+    ) -> Result<FieldRun, RunError> {
+        let nuclei = measure(&labels, image, &Request::of_profile(self.params, pixel_size))?;
+        let summary = summarize(&labels, &nuclei, image, pixel_size);
+        Ok(FieldRun { labels, nuclei, summary })
     }
+}
+
+/// The network, when it is to be had.
+fn there(network: &Result<Network, Arc<ModelError>>) -> Result<&Network, RunError> {
+    network.as_ref().map_err(|error| RunError::Model(Arc::clone(error)))
 }

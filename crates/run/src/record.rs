@@ -57,7 +57,7 @@ impl RunRecord {
             engine_fingerprint: fingerprint::declared().to_owned(),
             profile: params.name.clone(),
             params_digest: params.digest().to_string(),
-            weights_sha256: params.unet.as_ref().map(|unet| unet.weights.to_string()),
+            weights_sha256: params.unet().map(|unet| unet.weights.to_string()),
             fields,
             seconds,
         }

@@ -35,7 +35,7 @@ pub fn rehearse(ready: &Ready<'_>) -> Result<FieldRun, RunError> {
 /// # Errors
 /// [`RunError`].
 pub fn rehearsal_digest(params: &Params) -> Result<Option<Digest>, RunError> {
-    if params.unet.is_some() {
+    if params.unet().is_some() {
         return Ok(None);
     }
     let run = rehearse(&Ready::new(params, Models::default()))?;

@@ -105,7 +105,7 @@ fn given(path: &Path, of: impl Fn(&[u8]) -> serde_json::Result<Recipe>) -> Resul
 }
 
 fn network(profile: &Loaded) -> Result<&Unet, Failure> {
-    profile.params.unet.as_ref().ok_or_else(|| {
+    profile.params.unet().ok_or_else(|| {
         Failure::Usage(format!("profile `{}` has no `method: unet`", profile.params.name))
     })
 }

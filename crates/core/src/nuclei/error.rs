@@ -19,4 +19,7 @@ pub enum SegmentError {
     /// The profile has lengths in micrometers and nobody knows the pixel size.
     #[error("lengths in micrometers need a pixel size; name one with `--pixel-size-um`")]
     PixelSizeMissing,
+    /// The profile is for a network.
+    #[error("the profile's method is `unet`: it needs a network")]
+    NeedsNetwork,
 }

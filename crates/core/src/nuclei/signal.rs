@@ -4,7 +4,7 @@
 //! follows is integer arithmetic and gives the same bits everywhere.
 
 use super::SegmentError;
-use crate::profile::{Channel, Profile, Stains};
+use crate::profile::{Channel, Stains};
 use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
 use crate::vectors::wide;
@@ -23,15 +23,7 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// Reads the detection channel of an image.
-    ///
-    /// # Errors
-    /// [`SegmentError::ChannelUnavailable`] when the image or the profile cannot give the channel.
-    pub fn of_image(image: &Image, profile: &Profile) -> Result<Self, SegmentError> {
-        Self::of_channel(image, profile.detection.channel, profile.stains.as_ref())
-    }
-
-    /// Reads any channel of an image.
+    /// Reads a channel of an image.
     ///
     /// # Errors
     /// [`SegmentError::ChannelUnavailable`] when the image or the stains cannot give the channel.

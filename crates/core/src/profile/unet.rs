@@ -1,6 +1,7 @@
 //! Unet: how a trained network finds nuclei, as a profile says it.
 
-use super::{Channel, Suppression};
+use super::image::Channel;
+use super::morphology::Suppression;
 use crate::digest::Digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -87,23 +87,72 @@ pub fn segment(
     network: &Network,
     pixel_size: Option<PixelSize>,
 ) -> Result<Labels, UnetError> {
-    let unet = profile.unet.as_ref().ok_or(UnetError::NoSection)?;
-    let prepared = network.preparation().apply(image, pixel_size)?;
-    let resampling = Resampling::between(prepared.pixel_size, profile.image.working_pixel_size);
-    let working = resampling.working_pixel_size(prepared.pixel_size);
+    let prediction = Prediction::of_image(image, profile, network, pixel_size)?;
+    prediction.labels(profile, (image.width(), image.height()))
+}
+
+/// What a network says about an image, and the resolution that it saw.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    answer: FeatureMap,
+    resampling: Resampling,
+    /// Pixel size of the answer.
+    working: Option<PixelSize>,
+    /// Whether the network's size for images made pixels longer one way than the other.
+    is_bent: bool,
+    /// Width and height of the image as it was prepared.
+    seen: (u32, u32),
+}
+
+impl Prediction {
+    /// Predicts what lies where in an image.
+    ///
+    /// # Errors
+    /// [`UnetError`], before anything is predicted; that of [`Self::labels`] among them.
+    pub fn of_image(
+        image: &Image,
+        profile: &Profile,
+        network: &Network,
+        pixel_size: Option<PixelSize>,
+    ) -> Result<Self, UnetError> {
+        let prepared = network.preparation().apply(image, pixel_size)?;
+        let resampling = Resampling::between(prepared.pixel_size, profile.image.working_pixel_size);
+        let working = resampling.working_pixel_size(prepared.pixel_size);
+        let is_bent = pixel_size.is_some() && prepared.pixel_size.is_none();
+        lengths(profile, working, is_bent)?;
+        let answer = predict(&prepared.image, profile, network, resampling)?;
+        let seen = (prepared.image.width(), prepared.image.height());
+        Ok(Self { answer, resampling, working, is_bent, seen })
+    }
+
+    /// The labels of the nuclei, for an image of `size`, width and height.
+    ///
+    /// # Errors
+    /// [`UnetError::NoSection`], and for lengths in micrometers [`SegmentError::PixelSizeMissing`] or
+    /// [`UnetError::Bent`].
+    pub fn labels(&self, profile: &Profile, size: (u32, u32)) -> Result<Labels, UnetError> {
+        let (decoding, cleaning) = lengths(profile, self.working, self.is_bent)?;
+        let nuclei = decoding.nuclei(&self.answer, &cleaning);
+        let labels = self.resampling.paint(&nuclei, self.seen.0, self.seen.1);
+        if self.seen == size {
+            return Ok(labels);
+        }
+        Ok(renumbered(resized_labels(&labels, size.0, size.1)))
+    }
+}
+
+/// What a profile asks of an answer, with its lengths in pixels.
+fn lengths(
+    profile: &Profile,
+    working: Option<PixelSize>,
+    is_bent: bool,
+) -> Result<(Decoding, Cleaning), UnetError> {
+    let unet = profile.unet().ok_or(UnetError::NoSection)?;
     // Lengths in micrometers have no length where pixels are longer across than down.
-    let is_bent = pixel_size.is_some() && prepared.pixel_size.is_none();
     let of_lengths = |error| if is_bent { UnetError::Bent } else { UnetError::Segment(error) };
     let cleaning = Cleaning::new(&profile.morphology, working).map_err(of_lengths)?;
     let decoding = Decoding::new(unet, working).map_err(of_lengths)?;
-    let answer = predict(&prepared.image, profile, network, resampling)?;
-    let nuclei = decoding.nuclei(&answer, &cleaning);
-    let seen = (prepared.image.width(), prepared.image.height());
-    let labels = resampling.paint(&nuclei, seen.0, seen.1);
-    if seen == (image.width(), image.height()) {
-        return Ok(labels);
-    }
-    Ok(renumbered(resized_labels(&labels, image.width(), image.height())))
+    Ok((decoding, cleaning))
 }
 
 /// Labels from 1 in the order of their first pixel: nuclei that fell between pixels leave no gap.
@@ -129,7 +178,7 @@ pub fn predict(
     network: &Network,
     resampling: Resampling,
 ) -> Result<FeatureMap, UnetError> {
-    let unet = profile.unet.as_ref().ok_or(UnetError::NoSection)?;
+    let unet = profile.unet().ok_or(UnetError::NoSection)?;
     check(unet, network)?;
     let planes = Planes::of_image(image, &unet.channels, profile.stains.as_ref())?;
     let input = planes.shrunk(resampling).scaled(network.input());

@@ -102,7 +102,7 @@ pub fn examine(release: &Path) -> SelfTest {
 
 /// What is wrong with a profile's network on this machine: its weights, or what it finds.
 fn of_network(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<String> {
-    loaded.params.unet.as_ref()?;
+    loaded.params.unet()?;
     let name = &loaded.params.name;
     let expected = ["png", "tif"].map(|ending| format!("reference/{name}_labels.{ending}"));
     let expected = expected.into_iter().find(|path| tree.has_file(path).unwrap_or(false));

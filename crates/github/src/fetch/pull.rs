@@ -87,7 +87,7 @@ pub fn of_models<'a>(
     place: impl Fn(&Unet) -> PathBuf,
 ) -> Result<Vec<Need>, ModelError> {
     let mut needs: Vec<Need> = Vec::new();
-    for unet in profiles.into_iter().filter_map(|loaded| loaded.params.unet.as_ref()) {
+    for unet in profiles.into_iter().filter_map(|loaded| loaded.params.unet()) {
         let is_known = needs.iter().any(|need| need.sha256 == unet.weights);
         match models.bytes(unet) {
             Err(ModelError::Missing { .. }) if !is_known => {}

@@ -2,13 +2,15 @@
 //!
 //! Reads from a [`Tree`], so that base and head are read alike. Gives every finding at once.
 
-use super::fill::fill;
-use super::raw::RawProfile;
-use super::{Params, SCHEMA, rules, wire};
+use super::read::read;
+use super::schema::schema;
+use super::{Params, SCHEMA, rules};
 use crate::finding::{Code, Finding, Severity, has_errors};
 use crate::revision::{Tree, TreeError};
 use crate::source::{Place, Source};
 use crate::yaml::{Document, MAX_HAND_WRITTEN_BYTES, Remarks, source_from_bytes};
+use cellgate_core::digest::Digest;
+use cellgate_core::profile::keys::canonical;
 use std::collections::BTreeMap;
 
 /// A profile, the text it was read from, and what is worth knowing about it.
@@ -28,11 +30,16 @@ pub struct Loaded {
 /// Every finding, warnings among them, when one is an error.
 pub fn of_text(source: &Source) -> Result<Loaded, Vec<Finding>> {
     let document = Document::parse(source)?;
-    let (raw, mut findings) = document.read_partly::<RawProfile>(SCHEMA);
-    let Some(raw) = raw else { return Err(findings) };
+    let (written, mut findings) = document.read_against(SCHEMA, &schema());
+    let Some(written) = written else { return Err(findings) };
     let mut remarks = Remarks::about(&document);
-    let profile = fill(&raw, &mut remarks);
-    rules::check(&raw, &profile, &mut remarks);
+    let Some(profile) = read(&written, &mut remarks) else {
+        if findings.is_empty() {
+            findings.push(document.unreadable("the table of keys and the profile disagree"));
+        }
+        return Err(findings);
+    };
+    rules::check(&written, &profile, &mut remarks);
     let is_whole = findings.is_empty();
     // Beside parts that were left out, what is missing or idle may only seem so.
     let holds = |finding: &Finding| {
@@ -43,7 +50,7 @@ pub fn of_text(source: &Source) -> Result<Loaded, Vec<Finding>> {
     if has_errors(&findings) {
         return Err(findings);
     }
-    match wire::digest(&profile) {
+    match Digest::of_canonical(&canonical(&profile)) {
         Ok(digest) => {
             let params = Params { profile, digest };
             Ok(Loaded { params, source: document.source().clone(), warnings: findings })

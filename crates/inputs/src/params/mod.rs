@@ -1,30 +1,29 @@
 //! Params: cell-parameter profiles, from YAML text to a value that cannot be wrong.
 //!
-//! The types of a profile are `cellgate_core::profile`; only this module makes a [`Params`].
+//! The types of a profile are `cellgate_core::profile`, the table of its keys
+//! `cellgate_core::profile::keys`; only this module makes a [`Params`].
 
-mod defaults;
-mod effects;
-mod fill;
-mod load;
-mod raw;
+mod changes;
+mod schema;
 mod reference;
+mod read;
 mod rules;
-mod wire;
+mod load;
 
+pub use cellgate_core::profile::keys::SCHEMA;
+pub use changes::ChangedKey;
 pub use load::{Loaded, file_of_tree, load, load_all, of_text};
-pub use reference::{reference_markdown, schema};
-pub use wire::ChangedKey;
+pub use reference::reference_markdown;
+pub use schema::schema;
 
 use crate::finding::{Code, Finding};
 use crate::source::{Place, Source};
 use crate::yaml::{Document, route};
 use cellgate_core::digest::Digest;
 use cellgate_core::profile::Profile;
+use cellgate_core::profile::keys::physical_keys;
 use cellgate_core::units::PixelSize;
 use std::ops::Deref;
-
-/// What the `schema` key of a profile says.
-pub const SCHEMA: &str = "cellgate/profile/v1";
 
 /// A validated profile and its digest.
 ///
@@ -46,7 +45,7 @@ impl Params {
     /// The keys whose value differs in `head`, sorted by their path.
     #[must_use]
     pub fn changed_keys(&self, head: &Self) -> Vec<ChangedKey> {
-        wire::changed_keys(&self.profile, &head.profile)
+        changes::changed_keys(&self.profile, &head.profile)
     }
 
     /// Whether the profile can run on images of a pixel size, or on images without one.
@@ -55,7 +54,7 @@ impl Params {
     /// pixel size counts. The finding's place is the profile's file as `path` names it.
     #[must_use]
     pub fn check_pixel_size(&self, known: Option<PixelSize>, path: &str) -> Vec<Finding> {
-        let physical = self.physical_keys();
+        let physical = physical_keys(&self.profile);
         let Some(key) = physical.first() else { return Vec::new() };
         if known.or(self.image.pixel_size).or(self.image.working_pixel_size).is_some() {
             return Vec::new();

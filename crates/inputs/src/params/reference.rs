@@ -1,15 +1,9 @@
 //! Reference: the JSON Schema of profiles, and the table of their keys made from it.
 
-use super::raw::RawProfile;
-use crate::yaml::{range_of, schema_of};
+use super::schema::schema;
+use crate::yaml::range_of;
 use serde_json::Value;
 use std::fmt::Write as _;
-
-/// The JSON Schema of a profile, for editors.
-#[must_use]
-pub fn schema() -> Value {
-    schema_of::<RawProfile>()
-}
 
 /// The reference of all keys as a Markdown page: type, range, unit, default, meaning.
 #[must_use]

@@ -2,18 +2,19 @@
 //!
 //! One function for each rule; all of them run, so that all problems come at once.
 
-use super::raw::*;
 use crate::finding::Code;
 use crate::yaml::{Remarks, Step, route};
+use cellgate_core::profile::keys::{FILE, Key, Part, Section, physical_keys};
 use cellgate_core::profile::*;
 use cellgate_core::units::{Area, Length, PixelSize};
+use serde_json::Value;
 use std::f64::consts::PI;
 
 /// Stains whose vectors are closer than this cannot be told apart, in degrees.
 const MIN_STAIN_ANGLE_DEG: f64 = 10.0;
 
 /// Runs every rule.
-pub(super) fn check(raw: &RawProfile, profile: &Profile, remarks: &mut Remarks<'_>) {
+pub(super) fn check(written: &Value, profile: &Profile, remarks: &mut Remarks<'_>) {
     name_is_the_files(profile, remarks);
     micrometers_have_a_pixel_size(profile, remarks);
     areas_rise(profile, remarks);
@@ -24,7 +25,8 @@ pub(super) fn check(raw: &RawProfile, profile: &Profile, remarks: &mut Remarks<'
     positivity_rises(profile, remarks);
     stains_differ(profile, remarks);
     channels_exist(profile, remarks);
-    super::effects::check(raw, profile, remarks);
+    manual_thresholds_seek_nothing(profile, remarks);
+    keys_have_an_effect(written, profile, remarks);
 }
 
 fn name_is_the_files(profile: &Profile, remarks: &mut Remarks<'_>) {
@@ -42,7 +44,7 @@ fn name_is_the_files(profile: &Profile, remarks: &mut Remarks<'_>) {
 
 fn micrometers_have_a_pixel_size(profile: &Profile, remarks: &mut Remarks<'_>) {
     if own_pixel_size(profile).is_none()
-        && let Some(key) = profile.physical_keys().first()
+        && let Some(key) = physical_keys(profile).first()
     {
         let message = format!("`{key}` is in micrometers, but the profile has no pixel size");
         let help = "add `image.working_pixel_size_um` or `image.pixel_size_um`; else the dataset, \
@@ -85,7 +87,8 @@ fn areas_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
 }
 
 fn bounds_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
-    let [lower, upper] = profile.threshold.bounds;
+    let Some(classical) = profile.classical() else { return };
+    let [lower, upper] = classical.threshold.bounds;
     if upper <= lower {
         let message = format!("the lower bound {lower} is not below the upper bound {upper}");
         remarks.error(
@@ -98,8 +101,12 @@ fn bounds_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
 }
 
 fn value_lies_within_bounds(profile: &Profile, remarks: &mut Remarks<'_>) {
-    let ThresholdMethod::Manual { value } = profile.threshold.method else { return };
-    let [lower, upper] = profile.threshold.bounds;
+    let Some(Threshold { method: ThresholdMethod::Manual { value }, bounds, .. }) =
+        profile.classical().map(|classical| classical.threshold)
+    else {
+        return;
+    };
+    let [lower, upper] = bounds;
     if lower <= upper && !(lower..=upper).contains(&value) {
         let message = format!("the threshold {value} lies outside its bounds {lower} to {upper}");
         let help = "change `value` or `bounds`";
@@ -109,12 +116,14 @@ fn value_lies_within_bounds(profile: &Profile, remarks: &mut Remarks<'_>) {
 
 fn blur_is_narrower_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
     let smallest = radius_of(profile.morphology.min_area);
+    let smoothing = profile.classical().map(|classical| classical.smoothing);
     let blurs = [
-        (["smoothing", "sigma"], profile.smoothing.sigma),
-        (["smoothing", "median_radius"], profile.smoothing.median_radius),
-        (["morphology", "open_radius"], profile.morphology.open_radius),
+        (["smoothing", "sigma"], smoothing.map(|smoothing| smoothing.sigma)),
+        (["smoothing", "median_radius"], smoothing.map(|smoothing| smoothing.median_radius)),
+        (["morphology", "open_radius"], Some(profile.morphology.open_radius)),
     ];
     for ([section, name], blur) in blurs {
+        let Some(blur) = blur else { continue };
         // Without a smallest nucleus there is nothing to compare with.
         let Some((blur_px, least)) = compare_lengths(profile, blur, smallest) else { continue };
         if 0.0 < least && least < blur_px {
@@ -128,11 +137,8 @@ fn blur_is_narrower_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
 }
 
 fn background_is_wider_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
-    let (Background::Opening { radius } | Background::Reconstruction { radius }) =
-        profile.background
-    else {
-        return;
-    };
+    let background = profile.classical().map(|classical| classical.background);
+    let Some(radius) = background.and_then(Background::radius) else { return };
     let Some(most) = profile.morphology.max_area else { return };
     let largest = radius_of(most);
     if compare_lengths(profile, radius, largest).is_some_and(|(radius, most)| radius < most) {
@@ -181,7 +187,6 @@ fn stains_differ(profile: &Profile, remarks: &mut Remarks<'_>) {
 
 fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
     let modality = profile.image.modality;
-    let channel = profile.detection.channel;
     let known: Vec<&str> = [
         Channel::Gray,
         Channel::HematoxylinOd,
@@ -201,10 +206,11 @@ fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
     let missing = |channel: Channel| {
         format!("images of this modality have no channel `{}`", channel.as_str())
     };
-    if !channel.exists_in(modality) {
+    let detected = profile.classical().map(|classical| classical.channel);
+    if let Some(channel) = detected.filter(|channel| !channel.exists_in(modality)) {
         remarks.error(&route("detection.channel"), Code::ChannelModality, missing(channel), &help);
     }
-    for (index, channel) in profile.unet.iter().flat_map(|unet| &unet.channels).enumerate() {
+    for (index, channel) in profile.unet().into_iter().flat_map(|unet| &unet.channels).enumerate() {
         if !channel.exists_in(modality) {
             let mut at = route("unet.channels");
             at.push(Step::Index(index));
@@ -217,6 +223,63 @@ fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
         let message = missing(classify.measurement.channel);
         remarks.error(&route("classify.measurement"), Code::ChannelModality, message, &help);
     }
+}
+
+fn manual_thresholds_seek_nothing(profile: &Profile, remarks: &mut Remarks<'_>) {
+    let threshold = profile.classical().map(|classical| classical.threshold);
+    let is_manual = |threshold: &Threshold| threshold.method.word() == ThresholdWord::Manual;
+    if threshold.is_some_and(|threshold| is_manual(&threshold) && threshold.log_transform) {
+        let reason = "`threshold.method` is `manual`, so nothing is sought";
+        without_effect("threshold.log_transform", reason, DELETE_KEY, remarks);
+    }
+}
+
+/// Warns about every key that stands in the file and has no effect beside the others.
+fn keys_have_an_effect(written: &Value, profile: &Profile, remarks: &mut Remarks<'_>) {
+    for part in &FILE {
+        let Part::Section(section) = part else { continue };
+        match (section.idle)(profile) {
+            Some(reason) => {
+                // A section stands in the file even where nothing in it could be read.
+                let stands = remarks.document.value().get(section.name).is_some();
+                let help = if section.name == "unet" {
+                    "delete the section, or write `method: unet`"
+                } else {
+                    DELETE_KEY
+                };
+                if stands {
+                    without_effect(section.name, reason, help, remarks);
+                }
+            }
+            None => keys_of_section_have_an_effect(section, written, profile, remarks),
+        }
+    }
+}
+
+fn keys_of_section_have_an_effect(
+    section: &Section,
+    written: &Value,
+    profile: &Profile,
+    remarks: &mut Remarks<'_>,
+) {
+    let Some(written) = written.get(section.name) else { return };
+    let has_setting = |key: &Key| (key.setting)(profile).is_some();
+    // A key of two forms has an effect in one of them; that both stand there is told as a conflict.
+    let has_effect =
+        |key: &Key| section.keys.iter().any(|one| one.name == key.name && has_setting(one));
+    let idle = |key: &&Key| !key.idle.is_empty() && !has_effect(key);
+    for key in section.keys.iter().filter(idle) {
+        for name in key.written().iter().filter(|name| written.get(name.as_str()).is_some()) {
+            without_effect(&format!("{}.{name}", section.name), key.idle, DELETE_KEY, remarks);
+        }
+    }
+}
+
+const DELETE_KEY: &str = "delete the key";
+
+fn without_effect(path: &str, reason: &str, help: &str, remarks: &mut Remarks<'_>) {
+    let message = format!("`{path}` has no effect: {reason}");
+    remarks.key_warning(&route(path), Code::KeyWithoutEffect, message, help);
 }
 
 /// Two areas in one unit; `None` when they cannot be compared.

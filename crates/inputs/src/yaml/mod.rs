@@ -15,6 +15,7 @@ mod violations;
 
 pub(crate) use parts::range_of;
 pub use remarks::{Remarks, route};
+pub(crate) use schema::plain_schema;
 pub use schema::schema_of;
 pub use text::{MAX_HAND_WRITTEN_BYTES, MAX_MANIFEST_BYTES, source_from_bytes};
 
@@ -145,13 +146,31 @@ impl Document {
     where
         T: DeserializeOwned + JsonSchema,
     {
+        let (value, mut findings) = self.read_against(schema_id, &schema_of::<T>());
+        let Some(value) = value else { return (None, findings) };
+        let read = serde_json::from_value(value);
+        if let (Err(error), true) = (&read, findings.is_empty()) {
+            // The schema and the type come from one source; what only the type knows lands here.
+            findings.push(self.unreadable(&error.to_string()));
+        }
+        (read.ok(), findings)
+    }
+
+    /// The document's value without the parts that violate a schema, and every violation.
+    ///
+    /// # Edge cases
+    /// `None` where nearly all is wrong; then there is a finding.
+    pub(crate) fn read_against(
+        &self,
+        schema_id: &str,
+        schema: &serde_json::Value,
+    ) -> (Option<serde_json::Value>, Vec<Finding>) {
         let mut findings = match violations::of_schema_key(self, schema_id) {
             Ok(findings) => findings,
             Err(findings) => return (None, findings),
         };
-        let schema = schema_of::<T>();
-        let mut value = self.value_for(&schema);
-        let (violations, violating) = violations::of_schema(self, &schema, &value);
+        let mut value = self.value_for(schema);
+        let (violations, violating) = violations::of_schema(self, schema, &value);
         findings.extend(violations);
         if MAX_FINDINGS < findings.len() {
             return (None, bounded(findings));
@@ -159,13 +178,13 @@ impl Document {
         for route in &violating {
             places::remove(&mut value, route);
         }
-        let read = serde_json::from_value(value);
-        if let (Err(error), true) = (&read, findings.is_empty()) {
-            // The schema and the type come from one source; what only the type knows lands here.
-            let message = format!("the file cannot be read: {error}");
-            findings.push(Finding::error(Code::WrongForm, self.key_place(&[]), message));
-        }
-        (read.ok(), findings)
+        (Some(value), findings)
+    }
+
+    /// The finding that the document fits its schema and cannot be read all the same.
+    pub(crate) fn unreadable(&self, why: &str) -> Finding {
+        let message = format!("the file cannot be read: {why}");
+        Finding::error(Code::WrongForm, self.key_place(&[]), message)
     }
 
     /// The value as `schema` wants it: without the `schema` key where the schema does not name it.

@@ -7,18 +7,34 @@
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
-use schemars::{JsonSchema, Schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 /// The JSON Schema of a type.
 #[must_use]
 pub fn schema_of<T: JsonSchema>() -> Value {
+    generator().into_root_schema_for::<T>().to_value()
+}
+
+/// A JSON Schema that is made by hand, in the same form as that of a type.
+pub(crate) fn plain_schema(make: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Value {
+    let mut generator = generator();
+    let mut schema = make(&mut generator);
+    schema.insert("$schema".to_owned(), json!(META_SCHEMA));
+    for transform in generator.transforms_mut() {
+        transform.transform(&mut schema);
+    }
+    schema.to_value()
+}
+
+/// The JSON Schema of JSON Schemas.
+const META_SCHEMA: &str = "https://json-schema.org/draft/2020-12/schema";
+
+fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)
         .with_transform(RecursiveTransform(Plain))
         .into_generator()
-        .into_root_schema_for::<T>()
-        .to_value()
 }
 
 #[derive(Debug, Clone)]

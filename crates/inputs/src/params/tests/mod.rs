@@ -46,11 +46,11 @@ fn a_profile_of_three_keys_has_every_default() {
     let text =
         format!("schema: {SCHEMA}\nname: p\nimage: {{modality: ihc_hdab, pixel_size_um: 0.5}}\n");
     let params = read(&text).unwrap().params;
-    assert_eq!(params.detection.channel, Channel::OdSum);
+    assert_eq!(params.classical().unwrap().channel, Channel::OdSum);
     assert_eq!(params.stains.unwrap().dab, Some([0.27, 0.57, 0.78]));
-    assert_eq!(params.threshold.bounds, [0.0, 3.0]);
+    assert_eq!(params.classical().unwrap().threshold.bounds, [0.0, 3.0]);
     assert_eq!(params.measure, [MeasureGroup::Shape, MeasureGroup::Intensity]);
-    assert_eq!(params.split.h, 0.75);
+    assert_eq!(params.classical().unwrap().split.h, 0.75);
     assert_eq!(params.classify, None);
 }
 

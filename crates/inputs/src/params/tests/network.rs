@@ -17,12 +17,12 @@ fn params(modality: &str, lines: &str) -> Params {
 
 #[test]
 fn a_network_of_two_keys_has_every_default() {
-    let unet = |modality: &str| params(modality, &network("")).unet.clone().unwrap();
+    let unet = |modality: &str| params(modality, &network("")).unet().cloned().unwrap();
     assert_eq!(unet("fluorescence").channels, [Channel::Gray; 3]);
     assert_eq!(unet("he").channels, [Channel::OdRed, Channel::OdGreen, Channel::OdBlue]);
     assert_eq!((unet("he").depth, unet("he").base_width), (4, 16));
     assert_eq!(unet("he").weights, Digest::of_bytes(b"weights"));
-    assert_eq!(params("he", "").unet, None);
+    assert_eq!(params("he", "").unet(), None);
 }
 
 #[test]
