@@ -2,6 +2,7 @@
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
+use crate::ui::value::WrongValue;
 use cellgate_approval::signature::verify;
 use cellgate_approval::{Action, BRANCH, DigestPrefix, Log, MAX_WHY_CHARS, Record, Timestamp};
 use cellgate_gate::exit::ExitCode;
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "reason")]
     report: Option<PathBuf>,
     /// Take back what was approved of the report with this digest, or its first 12 digits
-    #[arg(long, value_name = "DIGEST", requires = "reason", value_parser = digest)]
+    #[arg(long, value_name = "DIGEST", requires = "reason")]
     revoke: Option<DigestPrefix>,
     /// Show every record
     #[arg(long)]
@@ -84,15 +85,12 @@ enum Format {
     Json,
 }
 
-fn digest(text: &str) -> Result<DigestPrefix, String> {
-    text.parse().map_err(|error: cellgate_approval::EntryError| error.to_string())
-}
-
-fn reason(text: &str) -> Result<String, String> {
+fn reason(text: &str) -> Result<String, WrongValue> {
     let reason = text.trim();
     let n_chars = reason.chars().count();
     if n_chars == 0 || MAX_WHY_CHARS < n_chars || reason.chars().any(char::is_control) {
-        return Err(format!("a reason is one line of 1 to {MAX_WHY_CHARS} characters"));
+        let needed = format!("a reason is one line of 1 to {MAX_WHY_CHARS} characters");
+        return Err(WrongValue(needed));
     }
     Ok(reason.to_owned())
 }

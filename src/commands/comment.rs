@@ -6,7 +6,7 @@ use crate::ui::output::command;
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::inert;
 use cellgate_gate::report::model::{MAX_BYTES, Report};
-use cellgate_github::comment::{GateName, GateNameError, Policy};
+use cellgate_github::comment::{GateName, Policy};
 use cellgate_github::event::Event;
 use cellgate_github::publish::{Outcome, Page, Request, Source, State, publish};
 use cellgate_github::step::{Step, is_read_by_runner};
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     page_artifact: Option<String>,
     /// The gate's name, where a repository has several
-    #[arg(long, value_name = "NAME", default_value = "gate", value_parser = gate_name)]
+    #[arg(long, value_name = "NAME", default_value = "gate")]
     name: GateName,
     /// Login that the token speaks for; asked or taken to be github-actions[bot] without this
     #[arg(long, value_name = "LOGIN")]
@@ -96,10 +96,6 @@ enum Format {
     Human,
     /// What was done, as JSON
     Json,
-}
-
-fn gate_name(text: &str) -> Result<GateName, String> {
-    text.parse().map_err(|error: GateNameError| error.to_string())
 }
 
 /// Posts and tells what was posted.

@@ -35,10 +35,7 @@ pub(crate) fn run(_: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
         .map_err(std::io::Error::from)?;
     let made = dial(&args.host, args.port, Duration::from_secs(args.seconds));
-    let told = made.and_then(|connection| {
-        hand_over(&connection, rustix::stdio::stdout())
-            .map_err(|error| format!("the connection cannot be handed over to ssh: {error}"))
-    });
+    let told = made.and_then(|connection| hand_over(&connection, rustix::stdio::stdout()));
     let Err(why) = told else { return Ok(ExitCode::Passed) };
     match &args.log {
         Some(log) => {

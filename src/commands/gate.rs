@@ -8,7 +8,7 @@ use crate::ui::progress::Progress;
 use crate::ui::report::{ReportArgs, failure, told, unheard};
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::{annotations, human, summary_line};
-use cellgate_gate::{Partial, Share, ShareSyntax, gate, run_share};
+use cellgate_gate::{Partial, Share, gate, run_share};
 use cellgate_github::step::{Step, outputs_without_report};
 use std::path::PathBuf;
 
@@ -32,12 +32,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     report: ReportArgs,
     /// Make only this share of the runs, for `cellgate merge`; gives no verdict
-    #[arg(long, value_name = "I/N", value_parser = share)]
+    #[arg(long, value_name = "I/N")]
     shard: Option<Share>,
-}
-
-fn share(text: &str) -> Result<Share, String> {
-    text.parse().map_err(|error: ShareSyntax| error.to_string())
 }
 
 /// Gates, writes the report, prints the verdict.

@@ -3,6 +3,7 @@
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::inputs;
+use crate::ui::value;
 use cellgate_core::measure::catalog::CHANNELS;
 use cellgate_core::measure::{Request, measure};
 use cellgate_core::profile::MeasureGroup;
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Edge length of a pixel, in micrometers; comes before what the image file says
-    #[arg(long, value_name = "UM", value_parser = inputs::pixel_size)]
+    #[arg(long, value_name = "UM", value_parser = value::pixel_size)]
     pixel_size_um: Option<PixelSize>,
 }
 

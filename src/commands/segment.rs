@@ -4,6 +4,7 @@ use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::inputs;
 use crate::ui::progress::Progress;
+use crate::ui::value;
 use cellgate_core::raster::Image;
 use cellgate_core::units::PixelSize;
 use cellgate_gate::exit::ExitCode;
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Edge length of a pixel, in micrometers; comes before what image files say
-    #[arg(long, value_name = "UM", value_parser = inputs::pixel_size)]
+    #[arg(long, value_name = "UM", value_parser = value::pixel_size)]
     pixel_size_um: Option<PixelSize>,
     /// Write `NAME_overlay.png`: outlines over the image
     #[arg(long)]

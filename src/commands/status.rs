@@ -4,6 +4,7 @@ use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::hosts::{Format, TargetArgs, on_hosts, options, root};
 use cellgate_core::digest::Digest;
+use cellgate_deploy::Failure as DeployFailure;
 use cellgate_deploy::session::{Options, Session};
 use cellgate_deploy::target::Hosts;
 use cellgate_deploy::wire::ServerStatus;
@@ -28,7 +29,7 @@ pub(crate) struct Args {
 /// Asks every host, prints; gives the exit code.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let out = &mut *ui.out;
-    let mut told: Vec<(String, Result<ServerStatus, String>)> = Vec::new();
+    let mut told: Vec<(String, Result<ServerStatus, DeployFailure>)> = Vec::new();
     on_hosts(&args.target.target, &root(), async |hosts: &mut Hosts, switching| {
         let options = options("status", switching, true);
         for host in &hosts.hosts {
@@ -45,7 +46,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
             }
         }
     }
-    let code = |status: &Result<ServerStatus, String>| match status {
+    let code = |status: &Result<ServerStatus, DeployFailure>| match status {
         Err(_) => ExitCode::DeployRefused,
         Ok(status) if status.stranded.is_some() || !status.damages.is_empty() => {
             ExitCode::Unhealthy
@@ -59,20 +60,18 @@ async fn ask(
     way: &cellgate_deploy::target::Way,
     options: &Options,
     verify: bool,
-) -> Result<ServerStatus, String> {
-    let session = Session::open(way, options.clone()).await;
-    let mut session = session.map_err(|failure| failure.message)?;
-    session.status(verify).await.map_err(|failure| failure.message)
+) -> Result<ServerStatus, DeployFailure> {
+    Session::open(way, options.clone()).await?.status(verify).await
 }
 
 fn json(
     args: &Args,
-    told: &[(String, Result<ServerStatus, String>)],
+    told: &[(String, Result<ServerStatus, DeployFailure>)],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let host = |(host, status): &(String, Result<ServerStatus, String>)| match status {
+    let host = |(host, status): &(String, Result<ServerStatus, DeployFailure>)| match status {
         Ok(status) => serde_json::json!({"host": host, "status": status}),
-        Err(error) => serde_json::json!({"host": host, "error": error}),
+        Err(failure) => serde_json::json!({"host": host, "error": failure.message}),
     };
     let hosts: Vec<serde_json::Value> = told.iter().map(host).collect();
     let document = serde_json::json!({
@@ -87,14 +86,14 @@ fn json(
 
 fn lines(
     host: &str,
-    status: &Result<ServerStatus, String>,
+    status: &Result<ServerStatus, DeployFailure>,
     is_verified: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let status = match status {
         Ok(status) => status,
-        Err(error) => {
-            writeln!(out, "{host}: cannot be asked: {error}")?;
+        Err(failure) => {
+            writeln!(out, "{host}: cannot be asked: {failure}")?;
             return Ok(());
         }
     };

@@ -1,7 +1,6 @@
 //! Inputs: which files a command is given: files, folders and globs.
 
 use super::failure::Failure;
-use cellgate_core::units::PixelSize;
 use cellgate_inputs::finding::{Code, Finding};
 use cellgate_inputs::params::{Loaded, of_text};
 use cellgate_inputs::revision::git_folder;
@@ -113,11 +112,4 @@ pub(crate) fn kept(folder: &Path) -> Option<Cache> {
     let named = std::env::var_os("CELLGATE_CACHE").filter(|named| !named.is_empty());
     let usual = || Some(git_folder(folder).ok()?.join(CACHE_FOLDER));
     named.map(PathBuf::from).or_else(usual).map(Cache::new)
-}
-
-/// Reads the value of `--pixel-size-um`.
-pub(crate) fn pixel_size(text: &str) -> Result<PixelSize, String> {
-    let (least, most) = PixelSize::RANGE_UM;
-    let um = text.parse().ok().and_then(PixelSize::from_um);
-    um.ok_or_else(|| format!("a pixel size in micrometers from {least} to {most} is needed"))
 }

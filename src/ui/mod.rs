@@ -12,6 +12,7 @@ pub(crate) mod output;
 pub(crate) mod preparation;
 pub(crate) mod progress;
 pub(crate) mod report;
+pub(crate) mod value;
 
 use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::finding::Finding;

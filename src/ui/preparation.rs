@@ -1,6 +1,7 @@
 //! What is done to images before anything else, as options say it.
 
 use super::inputs;
+use super::value::WrongValue;
 use cellgate_core::preparation::{Histogram, MAX_EDGE_PX, Reference, Size, Steps};
 use cellgate_core::units::PixelSize;
 use cellgate_inputs::dataset::decode::decode;
@@ -49,16 +50,16 @@ impl PreparationArgs {
     }
 }
 
-fn parse_histogram(text: &str) -> Result<HistogramWord, String> {
+fn parse_histogram(text: &str) -> Result<HistogramWord, WrongValue> {
     match (text, text.strip_prefix("match:")) {
         ("none", _) => Ok(HistogramWord::None),
         ("equalize", _) => Ok(HistogramWord::Equalize),
         (_, Some(path)) if !path.is_empty() => Ok(HistogramWord::Match(path.into())),
-        _ => Err("`none`, `equalize` or `match:IMAGE` is needed".to_owned()),
+        _ => Err(WrongValue("`none`, `equalize` or `match:IMAGE` is needed".to_owned())),
     }
 }
 
-fn parse_size(text: &str) -> Result<Size, String> {
+fn parse_size(text: &str) -> Result<Size, WrongValue> {
     let pixel = text.strip_suffix("um").and_then(|um| PixelSize::from_um(um.parse().ok()?));
     let edges = || {
         let (width, height) = text.split_once('x')?;
@@ -66,5 +67,6 @@ fn parse_size(text: &str) -> Result<Size, String> {
         Some(Size::Px { width: edge(width)?, height: edge(height)? })
     };
     let size = pixel.map(Size::Pixel).or_else(edges);
-    size.ok_or_else(|| format!("`WIDTHxHEIGHT` up to {MAX_EDGE_PX}, or `0.5um`, is needed"))
+    let needed = || format!("`WIDTHxHEIGHT` up to {MAX_EDGE_PX}, or `0.5um`, is needed");
+    size.ok_or_else(|| WrongValue(needed()))
 }

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
     /// From which verdict on to fail: `drifted`, `broken` or `never`
-    #[arg(long, value_name = "LEVEL", default_value = "drifted", value_parser = fail_on)]
+    #[arg(long, value_name = "LEVEL", default_value = "drifted")]
     pub(crate) fail_on: FailOn,
     /// Folder to write the report to; `cellgate-report` without this
     #[arg(long, value_name = "DIR")]
@@ -43,10 +43,6 @@ enum Format {
     Markdown,
     /// Annotations beside the changed lines, then as for people
     Github,
-}
-
-fn fail_on(text: &str) -> Result<FailOn, String> {
-    text.parse().map_err(|error: cellgate_gate::verdict::FailOnSyntax| error.to_string())
 }
 
 /// The failure that an error of the gate is.

@@ -245,8 +245,11 @@ fn stages_that_are_not_kept_are_run_again() {
     }
 }
 
+/// A key, and a change of it.
+type NetworkChange = (&'static str, fn(&mut Profile, &mut Unet));
+
 /// Changes of every key that a network's path reads, by the first stage that does.
-const NETWORK_CHANGES: [(Option<Stage>, &[(&str, fn(&mut Profile, &mut Unet))]); 3] = [
+const NETWORK_CHANGES: [(Option<Stage>, &[NetworkChange]); 3] = [
     (
         Some(Stage::Prediction),
         &[

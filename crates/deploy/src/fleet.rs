@@ -9,7 +9,7 @@ use super::ending::{Ended, Failure};
 use super::options::Options;
 use super::transport::Transport;
 use super::whole::{Deployed, Stage, Wanted, finish, prepare, rollback};
-use cellgate_core::digest::Digest;
+use crate::wire::Base;
 use cellgate_gate::exit::ExitCode;
 use futures_util::future::join_all;
 
@@ -19,8 +19,8 @@ pub struct Host<T> {
     pub name: String,
     /// How its agent is reached.
     pub way: T,
-    /// What a plan saw active; the deploy is refused where that has changed. `None` takes it as it is.
-    pub planned: Option<Option<Digest>>,
+    /// What must be active for the deploy to begin.
+    pub base: Base,
 }
 
 /// What became of one host.
@@ -90,7 +90,7 @@ async fn prepare_host<'t, T: Transport>(
     wanted: Wanted<'_>,
     options: &Options,
 ) -> Reached<'t, T> {
-    prepare(&host.way, wanted, host.planned, options).await
+    prepare(&host.way, wanted, host.base, options).await
 }
 
 /// Switches a host that is ready, and confirms it.

@@ -10,7 +10,7 @@ use super::pack::Packed;
 use super::session::{Options, Session};
 use super::transport::Transport;
 use crate::release::{Content, Difference, Package, ParameterChange, Release, parameter_changes};
-use crate::wire::{Plan, Reply, Request};
+use crate::wire::{Base, Plan, Reply, Request};
 use cellgate_core::digest::Digest;
 use cellgate_inputs::source::Source;
 use futures_util::future::join_all;
@@ -198,7 +198,7 @@ impl KeptPlan {
             return Err(KeptPlanError::Hosts);
         }
         for (host, kept) in hosts.iter_mut().zip(&self.hosts) {
-            host.planned = Some(kept.active);
+            host.base = Base::Active(kept.active);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use super::local::Local;
 use super::settings::{SettingsError, resolve};
 use super::ssh::{self, Client, Limits, SshError};
 use super::transport::{Channel, Purpose, Transport, TransportError};
+use crate::wire::Base;
 use cellgate_inputs::finding::closest;
 use cellgate_inputs::project::{Project, Target};
 use cellgate_inputs::revision::Tree;
@@ -117,7 +118,7 @@ pub async fn open(
             let root: PathBuf = folder.join(local);
             let name = format!("{LOCAL}{local}");
             let way = Way::Local(Local::new(program, root));
-            let hosts = vec![Host { name, way, planned: None }];
+            let hosts = vec![Host { name, way, base: Base::Planned }];
             return Ok(Hosts { hosts, keep: DEFAULT_KEEP, repairs: Vec::new(), client: None });
         }
         Target::Ssh(target) => target,
@@ -129,7 +130,7 @@ pub async fn open(
     let host = |index| {
         let way = client.host(index, command.clone());
         let name = way.endpoint().known_as();
-        Host { name, way: Way::Ssh(Box::new(way)), planned: None }
+        Host { name, way: Way::Ssh(Box::new(way)), base: Base::Planned }
     };
     Ok(Hosts {
         hosts: (0..n_hosts).map(host).collect(),

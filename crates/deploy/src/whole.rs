@@ -85,7 +85,7 @@ async fn bring<T: Transport>(
     wanted: Wanted<'_>,
     options: &Options,
 ) -> Result<Deployed, Failure> {
-    match prepare(way, wanted, None, options).await? {
+    match prepare(way, wanted, Base::Planned, options).await? {
         Stage::Done(deployed) => Ok(deployed),
         Stage::Ready(mut session, prepared) => finish(&mut session, &prepared).await,
     }
@@ -93,20 +93,19 @@ async fn bring<T: Transport>(
 
 /// Prepares a host; begins anew when the connection breaks, and sends only what is missing then.
 ///
-/// `planned` is what a plan saw active: a deploy is refused where that has changed. `None` takes what
-/// is active as it is.
+/// `base` is what must be active: a deploy is refused where that has changed since a plan saw it.
 ///
 /// # Errors
 /// [`Failure`]; what is active is untouched.
 pub async fn prepare<'t, T: Transport>(
     way: &'t T,
     wanted: Wanted<'_>,
-    planned: Option<Option<Digest>>,
+    base: Base,
     options: &Options,
 ) -> Result<Stage<'t, T>, Failure> {
     let mut attempt = 1;
     loop {
-        match prepare_once(way, wanted, planned, options).await {
+        match prepare_once(way, wanted, base, options).await {
             Err(failure) if failure.is_transient() && attempt < MAX_ATTEMPTS => attempt += 1,
             told => return told,
         }
@@ -117,18 +116,17 @@ pub async fn prepare<'t, T: Transport>(
 async fn prepare_once<'t, T: Transport>(
     way: &'t T,
     wanted: Wanted<'_>,
-    planned: Option<Option<Digest>>,
+    base: Base,
     options: &Options,
 ) -> Result<Stage<'t, T>, Failure> {
     let mut session = Session::open(way, options.clone()).await?;
     let prepared = match wanted {
         Wanted::Package(package) => {
-            let base = planned.map_or(Base::Planned, Base::Active);
             let offered = session.offer(package.release(), base).await?;
             if offered.plan.is_active {
                 return Ok(Stage::Done(unchanged(package.release().id(), offered.plan.active)));
             }
-            moved(planned, offered.plan.active)?;
+            moved(base, offered.plan.active)?;
             refused(&offered.plan.refusals)?;
             session.prepare_offered(package, offered).await?
         }
@@ -151,8 +149,11 @@ fn unchanged(release: Digest, base: Option<Digest>) -> Deployed {
     Deployed { release, base, is_unchanged: true, n_sent: 0, warnings: Vec::new() }
 }
 
-fn moved(planned: Option<Option<Digest>>, active: Option<Digest>) -> Result<(), Failure> {
-    let Some(planned) = planned.filter(|planned| *planned != active) else { return Ok(()) };
+fn moved(base: Base, active: Option<Digest>) -> Result<(), Failure> {
+    let planned = match base {
+        Base::Active(planned) if planned != active => planned,
+        Base::Active(_) | Base::Planned => return Ok(()),
+    };
     let shown = |id: Option<Digest>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
     let text = format!(
         "the plan was made while {} was active, and now {} is; make the plan anew",

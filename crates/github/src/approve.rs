@@ -6,7 +6,7 @@
 //! line, and has the gate run again.
 
 use super::append::{Addition, AppendError};
-use super::archive::file_in;
+use super::archive::{ArchiveError, file_in};
 use super::client::{Client, Repeat};
 use super::comments::Reaction;
 use super::error::GitHubError;
@@ -20,7 +20,7 @@ use cellgate_approval::{
 };
 use cellgate_core::digest::Digest;
 use cellgate_gate::report::markdown::{code, prose};
-use cellgate_gate::report::model::{MAX_BYTES, Report};
+use cellgate_gate::report::model::{MAX_BYTES, Report, ReportError};
 use cellgate_inputs::project::{self, ApprovalPolicy, approval_policy};
 use cellgate_inputs::source::Source;
 use http::Method;
@@ -287,9 +287,19 @@ async fn reported(
     Ok(Wish { action: Action::Approve, report: digest, binding: report.binding, run: Some(run) })
 }
 
-fn report_in(archive: &[u8]) -> Result<Report, String> {
-    let bytes = file_in(archive, "report.json", MAX_BYTES).map_err(|error| error.to_string())?;
-    Report::from_json(&bytes).map_err(|error| error.to_string())
+/// The report of a gate's artifact cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum LostReport {
+    /// It is not in the archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// It is no report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+fn report_in(archive: &[u8]) -> Result<Report, LostReport> {
+    Ok(Report::from_json(&file_in(archive, "report.json", MAX_BYTES)?)?)
 }
 
 /// The newest run of the gate for a commit.

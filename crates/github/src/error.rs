@@ -2,6 +2,7 @@
 
 use super::address::AddressError;
 use super::permission::Permission;
+use super::way::WayError;
 use cellgate_gate::report::findings::harmless;
 use std::fmt;
 use std::time::Duration;
@@ -124,7 +125,7 @@ pub enum GitHubError {
     },
     /// The way to GitHub cannot be set up.
     #[error("no connection to GitHub can be set up: {0}")]
-    Setup(String),
+    Setup(#[source] WayError),
 }
 
 impl GitHubError {

@@ -14,6 +14,7 @@
 //! assert_eq!(Spoken::parse("looks good to me"), Spoken::NotForUs);
 //! ```
 
+mod way;
 pub mod fetch;
 pub mod address;
 pub mod event;
@@ -46,3 +47,4 @@ pub mod approve;
 pub use address::RepositoryName;
 pub use client::Client;
 pub use error::GitHubError;
+pub use way::WayError;

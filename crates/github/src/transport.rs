@@ -5,11 +5,9 @@
 
 use super::address::is_loopback;
 use super::pace::Limits;
+use super::way::{WayError, connector, secured, tunnel};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{Client as Http, Error as HttpError};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioExecutor;
@@ -48,10 +46,10 @@ impl Transport {
     /// Sets the way up. `home` is where most requests go.
     ///
     /// # Errors
-    /// What is wrong, where the system has no certificates or there is no runtime.
-    pub(super) fn open(home: &Uri, limits: &Limits) -> Result<Self, String> {
+    /// [`WayError`].
+    pub(super) fn open(home: &Uri, limits: &Limits) -> Result<Self, WayError> {
         // Octocrab starts a task, which panics outside of a runtime.
-        tokio::runtime::Handle::try_current().map_err(|error| error.to_string())?;
+        tokio::runtime::Handle::try_current()?;
         let proxies = Matcher::from_env();
         let tunnel = match proxies.intercept(home).filter(|_| !is_local(home)) {
             Some(proxy) => Some((proxy.uri().clone(), through(&proxy, limits.connect)?)),
@@ -68,7 +66,8 @@ impl Transport {
         limits: &Limits,
         n_bytes: usize,
     ) -> Result<Answer, Loss> {
-        let octocrab = self.way_to(request.uri()).map_err(Loss::Unsent)?;
+        let octocrab =
+            self.way_to(request.uri()).map_err(|error| Loss::Unsent(error.to_string()))?;
         let whole = async {
             let sent = tokio::time::timeout(
                 limits.read + self.connect,
@@ -102,7 +101,7 @@ impl Transport {
     }
 
     /// The client whose connections lead to an address.
-    fn way_to(&self, address: &Uri) -> Result<Octocrab, String> {
+    fn way_to(&self, address: &Uri) -> Result<Octocrab, WayError> {
         let proxy = self.proxies.intercept(address).filter(|_| !is_local(address));
         let Some(proxy) = proxy else { return Ok(self.direct.clone()) };
         match &self.tunnel {
@@ -123,39 +122,23 @@ fn is_local(address: &Uri) -> bool {
     address.host().is_some_and(is_loopback)
 }
 
-fn connector(connect: Duration) -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_connect_timeout(Some(connect));
-    connector
-}
-
-/// Where TLS begins: a connection that the system's certificates vouch for.
-macro_rules! over {
+/// A client over a kind of connection, which octocrab's types cannot name.
+macro_rules! client {
     ($connector:expr) => {{
-        let tls = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|error| format!("no certificates: {error}"))?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector($connector);
-        let http = Http::builder(TokioExecutor::new()).build(tls);
+        let http = Http::builder(TokioExecutor::new()).build(secured($connector)?);
         // Without a token, redirects and repetition: those are `client`'s.
         let octocrab = OctocrabBuilder::new_empty().with_service(http).with_auth(AuthState::None);
-        octocrab.build().map_err(|error| error.to_string())
+        let Ok(client) = octocrab.build();
+        Ok(client)
     }};
 }
 
-fn straight(connect: Duration) -> Result<Octocrab, String> {
-    over!(connector(connect))
+fn straight(connect: Duration) -> Result<Octocrab, WayError> {
+    client!(connector(connect))
 }
 
-fn through(proxy: &Intercept, connect: Duration) -> Result<Octocrab, String> {
-    let tunnel = Tunnel::new(proxy.uri().clone(), connector(connect));
-    over!(match proxy.basic_auth() {
-        Some(header) => tunnel.with_auth(header.clone()),
-        None => tunnel,
-    })
+fn through(proxy: &Intercept, connect: Duration) -> Result<Octocrab, WayError> {
+    client!(tunnel(proxy, connect))
 }
 
 fn loss(error: &octocrab::Error) -> Loss {

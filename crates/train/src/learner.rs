@@ -1,9 +1,10 @@
 //! Learner: one step of a training, and the weights that its parameters come to.
 
 use super::batch::{Batch, Batches};
-use super::model::{Engine, ForeignParameters, Unet, tensor};
+use super::model::{Engine, Unet, tensor};
 use super::optimizer::{State, rate};
 use super::parameters;
+use super::parameters::ForeignParameters;
 use super::recipe::Recipe;
 use super::{loss, ops, plain};
 use burn::tensor::{Device, Tensor, TensorData};

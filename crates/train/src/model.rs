@@ -3,7 +3,7 @@
 //! Takes parameters as the kernels read them and a batch of maps; gives logits, and gradients in
 //! the parameters' order. Normalizes by each batch's own statistics: it is for training alone.
 
-use super::parameters::{self, Parameter};
+use super::parameters::{self, ForeignParameters, Parameter};
 use super::{ops, plain};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -17,14 +17,6 @@ pub enum Engine {
     Kernels,
     /// burn's own operations, on any of its backends.
     Burn,
-}
-
-/// Parameters that are not those of an architecture.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the parameters are not those of the network: `{name}` is missing or has another shape")]
-pub struct ForeignParameters {
-    /// The first that does not fit.
-    pub name: String,
 }
 
 /// The network.
@@ -81,7 +73,7 @@ impl Unet {
         parameters: &[Parameter],
         device: &Device,
     ) -> Result<Self, ForeignParameters> {
-        parameters::check(architecture, parameters).map_err(|name| ForeignParameters { name })?;
+        parameters::check(architecture, parameters)?;
         let mut parameters = Reading { parameters: parameters.iter(), device };
         let normalization = architecture.normalization;
         let encoder = (0..=architecture.depth).map(|_| parameters.block(normalization)).collect();

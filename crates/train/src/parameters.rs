@@ -65,12 +65,22 @@ pub fn of_weights(weights: &Weights) -> Vec<Parameter> {
         .collect()
 }
 
-/// Whether these are the parameters of an architecture, in its order; otherwise the name of the
-/// first that is not.
+/// Parameters that are not those of an architecture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the parameters are not those of the network: `{name}` is missing or has another shape")]
+pub struct ForeignParameters {
+    /// The first that does not fit.
+    pub name: String,
+}
+
+/// Checks that these are the parameters of an architecture, in its order.
 ///
 /// # Errors
-/// The name.
-pub fn check(architecture: &Architecture, parameters: &[Parameter]) -> Result<(), String> {
+/// [`ForeignParameters`] with the first that is not.
+pub fn check(
+    architecture: &Architecture,
+    parameters: &[Parameter],
+) -> Result<(), ForeignParameters> {
     let specs = architecture.tensors();
     let mut given = parameters.iter();
     for spec in specs.iter().filter(|spec| is_parameter(spec)) {
@@ -81,10 +91,13 @@ pub fn check(architecture: &Architecture, parameters: &[Parameter]) -> Result<()
                 && parameter.values.len() == n
         };
         if !given.next().is_some_and(fits) {
-            return Err(spec.name.clone());
+            return Err(ForeignParameters { name: spec.name.clone() });
         }
     }
-    given.next().map_or(Ok(()), |parameter| Err(parameter.name.clone()))
+    match given.next() {
+        None => Ok(()),
+        Some(parameter) => Err(ForeignParameters { name: parameter.name.clone() }),
+    }
 }
 
 /// Whether training finds a tensor.

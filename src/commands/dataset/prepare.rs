@@ -4,6 +4,7 @@ use super::unwritten;
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::preparation::PreparationArgs;
+use crate::ui::value::{self, WrongValue};
 use cellgate_core::preparation::Steps;
 use cellgate_core::units::PixelSize;
 use cellgate_gate::exit::ExitCode;
@@ -38,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TYPE", value_parser = parse_name)]
     image_type: String,
     /// Edge length of a pixel in micrometers; without it the files' own
-    #[arg(long, value_name = "UM", value_parser = parse_pixel_size)]
+    #[arg(long, value_name = "UM", value_parser = value::pixel_size)]
     pixel_size_um: Option<PixelSize>,
     #[command(flatten)]
     preparation: PreparationArgs,
@@ -95,15 +96,9 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     ui.tell(&findings)
 }
 
-fn parse_pixel_size(text: &str) -> Result<PixelSize, String> {
-    let (least, most) = PixelSize::RANGE_UM;
-    let size = text.parse().ok().and_then(PixelSize::from_um);
-    size.ok_or_else(|| format!("a number from {least} to {most} is needed"))
-}
-
-fn parse_name(text: &str) -> Result<String, String> {
+fn parse_name(text: &str) -> Result<String, WrongValue> {
     let is_name = cellgate_inputs::dataset::manifest::is_name(text);
     is_name
         .then(|| text.to_owned())
-        .ok_or_else(|| "letters, digits, `.`, `_` and `-` are needed".to_owned())
+        .ok_or_else(|| WrongValue("letters, digits, `.`, `_` and `-` are needed".to_owned()))
 }

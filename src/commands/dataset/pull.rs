@@ -7,7 +7,9 @@ use crate::ui::inputs;
 use crate::ui::progress::Progress;
 use cellgate_core::profile::Unet;
 use cellgate_gate::exit::ExitCode;
-use cellgate_github::fetch::{Fetched, Fetcher, Limits, Need, Wanted, Wish, of_dataset, of_models};
+use cellgate_github::fetch::{
+    FetchError, Fetched, Fetcher, Limits, Need, Wanted, Wish, of_dataset, of_models,
+};
 use cellgate_inputs::dataset::Dataset;
 use cellgate_inputs::params::{Loaded, load_all};
 use cellgate_inputs::project::{self, DatasetSource, Project, models_folder, params_folder};
@@ -80,7 +82,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     if failed.is_empty() { Ok(ExitCode::Passed) } else { Err(Failure::Tool(failed.join("\n"))) }
 }
 
-type Results = Vec<(String, Result<Fetched, String>)>;
+type Results = Vec<(String, Result<Fetched, FetchError>)>;
 
 fn fetch(wanted: Vec<(String, Wanted)>, progress: &Progress) -> Result<Results, Failure> {
     let fetcher = Fetcher::new(Limits::default())
@@ -90,7 +92,7 @@ fn fetch(wanted: Vec<(String, Wanted)>, progress: &Progress) -> Result<Results, 
     let n_wanted = wanted.len();
     let fetcher = &fetcher;
     let each = wanted.into_iter().map(|(name, file)| async move {
-        let result = fetcher.fetch(&file).await.map_err(|error| error.to_string());
+        let result = fetcher.fetch(&file).await;
         (name, result)
     });
     Ok(runtime.block_on(async {

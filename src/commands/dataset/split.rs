@@ -3,6 +3,7 @@
 use super::{tree_of, unwritten};
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
+use crate::ui::value::WrongValue;
 use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::dataset::manifest::{load_records, render_manifest};
 use cellgate_inputs::dataset::split::assign_splits;
@@ -48,7 +49,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Passed)
 }
 
-fn parse_fraction(text: &str) -> Result<f64, String> {
+fn parse_fraction(text: &str) -> Result<f64, WrongValue> {
     let fraction = text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction));
-    fraction.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
+    fraction.ok_or_else(|| WrongValue("a number from 0 to 1 is needed".to_owned()))
 }

@@ -1,6 +1,7 @@
 //! Args: what a training is told on the command line.
 
 use crate::ui::preparation::PreparationArgs;
+use crate::ui::value::WrongValue;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,7 +94,8 @@ pub(crate) enum On {
     Gpu,
 }
 
-fn minutes(text: &str) -> Result<Duration, String> {
+fn minutes(text: &str) -> Result<Duration, WrongValue> {
     let seconds = text.parse().map_or(f64::NAN, |minutes: f64| minutes * 60.0);
-    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of minutes is needed".to_owned())
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| WrongValue("a number of minutes is needed".to_owned()))
 }

@@ -10,7 +10,8 @@ use super::state::Seen;
 use super::world::World;
 use crate::release::{APPROVALS, Release};
 use crate::wire::{Intent, RefusalCode};
-use cellgate_approval::{Action, Approver, Log, MAX_BYTES, Standing, Subject, signature};
+use cellgate_approval::signature::{self, SignatureError};
+use cellgate_approval::{Action, Approver, Log, MAX_BYTES, Standing, Subject};
 use cellgate_core::digest::Digest;
 use cellgate_inputs::project::{ApprovalPolicy, Project};
 use cellgate_inputs::revision::Tree;
@@ -93,34 +94,43 @@ fn approved(
         return Ok(());
     }
     let signers = world.path.join(SIGNERS);
-    let mut complaint = "nobody signed".to_owned();
-    let signed = by.iter().filter(|approver| match is_signed(log, approver, &signers) {
-        Ok(()) => true,
-        Err(why) => {
-            complaint = why;
-            false
-        }
-    });
-    let n_signed = signed.count() as u64;
+    let told: Vec<Result<(), Unsigned>> =
+        by.iter().map(|approver| is_signed(log, approver, &signers)).collect();
+    let n_signed = told.iter().filter(|told| told.is_ok()).count() as u64;
     if u64::from(policy.count.max(1)) <= n_signed {
         return Ok(());
     }
     let name = subject.profile;
-    Err(refused(format!("the approval of profile `{name}` is not signed: {complaint}")))
+    let last = told.into_iter().filter_map(Result::err).next_back().unwrap_or(Unsigned::ByNobody);
+    Err(refused(format!("the approval of profile `{name}` is not signed: {last}")))
+}
+
+/// An approval is signed by nobody who may.
+#[derive(Debug, thiserror::Error)]
+enum Unsigned {
+    /// Nobody approved.
+    #[error("nobody signed")]
+    ByNobody,
+    /// There is no record of who approved.
+    #[error("{0} did not sign")]
+    ByApprover(String),
+    /// The signature is none.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }
 
 /// Whether one of the records of an approval is signed by who made it.
-fn is_signed(log: &Log, approver: &Approver, signers: &Path) -> Result<(), String> {
+fn is_signed(log: &Log, approver: &Approver, signers: &Path) -> Result<(), Unsigned> {
     let records = log.records().iter().filter(|record| {
         record.entry.action == Action::Approve
             && record.entry.who == approver.who
             && record.entry.report_digest == approver.report_digest
     });
-    let mut told = Err(format!("{} did not sign", crate::release::path::shown(&approver.who)));
+    let mut told = Err(Unsigned::ByApprover(crate::release::path::shown(&approver.who)));
     for record in records {
         match signature::verify(record, signers) {
             Ok(()) => return Ok(()),
-            Err(error) => told = Err(error.to_string()),
+            Err(error) => told = Err(error.into()),
         }
     }
     told

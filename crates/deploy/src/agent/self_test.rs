@@ -16,10 +16,10 @@ use cellgate_inputs::dataset::decode::{MAX_FILE_BYTES, decode_labels};
 use cellgate_inputs::finding::has_errors;
 use cellgate_inputs::params::{Loaded, load_all};
 use cellgate_inputs::project;
-use cellgate_inputs::revision::Tree;
+use cellgate_inputs::revision::{Tree, TreeError};
 use cellgate_run::RunError;
 use cellgate_run::fingerprint;
-use cellgate_run::models::Models;
+use cellgate_run::models::{ModelError, Models};
 use cellgate_run::ready::Ready;
 use cellgate_run::rehearsal::{difference as difference_of_labels, rehearsal_digest, rehearse};
 use rayon::prelude::*;
@@ -106,17 +106,35 @@ fn of_network(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<String
     let name = &loaded.params.name;
     let expected = ["png", "tif"].map(|ending| format!("reference/{name}_labels.{ending}"));
     let expected = expected.into_iter().find(|path| tree.has_file(path).unwrap_or(false));
-    let differs = || -> Result<Option<String>, String> {
-        let path = expected.ok_or_else(|| "nobody says what it finds".to_owned())?;
-        let bytes = tree.read(&path, MAX_FILE_BYTES).map_err(|error| error.to_string())?;
-        let wrong = || format!("`{path}` is no label image");
-        let expected = decode_labels(&path, &bytes).map_err(|_| wrong())?;
-        let ready = Ready::load(&loaded.params, models).map_err(|error| error.to_string())?;
-        let run = rehearse(&ready).map_err(|error| error.to_string())?;
-        Ok(difference_of_labels(&expected, &run.labels))
+    let differs = || -> Result<Option<String>, Untested> {
+        let path = expected.ok_or(Untested::NothingExpected)?;
+        let bytes = tree.read(&path, MAX_FILE_BYTES)?;
+        let expected = decode_labels(&path, &bytes).map_err(|_| Untested::NoLabels(path))?;
+        let ready = Ready::load(&loaded.params, models)?;
+        Ok(difference_of_labels(&expected, &rehearse(&ready)?.labels))
     };
-    let why = differs().unwrap_or_else(Some)?;
+    let why = differs().unwrap_or_else(|error| Some(error.to_string()))?;
     Some(format!("the network of `{name}`: {why}"))
+}
+
+/// A network cannot be tested.
+#[derive(Debug, thiserror::Error)]
+enum Untested {
+    /// The release does not say what it should find.
+    #[error("nobody says what it finds")]
+    NothingExpected,
+    /// What it should find cannot be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// What it should find is no label image.
+    #[error("`{0}` is no label image")]
+    NoLabels(String),
+    /// It is not to be had.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// It does not run.
+    #[error(transparent)]
+    Run(#[from] RunError),
 }
 
 /// Lets a staged release examine itself, and compares what it says with its manifest.

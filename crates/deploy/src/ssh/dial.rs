@@ -12,14 +12,39 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+/// There is no connection for ssh, in its words.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nobody knows the host's address.
+    #[error("ssh: Could not resolve hostname {host}: {source}")]
+    Unknown {
+        /// The host.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// None of its addresses answers.
+    #[error("ssh: connect to host {host} port {port}: {source}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the last of them says.
+        source: io::Error,
+    },
+    /// ssh does not take the connection.
+    #[error("the connection cannot be handed over to ssh: {0}")]
+    HandOver(#[source] io::Error),
+}
+
 /// Connects to a host within a time; of several addresses each gets an equal part of what is left.
 ///
 /// # Errors
-/// What ssh would say.
-pub fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, String> {
-    let found = (host, port).to_socket_addrs();
-    let addresses: Vec<SocketAddr> =
-        found.map_err(|why| format!("ssh: Could not resolve hostname {host}: {why}"))?.collect();
+/// [`DialError`], which says what ssh would say.
+pub fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, DialError> {
+    let unknown = |source| DialError::Unknown { host: host.to_owned(), source };
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(unknown)?.collect();
     let until = Instant::now() + limit;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for (address, n_left) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
@@ -29,7 +54,7 @@ pub fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, String>
             Err(error) => last = error,
         }
     }
-    Err(format!("ssh: connect to host {host} port {port}: {last}"))
+    Err(DialError::Unreachable { host: host.to_owned(), port, source: last })
 }
 
 fn reach(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
@@ -42,8 +67,12 @@ fn reach(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
 /// Hands a connection over to ssh, which waits for it at the other end of a socket.
 ///
 /// # Errors
-/// What the system says.
-pub fn hand_over(connection: &TcpStream, to: BorrowedFd<'_>) -> io::Result<()> {
+/// [`DialError::HandOver`].
+pub fn hand_over(connection: &TcpStream, to: BorrowedFd<'_>) -> Result<(), DialError> {
+    handed_over(connection, to).map_err(DialError::HandOver)
+}
+
+fn handed_over(connection: &TcpStream, to: BorrowedFd<'_>) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut rights = SendAncillaryBuffer::new(&mut space);
     let handed = [connection.as_fd()];
@@ -92,10 +121,10 @@ mod tests {
     #[test]
     fn what_fails_is_told_as_ssh_tells_it() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let told = dial("127.0.0.1", port, LIMIT).unwrap_err();
+        let told = dial("127.0.0.1", port, LIMIT).unwrap_err().to_string();
         let expected = format!("ssh: connect to host 127.0.0.1 port {port}: Connection refused");
         assert!(told.starts_with(&expected), "{told}");
-        let told = dial("no-such-host.invalid", 22, LIMIT).unwrap_err();
+        let told = dial("no-such-host.invalid", 22, LIMIT).unwrap_err().to_string();
         assert!(
             told.starts_with("ssh: Could not resolve hostname no-such-host.invalid: "),
             "{told}"

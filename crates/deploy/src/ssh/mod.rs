@@ -14,7 +14,7 @@ mod failure;
 mod keyring;
 mod master;
 
-pub use dial::{dial, hand_over};
+pub use dial::{DialError, dial, hand_over};
 pub use failure::{SshError, Unverified};
 pub use keyring::{ASKPASS_REPLY, askpass_answer};
 

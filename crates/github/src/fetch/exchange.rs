@@ -6,18 +6,17 @@
 use super::address::Address;
 use super::part::Part;
 use super::{FetchError, Limits, Wanted};
+use crate::way::{WayError, connector, secured, tunnel};
 use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, LOCATION, RANGE, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioExecutor;
 use std::error::Error;
-use std::time::Duration;
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -46,8 +45,8 @@ pub(super) struct Client {
 
 impl Client {
     /// Sets the ways up.
-    pub(super) fn open(limits: Limits) -> Result<Self, String> {
-        let tls = over(connector(limits.connect))?;
+    pub(super) fn open(limits: Limits) -> Result<Self, WayError> {
+        let tls = secured(connector(limits.connect))?;
         let direct = Http::builder(TokioExecutor::new()).build(tls);
         Ok(Self { direct, proxies: Matcher::from_env(), limits })
     }
@@ -123,8 +122,8 @@ impl Client {
         let sent = match proxy {
             None => self.direct.request(request),
             Some(proxy) => {
-                let tls = over(tunnel(&proxy, self.limits.connect))
-                    .map_err(|why| Loss::Final(FetchError::Client(why)))?;
+                let tls = secured(tunnel(&proxy, self.limits.connect))
+                    .map_err(|error| Loss::Final(FetchError::Client(error)))?;
                 Http::builder(TokioExecutor::new()).build(tls).request(request)
             }
         };
@@ -181,29 +180,6 @@ fn is_complete(headers: &HeaderMap, n_bytes: u64) -> bool {
 fn is_passing(status: StatusCode) -> bool {
     status.is_server_error()
         || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
-}
-
-fn connector(connect: Duration) -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_connect_timeout(Some(connect));
-    connector
-}
-
-fn tunnel(proxy: &Intercept, connect: Duration) -> Tunnel<HttpConnector> {
-    let tunnel = Tunnel::new(proxy.uri().clone(), connector(connect));
-    match proxy.basic_auth() {
-        Some(header) => tunnel.with_auth(header.clone()),
-        None => tunnel,
-    }
-}
-
-/// Where TLS begins: a connection that the system's certificates vouch for.
-fn over<C>(connector: C) -> Result<HttpsConnector<C>, String> {
-    let builder = HttpsConnectorBuilder::new()
-        .with_native_roots()
-        .map_err(|error| format!("no certificates: {error}"))?;
-    Ok(builder.https_or_http().enable_http1().wrap_connector(connector))
 }
 
 /// The innermost cause of an error; wrappers repeat it.

@@ -12,6 +12,7 @@ mod pull;
 pub use address::{Address, AddressError};
 pub use pull::{Need, Wish, of_dataset, of_models};
 
+use crate::way::WayError;
 use cellgate_core::digest::Digest;
 use exchange::{Client, Loss};
 use part::Part;
@@ -72,7 +73,7 @@ impl Default for Limits {
 pub enum FetchError {
     /// There is no way to the network.
     #[error("nothing can be fetched: {0}")]
-    Client(String),
+    Client(#[source] WayError),
     /// The answer was a refusal.
     #[error("`{address}` answers with status {status}; correct the address, or ask who keeps it")]
     Refused {
