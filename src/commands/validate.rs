@@ -5,7 +5,7 @@ use crate::ui::failure::Failure;
 use crate::ui::findings::{self, Format};
 use crate::ui::inputs;
 use cellgate_gate::exit::ExitCode;
-use cellgate_gate::validate::{folder, selection};
+use cellgate_gate::validate::{Checked, folder, selection};
 use std::path::Path;
 
 /// Check profiles, project file, tolerances and datasets, and tell all problems at once
@@ -36,8 +36,8 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         [] if Path::new("params").is_dir() => folder(Path::new("params"), cache),
         paths => selection(paths, cache),
     };
-    let parts = (&*checked.findings, &*checked.files, &*checked.sources);
-    findings::print(out, args.format, parts, has_color)?;
+    let Checked { findings: found, files, sources } = &checked;
+    findings::print(out, args.format, found, files, sources, has_color)?;
     let is_empty = checked.files.is_empty() && checked.findings.is_empty();
     Ok(if is_empty { ExitCode::NothingToCheck } else { findings::exit_code(&checked.findings) })
 }

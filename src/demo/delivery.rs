@@ -101,10 +101,12 @@ pub(crate) async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery
     let base = gated(order.folder, &order.folder.join("base"), "base", &|_, _, _| {})?.report;
     write_project(&repository, &[])?;
     start(&repository)?;
-    let first = bring(order, &repository, ("The parameters as they are", &[]), &base).await?;
-    let good_edit = (good.title, &[good][..]);
-    let to_good = bring(order, &repository, good_edit, seen).await?;
-    let refusal = try_unapproved(order, &repository, (drifting.title, &[good, drifting]))?;
+    let nothing = Change { title: "The parameters as they are", edits: &[] };
+    let first = bring(order, &repository, &nothing, &base).await?;
+    let better = Change { title: good.title, edits: &[good] };
+    let to_good = bring(order, &repository, &better, seen).await?;
+    let drift = Change { title: drifting.title, edits: &[good, drifting] };
+    let refusal = try_unapproved(order, &repository, &drift)?;
     let way = Local::new(order.program, order.folder.join(SERVER));
     let back = rollback(&way, None, &options("back")).await.map_err(DemoError::Deploy)?;
     let session = Session::open(&way, options("status")).await;
@@ -113,18 +115,24 @@ pub(crate) async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery
     Ok(Delivery::Done(Box::new(Delivered { first, good: to_good, refusal, back, status })))
 }
 
+/// A change of the project.
+struct Change<'a> {
+    title: &'a str,
+    edits: &'a [&'a Edit],
+}
+
 /// Commits a change, approves what its report tells, and deploys it.
 async fn bring(
     order: &Order<'_>,
     repository: &Path,
-    change: (&str, &[&Edit]),
+    change: &Change<'_>,
     report: &Report,
 ) -> Result<Deployed, DemoError> {
     commit(repository, change)?;
     let word = Word {
         repository,
         root: repository,
-        why: format!("{}: seen in the demo", change.0),
+        why: format!("{}: seen in the demo", change.title),
         when: order.when.clone(),
         key: None,
     };
@@ -139,7 +147,7 @@ async fn bring(
 fn try_unapproved(
     order: &Order<'_>,
     repository: &Path,
-    change: (&str, &[&Edit]),
+    change: &Change<'_>,
 ) -> Result<String, DemoError> {
     commit(repository, change)?;
     match pack(&request(order, repository)) {
@@ -172,10 +180,10 @@ fn start(repository: &Path) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn commit(repository: &Path, (title, edits): (&str, &[&Edit])) -> Result<(), DemoError> {
-    write_project(repository, edits)?;
+fn commit(repository: &Path, change: &Change<'_>) -> Result<(), DemoError> {
+    write_project(repository, change.edits)?;
     git(repository, &["add", "--all"])?;
-    git(repository, &["commit", "--quiet", "--allow-empty", "--message", title])
+    git(repository, &["commit", "--quiet", "--allow-empty", "--message", change.title])
 }
 
 fn git(repository: &Path, arguments: &[&str]) -> Result<(), DemoError> {

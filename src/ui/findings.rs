@@ -27,7 +27,9 @@ pub(crate) enum Format {
 pub(crate) fn print(
     out: &mut dyn Write,
     format: Format,
-    (findings, files, sources): (&[Finding], &[String], &[Source]),
+    findings: &[Finding],
+    files: &[String],
+    sources: &[Source],
     has_color: bool,
 ) -> io::Result<()> {
     match format {

@@ -33,8 +33,8 @@ impl Ui<'_> {
     /// Prints findings about what a command was given; gives the exit code that they ask for.
     pub(crate) fn tell(&mut self, found: &[Finding]) -> Result<ExitCode, Failure> {
         if !found.is_empty() {
-            let parts = (found, &[][..], &[][..]);
-            findings::print(self.out, findings::Format::Human, parts, self.has_color)?;
+            let format = findings::Format::Human;
+            findings::print(self.out, format, found, &[], &[], self.has_color)?;
         }
         Ok(findings::exit_code(found))
     }

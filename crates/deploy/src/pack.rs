@@ -213,7 +213,7 @@ impl Approved {
         let mut entries = texts(tree, project, profiles)?;
         entries.extend(networks(tree, project, profiles, models)?);
         entries.extend(rehearsals(profiles, models)?);
-        entries.extend(references((tree, models), project, profiles, engine, cache)?);
+        entries.extend(references(tree, models, project, profiles, engine, cache)?);
         entries.push(data(APPROVALS, self.log.as_bytes().to_vec()));
         entries.push(Entry {
             path: PROGRAM.to_owned(),
@@ -383,7 +383,8 @@ fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<E
 
 /// What each profile measures on what it is tried on.
 fn references(
-    (tree, models): (&Tree, Models<'_>),
+    tree: &Tree,
+    models: Models<'_>,
     project: &Project,
     profiles: &[(String, Loaded)],
     engine: Digest,

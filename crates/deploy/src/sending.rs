@@ -79,7 +79,8 @@ pub(super) async fn send<T: Transport>(
     options: &Options,
     control: &mut Connection,
     package: &Arc<Package>,
-    (token, round_trip): (u64, Duration),
+    token: u64,
+    round_trip: Duration,
     missing: Vec<Missing>,
 ) -> Result<Sent, TalkError> {
     let pieces: VecDeque<Piece> = missing.iter().flat_map(pieces).collect();

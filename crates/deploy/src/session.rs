@@ -138,12 +138,12 @@ impl<'t, T: Transport> Session<'t, T> {
     ) -> Result<Prepared, Failure> {
         let Offered { plan, round_trip, wish, locking } = offered;
         let (token, missing) = self.lock(wish, Some(locking)).await?;
-        let sent = self.send(package, (token, round_trip), missing).await?;
+        let sent = self.send(package, token, round_trip, missing).await?;
         let mut n_sent = sent.n_bytes;
         // From here on the server works, and the login costs nobody any time.
         self.transport.log_in_ahead();
         if let Some(damaged) = self.stage_and_test(token, sent.flushing).await? {
-            let again = self.send(package, (token, round_trip), damaged).await?;
+            let again = self.send(package, token, round_trip, damaged).await?;
             n_sent += again.n_bytes;
             if self.stage_and_test(token, again.flushing).await?.is_some() {
                 return Err(Failure::new(Ended::Failed, "blobs were damaged on their way twice"));
@@ -336,12 +336,12 @@ impl<'t, T: Transport> Session<'t, T> {
     async fn send(
         &mut self,
         package: &Arc<Package>,
-        (token, round_trip): (u64, Duration),
+        token: u64,
+        round_trip: Duration,
         missing: Vec<Missing>,
     ) -> Result<Sent, Failure> {
-        let (transport, options) = (self.transport, &self.options);
-        let way = (token, round_trip);
-        let told = sending::send(transport, options, &mut self.control, package, way, missing);
+        let (transport, options, control) = (self.transport, &self.options, &mut self.control);
+        let told = sending::send(transport, options, control, package, token, round_trip, missing);
         told.await.map_err(|error| Failure::of(Phase::Prepared, error))
     }
 

@@ -118,7 +118,7 @@ pub fn approve(word: &Word<'_>, report: &Report) -> Result<Recorded, ApproveErro
     if !differences.is_empty() {
         return Err(ApproveError::OtherHead(differences));
     }
-    record(word, Action::Approve, (report.digest()?, report.binding.clone()))
+    record(word, Action::Approve, report.digest()?, report.binding.clone())
 }
 
 /// Takes back every approval of what a report told.
@@ -128,13 +128,14 @@ pub fn approve(word: &Word<'_>, report: &Report) -> Result<Recorded, ApproveErro
 pub fn revoke(word: &Word<'_>, report: &DigestPrefix) -> Result<Recorded, ApproveError> {
     let log = Approvals::read(word.repository, None)?.log?;
     let (digest, binding) = log.report(report)?;
-    record(word, Action::Revoke, (digest, binding.clone()))
+    record(word, Action::Revoke, digest, binding.clone())
 }
 
 fn record(
     word: &Word<'_>,
     action: Action,
-    (report_digest, binding): (Digest, cellgate_approval::Binding),
+    report_digest: Digest,
+    binding: cellgate_approval::Binding,
 ) -> Result<Recorded, ApproveError> {
     let who = git(word.repository, &["config", "user.email"], b"").unwrap_or_default();
     if who.is_empty() {

@@ -5,6 +5,7 @@ use super::error::NotRun;
 use super::partial::Keeper;
 use super::share::Taken;
 use super::sides::{Case, Trial, selected};
+use crate::report::model::Sides;
 use crate::verdict::FailedField;
 use cellgate_core::accuracy::{Scores, mean, score_field};
 use cellgate_core::digest::Digest;
@@ -28,10 +29,8 @@ use std::sync::Arc;
 pub(super) struct RunPlan<'a> {
     pub(super) base: &'a Tree,
     pub(super) head: &'a Tree,
-    /// Where networks of base's profiles are found.
-    pub(super) base_models: Models<'a>,
-    /// Where networks of head's profiles are found.
-    pub(super) head_models: Models<'a>,
+    /// Where networks of base's and head's profiles are found.
+    pub(super) models: Sides<Models<'a>>,
     pub(super) cache: Option<&'a Cache>,
     pub(super) engine: Digest,
     pub(super) work: Work<'a>,
@@ -105,8 +104,8 @@ impl<'a> Pair<'a> {
             side.as_ref().map(|loaded| Ready::new(&loaded.params, models))
         };
         Self {
-            base: ready(&case.base, plan.base_models),
-            head: ready(&case.head, plan.head_models),
+            base: ready(&case.base, plan.models.base),
+            head: ready(&case.head, plan.models.head),
         }
     }
 
@@ -141,7 +140,7 @@ pub(super) fn run_all(
         let run = |(trial, entry): &(&Trial, &FieldEntry)| {
             let name =
                 if several { format!("{}/{}", trial.name, entry.name) } else { entry.name.clone() };
-            let runs = run_entry(plan, (case, &pair), entry, name);
+            let runs = run_entry(plan, case, &pair, entry, name);
             progress.advance(&case.name);
             runs
         };
@@ -162,7 +161,8 @@ fn with_entries(trial: &Trial) -> impl Iterator<Item = (&Trial, &FieldEntry)> {
 
 fn run_entry(
     plan: &RunPlan<'_>,
-    (case, pair): (&Case, &Pair<'_>),
+    case: &Case,
+    pair: &Pair<'_>,
     entry: &FieldEntry,
     name: String,
 ) -> FieldRuns {
@@ -229,11 +229,11 @@ fn repeat(
 ) -> Option<Arc<FieldRun>> {
     let params = ready.params();
     let (pixel, _) = pixel_size(params, None, field.pixel_size, "");
-    let (key, numbers) = (key(plan, field, params, pixel), digest_of(once));
+    let key = key(plan, field, params, pixel);
     if let Work::Carried(carried) = plan.work {
         return carried.again(&key, once).map(Arc::new);
     }
-    let again = repeated(plan, field, ready, (once, &key, numbers))?;
+    let again = repeated(plan, field, ready, once, &key)?;
     if let Work::Share(_, keeper) = &plan.work {
         keeper.keep_again(&key, once, &again);
     }
@@ -244,9 +244,10 @@ fn repeated(
     plan: &RunPlan<'_>,
     field: &Field,
     ready: &Ready<'_>,
-    (once, key, numbers): (&Arc<FieldRun>, &Key, Digest),
+    once: &Arc<FieldRun>,
+    key: &Key,
 ) -> Option<Arc<FieldRun>> {
-    let pixel = key.pixel_size;
+    let (pixel, numbers) = (key.pixel_size, digest_of(once));
     if plan.cache.is_some_and(|cache| cache.is_repeated(key, numbers)) {
         return Some(Arc::clone(once));
     }

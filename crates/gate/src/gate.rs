@@ -58,12 +58,10 @@ impl Prepared {
     }
 
     pub(super) fn run(&self, request: &Request<'_>, work: Work<'_>) -> Vec<ProfileRuns> {
-        let (base_models, head_models) = networks::models(request, &self.sides);
         let plan = RunPlan {
             base: &request.base,
             head: &request.head,
-            base_models,
-            head_models,
+            models: networks::models(request, &self.sides),
             cache: request.cache.as_ref(),
             engine: fingerprint::measured(),
             work,

@@ -2,6 +2,7 @@
 
 use super::request::Request;
 use super::sides::Sides;
+use crate::report::model::Sides as OfBoth;
 use cellgate_core::unet::card::Accuracy;
 use cellgate_inputs::params::Loaded;
 use cellgate_run::models::Models;
@@ -13,12 +14,12 @@ pub(super) const WEIGHTS_KEY: &str = "unet.weights_sha256";
 const MAX_TOLD: usize = 4;
 
 /// Base's and head's models.
-pub(super) fn models<'a>(request: &'a Request<'_>, sides: &'a Sides) -> (Models<'a>, Models<'a>) {
+pub(super) fn models<'a>(request: &'a Request<'_>, sides: &'a Sides) -> OfBoth<Models<'a>> {
     let cache = request.cache.as_ref();
     let (base, head) = sides.models_folders();
     // Weights that git does not hold may lie in the working folder: the digest names them.
     let of_base = Models::new(&request.base, base, cache).or_in(&request.head, head);
-    (of_base, Models::new(&request.head, head, cache))
+    OfBoth { base: of_base, head: Models::new(&request.head, head, cache) }
 }
 
 /// A network by its name, its digest and the figures of its card; `other` when there is none.

@@ -78,7 +78,7 @@ impl GatedProfile {
     }
 
     /// What the report says of it; `models` are where networks of base and head are found.
-    pub(super) fn parts(&self, models: (Models<'_>, Models<'_>)) -> ProfileParts<'_> {
+    pub(super) fn parts(&self, models: Sides<Models<'_>>) -> ProfileParts<'_> {
         let case = &self.tried.case;
         ProfileParts {
             judgement: &self.judgement,
@@ -94,13 +94,13 @@ impl GatedProfile {
     }
 }
 
-fn changed_keys(case: &Case, models: (Models<'_>, Models<'_>)) -> Vec<ChangedKey> {
+fn changed_keys(case: &Case, models: Sides<Models<'_>>) -> Vec<ChangedKey> {
     let Some((base, head)) = case.base.as_ref().zip(case.head.as_ref()) else { return Vec::new() };
     let keys = base.params.changed_keys(&head.params).into_iter();
     keys.map(|changed| {
         if changed.key == WEIGHTS_KEY {
-            let base = networks::told(base, models.0, changed.base);
-            let head = networks::told(head, models.1, changed.head);
+            let base = networks::told(base, models.base, changed.base);
+            let head = networks::told(head, models.head, changed.head);
             return ChangedKey { key: changed.key, base: Some(base), head: Some(head) };
         }
         ChangedKey { key: changed.key, base: Some(changed.base), head: Some(changed.head) }

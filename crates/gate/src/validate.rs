@@ -101,7 +101,7 @@ pub fn folder(folder: &Path, cache: Option<&Cache>) -> Checked {
     } else if has("dataset.yaml") {
         of_dataset(&tree, ".")
     } else {
-        of_files((folder, &tree), cache)
+        of_files(folder, &tree, cache)
     };
     checked.with_sources(&tree).below(if folder == Path::new(".") { Path::new("") } else { folder })
 }
@@ -114,7 +114,7 @@ pub fn file(path: &Path, cache: Option<&Cache>) -> Checked {
     let tree = Tree::Folder(root.to_owned());
     let name =
         path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    of_file((root, &tree), &name, cache).with_sources(&tree).below(folder)
+    of_file(root, &tree, &name, cache).with_sources(&tree).below(folder)
 }
 
 /// The project file and everything that it names, as far as it can be read.
@@ -175,11 +175,11 @@ fn of_network(loaded: &Loaded, models: Models<'_>) -> Vec<Finding> {
 }
 
 /// Every YAML file directly in the tree's root.
-fn of_files((folder, tree): (&Path, &Tree), cache: Option<&Cache>) -> Checked {
+fn of_files(folder: &Path, tree: &Tree, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let names = tree.list(".").unwrap_or_default();
     for name in names.iter().filter(|name| is_yaml(name)) {
-        checked.extend(of_file((folder, tree), name, cache));
+        checked.extend(of_file(folder, tree, name, cache));
     }
     checked
 }
@@ -189,7 +189,7 @@ fn is_yaml(name: &str) -> bool {
 }
 
 /// One file directly in the tree's root.
-fn of_file((folder, tree): (&Path, &Tree), name: &str, cache: Option<&Cache>) -> Checked {
+fn of_file(folder: &Path, tree: &Tree, name: &str, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let source = match file_of_tree(tree, name) {
         Ok(source) => source,

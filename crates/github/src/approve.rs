@@ -149,7 +149,7 @@ pub async fn answer(
     }
     // Whether it is seen does not decide anything.
     let _ = client.react(comment.comment_id, Reaction::Eyes).await;
-    let done = carry_out(client, comment, setup, (spoken, &speaker, when)).await;
+    let done = carry_out(client, comment, setup, spoken, &speaker, when).await;
     told(client, comment, done).await
 }
 
@@ -188,7 +188,9 @@ async fn carry_out(
     client: &Client,
     comment: &IssueComment,
     setup: &Setup,
-    (spoken, speaker, when): (Spoken, &Speaker, Timestamp),
+    spoken: Spoken,
+    speaker: &Speaker,
+    when: Timestamp,
 ) -> Result<String, Stop> {
     let command = match spoken {
         Spoken::Command(command) => command,
@@ -197,8 +199,8 @@ async fn carry_out(
     };
     may(comment, speaker, &command)?;
     let wish = match command.action {
-        Action::Approve => reported(client, setup, (speaker, &command.report)).await?,
-        Action::Revoke => approved(client, setup, (speaker, &command.report)).await?,
+        Action::Approve => reported(client, setup, speaker, &command.report).await?,
+        Action::Revoke => approved(client, setup, speaker, &command.report).await?,
     };
     let now = client.pull(comment.number).await?;
     if now.head.sha != speaker.pull.head.sha || now.state != "open" {
@@ -250,7 +252,8 @@ fn may(comment: &IssueComment, speaker: &Speaker, command: &Command) -> Result<(
 async fn reported(
     client: &Client,
     setup: &Setup,
-    (speaker, meant): (&Speaker, &DigestPrefix),
+    speaker: &Speaker,
+    meant: &DigestPrefix,
 ) -> Result<Wish, Stop> {
     let head = &speaker.pull.head.sha;
     let commit: String = head.chars().take(12).collect();
@@ -319,7 +322,8 @@ async fn gate_run(client: &Client, setup: &Setup, head: &str) -> Result<Option<R
 async fn approved(
     client: &Client,
     setup: &Setup,
-    (speaker, meant): (&Speaker, &DigestPrefix),
+    speaker: &Speaker,
+    meant: &DigestPrefix,
 ) -> Result<Wish, Stop> {
     let bytes = match client.branch(BRANCH).await? {
         Some(tip) => client.file_at(FILE, &tip, super::append::MAX_BYTES).await?,

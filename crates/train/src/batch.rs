@@ -5,7 +5,7 @@ use super::eosin::Eosin;
 use super::intensity::Relight;
 use super::recipe::{IntensityRecipe, Recipe};
 use super::sample::Sample;
-use super::targets::{Scratch, fill};
+use super::targets::{Made, Scratch, Truth, fill};
 use super::warp::{Crop, Warp};
 use cellgate_core::profile::Channel;
 use cellgate_core::unet::architecture::OUTPUTS;
@@ -101,8 +101,8 @@ impl Batches {
             |(crop, scratch), (index, ((input, targets), weights))| {
                 self.sample((place, index as u64), intensity, crop);
                 spread(&crop.values, input, inputs);
-                let truth = (&crop.labels[..], &crop.depths[..]);
-                fill(&self.recipe.targets, truth, edge, scratch, (targets, weights));
+                let truth = Truth { labels: &crop.labels, depths: &crop.depths };
+                fill(&self.recipe.targets, truth, edge, scratch, Made { targets, weights });
             },
         );
         made

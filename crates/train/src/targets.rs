@@ -20,6 +20,24 @@ pub struct Scratch {
     line: Vec<u16>,
 }
 
+/// What is true in a crop.
+#[derive(Debug, Clone, Copy)]
+pub struct Truth<'a> {
+    /// Numbers of nuclei, with a margin around the crop.
+    pub labels: &'a [u16],
+    /// Distances to the nucleus's own border.
+    pub depths: &'a [f32],
+}
+
+/// What is made of it.
+#[derive(Debug)]
+pub struct Made<'a> {
+    /// What a network should say.
+    pub targets: &'a mut [f32],
+    /// How much each pixel counts.
+    pub weights: &'a mut [f32],
+}
+
 /// Fills in targets and weights of a crop.
 ///
 /// - nucleus: 1 in nuclei;
@@ -36,11 +54,12 @@ pub struct Scratch {
 /// `[edge][edge][OUTPUTS]`.
 pub fn fill(
     recipe: &TargetRecipe,
-    (labels, depths): (&[u16], &[f32]),
+    truth: Truth<'_>,
     edge: usize,
     scratch: &mut Scratch,
-    (targets, weights): (&mut [f32], &mut [f32]),
+    made: Made<'_>,
 ) {
+    let (Truth { labels, depths }, Made { targets, weights }) = (truth, made);
     let padded = edge + 2 * MARGIN;
     let Scratch { high, low, rim, line } = scratch;
     high.clear();
@@ -161,8 +180,9 @@ mod tests {
         let depths: Vec<f32> = (0..edge * edge).map(|at| at as f32).collect();
         let (mut targets, mut weights) = (vec![9.0; edge * edge * 3], vec![9.0; edge * edge]);
         let mut scratch = Scratch::default();
-        let made = (&mut targets[..], &mut weights[..]);
-        fill(&recipe, (&samples, &depths), edge, &mut scratch, made);
+        let made = Made { targets: &mut targets, weights: &mut weights };
+        let truth = Truth { labels: &samples, depths: &depths };
+        fill(&recipe, truth, edge, &mut scratch, made);
         for (pixel, (answer, weight)) in targets.chunks_exact(3).zip(&weights).enumerate() {
             let (x, y) = ((pixel % edge + MARGIN) as i64, (pixel / edge + MARGIN) as i64);
             let label = labels.at(x as u32, y as u32);

@@ -35,8 +35,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Opens the dataset.
-    pub(super) fn new(args: &Args, recipe: (String, Recipe)) -> Result<Self, Failure> {
-        let (name, recipe) = recipe;
+    pub(super) fn new(args: &Args, name: String, recipe: Recipe) -> Result<Self, Failure> {
         let folder = if args.data.is_file() { args.data.parent() } else { Some(&*args.data) };
         let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
         let tree = Tree::Folder(folder.unwrap_or(Path::new(".")).to_owned());

@@ -38,7 +38,7 @@ pub(super) fn run_training(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Fai
     keep_pages();
     let (name, recipe) = recipe(args)?;
     let learner = learner(args.device, &recipe, out)?;
-    let prepared = Prepared::new(args, (name, recipe))?;
+    let prepared = Prepared::new(args, name, recipe)?;
     let Prepared { recipe, dataset, division, .. } = &prepared;
     let batches = Batches::new(prepared.samples(&division.training)?, recipe.clone());
     let Some(batches) = batches else {

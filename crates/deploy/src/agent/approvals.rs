@@ -30,7 +30,8 @@ pub(super) fn check(
     world: &World,
     release: &Release,
     folder: &Path,
-    (intent, active): (Intent, Option<Digest>),
+    intent: Intent,
+    active: Option<Digest>,
     earlier: Option<Seen>,
 ) -> Result<Seen, Refused> {
     let newest = match (intent, active) {

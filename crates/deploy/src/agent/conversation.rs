@@ -211,9 +211,9 @@ impl<W: Write> Conversation<'_, W> {
                 if self.held.is_some() || self.switched.is_some() {
                     return Err(out_of_place("this connection has a deploy already"));
                 }
-                let asked = (release, base, intent);
-                let (release, base) = work::wanted(world, self.planned.as_ref(), asked)?;
-                let begun = work::begin(world, release, (&key, &owner), (base, intent))?;
+                let planned = self.planned.as_ref();
+                let (release, base) = work::wanted(world, planned, release, base, intent)?;
+                let begun = work::begin(world, release, &key, &owner, base, intent)?;
                 let (held, working, missing) = begun;
                 let token = working.token;
                 (self.held, self.working) = (Some(held), Some(working));

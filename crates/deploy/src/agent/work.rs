@@ -117,7 +117,9 @@ pub(super) fn plan(world: &World, manifest: &[u8], pulse: Pulse<'_>) -> Result<P
 pub(super) fn wanted(
     world: &World,
     planned: Option<&Planned>,
-    (release, base, intent): (Digest, Base, Intent),
+    release: Digest,
+    base: Base,
+    intent: Intent,
 ) -> Result<(Release, Option<Digest>), Refused> {
     let planned = planned.filter(|planned| planned.release.id() == release);
     let unplanned = || out_of_place("this connection has not planned the release");
@@ -143,8 +145,10 @@ pub(super) fn wanted(
 pub(super) fn begin(
     world: &World,
     release: Release,
-    (key, owner): (&str, &Owner),
-    (base, intent): (Option<Digest>, Intent),
+    key: &str,
+    owner: &Owner,
+    base: Option<Digest>,
+    intent: Intent,
 ) -> Result<(Held, Working, Vec<Missing>), Refused> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
     if key.is_empty() || MAX_KEY_BYTES < key.len() || !key.chars().all(is_word) {
@@ -240,7 +244,7 @@ pub(super) fn test(
     }
     let folder = world.path.join("releases").join(release.id().to_string());
     let (active, seen) = (journal.state().active, journal.state().approvals);
-    let tested = approvals::check(world, release, &folder, (working.intent, active), seen)
+    let tested = approvals::check(world, release, &folder, working.intent, active, seen)
         .and_then(|seen| Ok((seen, self_test::run(world, release, pulse)?)));
     match tested {
         Ok((approvals, took)) => {

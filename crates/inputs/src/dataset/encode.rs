@@ -43,7 +43,7 @@ pub fn encode_labels(labels: &Labels) -> Result<Vec<u8>, EncodeError> {
         });
         // Most labels are those above them; trying other filters takes longer than it saves.
         let filter = Some(Filter::Up);
-        let form = (ColorType::Grayscale, BitDepth::Sixteen, filter);
+        let form = Form { color: ColorType::Grayscale, depth: BitDepth::Sixteen, filter };
         return png(width, height, form, None, &samples);
     }
     let mut file = Cursor::new(Vec::new());
@@ -63,7 +63,7 @@ pub fn encode_image(image: &Image, pixel_size: Option<PixelSize>) -> Result<Vec<
     let big_endian =
         |samples: &[u16]| -> Vec<u8> { samples.iter().flat_map(|s| s.to_be_bytes()).collect() };
     let write = |color, depth, samples: &[u8]| {
-        png(width, height, (color, depth, None), pixel_size, samples)
+        png(width, height, Form { color, depth, filter: None }, pixel_size, samples)
     };
     match image {
         Image::Gray8(raster) => write(ColorType::Grayscale, BitDepth::Eight, raster.samples()),
@@ -85,19 +85,27 @@ fn fits16(labels: &Labels) -> bool {
     highest <= u32::from(u16::MAX)
 }
 
+/// How samples stand in a file.
+struct Form {
+    color: ColorType,
+    depth: BitDepth,
+    /// The encoder's choice where there is none.
+    filter: Option<Filter>,
+}
+
 fn png(
     width: u32,
     height: u32,
-    (color, depth, filter): (ColorType, BitDepth, Option<Filter>),
+    form: Form,
     pixel_size: Option<PixelSize>,
     samples: &[u8],
 ) -> Result<Vec<u8>, EncodeError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(color);
-    encoder.set_depth(depth);
+    encoder.set_color(form.color);
+    encoder.set_depth(form.depth);
     encoder.set_compression(Compression::Fast);
-    if let Some(filter) = filter {
+    if let Some(filter) = form.filter {
         encoder.set_filter(filter);
     }
     if let Some(pixel) = pixel_size {

@@ -195,7 +195,7 @@ fn read(tree: &Tree, folder: &str) -> Result<(Dataset, Vec<Finding>), Vec<Findin
     let mut fields: Vec<FieldEntry> = Vec::new();
     for (index, field) in raw.fields.iter().enumerate() {
         let at = |key: &str| document.place(&["fields".into(), index.into(), key.into()]);
-        fields.extend(entry((field, raw.url.as_deref()), folder, &at, &mut findings));
+        fields.extend(entry(field, raw.url.as_deref(), folder, &at, &mut findings));
     }
     names_are_unique(&raw.fields, &document, &mut findings);
     let mut leaks = Vec::new();
@@ -227,7 +227,8 @@ fn unreadable(path: &str, error: &TreeError) -> Finding {
 
 /// Makes an entry of a field; `None` with findings when something in it is wrong.
 fn entry(
-    (raw, base): (&RawField, Option<&str>),
+    raw: &RawField,
+    base: Option<&str>,
     folder: &str,
     at: &dyn Fn(&str) -> Place,
     findings: &mut Vec<Finding>,

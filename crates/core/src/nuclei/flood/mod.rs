@@ -103,6 +103,15 @@ pub struct Basins {
     saddles: Vec<Saddle>,
 }
 
+/// How much a basin must stand on its own to be left when it meets a higher one.
+#[derive(Debug, Clone, Copy)]
+struct Least {
+    /// How much its peak rises above the saddle, in levels.
+    rise: f64,
+    /// How far its peak lies from the other.
+    apart: Apart,
+}
+
 impl Basins {
     /// Floods a patch; squared distances to the background become numbers of basins, from 1.
     ///
@@ -120,8 +129,8 @@ impl Basins {
         self.climb(patch, &relief.levels, places);
         if self.peaks.len() > 2 {
             self.find_saddles(patch, &relief.levels, places);
-            let least_rise = standing.h * relief.levels_per_unit;
-            self.join(patch.width, &relief.levels, places, (least_rise, standing.apart));
+            let least = Least { rise: standing.h * relief.levels_per_unit, apart: standing.apart };
+            self.join(patch.width, &relief.levels, places, least);
         }
     }
 
@@ -258,7 +267,7 @@ impl Basins {
     }
 
     /// Lets basins meet at their saddles, from the highest down.
-    fn join(&mut self, width: usize, levels: &[u16], numbers: &[u32], standing: (f64, Apart)) {
+    fn join(&mut self, width: usize, levels: &[u16], numbers: &[u32], least: Least) {
         let saddles = std::mem::take(&mut self.saddles);
         for saddle in &saddles {
             let at = saddle.at();
@@ -272,7 +281,7 @@ impl Basins {
                 }
                 let (one, two) = (self.root(home), self.root(number));
                 if one != two {
-                    self.meet(one, two, level, standing, width);
+                    self.meet(one, two, level, least, width);
                 }
             }
         }
@@ -283,14 +292,7 @@ impl Basins {
     }
 
     /// Two basins meet at a saddle: the lower joins the higher unless it stands on its own.
-    fn meet(
-        &mut self,
-        one: u32,
-        two: u32,
-        saddle: u16,
-        (least_rise, apart): (f64, Apart),
-        width: usize,
-    ) {
+    fn meet(&mut self, one: u32, two: u32, saddle: u16, least: Least, width: usize) {
         let (one_peak, two_peak) = (self.peaks[one as usize], self.peaks[two as usize]);
         let one_is_higher = (one_peak.level, two_peak.at) > (two_peak.level, one_peak.at);
         let (high, low) = if one_is_higher { (one, two) } else { (two, one) };
@@ -299,11 +301,11 @@ impl Basins {
         let place = |at: u32| ((at as usize % width) as f64, (at as usize / width) as f64);
         let ((x0, y0), (x1, y1)) = (place(high_peak.at), place(low_peak.at));
         let gap = (x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0);
-        let least_gap = match apart {
+        let least_gap = match least.apart {
             Apart::Px(px) => px * px,
             Apart::Radii(radii) => radii * radii * f64::from(high_peak.square.max(low_peak.square)),
         };
-        if rise == 0.0 || rise < least_rise || gap < least_gap {
+        if rise == 0.0 || rise < least.rise || gap < least_gap {
             self.parents[low as usize] = high;
         }
     }

@@ -4,7 +4,7 @@
 //! wanted, and writes each number once.
 
 use super::tiles;
-use super::tiles::{Grid, Planes, TILE};
+use super::tiles::{Grid, Place, Planes, TILE};
 use crate::unet::feature_map::{FeatureMap, Shape};
 use crate::vectors::{Simd, WithSimd};
 use std::ops::Range;
@@ -79,7 +79,7 @@ impl WithSimd for Gather<'_, '_> {
         let (plane, row) = (self.from.plane / lanes, self.from.row / lanes);
         let bias = self.bias.map(|bias| S::as_simd_f32s(bias).0);
         for (number, tile) in self.tiles.enumerate() {
-            let (_, top, left) = self.grid.place(tile);
+            let Place { top, left, .. } = self.grid.place(tile);
             let band = &mut self.bands[(tile - self.first) / self.grid.across];
             let window = Window::new(self.grid.shape, top, left);
             let mut at = number * row;

@@ -44,12 +44,23 @@ impl Grid {
         self.shape.batch * self.down * self.across
     }
 
-    /// Map, first row and first column of a tile.
+    /// Where a tile lies.
     #[inline(always)]
-    pub(super) fn place(&self, tile: usize) -> (usize, usize, usize) {
+    pub(super) fn place(&self, tile: usize) -> Place {
         let (row, column) = (tile / self.across, tile % self.across);
-        (row / self.down, row % self.down * TILE, column * TILE)
+        Place { map: row / self.down, top: row % self.down * TILE, left: column * TILE }
     }
+}
+
+/// Where a tile lies.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// Which map of the batch.
+    pub map: usize,
+    /// Its first row.
+    pub top: usize,
+    /// Its first column.
+    pub left: usize,
 }
 
 /// Room for transformed patches: 36 planes of rows, one for each tile.
@@ -174,7 +185,7 @@ impl<T: Spread<FROM>, const FROM: usize> WithSimd for SpreadTiles<'_, T, FROM> {
 #[inline(always)]
 fn cut<'a, T: Spread<FROM>, const FROM: usize>(
     view: View<'a>,
-    (map, top, left): (usize, usize, usize),
+    Place { map, top, left }: Place,
     patch: &'a mut [f32],
 ) -> [&'a [f32]; FROM] {
     let Shape { height, width, channels, .. } = view.shape;

@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
                 "propertyNames" => self.hold_keys(value, part, wanted),
                 "required" => self.hold_required(value, part, wanted),
                 _ => {
-                    if let Some(kind) = self.breach_of(value, (keyword, wanted)) {
+                    if let Some(kind) = self.breach_of(value, keyword, wanted) {
                         self.add(value, part, kind);
                     }
                 }
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
             }
             let name = Value::from(key.as_str());
             let mut keywords = keywords.iter();
-            if keywords.any(|(word, wanted)| self.breach_of(&name, (word, wanted)).is_some()) {
+            if keywords.any(|(word, wanted)| self.breach_of(&name, word, wanted).is_some()) {
                 self.add(value, part, Kind::BadKey(key));
             }
         }
@@ -182,11 +182,7 @@ impl<'a> Walk<'a> {
     }
 
     /// How a value by itself goes against a keyword.
-    fn breach_of(
-        &mut self,
-        value: &Value,
-        (keyword, wanted): (&str, &'a Value),
-    ) -> Option<Kind<'a>> {
+    fn breach_of(&mut self, value: &Value, keyword: &str, wanted: &'a Value) -> Option<Kind<'a>> {
         let unless = |holds: bool, kind| (!holds).then_some(kind);
         let items = || value.as_array().map(Vec::len);
         let letters = || value.as_str().map(|text| text.chars().count());
