@@ -1,6 +1,6 @@
 //! `cellgate dataset check`: whether a dataset is what its manifest says.
 
-use super::{tree_of, unwritten};
+use super::folder::{tree_of, unwritten};
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use cellgate_gate::exit::ExitCode;

@@ -1,5 +1,6 @@
 //! `cellgate dataset`: checks, draws, prepares, fetches and splits datasets.
 
+mod folder;
 mod check;
 mod phantom;
 mod prepare;
@@ -9,9 +10,7 @@ mod split;
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use cellgate_gate::exit::ExitCode;
-use cellgate_inputs::revision::{Tree, normalize};
 use clap::Subcommand;
-use std::path::Path;
 
 /// Check, draw, prepare and split datasets of fields with truth
 #[derive(Debug, clap::Args)]
@@ -37,19 +36,6 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         Command::Prepare(args) => prepare::run(ui, args),
         Command::Pull(args) => pull::run(ui, args),
         Command::Split(args) => split::run(ui, args),
-    }
-}
-
-/// The output of a subcommand is lost.
-fn unwritten(error: std::io::Error) -> Failure {
-    Failure::tool("the dataset: the output cannot be written", &error)
-}
-
-/// The tree and the folder in it, so that findings show the path that was typed where they can.
-fn tree_of(dir: &Path) -> (Tree, String) {
-    match dir.to_str().and_then(normalize) {
-        Some(folder) => (Tree::Folder(".".into()), folder),
-        None => (Tree::Folder(dir.to_owned()), ".".to_owned()),
     }
 }
 

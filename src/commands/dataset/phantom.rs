@@ -1,6 +1,6 @@
 //! `cellgate dataset phantom`: draws fields whose truth is known exactly.
 
-use super::unwritten;
+use super::folder::unwritten;
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use cellgate_core::profile::Modality;

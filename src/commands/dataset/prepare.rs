@@ -1,6 +1,6 @@
 //! `cellgate dataset prepare`: brings a folder of images, and of masks, into the layout.
 
-use super::unwritten;
+use super::folder::unwritten;
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::preparation::PreparationArgs;

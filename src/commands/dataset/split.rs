@@ -1,6 +1,6 @@
 //! `cellgate dataset split`: which fields are for training and which for testing.
 
-use super::{tree_of, unwritten};
+use super::folder::{tree_of, unwritten};
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::value::WrongValue;

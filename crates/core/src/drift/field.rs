@@ -1,8 +1,8 @@
 //! One field on both sides: which rows of its tables belong together, and what they add up to.
 
 use super::pairing::{Fate, Pair, Pairing};
+use super::side::{FieldDrift, FieldPair};
 use super::structure::FateCounts;
-use super::{FieldDrift, FieldPair};
 use crate::measure::Nuclei;
 
 /// A field, its pairing, and the pairing in terms of rows of the tables.

@@ -4,6 +4,7 @@
 //! nuclei, a shift with an interval for each measurement, and what exceeds a limit. It reads and
 //! writes no file, and it does not decide whether the change may pass: `verdict` does.
 
+mod side;
 mod distribution;
 mod field;
 mod measurements;
@@ -17,38 +18,14 @@ pub use distribution::{Distribution, N_BINS, Quantiles};
 pub use measurements::{MeasurementDrift, Parts, known_measurements};
 pub use noise::{NoiseFloor, noise_floor};
 pub use pairing::{Fate, Pair, Pairing, pair};
+pub use side::{FieldDrift, FieldPair, Side};
 pub use stats::{CONFIDENCE, Interval, Movement, N_RESAMPLES, Shift};
 pub use structure::{Breach, FateCounts, Rule};
 
-use crate::measure::Nuclei;
 use crate::overlap::{Overlaps, ShapesDiffer};
-use crate::raster::Labels;
-use crate::score::Summary;
 use crate::tolerances::Tolerances;
 use field::FieldRows;
 use rayon::prelude::*;
-
-/// What one side made of one field.
-#[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
-    /// Object numbers.
-    pub labels: &'a Labels,
-    /// One row for each nucleus.
-    pub nuclei: &'a Nuclei,
-    /// What the field comes to.
-    pub summary: &'a Summary,
-}
-
-/// One field on both sides.
-#[derive(Debug, Clone, Copy)]
-pub struct FieldPair<'a> {
-    /// The field's name.
-    pub name: &'a str,
-    /// Before the change.
-    pub base: Side<'a>,
-    /// After the change.
-    pub head: Side<'a>,
-}
 
 /// How far head moved from base, over all fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,27 +42,6 @@ pub struct Drift {
     pub min_fields: u32,
     /// Seed of the resampling.
     pub seed: u64,
-}
-
-/// How one field moved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FieldDrift {
-    /// The field's name.
-    pub name: String,
-    /// The fate of every nucleus.
-    pub pairing: Pairing,
-    /// The fates, counted.
-    pub nuclei: FateCounts,
-    /// Whether pixels, numbers and classes are the same; label numbers may differ.
-    pub is_identical: bool,
-}
-
-impl FieldDrift {
-    /// Whether base has nuclei here and head has none.
-    #[must_use]
-    pub fn is_emptied(&self) -> bool {
-        self.nuclei.n_base > 0 && self.nuclei.n_head == 0
-    }
 }
 
 impl Drift {

@@ -3,7 +3,7 @@
 //! Takes the same profile run twice on the same fields (with another number of threads) as base
 //! and head. The classical path is bit-identical, so there every difference is a defect.
 
-use super::{FieldPair, Side};
+use super::side::{FieldPair, Side};
 use std::collections::BTreeMap;
 
 /// What two runs of the same profile differ in.

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::labels;
+use crate::measure::Nuclei;
 use crate::measure::{Class, Column};
+use crate::raster::Labels;
+use crate::score::Summary;
 use crate::tolerances::{StructureLimits, Tolerance};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@
 
 use crate::raster::{Image, Raster};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Levels of a reference.
 const LEVELS: usize = 256;
@@ -236,6 +237,33 @@ fn like(below: &[u64], wanted: &[u64; LEVELS], most: u16) -> Vec<u16> {
         (level as i128 * STEPS_PER_LEVEL - back).clamp(0, i128::from(most)) as u16
     };
     below.iter().map(new).collect()
+}
+
+/// What becomes of an image's histogram.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Histogram {
+    /// It stays.
+    #[default]
+    Kept,
+    /// It is made flat.
+    Equalized,
+    /// It is made like another image's.
+    Matched(Box<Reference>),
+}
+
+impl Histogram {
+    /// The image with its new histogram.
+    ///
+    /// # Errors
+    /// [`MatchError`] when one is gray and the other has colors.
+    pub fn apply<'a>(&self, image: &'a Image) -> Result<Cow<'a, Image>, MatchError> {
+        match self {
+            Self::Kept => Ok(Cow::Borrowed(image)),
+            Self::Equalized => Ok(Cow::Owned(equalized(image))),
+            Self::Matched(reference) => matched(image, reference).map(Cow::Owned),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! `dataset prepare` does them to a folder of images, a training to its samples, and a network's
 //! weights carry them, so that the same is done to every image that the network sees.
 
-use super::{Histogram, MAX_EDGE_PX, MatchError, Size, pixel_size_after, resized};
+use super::histogram::{Histogram, MatchError};
+use super::resize::resized;
+use super::size::{MAX_EDGE_PX, Size, is_edge, pixel_size_after};
 use crate::raster::Image;
 use crate::units::PixelSize;
 use serde::{Deserialize, Serialize};
@@ -86,11 +88,6 @@ impl Steps {
             pixel_size: known.and_then(|known| pixel_size_after(known, before, after)),
         })
     }
-}
-
-/// Whether an edge is neither nothing nor too long.
-pub(super) fn is_edge(n_px: u32) -> bool {
-    (1..=MAX_EDGE_PX).contains(&n_px)
 }
 
 impl fmt::Display for Steps {

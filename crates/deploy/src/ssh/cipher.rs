@@ -3,7 +3,7 @@
 //! Takes none away and adds none: the order is all that changes. With instructions for AES, AES-GCM
 //! takes a fraction of the time that ChaCha20 does, which ssh prefers since it is fast everywhere.
 
-use super::program;
+use super::program::program;
 use std::time::Duration;
 use tokio::time::timeout;
 

@@ -7,8 +7,10 @@ use super::super::known_hosts::Pin;
 use super::super::settings::Endpoint;
 use super::super::transport::{Channel, Said};
 use super::classify::{Attempt, classify, classify_channel, quoted};
+use super::client::Client;
 use super::failure::{SshError, Unverified};
-use super::{Answer, Client, config, master, program};
+use super::program::program;
+use super::{config, master};
 use crate::wire::widen;
 use openssh::{ChildStderr, ChildStdout, Session, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,6 +20,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
+
+/// What a command of one's own came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it ended with 0.
+    pub is_success: bool,
+    /// Standard output, bounded.
+    pub out: String,
+    /// Standard error, bounded.
+    pub err: String,
+}
 
 /// Bytes of a log of ssh that are read at most.
 const MAX_LOG_BYTES: u64 = 64 << 10;

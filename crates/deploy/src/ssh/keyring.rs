@@ -8,7 +8,7 @@
 use super::super::key::{KeyError, PrivateKey};
 use super::classify::quoted;
 use super::failure::SshError;
-use super::program;
+use super::program::program;
 use cellgate_inputs::secret::Secret;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};

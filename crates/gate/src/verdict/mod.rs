@@ -4,60 +4,22 @@
 //! profile, one for all, and the exit code. This is the only place that decides; reports repeat it.
 //! It compares nothing itself and reads nothing.
 
+mod judgement;
+mod word;
 mod number;
 mod profile;
 mod reason;
 
 use crate::exit::ExitCode;
+pub use judgement::{Direction, Judgement, Need};
 pub use number::{readable, signed, signed_percent};
-pub use profile::{AccuracyCase, Comparison, Direction, FailedField, ProfileCase, direction};
+pub use profile::{AccuracyCase, Comparison, FailedField, ProfileCase, direction};
 pub use reason::{Reason, ReasonCode};
+pub use word::Verdict;
 
 use cellgate_core::drift::NoiseFloor;
 use cellgate_inputs::finding::Severity;
-use std::fmt;
 use std::str::FromStr;
-
-/// How head stands to base, the mildest first.
-///
-/// `Drifted` weighs more than `Inconclusive`: what is proven must not hide behind what is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
-    /// Same pixels, same numbers.
-    Unchanged,
-    /// Differences are proven to be within tolerance.
-    Equivalent,
-    /// Neither within nor beyond tolerance is proven.
-    Inconclusive,
-    /// Differences are beyond tolerance.
-    Drifted,
-    /// There is no result to compare, or part of it is gone.
-    Broken,
-}
-
-impl Verdict {
-    /// Every verdict, the mildest first.
-    pub const ALL: [Self; 5] =
-        [Self::Unchanged, Self::Equivalent, Self::Inconclusive, Self::Drifted, Self::Broken];
-
-    /// The word in files and reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Equivalent => "equivalent",
-            Self::Inconclusive => "inconclusive",
-            Self::Drifted => "drifted",
-            Self::Broken => "broken",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// From which verdict on the gate fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,36 +91,6 @@ pub struct Context {
     pub broken_approvals: Option<String>,
     /// Whether an input is invalid.
     pub has_error_findings: bool,
-}
-
-/// Whether somebody must agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// Passes by itself.
-    None,
-    /// Passes if somebody approves the drift.
-    ForDrift,
-    /// Must be approved whatever was measured: a new or deleted profile, dataset, policy, engine.
-    Always,
-}
-
-/// What becomes of one profile.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judgement {
-    /// The profile's name.
-    pub name: String,
-    /// How head stands to base.
-    pub verdict: Verdict,
-    /// Why, the gravest first.
-    pub reasons: Vec<Reason>,
-    /// Whether somebody must agree.
-    pub need: Need,
-    /// Whether somebody has agreed to exactly this.
-    pub is_approved: bool,
-    /// Whether accuracy misses a floor. No approval changes that.
-    pub is_below_floor: bool,
-    /// Where accuracy moved; `None` without truth on both sides.
-    pub direction: Option<Direction>,
 }
 
 /// What becomes of the whole change.

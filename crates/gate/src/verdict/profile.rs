@@ -1,6 +1,8 @@
 //! One profile: from its drift and accuracy to its verdict.
 
-use super::{Judgement, Need, Reason, ReasonCode, Verdict, readable, signed};
+use super::judgement::{Direction, Judgement, Need};
+use super::word::Verdict;
+use super::{Reason, ReasonCode, readable, signed};
 use cellgate_core::accuracy::Scores;
 use cellgate_core::drift::{Breach, Drift, MeasurementDrift, Movement, Rule, Shift};
 use cellgate_inputs::project::AccuracyFloors;
@@ -63,32 +65,6 @@ pub struct AccuracyCase {
     pub head: Option<Scores>,
     /// Lowest accuracy, from base's policy.
     pub floors: AccuracyFloors,
-}
-
-/// Where accuracy moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// No score changed.
-    Same,
-    /// No score fell and at least one rose.
-    TowardTruth,
-    /// No score rose and at least one fell.
-    AwayFromTruth,
-    /// Some rose and some fell.
-    Mixed,
-}
-
-impl Direction {
-    /// The words in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Same => "unchanged",
-            Self::TowardTruth => "toward truth",
-            Self::AwayFromTruth => "away from truth",
-            Self::Mixed => "mixed",
-        }
-    }
 }
 
 /// Says where accuracy moved from base to head.

@@ -4,8 +4,9 @@
 //! missing.
 
 use super::address::Address;
+use super::error::FetchError;
 use super::part::Part;
-use super::{FetchError, Limits, Wanted};
+use super::wanted::{Limits, Wanted};
 use crate::way::{WayError, connector, secured, tunnel};
 use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, LOCATION, RANGE, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};

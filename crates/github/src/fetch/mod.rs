@@ -4,36 +4,24 @@
 //! all. A download that was cut goes on where it ended, also in a later run. Only https, and plain
 //! http on this machine; no secret is ever sent.
 
+mod wanted;
+mod error;
 mod address;
 mod exchange;
 mod part;
 mod pull;
 
 pub use address::{Address, AddressError};
+pub use error::FetchError;
 pub use pull::{Need, Wish, of_dataset, of_models};
+pub use wanted::{Limits, Wanted};
 
-use crate::way::WayError;
-use cellgate_core::digest::Digest;
+use error::disk;
 use exchange::{Client, Loss};
 use part::Part;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How often is asked at most for one file.
 const MAX_ATTEMPTS: u32 = 6;
-
-/// A file to fetch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Where it is.
-    pub address: Address,
-    /// Its digest.
-    pub sha256: Digest,
-    /// It has no more bytes than this.
-    pub max_bytes: u64,
-    /// Where it goes.
-    pub path: PathBuf,
-}
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,101 +30,6 @@ pub enum Fetched {
     Known,
     /// It was brought: so many bytes came now.
     Brought(u64),
-}
-
-/// How long is waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// For a connection.
-    pub connect: Duration,
-    /// For the next bytes.
-    pub idle: Duration,
-    /// For one answer as a whole.
-    pub whole: Duration,
-    /// After the first failure; twice as long after each further one.
-    pub pause: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(15),
-            idle: Duration::from_secs(60),
-            whole: Duration::from_secs(3600),
-            pause: Duration::from_secs(1),
-        }
-    }
-}
-
-/// A file cannot be fetched; nothing stands in its place.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// There is no way to the network.
-    #[error("nothing can be fetched: {0}")]
-    Client(#[source] WayError),
-    /// The answer was a refusal.
-    #[error("`{address}` answers with status {status}; correct the address, or ask who keeps it")]
-    Refused {
-        /// Where it was asked.
-        address: String,
-        /// The answer.
-        status: u16,
-    },
-    /// The answers lead on and on, or somewhere unsafe.
-    #[error("`{address}` leads elsewhere {why}")]
-    Redirected {
-        /// Where it was asked first.
-        address: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The file is too large.
-    #[error("`{address}` has more than {max_bytes} bytes")]
-    TooLarge {
-        /// Where it was asked.
-        address: String,
-        /// The bound.
-        max_bytes: u64,
-    },
-    /// What came is another file.
-    #[error("`{address}` has sha256 {found} instead of {expected}; nothing of it was kept")]
-    Digest {
-        /// Where it was asked.
-        address: String,
-        /// What it must have.
-        expected: Digest,
-        /// What it has.
-        found: Digest,
-    },
-    /// The connection fails again and again.
-    #[error(
-        "`{address}` was not brought after {attempts} attempts: {why}; run it again, it goes on \
-         where it ended"
-    )]
-    Lost {
-        /// Where it was asked.
-        address: String,
-        /// How often.
-        attempts: u32,
-        /// What happened the last time.
-        why: String,
-    },
-    /// Another process fetches the same file.
-    #[error("another cellgate is fetching `{}`; wait for it", .0.display())]
-    Busy(PathBuf),
-    /// Another file stands in its place.
-    #[error(
-        "`{}` is there with another content and is left as it is; move it away", .0.display()
-    )]
-    Taken(PathBuf),
-    /// The disk failed.
-    #[error("`{}`: {source}", .path.display())]
-    Disk {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
 }
 
 /// The way to the network, past the proxy that the environment names.
@@ -211,9 +104,4 @@ impl Fetcher {
             }
         }
     }
-}
-
-fn disk(path: &Path) -> impl Fn(std::io::Error) -> FetchError + use<> {
-    let path = path.to_owned();
-    move |source| FetchError::Disk { path: path.clone(), source }
 }

@@ -3,7 +3,8 @@
 //! One process at a time writes it; a later one goes on with it. It takes the file's place by a
 //! rename, and only when it is the file.
 
-use super::{FetchError, Wanted, disk};
+use super::error::{FetchError, disk};
+use super::wanted::Wanted;
 use cellgate_core::digest::{Digest, Hasher};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

@@ -2,8 +2,9 @@
 //!
 //! Takes manifests and cards; gives what is to be fetched. Fetches nothing.
 
+use super::Address;
 use super::address::AddressError;
-use super::{Address, Wanted};
+use super::wanted::Wanted;
 use cellgate_core::digest::Digest;
 use cellgate_core::profile::Unet;
 use cellgate_core::unet::weights;

@@ -17,13 +17,14 @@ mod open;
 pub mod phantom;
 pub mod prepare;
 pub mod random;
+mod record;
 mod size;
 pub mod split;
 pub mod store;
 
 pub use components::label_components;
 pub use embedded::write_phantoms;
-pub use manifest::{FieldRecord, MaskRecord, Split};
+pub use record::{FieldRecord, MaskRecord, Split};
 
 use crate::source::Place;
 use cellgate_core::digest::Digest;

@@ -8,7 +8,8 @@
 use super::decode::{MAX_FILE_BYTES, binary_components, decode, decode_labels};
 use super::encode::{encode_image, encode_labels, labels_extension};
 use super::groups::read_groups;
-use super::manifest::{MAX_NAME, Split};
+use super::manifest::MAX_NAME;
+use super::record::Split;
 use super::store::{NewDataset, NewField, StoreError};
 use crate::finding::{Code, Finding, has_errors};
 use crate::revision::Tree;

@@ -1,7 +1,7 @@
 //! Split: which fields are for training and which for testing.
 
-use super::manifest::{FieldRecord, Split};
 use super::random::Random;
+use super::record::{FieldRecord, Split};
 use std::collections::BTreeMap;
 
 /// Assigns splits so that about `test_fraction` of the fields are for testing, group by group.

@@ -4,7 +4,8 @@
 //! folder with a manifest is complete.
 
 use super::encode::EncodeError;
-use super::manifest::{FieldRecord, MANIFEST_FILE, MaskRecord, Split, render_manifest};
+use super::manifest::{MANIFEST_FILE, render_manifest};
+use super::record::{FieldRecord, MaskRecord, Split};
 use cellgate_core::digest::Digest;
 use cellgate_core::units::PixelSize;
 use std::io::Write as _;

@@ -3,7 +3,7 @@
 //! Asks git, and knows what a shallow clone cannot tell: there the missing past must not be taken
 //! for no past.
 
-use super::{TreeError, git};
+use super::git::{TreeError, git};
 use std::path::Path;
 
 /// What helps when commits are missing.

@@ -4,10 +4,13 @@
 //! relative to the tree's root, `/` separated, and cannot lead out of it. git itself is asked, by
 //! its command line, with its replies bounded.
 
+mod git;
 mod history;
 mod objects;
 mod worktree;
 
+pub use git::TreeError;
+use git::git;
 pub use history::{
     has_commit, head_commit, is_ancestor, is_shallow, merge_base, merge_base_with_default, parents,
 };
@@ -16,7 +19,6 @@ pub use worktree::{commit_time, uncommitted};
 use objects::Object;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Files as they stand in a folder or in a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,38 +34,6 @@ pub enum Tree {
         /// The tree's root inside the repository; empty for its top.
         below: String,
     },
-}
-
-/// A file could not be read from a tree.
-#[derive(Debug, thiserror::Error)]
-pub enum TreeError {
-    /// The path is absolute, has `..` in it, or is empty.
-    #[error("`{0}` leads out of its folder")]
-    Outside(String),
-    /// There is no such file.
-    #[error("`{0}` does not exist")]
-    Missing(String),
-    /// The file is larger than allowed.
-    #[error("`{path}` has {bytes} bytes; at most {max_bytes} are read")]
-    TooLarge {
-        /// The path in the tree.
-        path: String,
-        /// Its size.
-        bytes: u64,
-        /// The limit.
-        max_bytes: u64,
-    },
-    /// The disk failed.
-    #[error("`{path}` cannot be read")]
-    Io {
-        /// The path in the tree.
-        path: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// git failed.
-    #[error("git failed: {0}")]
-    Git(String),
 }
 
 impl Tree {
@@ -265,28 +235,6 @@ fn list_folder(folder: &Path, shown: &str) -> Result<Vec<String>, TreeError> {
 fn blob_name(entry: &str) -> Option<String> {
     let (meta, name) = entry.split_once('\t')?;
     (meta.split(' ').nth(1) == Some("blob") && !meta.starts_with("120000")).then(|| name.to_owned())
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> Result<String, TreeError> {
-    let reply = git_bytes(folder, arguments)?;
-    String::from_utf8(reply).map_err(|_| TreeError::Git("its reply is not UTF-8 text".to_owned()))
-}
-
-fn git_bytes(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, TreeError> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("LC_ALL", "C")
-        .output()
-        .map_err(|error| TreeError::Git(format!("it cannot be started: {error}")))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(TreeError::Git(said.trim().to_owned()));
-    }
-    Ok(output.stdout)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! `COMMIT:PATH`, gives what stands there; reads nothing that is larger than it may be. The program
 //! ends with this one.
 
-use super::{TreeError, git, git_bytes};
+use super::git::{TreeError, git, git_bytes};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

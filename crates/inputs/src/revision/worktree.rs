@@ -1,6 +1,6 @@
 //! Worktree: what stands in the working tree and in no commit, and when a commit was made.
 
-use super::{TreeError, git};
+use super::git::{TreeError, git};
 use std::path::Path;
 
 /// Paths that differ from `HEAD`, untracked ones among them, sorted; ignored ones are not asked for.

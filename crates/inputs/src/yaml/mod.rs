@@ -3,6 +3,9 @@
 //! The one module that names the YAML crate. Text goes in; a value with known places, or findings,
 //! come out. Everything is bounded before it is parsed.
 
+mod document;
+mod limits;
+mod route;
 mod breaches;
 mod parse;
 mod parts;
@@ -13,53 +16,20 @@ mod schema;
 mod text;
 mod violations;
 
+pub use document::Document;
+pub use limits::MAX_DEPTH;
 pub(crate) use parts::range_of;
-pub use remarks::{Remarks, route};
+pub use remarks::Remarks;
+pub use route::{Step, route};
 pub(crate) use schema::plain_schema;
 pub use schema::schema_of;
 pub use text::{MAX_HAND_WRITTEN_BYTES, MAX_MANIFEST_BYTES, source_from_bytes};
 
 use crate::finding::{Code, Finding};
 use crate::source::{Place, Source};
-use places::Node;
+use limits::MAX_FINDINGS;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use std::ops::Range;
-
-/// Deepest nesting of lists and mappings that is read.
-pub const MAX_DEPTH: usize = 32;
-
-/// Most findings about one document; a last one tells that there are more.
-const MAX_FINDINGS: usize = 100;
-
-/// One step of a route into a document: a key of a mapping or an index of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// A mapping's key.
-    Key(String),
-    /// A list's index, from 0.
-    Index(usize),
-}
-
-impl From<&str> for Step {
-    fn from(key: &str) -> Self {
-        Self::Key(key.to_owned())
-    }
-}
-
-impl From<usize> for Step {
-    fn from(index: usize) -> Self {
-        Self::Index(index)
-    }
-}
-
-/// A parsed document that knows where each of its values stands.
-#[derive(Debug)]
-pub struct Document {
-    source: Source,
-    value: serde_json::Value,
-    root: Node,
-}
 
 impl Document {
     /// Parses a text of at most [`MAX_HAND_WRITTEN_BYTES`].
@@ -84,40 +54,6 @@ impl Document {
             Ok((value, root)) => Ok(Self { source, value, root }),
             Err(findings) => Err(bounded(findings)),
         }
-    }
-
-    /// The whole value.
-    #[must_use]
-    pub fn value(&self) -> &serde_json::Value {
-        &self.value
-    }
-
-    /// The text that the document was parsed from, without a byte order mark.
-    #[must_use]
-    pub fn source(&self) -> &Source {
-        &self.source
-    }
-
-    /// Where the value at a route stands; the nearest known parent when the route leads nowhere.
-    ///
-    /// # Edge cases
-    /// A key without a value stands for it.
-    #[must_use]
-    pub fn place(&self, route: &[Step]) -> Place {
-        self.place_of(self.root.follow(route).span.clone())
-    }
-
-    /// Where the key at a route stands; the value itself for an item of a list, and the nearest
-    /// known parent when the route leads nowhere.
-    #[must_use]
-    pub fn key_place(&self, route: &[Step]) -> Place {
-        let node = self.root.follow(route);
-        let Some(key) = &node.key else {
-            let span = &node.span;
-            let line = self.source.text[span.clone()].lines().next().map_or(0, str::len);
-            return self.place_of(span.start..span.start + line);
-        };
-        self.place_of(key.clone())
     }
 
     /// Checks the document against `T`'s schema, all violations at once, and reads it.
@@ -196,10 +132,6 @@ impl Document {
             map.shift_remove("schema");
         }
         value
-    }
-
-    fn place_of(&self, span: Range<usize>) -> Place {
-        Place::of_bytes(&self.source, span.start, span.end)
     }
 }
 

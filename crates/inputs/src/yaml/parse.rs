@@ -4,8 +4,9 @@
 //! Gives findings for what these files may not hold: anchors, aliases, tags, repeated keys, keys
 //! that are not text, numbers that are not finite, further documents.
 
+use super::limits::{MAX_DEPTH, MAX_FINDINGS};
 use super::places::{Children, Node, Offsets};
-use super::{MAX_DEPTH, MAX_FINDINGS, scalar};
+use super::scalar;
 use crate::finding::{Code, Finding};
 use crate::source::{Place, Source};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};

@@ -1,6 +1,6 @@
 //! Places: where each value of a document stands, as a tree of the same form as the value.
 
-use super::Step;
+use super::route::Step;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;

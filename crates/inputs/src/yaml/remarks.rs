@@ -1,6 +1,7 @@
 //! Remarks: findings about one document, placed by route.
 
-use super::{Document, Step};
+use super::document::Document;
+use super::route::Step;
 use crate::finding::{Code, Finding};
 
 /// Collects findings about one document.
@@ -48,10 +49,4 @@ impl<'a> Remarks<'a> {
         let place = self.document.key_place(route);
         self.findings.push(Finding::warning(code, place, message).help(help));
     }
-}
-
-/// The route of keys that a dotted path names: `smoothing.sigma_um`.
-#[must_use]
-pub fn route(path: &str) -> Vec<Step> {
-    path.split('.').map(Step::from).collect()
 }

@@ -3,8 +3,10 @@
 //! Takes a document and a schema, gives findings in the order of the text. Reads no files.
 
 use super::breaches::{Breach, Kind, breaches};
+use super::document::Document;
+use super::limits::MAX_FINDINGS;
 use super::parts::{keys_of, paths_to, range_of, renamed, without_unit};
-use super::{Document, MAX_FINDINGS, Step};
+use super::route::Step;
 use crate::finding::{Code, Finding, closest};
 use serde_json::Value;
 

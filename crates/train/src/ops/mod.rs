@@ -4,6 +4,7 @@
 //! channels]`. Each operation has a hand-written gradient; nothing is copied on the way between a
 //! tensor and a kernel. `plain` does the same by burn's own operations.
 
+mod operation;
 mod operations;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -14,13 +15,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use cellgate_core::unet::batch_norm;
-use cellgate_core::unet::feature_map::View;
+use operation::{Local, Operation};
 use operations::{Conv, ConvOfTwo, Head, Loss, Normalize, Pool, Up, view};
 use std::fmt;
 use std::marker::PhantomData;
-
-/// Tensors whose numbers lie in this process's memory.
-type Local = FloatTensor<Flex>;
 
 /// What the kernels can do, on tensors of a backend.
 #[backend_extension(Flex, Autodiff)]
@@ -119,23 +117,6 @@ pub(super) fn loss(logits: Tensor<4>, targets: Tensor<4>, weights: Tensor<4>) ->
 pub(super) fn statistics(input: Tensor<4>) -> Option<batch_norm::Statistics> {
     let input = input.without_autodiff().try_into_primitive::<Flex>().ok()?.to_contiguous();
     Some(batch_norm::statistics(view(&input)))
-}
-
-/// An operation of `N` inputs and its gradient.
-trait Operation<const N: usize>: fmt::Debug + 'static {
-    /// What the gradient needs besides the inputs.
-    type Kept: Clone + fmt::Debug + Send + 'static;
-
-    /// The output.
-    fn forward(inputs: &[Local; N]) -> (Local, Self::Kept);
-
-    /// The gradients by the inputs that are wanted, from the gradient by the output.
-    fn backward(
-        inputs: &[Local; N],
-        kept: &Self::Kept,
-        gradient: View<'_>,
-        wanted: [bool; N],
-    ) -> [Option<Local>; N];
 }
 
 /// The backward step of an operation.

@@ -1,6 +1,6 @@
 //! Operations: what each kernel takes, gives and keeps for its gradient.
 
-use super::{Local, Operation};
+use super::operation::{Local, Operation};
 use crate::loss;
 use burn::tensor::TensorData;
 use cellgate_core::unet::batch_norm;

@@ -5,6 +5,7 @@
 //! through Winograd's F(4x4, 3x3) on all threads; bits do not depend on their number. Never holds
 //! a whole transformed map.
 
+mod strips;
 mod bands;
 mod channels;
 mod layer;
@@ -13,6 +14,7 @@ mod tiles;
 mod weights;
 
 pub use layer::Layer;
+use strips::{pieces, spread_inputs, strip_tiles};
 
 use super::feature_map::{FeatureMap, View};
 use super::gemm;
@@ -21,16 +23,8 @@ use crate::vectors::{Simd, WithSimd};
 use bands::Band;
 use channels::{Widened, contiguous, narrowed, places};
 use rayon::prelude::*;
-use std::marker::PhantomData;
-use std::ops::Range;
 use tiles::{Grid, Planes};
 use weights::Packed;
-
-/// Most and fewest tiles that are transformed at once: the fewer channels, the more.
-const STRIP_TILES: std::ops::RangeInclusive<usize> = 48..=96;
-
-/// Numbers that the transformed tiles of a strip may have, so that they stay in the second cache.
-const STRIP_VALUES: usize = 128 << 10;
 
 /// Convolves: `y[r, c, o] = sum over dr, dc, i of x[r + dr - 1, c + dc - 1, i] * w[dr, dc, i, o]`.
 ///
@@ -84,12 +78,6 @@ pub fn weight_gradient(inputs: &[View<'_>], gradient: View<'_>) -> Vec<f32> {
     rows.copied().collect()
 }
 
-/// Tiles to transform at once for a number of channels before and after.
-fn strip_tiles(channels: usize) -> usize {
-    let tiles = STRIP_VALUES / (tiles::PLANES * channels);
-    tiles.clamp(*STRIP_TILES.start(), *STRIP_TILES.end()) / gemm::ROWS * gemm::ROWS
-}
-
 /// Convolves with transformed weights; the outputs' channels are told off to several maps.
 fn convolve(inputs: &[Widened<'_>], packed: &Packed, outputs: &[usize]) -> Vec<FeatureMap> {
     let shape = inputs[0].shape;
@@ -122,30 +110,6 @@ fn fill(inputs: &[Widened<'_>], packed: &Packed, bias: Option<&[f32]>, bands: &m
             vectors::with_floats(bands::Gather { from: to, grid, tiles, first, bands, bias });
         }
     });
-}
-
-/// Cuts a range into pieces of almost equal length, none longer than `most`.
-fn pieces(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let n = range.len().div_ceil(most);
-    let length = range.len().div_ceil(n.max(1)).next_multiple_of(gemm::ROWS);
-    let end = range.end;
-    range.step_by(length.max(1)).map(move |start| start..end.min(start + length))
-}
-
-/// Transforms the patches of tiles of all inputs.
-fn spread_inputs(inputs: &[Widened<'_>], grid: Grid, tiles: Range<usize>, planes: &mut Planes) {
-    let mut channel = 0;
-    for input in inputs {
-        vectors::with_floats(tiles::SpreadTiles::<tiles::OfInput, _> {
-            view: input.view(),
-            grid,
-            tiles: tiles.clone(),
-            planes,
-            channel,
-            transform: PhantomData,
-        });
-        channel += input.shape.channels;
-    }
 }
 
 /// Multiplies transformed tiles by transformed weights.

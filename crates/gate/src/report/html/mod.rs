@@ -4,15 +4,17 @@
 //! policy in it forbids both. It follows light and dark, prints, and fits a telephone. All text is
 //! escaped by the template.
 
+mod parts;
 mod charts;
 mod profile;
 
+pub use parts::Picture;
+
 use super::consent;
 use super::explain::{explain, outcome};
-use super::model::{ReasonLine, Report, Revision};
-use crate::verdict::Verdict;
-use cellgate_inputs::finding::Severity;
+use super::model::{Report, Revision};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use parts::{MAX_ROWS, digest, look, pill, prose, reasons};
 
 /// Most pictures of one page; more are counted and left out.
 pub const MAX_PICTURES: usize = 24;
@@ -20,21 +22,7 @@ pub const MAX_PICTURES: usize = 24;
 /// Most bytes of pictures of one page.
 pub const MAX_PICTURE_BYTES: usize = 24 << 20;
 
-/// Most rows of any table.
-const MAX_ROWS: usize = 200;
-
 const STYLE: &str = include_str!("style.css");
-
-/// A field as a picture, see `overlay`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// The profile's name.
-    pub profile: String,
-    /// The field's name.
-    pub field: String,
-    /// The picture as PNG.
-    pub png: Vec<u8>,
-}
 
 /// Renders the page.
 ///
@@ -78,22 +66,6 @@ fn within_budget(pictures: &[Picture]) -> &[Picture] {
         n_bytes <= MAX_PICTURE_BYTES
     };
     &pictures[..pictures.iter().take(MAX_PICTURES).take_while(fits).count()]
-}
-
-/// Class and sign of a verdict; its word always stands beside them.
-fn look(verdict: Verdict) -> (&'static str, &'static str) {
-    match verdict {
-        Verdict::Unchanged => ("good", "="),
-        Verdict::Equivalent => ("good", "≈"),
-        Verdict::Inconclusive => ("ask", "?"),
-        Verdict::Drifted => ("warn", "≠"),
-        Verdict::Broken => ("bad", "×"),
-    }
-}
-
-fn pill(verdict: Verdict) -> Markup {
-    let (class, sign) = look(verdict);
-    html! { span class={ "pill " (class) } { span aria-hidden="true" { (sign) " " } (verdict) } }
 }
 
 fn banner(report: &Report) -> Markup {
@@ -149,11 +121,6 @@ fn revision(revision: &Revision) -> Markup {
     }
 }
 
-/// The first digits; the whole stands in the tooltip.
-fn digest(digest: &str) -> Markup {
-    html! { code title=(digest) { (digest.chars().take(12).collect::<String>()) } }
-}
-
 fn noise(report: &Report) -> String {
     match &report.noise_floor {
         None => "not measured".to_owned(),
@@ -166,33 +133,6 @@ fn noise(report: &Report) -> String {
             noise.n_fields,
             noise.n_differing_px
         ),
-    }
-}
-
-/// Reasons as a list; names between backticks become code.
-fn reasons(reasons: &[ReasonLine]) -> Markup {
-    html! {
-        ul.reasons {
-            @for reason in reasons.iter().take(MAX_ROWS) {
-                li {
-                    @match reason.severity {
-                        Severity::Error => b { "Error: " },
-                        Severity::Warning => b { "Warning: " },
-                        Severity::Note => {},
-                    }
-                    (prose(&reason.text))
-                }
-            }
-            @if reasons.len() > MAX_ROWS { li { (reasons.len() - MAX_ROWS) " more" } }
-        }
-    }
-}
-
-fn prose(text: &str) -> Markup {
-    html! {
-        @for (index, stretch) in text.split('`').enumerate() {
-            @if index % 2 == 1 { code { (stretch) } } @else { (stretch) }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The part of the page about one profile.
 
-use super::{MAX_ROWS, Picture, charts, digest, pill, prose, reasons};
+use super::charts;
+use super::parts::{MAX_ROWS, Picture, digest, pill, prose, reasons};
 use crate::report::consent::told as told_of;
 use crate::report::explain::{amount, cause, explain, named, score_label, title};
 use crate::report::model::{AccuracyReport, MeasurementReport, NucleiReport, ProfileReport};

@@ -3,6 +3,7 @@
 use super::*;
 use crate::report::model::sample;
 use crate::report::overlay;
+use crate::verdict::Verdict;
 use cellgate_core::drift::pair;
 use cellgate_core::overlap::Overlaps;
 

@@ -1,9 +1,10 @@
 //! Builds the report from verdict, drift and accuracy.
 
+use super::lines::{FindingLine, ReasonLine};
 use super::{
-    AccuracyReport, ApprovalReport, ApprovalsReport, ChangedKey, Engine, FieldReport, FindingLine,
+    AccuracyReport, ApprovalReport, ApprovalsReport, ChangedKey, Engine, FieldReport,
     HistogramReport, MatchedReport, MeasurementReport, NoiseReport, NucleiReport, PartsReport,
-    ProfileReport, ReasonLine, Report, Revision, SCHEMA, ScoreReport, Sides, Statistics,
+    ProfileReport, Report, Revision, SCHEMA, ScoreReport, Sides, Statistics,
 };
 use crate::verdict::{AccuracyCase, FailOn, GateJudgement, Judgement, Need, Reason};
 use cellgate_approval::{Binding, Standing};

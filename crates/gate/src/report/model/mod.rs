@@ -5,25 +5,28 @@
 //! without trusting any text that came with it. No times stand inside: equal inputs give equal
 //! bytes.
 
+mod words;
+mod lines;
+mod approvable;
 mod approval;
 mod build;
 mod profile;
 
 use crate::exit::ExitCode;
-pub use approval::{
-    ApprovalReport, ApprovalsReport, ApproverReport, DifferenceReport, NotApprovable,
-};
+pub use approvable::NotApprovable;
+pub use approval::{ApprovalReport, ApprovalsReport, ApproverReport, DifferenceReport};
 pub use build::{Gate, ProfileParts};
+pub use lines::{FindingLine, ReasonLine};
 pub use profile::{
     AccuracyReport, ChangedKey, FieldReport, HistogramReport, MatchedReport, MeasurementReport,
     NucleiReport, PartsReport, ProfileReport, ScoreReport, Sides,
 };
+use words::verdict_word;
 
 use crate::verdict::Verdict;
 use cellgate_approval::Binding;
 use cellgate_core::digest::{Digest, DigestError};
-use cellgate_inputs::finding::Severity;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Name and version of the file's schema.
@@ -93,40 +96,6 @@ pub struct Revision {
     pub name: String,
     /// The commit; absent for a folder.
     pub commit: Option<String>,
-}
-
-/// One reason of a verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReasonLine {
-    /// Kebab-case code.
-    pub code: String,
-    /// How much it weighs.
-    #[serde(with = "severity_word")]
-    pub severity: Severity,
-    /// One sentence without a final period; names in it stand between backticks.
-    pub text: String,
-}
-
-/// One remark about an input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FindingLine {
-    /// Kebab-case code.
-    pub code: String,
-    /// How much it weighs.
-    #[serde(with = "severity_word")]
-    pub severity: Severity,
-    /// File.
-    pub path: String,
-    /// Line, from 1; absent for the whole file.
-    pub line: Option<u32>,
-    /// Column, from 1.
-    pub column: Option<u32>,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
 }
 
 /// How intervals were made.
@@ -248,35 +217,6 @@ impl Report {
             return Err(ReportError::Schema { found });
         }
         serde_json::from_slice(bytes).map_err(ReportError::Syntax)
-    }
-}
-
-mod verdict_word {
-    use super::{Deserialize, Deserializer, Serializer, Verdict};
-
-    pub(super) fn serialize<S: Serializer>(verdict: &Verdict, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(verdict.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Verdict, D::Error> {
-        let word = String::deserialize(from)?;
-        let known = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word);
-        known.ok_or_else(|| serde::de::Error::custom("not a verdict"))
-    }
-}
-
-mod severity_word {
-    use super::{Deserialize, Deserializer, Serializer, Severity};
-
-    pub(super) fn serialize<S: Serializer>(severity: &Severity, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(severity)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Severity, D::Error> {
-        let word = String::deserialize(from)?;
-        let all = [Severity::Note, Severity::Warning, Severity::Error];
-        let known = all.into_iter().find(|severity| severity.to_string() == word);
-        known.ok_or_else(|| serde::de::Error::custom("not a severity"))
     }
 }
 

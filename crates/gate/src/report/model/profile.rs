@@ -1,6 +1,8 @@
 //! The part of the report about one profile.
 
-use super::{ApprovalReport, ReasonLine, verdict_word};
+use super::approval::ApprovalReport;
+use super::lines::ReasonLine;
+use super::words::verdict_word;
 use crate::verdict::Verdict;
 use cellgate_core::drift::N_BINS;
 use serde::{Deserialize, Serialize};

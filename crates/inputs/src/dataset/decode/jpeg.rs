@@ -2,8 +2,8 @@
 //!
 //! The decoder is strict: a cut or damaged stream is refused rather than filled up with gray.
 
+use super::decoded::{Decoded, Refusal, check_size, raster};
 use super::pixel_size::{UM_PER_CM, UM_PER_INCH, square_px_per_unit};
-use super::{Decoded, Refusal, check_size, raster};
 use cellgate_core::raster::Image;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;

@@ -5,6 +5,7 @@
 //! represented faithfully is refused, not bent: no sample is scaled, dropped or rounded, and no
 //! color space is applied. Sizes are checked before anything is allocated.
 
+mod decoded;
 mod jpeg;
 mod labels;
 mod pixel_size;
@@ -12,34 +13,15 @@ mod png;
 mod tiff;
 mod tiff_metadata;
 
+use decoded::Refusal;
+pub use decoded::{Decoded, MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE_PX};
 pub use labels::{binary_components, decode_labels};
 
-use crate::finding::{Code, Finding};
-use crate::source::Place;
-use cellgate_core::raster::{Image, Raster};
-use cellgate_core::units::PixelSize;
+use crate::finding::Finding;
 use std::panic::AssertUnwindSafe;
-
-/// Longest side of an image, in pixels.
-pub const MAX_SIDE_PX: u32 = 65_535;
-
-/// Most pixels of an image: some 1.2 GB as 8-bit color.
-pub const MAX_PIXELS: u64 = 400_000_000;
-
-/// Most bytes that the decoded samples of an image may take.
-pub const MAX_DECODED_BYTES: u64 = 1_600_000_000;
 
 /// Most bytes of an image file.
 pub const MAX_FILE_BYTES: u64 = 2_000_000_000;
-
-/// What an image file holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decoded {
-    /// The samples.
-    pub image: Image,
-    /// The pixel size that the file states, when a microscope can have it.
-    pub pixel_size: Option<PixelSize>,
-}
 
 /// Decodes a microscope image.
 ///
@@ -113,69 +95,6 @@ impl Format {
         let name = name.unwrap_or("in no format that is known here");
         Err(Refusal::unsupported(format!("the file is {name}"), "PNG, JPEG and TIFF are read"))
     }
-}
-
-/// Why a file is not accepted.
-#[derive(Debug)]
-struct Refusal {
-    code: Code,
-    message: String,
-    help: &'static str,
-}
-
-impl Refusal {
-    fn unreadable(why: impl std::fmt::Display) -> Self {
-        let help = "the file is damaged or was cut off; get it from its source again";
-        Self {
-            code: Code::ImageUnreadable,
-            message: format!("the image cannot be decoded: {why}"),
-            help,
-        }
-    }
-
-    fn unsupported(message: impl Into<String>, help: &'static str) -> Self {
-        Self { code: Code::ImageUnsupported, message: message.into(), help }
-    }
-
-    fn into_finding(self, path: &str) -> Finding {
-        Finding::error(self.code, Place::file(path), self.message).help(self.help)
-    }
-}
-
-/// Checks an image's size as its header states it, before anything is allocated.
-fn check_size(width: u32, height: u32, bytes_per_px: u64) -> Result<(), Refusal> {
-    if width == 0 || height == 0 {
-        return Err(Refusal::unreadable(format!("it has {width} by {height} pixels")));
-    }
-    let n_px = u64::from(width) * u64::from(height);
-    let fits = width.max(height) <= MAX_SIDE_PX
-        && n_px <= MAX_PIXELS
-        && n_px.saturating_mul(bytes_per_px) <= MAX_DECODED_BYTES;
-    if fits {
-        return Ok(());
-    }
-    Err(Refusal {
-        code: Code::ImageTooLarge,
-        message: format!(
-            "the image has {width} by {height} pixels of {bytes_per_px} bytes; at most {MAX_SIDE_PX} \
-             pixels a side, {MAX_PIXELS} pixels and {MAX_DECODED_BYTES} bytes are read"
-        ),
-        help: "cut the image into smaller fields",
-    })
-}
-
-/// Wraps decoded samples.
-fn raster<T: Copy>(width: u32, height: u32, samples: Vec<T>) -> Result<Raster<T>, Refusal> {
-    let wrong = || Refusal::unreadable("its samples do not fill its size");
-    Raster::from_samples(width, height, samples).ok_or_else(wrong)
-}
-
-/// The refusal of an image that light shines through in a second sense.
-fn transparent() -> Refusal {
-    Refusal::unsupported(
-        "the image has transparent pixels, whose color is not what is seen",
-        "flatten it onto its background, or save it without an alpha channel",
-    )
 }
 
 #[cfg(test)]

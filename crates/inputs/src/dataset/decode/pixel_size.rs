@@ -3,7 +3,7 @@
 //! Resolution tags are written for screens and printers more often than for microscopes; only a
 //! value that a microscope can have counts.
 
-use super::Refusal;
+use super::decoded::Refusal;
 use cellgate_core::units::PixelSize;
 
 /// Micrometers in a centimeter.

@@ -3,8 +3,8 @@
 //! Everything that the tags say about the meaning of the samples is read before the samples are,
 //! and refused unless this room can represent it exactly.
 
+use super::decoded::{Decoded, Refusal, check_size, raster, transparent};
 use super::tiff_metadata::{self, Reader, refusal};
-use super::{Decoded, Refusal, check_size, raster, transparent};
 use cellgate_core::raster::{Image, Labels};
 use std::io::Cursor;
 use tiff::decoder::{Decoder, DecodingResult, Limits};

@@ -1,7 +1,7 @@
 //! TIFF metadata: how many planes a file holds, and its pixel size as OME-XML, ImageJ or the
 //! resolution tags state it.
 
-use super::Refusal;
+use super::decoded::Refusal;
 use super::pixel_size::{UM_PER_CM, UM_PER_INCH, square_px_per_unit, square_um, um_per_unit_named};
 use cellgate_core::units::PixelSize;
 use std::io::Cursor;

@@ -6,7 +6,8 @@
 use super::layout::Layout;
 use super::nucleus::Nucleus;
 use super::optics::{Camera, Light, blur};
-use super::{Intensity, Phantom, purpose};
+use super::purpose;
+use super::subject::{Intensity, Phantom};
 use crate::dataset::random::{Random, smooth};
 use cellgate_core::raster::{Image, Labels, Raster};
 

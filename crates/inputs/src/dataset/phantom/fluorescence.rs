@@ -3,7 +3,8 @@
 use super::layout::Layout;
 use super::nucleus::Nucleus;
 use super::optics::{Camera, Light, blur};
-use super::{CameraBits, Phantom, purpose};
+use super::purpose;
+use super::subject::{CameraBits, Phantom};
 use crate::dataset::random::Noise;
 use cellgate_core::raster::{Image, Raster};
 

@@ -3,7 +3,7 @@
 //! Takes a schema and a value, gives every breach. Of JSON Schema it follows what our own schemas
 //! say; whatever else a schema says is kept to by no value, so that nothing is let through unseen.
 
-use super::Step;
+use super::route::Step;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;

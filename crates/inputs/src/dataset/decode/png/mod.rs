@@ -8,8 +8,8 @@ mod inflate;
 mod plain;
 mod unfilter;
 
+use super::decoded::{Decoded, Refusal, check_size, raster, transparent};
 use super::pixel_size::square_px_per_m;
-use super::{Decoded, Refusal, check_size, raster, transparent};
 use cellgate_core::raster::Image;
 use cellgate_core::units::PixelSize;
 use plain::Plain;

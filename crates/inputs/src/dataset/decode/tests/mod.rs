@@ -5,8 +5,11 @@ mod masks;
 mod metadata;
 
 use super::*;
+use crate::finding::Code;
 use ::png as png_crate;
 use ::tiff as tiff_crate;
+use cellgate_core::raster::{Image, Raster};
+use cellgate_core::units::PixelSize;
 use png_crate::{BitDepth, ColorType};
 use std::io::Cursor;
 use tiff_crate::encoder::colortype as tiff_color;
