@@ -3,6 +3,7 @@
 
 pub(crate) mod askpass;
 pub(crate) mod change;
+pub(crate) mod dataset;
 pub(crate) mod failure;
 pub(crate) mod findings;
 pub(crate) mod given;

@@ -1,7 +1,7 @@
 //! `cellgate dataset check`: whether a dataset is what its manifest says.
 
-use super::folder::{tree_of, unwritten};
 use crate::ui::Ui;
+use crate::ui::dataset::{tree_of, unwritten};
 use crate::ui::failure::Failure;
 use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::dataset::Dataset;

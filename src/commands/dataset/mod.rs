@@ -1,6 +1,5 @@
 //! `cellgate dataset`: checks, draws, prepares, fetches and splits datasets.
 
-mod folder;
 mod check;
 mod phantom;
 mod prepare;

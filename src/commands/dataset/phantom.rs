@@ -1,7 +1,7 @@
 //! `cellgate dataset phantom`: draws fields whose truth is known exactly.
 
-use super::folder::unwritten;
 use crate::ui::Ui;
+use crate::ui::dataset::unwritten;
 use crate::ui::failure::Failure;
 use cellgate_core::profile::Modality;
 use cellgate_gate::exit::ExitCode;

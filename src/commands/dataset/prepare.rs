@@ -1,7 +1,7 @@
 //! `cellgate dataset prepare`: brings a folder of images, and of masks, into the layout.
 
-use super::folder::unwritten;
 use crate::ui::Ui;
+use crate::ui::dataset::unwritten;
 use crate::ui::failure::Failure;
 use crate::ui::preparation::PreparationArgs;
 use crate::ui::value::{self, WrongValue};

@@ -1,7 +1,7 @@
 //! `cellgate dataset split`: which fields are for training and which for testing.
 
-use super::folder::{tree_of, unwritten};
 use crate::ui::Ui;
+use crate::ui::dataset::{tree_of, unwritten};
 use crate::ui::failure::Failure;
 use crate::ui::value::WrongValue;
 use cellgate_gate::exit::ExitCode;

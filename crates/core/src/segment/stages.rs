@@ -221,7 +221,7 @@ impl Stages {
     /// Drops results that rest on something else than an image and a profile say.
     fn know(&mut self, subject: &Subject<'_>, profile: &Profile, path: &[Stage]) {
         self.ran.clear();
-        let pixel = subject.pixel_size.map_or_else(String::new, |pixel| pixel.um().to_string());
+        let pixel = subject.pixel_size.map_or_else(String::new, |pixel| pixel.to_string());
         // Writing to a text cannot fail.
         let mut read = format!("{} {pixel}", subject.digest);
         for &stage in path {
