@@ -129,3 +129,6 @@ pub fn first_difference(base: &Profile, head: &Profile) -> Option<Stage> {
     };
     [only(&base, &head), only(&head, &base)].into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests;
