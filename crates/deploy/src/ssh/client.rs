@@ -64,7 +64,7 @@ impl Client {
     /// Examines keys and pins, and prepares what ssh needs; connects to nothing.
     ///
     /// `cellgate` is the program itself: it answers `ssh-add` when it is started with
-    /// [`ASKPASS_REPLY`], and makes the connections for ssh.
+    /// [`super::ASKPASS_REPLY`], and makes the connections for ssh.
     ///
     /// # Errors
     /// [`SshError`] about the key, its passphrase, the pins, or what this machine lacks.

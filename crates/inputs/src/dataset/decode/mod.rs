@@ -1,9 +1,9 @@
 //! Decode: from a file's bytes to samples, exactly as stored.
 //!
 //! Takes the bytes of a PNG, JPEG or TIFF file (told apart by content, not by name) and gives an
-//! [`Image`] with the pixel size that the file itself states, or a label image. What cannot be
-//! represented faithfully is refused, not bent: no sample is scaled, dropped or rounded, and no
-//! color space is applied. Sizes are checked before anything is allocated.
+//! [`Image`](cellgate_core::raster::Image) with the pixel size that the file itself states, or a
+//! label image. What cannot be represented faithfully is refused, not bent: no sample is scaled,
+//! dropped or rounded, and no color space is applied. Sizes are checked before anything is allocated.
 
 mod decoded;
 mod jpeg;
