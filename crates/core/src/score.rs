@@ -9,7 +9,7 @@ use crate::raster::{Image, Labels};
 use crate::units::PixelSize;
 use crate::vectors::wide;
 
-/// What one field comes to.
+/// Numbers that sum up one field.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Summary {
     /// Columns of the field.

@@ -48,7 +48,7 @@ impl DensityTables {
     }
 }
 
-/// What a brightfield channel is made of.
+/// Mixture of optical densities that makes a brightfield channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mixture {
     /// Weighted sum of the optical densities of red, green and blue.
@@ -58,8 +58,8 @@ pub enum Mixture {
 }
 
 impl Mixture {
-    /// What a channel is made of; `None` for [`Channel::Gray`] and for stains that are not defined
-    /// or too parallel to be told apart.
+    /// Mixture that makes a channel; `None` for [`Channel::Gray`] and for stains that are not
+    /// defined or too parallel to be told apart.
     #[must_use]
     pub fn of_channel(channel: Channel, stains: &Stains) -> Option<Self> {
         let amounts = || unmix(stains.hematoxylin, stains.dab.or(stains.eosin)?);

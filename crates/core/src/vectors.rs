@@ -61,7 +61,7 @@ pub(crate) fn without_intrinsics<W: WithSimd>(work: W) -> W::Output {
     pulp::Simd::vectorize(pulp::Scalar256b, work)
 }
 
-/// What other processors compute, on this one.
+/// Results of other processors, computed on this one.
 #[cfg(test)]
 pub(crate) mod portable {
     use std::cell::Cell;

@@ -26,11 +26,11 @@ pub(super) struct FieldValues {
     pub(super) head: Option<f64>,
     /// Mean of head minus base over matched nuclei.
     pub(super) matched: Option<f64>,
-    /// What head's mean minus base's is made of; defined where both means are.
+    /// Parts of head's mean minus base's; defined where both means are.
     pub(super) parts: Option<Parts>,
 }
 
-/// What a shift of the mean over all nuclei is made of, in the measurement's unit.
+/// Parts of a shift of the mean over all nuclei, in the measurement's unit.
 ///
 /// The five add up to the shift. With m the mean of base in a field and n the nuclei of head, each
 /// nucleus of head adds (x − m) / n and each of base takes (x − m) / n away; the two of a pair are

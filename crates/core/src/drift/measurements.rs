@@ -44,7 +44,7 @@ pub struct MeasurementDrift {
     pub population: Option<Shift>,
     /// Shift of matched nuclei; `None` for numbers of a field and without matched nuclei.
     pub matched: Option<Shift>,
-    /// What the shift is made of; `None` for numbers of a field.
+    /// Parts of the shift; `None` for numbers of a field.
     pub parts: Option<Parts>,
     /// Shift in each field, in the order of the fields; `None` where it is undefined.
     pub by_field: Vec<Option<f64>>,

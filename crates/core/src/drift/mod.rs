@@ -34,7 +34,7 @@ pub struct Drift {
     pub fields: Vec<FieldDrift>,
     /// Every measurement: numbers of fields first, then columns of the table of nuclei.
     pub measurements: Vec<MeasurementDrift>,
-    /// What became of the nuclei of all fields together.
+    /// Fates of the nuclei of all fields together.
     pub nuclei: FateCounts,
     /// Limits on the fates of nuclei that are exceeded.
     pub breaches: Vec<Breach>,

@@ -1,4 +1,4 @@
-//! Noise floor: what differs when nothing was changed.
+//! Noise floor: differences between runs of an unchanged profile.
 //!
 //! Takes the same profile run twice on the same fields (with another number of threads) as base
 //! and head. The classical path is bit-identical, so there every difference is a defect.
@@ -6,7 +6,7 @@
 use super::side::{FieldPair, Side};
 use std::collections::BTreeMap;
 
-/// What two runs of the same profile differ in.
+/// Differences between two runs of the same profile.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NoiseFloor {
     /// Fields that were run twice.

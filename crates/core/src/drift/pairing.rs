@@ -1,11 +1,11 @@
-//! Pairing: what became of each nucleus between base and head.
+//! Pairing: the fate of each nucleus between base and head.
 //!
 //! Takes the overlaps of two label images and gives every nucleus of either side exactly one fate.
 //! Label numbers are never compared, only pixels.
 
 use crate::overlap::{Nucleus, Overlaps, Shared};
 
-/// What became of a nucleus of base, or where a nucleus of head came from.
+/// Fate of a nucleus of base, or origin of a nucleus of head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
     /// Has one partner, with an overlap (IoU) above 0.5.

@@ -1,4 +1,4 @@
-//! Side: what is compared of a field, and what becomes of its nuclei.
+//! Side: the results of a field that are compared, and the fates of its nuclei.
 
 use super::pairing::Pairing;
 use super::structure::FateCounts;
@@ -6,14 +6,14 @@ use crate::measure::Nuclei;
 use crate::raster::Labels;
 use crate::score::Summary;
 
-/// What one side made of one field.
+/// Results of one side for one field.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
     /// Object numbers.
     pub labels: &'a Labels,
     /// One row for each nucleus.
     pub nuclei: &'a Nuclei,
-    /// What the field comes to.
+    /// Numbers that sum up the field.
     pub summary: &'a Summary,
 }
 

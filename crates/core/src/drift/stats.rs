@@ -1,6 +1,6 @@
-//! Stats: what a few differences, one a field, say about all fields of their kind.
+//! Stats: inference from a few differences, one a field, to all fields of their kind.
 //!
-//! Takes paired differences (head minus base) and a margin, gives an interval and a verdict. The
+//! Takes paired differences (head minus base) and a margin; gives an interval and a verdict. The
 //! field is the unit: nuclei of one field resemble each other and would feign certainty.
 
 use super::student;
@@ -17,7 +17,7 @@ const FALSE_ALARM: f64 = 0.05;
 /// More fields than this are not asked for.
 const MAX_FIELDS_ASKED: u32 = 100_000;
 
-/// What the fields say about one shift.
+/// Estimate of one shift from the fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shift {
     /// Mean of the differences; the estimate.

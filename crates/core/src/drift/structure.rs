@@ -1,4 +1,4 @@
-//! Structure: what became of nuclei, counted and held to limits.
+//! Structure: fates of nuclei, counted and held to limits.
 //!
 //! These rules need no statistics: they hold for the fields that were looked at.
 
@@ -61,7 +61,7 @@ impl Sum for FateCounts {
     }
 }
 
-/// What a limit is on.
+/// Fate of nuclei that a limit is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// Nuclei of base without a partner.
@@ -90,7 +90,7 @@ impl Rule {
 /// A limit that is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Breach {
-    /// What the limit is on.
+    /// Fate that the limit is on.
     pub rule: Rule,
     /// How many nuclei it concerns.
     pub n_nuclei: u64,

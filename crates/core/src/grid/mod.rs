@@ -1,6 +1,6 @@
 //! Grid: connected parts, masks, distances and cut-out pieces of a raster of pixels.
 //!
-//! What segmenting, networks, measuring and training share; knows no image, no profile and no
+//! Segmentation, networks, measurement and training share it; it knows no image, no profile and no
 //! nucleus.
 
 pub mod components;

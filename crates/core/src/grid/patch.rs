@@ -19,13 +19,13 @@ pub struct Patch {
     pub height: usize,
     /// First column of the frame on the right.
     pub right_frame: usize,
-    /// What each pixel is, row by row.
+    /// Kind of each pixel, row by row.
     pub cells: Vec<Cell>,
     /// Places of the region's pixels in `cells`, a range for each run.
     pub spans: Vec<Range<usize>>,
 }
 
-/// What a pixel of a patch is.
+/// Kind of a pixel in a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell {
     /// Outside of the region, but inside the image.

@@ -11,7 +11,7 @@ pub struct Property {
     pub name: &'static str,
     /// The group that turns it on; `None` for what every table has.
     pub group: Option<MeasureGroup>,
-    /// What it is, with interval and source.
+    /// Its definition, with interval and source.
     pub definition: &'static str,
 }
 

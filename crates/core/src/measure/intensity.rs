@@ -25,7 +25,7 @@ enum Source {
     Mixture(DensityTables, Mixture),
 }
 
-/// What each sample value of each color adds to `C` channels.
+/// Amount that each sample value of each color adds to `C` channels.
 struct SumTables<const C: usize>([Vec<[f64; C]>; 3]);
 
 impl<const C: usize> SumTables<C> {
@@ -44,7 +44,7 @@ impl<const C: usize> SumTables<C> {
     }
 }
 
-/// What is known of one channel of an object.
+/// Statistics of one channel over the pixels of an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Intensity {
     /// Mean, population standard deviation, minimum, maximum and sum.
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         readers
     }
 
-    /// What there is to know of each channel over the pixels of an object.
+    /// Statistics of each channel over the pixels of an object.
     #[must_use]
     pub fn intensities(&self, object: &Object, wants_quartiles: bool) -> Vec<Intensity> {
         let max_value = self.image.max_value();
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What three sample values add up to in each channel.
+/// Sums of the table entries of three sample values, one for each channel.
 #[inline(always)]
 fn added<const N: usize, const C: usize, T: Into<usize>>(
     [red, green, blue]: [&[[f64; C]; N]; 3],

@@ -112,7 +112,7 @@ impl Class {
     }
 }
 
-/// What to measure.
+/// Measurements to take, with their parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// Groups of measurements.
@@ -128,7 +128,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// What a profile asks for.
+    /// Measurements that a profile asks for.
     #[must_use]
     pub fn of_profile(profile: &'a Profile, pixel_size: Option<PixelSize>) -> Self {
         Self {
@@ -201,7 +201,7 @@ struct Row {
     class: Option<Class>,
 }
 
-/// What every nucleus of an image is measured with.
+/// Image, request and readers that every nucleus is measured with.
 struct Bench<'a> {
     image: &'a Image,
     request: &'a Request<'a>,

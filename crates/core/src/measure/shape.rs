@@ -1,4 +1,4 @@
-//! Shape: what the form of a nucleus comes to, by scikit-image's definitions.
+//! Shape: measurements of the form of a nucleus, by scikit-image's definitions.
 //!
 //! Moments are exact integers until the last division.
 

@@ -1,4 +1,4 @@
-//! Cleaning: what makes a mask presentable, and which nuclei are kept.
+//! Cleaning: morphological repair of a mask, and the selection of nuclei.
 //!
 //! Takes the foreground of any method; gives regions without holes, specks and ragged rims, and
 //! later drops the nuclei that a profile does not want.

@@ -1,7 +1,8 @@
-//! Nuclei: what both ways to nuclei share, the classical one (`segment`) and the network's (`unet`).
+//! Nuclei: the steps that the classical path (`segment`) and the network's (`unet`) share.
 //!
-//! `signal` is the channel that is looked at and `resample` its resolution; `split` separates what
-//! touches, by a `relief` that `flood` divides; `cleaning` drops what is no nucleus.
+//! `signal` is the channel that is looked at and `resample` its resolution; `split` separates
+//! touching nuclei, by a `relief` that `flood` divides; `cleaning` drops regions that are not
+//! nuclei.
 
 mod error;
 pub mod cleaning;

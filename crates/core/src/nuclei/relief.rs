@@ -1,7 +1,7 @@
-//! Relief: what the flood follows, high in the middle of nuclei.
+//! Relief: the levels that the flood follows, high in the middle of nuclei.
 //!
-//! Takes a patch with its distances, or a signal; gives a level for each pixel of the region.
-//! Whole patches are worked on at once and in 16 bits, which is what vectors like.
+//! Takes a patch with its distances, or a signal; gives a level for each pixel of the region. Whole
+//! patches are processed at once and in 16 bits, which suits vector instructions.
 
 use crate::grid::components::Run;
 use crate::grid::patch::{Cell, Patch};

@@ -126,9 +126,9 @@ fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) ->
     mixed
 }
 
-/// What each sample value of each color adds to the two parts of the channel, in steps.
+/// Steps that each sample value of each color adds to the two parts of the channel.
 ///
-/// Both parts stand in one number, the first 2³² times: one addition adds both.
+/// Both parts are in one number, the first multiplied by 2³²: one addition adds both.
 struct StepTables {
     colors: [Vec<i64>; 3],
 }

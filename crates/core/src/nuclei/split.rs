@@ -14,7 +14,7 @@ use rayon::prelude::*;
 /// The pixels of one nucleus, as runs from top to bottom and from left to right.
 pub type Region = Vec<Run>;
 
-/// What the split of a region follows.
+/// Quantity that the split of a region follows.
 #[derive(Debug, Clone, Copy)]
 pub enum Guide<'a> {
     /// One nucleus for each region.

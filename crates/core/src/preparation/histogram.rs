@@ -139,7 +139,7 @@ fn brightness([red, green, blue]: [u16; 3]) -> u16 {
     ((2_125 * red + 7_154 * green + 721 * blue + 5_000) / 10_000) as u16
 }
 
-/// What each level becomes.
+/// Table from old to new levels that makes a histogram flat.
 fn flat(samples: impl Iterator<Item = u16>, most: u16) -> Vec<u16> {
     let below = cumulative(samples, most);
     let total = below.last().copied().unwrap_or(0);
@@ -216,7 +216,7 @@ pub fn matched(image: &Image, reference: &Reference) -> Result<Image, MatchError
     })
 }
 
-/// What each level becomes, from how many samples lie at it or below, here and in the reference.
+/// Table from old to new levels, from the cumulative counts of the image and of the reference.
 fn like(below: &[u64], wanted: &[u64; LEVELS], most: u16) -> Vec<u16> {
     let total = i128::from(below.last().copied().unwrap_or(0));
     let wanted_total = i128::from(wanted[LEVELS - 1]);
@@ -239,7 +239,7 @@ fn like(below: &[u64], wanted: &[u64; LEVELS], most: u16) -> Vec<u16> {
     below.iter().map(new).collect()
 }
 
-/// What becomes of an image's histogram.
+/// Change to an image's histogram.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Histogram {

@@ -1,8 +1,8 @@
-//! Preparation: what is done to images before anybody looks for nuclei in them.
+//! Preparation: changes to images before segmentation and training.
 //!
 //! Histograms are made flat or like another image's, and images brought to one size or one pixel
 //! size. Integers in, integers out: the same image gives the same samples on every machine. Knows
-//! neither files nor what the images show.
+//! neither files nor the contents of the images.
 //!
 //! # Sources
 //! Berezsky et al. 2023 prepare their dataset in these ways.

@@ -71,8 +71,7 @@ fn averaged<const N: usize>(
     new
 }
 
-/// What a new pixel covers along one axis, in shares of which an old pixel has as many as there are
-/// new pixels.
+/// Range that a new pixel covers along one axis; an old pixel is `n_new` units long.
 #[derive(Clone, Copy)]
 struct Covered {
     start: u64,

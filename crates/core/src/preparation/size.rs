@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Longest edge that an image is brought to, in pixels.
 pub const MAX_EDGE_PX: u32 = 20_000;
 
-/// What becomes of an image's size.
+/// Change to an image's size.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Size {

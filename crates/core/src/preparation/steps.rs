@@ -1,7 +1,7 @@
-//! Steps: what is done to an image, in one value that is kept where it must be done again.
+//! Steps: the changes to an image as one value, kept where they must be repeated.
 //!
-//! `dataset prepare` does them to a folder of images, a training to its samples, and a network's
-//! weights carry them, so that the same is done to every image that the network sees.
+//! `dataset prepare` makes them to a folder of images, a training to its samples, and a network's
+//! weights carry them, so that they are made to every image that the network sees.
 
 use super::histogram::{Histogram, MatchError};
 use super::resize::resized;
@@ -12,17 +12,17 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What is done to an image: to its histogram first, then to its size.
+/// Changes to an image: to its histogram first, then to its size.
 ///
 /// # Edge cases
-/// What was done once changes nothing when it is done again, but for one level of an equalized
-/// histogram: prepared images and others can be given to the same network.
+/// Repeated steps change nothing more, except for one level of an equalized histogram: prepared and
+/// unprepared images can be given to the same network.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Steps {
-    /// What becomes of the histogram.
+    /// Change to the histogram.
     pub histogram: Histogram,
-    /// What becomes of the size.
+    /// Change to the size.
     pub size: Size,
 }
 

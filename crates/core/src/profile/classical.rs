@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 /// How the classical path finds nuclei.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Classical {
-    /// What nuclei are detected on; they are bright in it.
+    /// Channel that nuclei are detected on; they are bright in it.
     pub channel: Channel,
     /// Removal of uneven background.
     pub background: Background,
     /// Noise removal before the threshold.
     pub smoothing: Smoothing,
-    /// What counts as foreground.
+    /// Threshold above which pixels are foreground.
     pub threshold: Threshold,
     /// Separation of touching nuclei.
     pub split: Split,
@@ -69,7 +69,7 @@ pub struct Smoothing {
     pub sigma: Length,
 }
 
-/// What counts as foreground: pixels above the threshold.
+/// Threshold above which pixels are foreground.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold {
     /// How the threshold is found.
@@ -159,7 +159,7 @@ pub enum MiddleClass {
 /// Separation of touching nuclei.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Split {
-    /// What the separation follows.
+    /// Quantity that the separation follows.
     pub method: SplitMethod,
     /// How close two centers of nuclei may be.
     pub suppression: Suppression,
@@ -168,7 +168,7 @@ pub struct Split {
     pub h: f64,
 }
 
-/// What the separation of touching nuclei follows.
+/// Quantity that the separation of touching nuclei follows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SplitMethod {
     /// One nucleus for each connected region.

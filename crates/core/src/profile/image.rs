@@ -1,10 +1,10 @@
-//! Image: what kind of image a profile is for, its stains, and the channels made from them.
+//! Image: the kind of image that a profile is for, its stains, and the channels made from them.
 
 use crate::units::PixelSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What kind of image a profile is for.
+/// Kind of image that a profile is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageSpec {
     /// How the image came about.

@@ -1,4 +1,4 @@
-//! Measurement: what is measured of a nucleus, and which of it decides about positivity.
+//! Measurement: the measurements of a nucleus, and those that can decide about positivity.
 
 use super::image::Channel;
 use schemars::JsonSchema;

@@ -25,9 +25,9 @@ pub use words::{AutoWord, BackgroundWord, MethodWord, SplitWord, ThresholdWord};
 pub struct Profile {
     /// Name: the file's name without its ending.
     pub name: String,
-    /// What the profile is for, in the author's words.
+    /// Purpose of the profile, in the author's words.
     pub description: Option<String>,
-    /// What kind of image it is.
+    /// Kind of image that the profile is for.
     pub image: ImageSpec,
     /// Stain vectors; present exactly for brightfield modalities.
     pub stains: Option<Stains>,

@@ -1,4 +1,4 @@
-//! Morphology: what nuclei may look like, whatever finds them.
+//! Morphology: cleaning, size limits and spacing of nuclei, whichever method finds them.
 
 use crate::units::{Area, Length};
 

@@ -14,17 +14,17 @@ pub struct Unet {
     pub model: String,
     /// Digest of the weights' file; the weights' identity.
     pub weights: Digest,
-    /// What the network is given, one to eight channels; nuclei are bright in all of them.
+    /// Input channels of the network, one to eight; nuclei are bright in all of them.
     pub channels: Vec<Channel>,
     /// How many times the resolution is halved, 1 to 5.
     pub depth: u32,
     /// Channels of the first level, a multiple of 8, 8 to 64.
     pub base_width: u32,
-    /// What follows each 3x3 convolution.
+    /// Normalization after each 3x3 convolution.
     pub normalization: Normalization,
     /// How resolution comes back.
     pub up_sampling: UpSampling,
-    /// What touching nuclei are separated by.
+    /// Part of the network's answer that separates touching nuclei.
     pub separation: Separation,
     /// Pixels of at least this probability of lying in a nucleus are foreground, 0 to 1.
     pub nucleus_threshold: f64,
@@ -39,7 +39,7 @@ pub struct Unet {
     pub tile_px: u32,
 }
 
-/// What follows a 3x3 convolution, before ReLU.
+/// Normalization after a 3x3 convolution, before ReLU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalization {
@@ -59,7 +59,7 @@ pub enum UpSampling {
     Nearest,
 }
 
-/// What of a network's answer touching nuclei are separated by.
+/// Part of a network's answer that separates touching nuclei.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Separation {

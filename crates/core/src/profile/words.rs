@@ -45,7 +45,7 @@ pub enum ThresholdWord {
     Sauvola,
 }
 
-/// What the separation follows.
+/// Quantity that the separation follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitWord {

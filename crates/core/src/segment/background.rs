@@ -1,4 +1,4 @@
-//! Background: what is wider than a nucleus is subtracted from the signal.
+//! Background: subtraction of everything wider than a nucleus from the signal.
 //!
 //! Gray-scale morphology with flat disks, in integers. Beyond the border there is nothing: windows
 //! are clipped.

@@ -19,7 +19,7 @@ pub struct Plan<'a> {
     sigma_px: f64,
     background_radius_px: f64,
     window_px: f64,
-    /// What is done to the foreground and to the nuclei.
+    /// Cleaning of the foreground and of the nuclei.
     pub cleaning: Cleaning,
     log_sigma_px: f64,
     apart: Apart,
@@ -102,7 +102,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// What the profile's split follows.
+    /// Landscape that the profile's split follows.
     ///
     /// # Edge cases
     /// Without the signal that is [`Self::followed`] regions stay whole.
@@ -146,7 +146,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// What a split follows; a signal that it does not follow takes no more room.
+/// Landscape that a split follows; it holds no signal that the split does not need.
 #[derive(Debug, Clone)]
 pub enum Landscape {
     /// Nothing: regions stay whole.

@@ -15,11 +15,11 @@ use std::fmt;
 /// Channels that every network gives: see [`Output`].
 pub const OUTPUTS: u32 = 3;
 
-/// What is added to a variance before its root, as in PyTorch.
+/// Constant that is added to a variance before its square root, as in PyTorch.
 pub const NORMALIZATION_EPSILON: f32 = 1e-5;
 
-/// What the channels of a network's answer say about a pixel, in this order; each is the logistic
-/// function of what the last convolution gives.
+/// Channels of a network's answer for each pixel, in this order; each is the logistic function of
+/// the last convolution's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// Probability of lying in a nucleus.
@@ -44,7 +44,7 @@ impl Output {
         }
     }
 
-    /// What it means, with its range.
+    /// Its meaning, with its range.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ pub struct Architecture {
     pub base_width: u32,
     /// How many times the resolution is halved.
     pub depth: u32,
-    /// What follows each 3x3 convolution.
+    /// Normalization after each 3x3 convolution.
     pub normalization: Normalization,
     /// How resolution comes back.
     pub up_sampling: UpSampling,
@@ -141,7 +141,7 @@ impl Architecture {
         (self.base_width as usize) << level
     }
 
-    /// What edges of an input are padded to a multiple of.
+    /// Number that edges of an input are padded to a multiple of.
     #[must_use]
     pub fn stride(&self) -> usize {
         1 << self.depth

@@ -149,7 +149,7 @@ fn roots(statistics: &Statistics) -> Vec<f32> {
     statistics.variance.iter().map(root).collect()
 }
 
-/// What normalization, scale and shift come to: a factor and an offset for each channel.
+/// Line that combines normalization, scale and shift: a factor and an offset for each channel.
 fn line(statistics: &Statistics, scale: &[f32], shift: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let factor: Vec<f32> = roots(statistics).iter().zip(scale).map(|(root, s)| root * s).collect();
     let offset = shift.iter().zip(&statistics.mean).zip(&factor);

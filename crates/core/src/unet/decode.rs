@@ -19,7 +19,7 @@ use rayon::prelude::*;
 /// How a network's answer becomes nuclei.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decoding {
-    /// What touching nuclei are separated by.
+    /// Part of the answer that separates touching nuclei.
     pub separation: Separation,
     /// Pixels of at least this probability of lying in a nucleus are foreground.
     pub nucleus_threshold: f64,
@@ -33,7 +33,7 @@ pub struct Decoding {
 const STEPS: f32 = 65_535.0;
 
 impl Decoding {
-    /// What a profile asks for.
+    /// Decoding that a profile asks for.
     ///
     /// # Errors
     /// [`SegmentError::PixelSizeMissing`] when a length is in micrometers and `working` is `None`.
@@ -67,7 +67,7 @@ impl Decoding {
         cleaning.keep(nuclei, size)
     }
 
-    /// What the flood follows, in steps: high within nuclei, low between them.
+    /// Landscape that the flood follows, in steps: high within nuclei, low between them.
     #[must_use]
     pub fn landscape(&self, answer: &FeatureMap) -> Raster<u16> {
         let steps = |probability: f32| (probability * STEPS + 0.5) as u16;

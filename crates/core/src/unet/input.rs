@@ -1,4 +1,4 @@
-//! Input: what a network sees of an image.
+//! Input: the numbers that a network is given for an image.
 //!
 //! Takes an image and the channels that a network was trained on; gives numbers that are about 0 in
 //! the background and 1 in bright nuclei, whatever the exposure. One scale serves all channels of an

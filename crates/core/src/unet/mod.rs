@@ -91,7 +91,7 @@ pub fn segment(
     prediction.labels(profile, (image.width(), image.height()))
 }
 
-/// What a network says about an image, and the resolution that it saw.
+/// Answer of a network for an image, and the resolution that it saw.
 #[derive(Debug, Clone)]
 pub struct Prediction {
     answer: FeatureMap,
@@ -141,7 +141,7 @@ impl Prediction {
     }
 }
 
-/// What a profile asks of an answer, with its lengths in pixels.
+/// Decoding and cleaning that a profile asks for, with lengths in pixels.
 fn lengths(
     profile: &Profile,
     working: Option<PixelSize>,
@@ -165,7 +165,7 @@ fn renumbered(mut labels: Labels) -> Labels {
     labels
 }
 
-/// What a network says about an image that was prepared for it, at the working resolution.
+/// Answer of a network for an image that was prepared for it, at the working resolution.
 ///
 /// # Shapes
 /// One map with the channels of [`architecture::Output`].

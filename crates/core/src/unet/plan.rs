@@ -61,13 +61,13 @@ pub struct Room {
 /// Maps of one level.
 #[derive(Debug, Default)]
 struct Level {
-    /// What comes down from the level above.
+    /// Pooled map from the level above.
     pooled: FeatureMap,
     /// Between the two convolutions of a block.
     middle: FeatureMap,
-    /// What the encoder found.
+    /// Map of the encoder.
     skip: FeatureMap,
-    /// What comes up from the level below, and then what the decoder found.
+    /// Up-sampled map from the level below, then the map of the decoder.
     up: FeatureMap,
 }
 
@@ -109,7 +109,7 @@ impl Network {
         &self.input
     }
 
-    /// What is done to images before they are scaled.
+    /// Preparation of images before they are scaled.
     #[must_use]
     pub fn preparation(&self) -> &Steps {
         &self.preparation

@@ -67,8 +67,8 @@ fn assert_close(found: &FeatureMap, expected: &FeatureMap, tolerance: f32) {
     assert!(worst <= tolerance, "differs by {worst}");
 }
 
-/// What a constant image becomes, far from its border, in a network whose convolutions all have
-/// the same weight and bias: every channel of a map has one value.
+/// Answer to a constant image, far from its border, of a network whose convolutions all have the
+/// same weight and bias: every channel of a map has one value.
 fn constant_answer(architecture: &Architecture, weight: f64, bias: f64, value: f64) -> f64 {
     let normalized = |value: f64| match architecture.normalization {
         Normalization::None => value + bias,

@@ -40,7 +40,7 @@ pub enum Apart {
 }
 
 impl Apart {
-    /// What a profile's suppression asks for.
+    /// Distance that a profile's suppression asks for.
     ///
     /// # Errors
     /// [`SegmentError::PixelSizeMissing`] when it is in micrometers and `working` is `None`.

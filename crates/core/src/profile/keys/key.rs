@@ -1,4 +1,4 @@
-//! Key: what one key of a profile's file is, in one record.
+//! Key: the record that describes one key of a profile's file.
 
 use crate::profile::Profile;
 use crate::units::{Area, Length};
@@ -20,7 +20,7 @@ pub enum Part {
 pub struct Section {
     /// Its name.
     pub name: &'static str,
-    /// What it is about.
+    /// Its subject, in words.
     pub meaning: &'static str,
     /// Whether it must be there.
     pub is_required: bool,
@@ -35,15 +35,15 @@ pub struct Section {
 pub struct Key {
     /// Its name, without the unit of a length or an area.
     pub name: &'static str,
-    /// What it says.
+    /// Its meaning, in words.
     pub meaning: &'static str,
-    /// What may be written.
+    /// Kind of value that it takes.
     pub kind: Kind,
-    /// What holds where it is not written.
+    /// Its value where it is not written.
     pub default: Initial,
-    /// What other programs call it; for a length or an area, in micrometers.
+    /// Its names in other programs; for a length or an area, those in micrometers.
     pub renamed_from: &'static [&'static str],
-    /// What other programs call a length or an area in pixels.
+    /// Names of a length or an area in pixels in other programs.
     pub renamed_from_px: &'static [&'static str],
     /// The first stage that reads it; `None` where it changes no number.
     pub stage: Option<Stage>,
@@ -66,7 +66,7 @@ impl Key {
     }
 }
 
-/// What may be written for a key.
+/// Kind of value that a key takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// A text.
@@ -75,7 +75,7 @@ pub enum Kind {
         pattern: Option<&'static str>,
         /// Most characters.
         max_length: Option<u32>,
-        /// What it looks like, in words; empty where any text will do.
+        /// Its form, in words; empty where any text will do.
         form: &'static str,
     },
     /// One of several words: the schema of their type.
@@ -88,7 +88,7 @@ pub enum Kind {
         most: Option<u32>,
         /// Whether each may stand once only.
         is_set: bool,
-        /// What the list looks like, in words.
+        /// Form of the list, in words.
         form: &'static str,
     },
     /// `true` or `false`.
@@ -101,7 +101,7 @@ pub enum Kind {
         multiple_of: Option<u32>,
         /// Its unit.
         unit: &'static str,
-        /// What it looks like, in words.
+        /// Its form, in words.
         form: &'static str,
     },
     /// A number.
@@ -119,7 +119,7 @@ pub enum Kind {
         range: [f64; 2],
         /// Their unit.
         unit: &'static str,
-        /// What the list looks like, in words.
+        /// Form of the list, in words.
         form: &'static str,
     },
     /// A length, in a key for each unit.
@@ -150,7 +150,7 @@ impl Kind {
     }
 }
 
-/// What holds where a key is not written.
+/// Value of a key that is not written.
 #[derive(Debug, Clone, Copy)]
 pub enum Initial {
     /// The key must be written.
@@ -169,7 +169,7 @@ pub enum Initial {
     Word(&'static str),
     /// Several words.
     Words(&'static [&'static str]),
-    /// What the word of another key calls for.
+    /// Value that the word of another key determines.
     By {
         /// Path of the other key, whose value is a word.
         key: &'static str,

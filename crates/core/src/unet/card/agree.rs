@@ -5,7 +5,7 @@ use super::{Card, CardError, WeightsFile};
 use crate::digest::Digest;
 
 impl WeightsFile {
-    /// What a card says of a file.
+    /// Entry of a card for a file of weights.
     #[must_use]
     pub fn of(file: &str, bytes: &[u8], precision: Precision) -> Self {
         let (sha256, n_bytes) = (Digest::of_bytes(bytes), bytes.len() as u64);
@@ -44,7 +44,7 @@ impl Card {
         }
     }
 
-    /// What the card says of the network, against what the file says.
+    /// Compares the card's description of the network with the file's.
     fn compare(&self, weights: &Weights, bytes: &[u8], differences: &mut Vec<String>) {
         let (said, found) = (&self.architecture, weights.architecture());
         if said != found {

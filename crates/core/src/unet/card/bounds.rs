@@ -1,4 +1,4 @@
-//! Bounds: what a card may say at all.
+//! Bounds: the values that a card may have.
 
 use super::super::architecture::OUTPUTS;
 use super::super::weights::MAX_FILE_BYTES;

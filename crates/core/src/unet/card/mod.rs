@@ -1,8 +1,8 @@
-//! Card: what a model is, beside its weights.
+//! Card: the description of a model that accompanies its weights.
 //!
-//! A JSON file that says where the weights came from, what they were shown, how well they do and
-//! what they are not for. It is bound to the weights by their sha256. Takes and gives bytes; a card
-//! that says something else than the weights is refused.
+//! A JSON file with the origin of the weights, their training data, their accuracy and their
+//! limits. It is bound to the weights by their sha256. Takes and gives bytes; a card that
+//! contradicts the weights is refused.
 
 mod agree;
 mod bounds;
@@ -32,11 +32,11 @@ pub struct Card {
     pub schema: String,
     /// The model's name, as profiles name it.
     pub name: String,
-    /// What the model finds, in one or two sentences.
+    /// Objects that the model finds, in one or two sentences.
     pub description: String,
-    /// What it is for.
+    /// Intended use of the model.
     pub intended_use: String,
-    /// What it is not for, and where it is known to fail.
+    /// Uses that the model is not for, and known failures.
     pub limits: String,
     /// License of the weights, an SPDX expression.
     pub license: String,
@@ -47,14 +47,14 @@ pub struct Card {
     pub weights: WeightsFile,
     /// The form of the network.
     pub architecture: Architecture,
-    /// What the network is given.
+    /// Input of the network.
     pub input: Input,
-    /// What the network answers, channel by channel.
+    /// Meaning of the network's answer, channel by channel.
     pub outputs: Vec<OutputMeaning>,
     /// How the answer is best turned into nuclei, as found on the validation images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoding: Option<CardDecoding>,
-    /// What the network was trained on and how; absent for weights of unknown training.
+    /// Datasets and course of the training; absent for weights of unknown training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
     /// How well it does.
@@ -75,7 +75,7 @@ pub struct WeightsFile {
     pub precision: Precision,
 }
 
-/// What a network is given.
+/// Input of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -83,7 +83,7 @@ pub struct Input {
     pub channels: Vec<ModalityChannels>,
     /// How their values are scaled.
     pub scaling: InputScaling,
-    /// What is done to images before.
+    /// Preparation of images before they are scaled.
     pub preparation: Steps,
 }
 
@@ -97,7 +97,7 @@ pub struct ModalityChannels {
     pub channels: Vec<Channel>,
 }
 
-/// What one channel of the answer means.
+/// Meaning of one channel of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputMeaning {
@@ -111,7 +111,7 @@ pub struct OutputMeaning {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CardDecoding {
-    /// What touching nuclei are separated by.
+    /// Part of the answer that separates touching nuclei.
     pub separation: Separation,
     /// Least probability of foreground.
     pub nucleus_threshold: f64,
@@ -164,7 +164,7 @@ pub struct TrainingDataset {
     pub manifest_sha256: Digest,
     /// Licenses of its images, SPDX expressions.
     pub licenses: Vec<String>,
-    /// What to cite when the model is used.
+    /// Sources to cite when the model is used.
     pub sources: Vec<String>,
 }
 
@@ -238,10 +238,10 @@ pub enum CardError {
     /// It is not a card, or one of another version.
     #[error("the card cannot be read: {reason}")]
     Unreadable {
-        /// What the reader says.
+        /// Error of the reader.
         reason: String,
     },
-    /// What it says cannot be.
+    /// It has values that cannot be right.
     #[error("the card cannot be right: {}", .0.join("; "))]
     Impossible(Vec<String>),
     /// It says something else than the weights.
@@ -295,7 +295,7 @@ impl Card {
 }
 
 impl OutputMeaning {
-    /// What every network of this format answers.
+    /// Meanings of the channels that every network of this format gives.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let meaning = |output: Output| Self {

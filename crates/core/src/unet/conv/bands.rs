@@ -65,7 +65,7 @@ pub(super) struct Gather<'a, 'b> {
     pub first: usize,
     /// Where the outputs go.
     pub bands: &'a mut [Band<'b>],
-    /// What is added before ReLU; without it outputs are what they are.
+    /// Bias that is added before ReLU; without it outputs stay as they are.
     pub bias: Option<&'a [f32]>,
 }
 

@@ -43,7 +43,7 @@ pub(super) fn over_tiles(
     }
 }
 
-/// What is multiplied.
+/// Inputs and gradient that are multiplied.
 struct Pair<'a> {
     inputs: &'a [Widened<'a>],
     gradient: &'a Widened<'a>,

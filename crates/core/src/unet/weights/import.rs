@@ -6,7 +6,7 @@ use super::problem::{self, WeightsError};
 use safetensors::Dtype;
 use std::collections::BTreeMap;
 
-/// What PyTorch counts beside each normalization, and prediction has no use for.
+/// Name of PyTorch's counter of batches in each normalization; prediction does not use it.
 const BATCH_COUNT: &str = "num_batches_tracked";
 
 /// First parts of the names that are ours.

@@ -1,4 +1,4 @@
-//! Metadata: what a file of weights says about its network, and which formats are understood.
+//! Metadata: a network's description in a file of weights, and the formats that are understood.
 
 use super::super::architecture::Architecture;
 use super::super::input::InputScaling;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// The key of safetensors' metadata.
 const KEY: &str = "cellgate";
 
-/// What every version of the format starts with.
+/// Prefix of every version of the format.
 const FORMAT_FAMILY: &str = "cellgate/unet/v";
 
 /// The value of the key.
@@ -24,7 +24,7 @@ struct Wire {
     preparation: Steps,
 }
 
-/// What a file says about its network.
+/// Description of a network in its file of weights.
 pub(super) struct Told {
     pub(super) architecture: Architecture,
     pub(super) input: InputScaling,

@@ -161,7 +161,7 @@ impl Weights {
         &self.input
     }
 
-    /// What is done to images before they are scaled.
+    /// Preparation of images before they are scaled.
     #[must_use]
     pub fn preparation(&self) -> &Steps {
         &self.preparation

@@ -1,4 +1,4 @@
-//! Problem: what can be wrong with a file of weights, in words that say what to do next.
+//! Problem: possible faults of a file of weights, with messages that say what to do next.
 
 use super::super::architecture::TensorSpec;
 use super::MAX_FILE_BYTES;
@@ -24,7 +24,7 @@ pub enum WeightsError {
     /// The file is not safetensors, or damaged.
     #[error("the file is not safetensors, or damaged: {reason}; fetch it again")]
     NotSafetensors {
-        /// What the reader says.
+        /// Error of the reader.
         reason: String,
     },
     /// The file does not say in cellgate's words what network it is for.
@@ -35,9 +35,9 @@ pub enum WeightsError {
         "the file has sha256 {found}, expected {expected}; fetch it again or name the new digest"
     )]
     Digest {
-        /// What it must have.
+        /// Digest that the file must have.
         expected: Digest,
-        /// What it has.
+        /// Digest that the file has.
         found: Digest,
     },
     /// Tensors are not those of the architecture.
@@ -45,7 +45,7 @@ pub enum WeightsError {
     Tensors(Vec<TensorProblem>),
 }
 
-/// What is wrong with a file's metadata.
+/// Problem with a file's metadata.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataProblem {
     /// They are not there.
@@ -59,20 +59,20 @@ pub enum MetadataProblem {
     /// They cannot be read.
     #[error("they cannot be read: {reason}")]
     Unreadable {
-        /// What the reader says.
+        /// Error of the reader.
         reason: String,
     },
     /// They are of another format.
     #[error("the format is `{}`, expected `{}`", shown(.format), FORMAT)]
     Foreign {
-        /// What they say.
+        /// Their format.
         format: String,
     },
     /// They are of a later version.
     #[error("the format `{}` is newer than this cellgate, which reads `{}`; install a newer one",
         shown(.format), FORMAT)]
     TooNew {
-        /// What they say.
+        /// Their format.
         format: String,
     },
     /// A network like this cannot be built.
@@ -92,7 +92,7 @@ pub enum MetadataProblem {
     Preparation,
 }
 
-/// What is wrong with one tensor.
+/// Problem with one tensor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TensorProblem {
     /// It is not there.
@@ -114,7 +114,7 @@ pub enum TensorProblem {
         name: String,
         /// Its shape.
         found: Vec<usize>,
-        /// What the architecture asks for.
+        /// Shape that the architecture asks for.
         expected: Vec<usize>,
     },
     /// Its numbers are of a kind that is not read.

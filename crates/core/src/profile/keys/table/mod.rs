@@ -18,7 +18,7 @@ use nuclei::{CLASSIFY, MORPHOLOGY};
 use parts::{KEY, NAME};
 use schemars::JsonSchema as _;
 
-/// What the key `schema` of a profile says.
+/// Value of the key `schema` of a profile.
 pub const SCHEMA: &str = "cellgate/profile/v1";
 
 /// A section whose keys all have defaults.

@@ -1,4 +1,4 @@
-//! Parts: what rows of the table have in common.
+//! Parts: keys, kinds and settings that rows of the table share.
 
 use crate::profile::keys::key::{Initial, Key, Kind, Setting};
 use crate::profile::{AutoWord, Suppression};
