@@ -40,7 +40,7 @@ pub struct ProfileBinding {
     pub dataset_digest: Option<Digest>,
 }
 
-/// What one profile needs an approval for.
+/// One profile and the digests that its approval must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject<'a> {
     /// The profile's name.
@@ -106,7 +106,7 @@ impl fmt::Display for Difference {
 }
 
 impl Binding {
-    /// What each profile needs an approval for.
+    /// Subjects that need an approval, one for each profile.
     pub fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
         self.profiles.iter().map(|profile| Subject {
             profile: &profile.name,
@@ -117,7 +117,7 @@ impl Binding {
         })
     }
 
-    /// What this binding needs an approval for at one profile; an unknown one counts as deleted.
+    /// Subject of one profile in this binding; an unknown profile counts as deleted.
     #[must_use]
     pub fn subject<'a>(&self, profile: &'a str) -> Subject<'a> {
         let known = self.profiles.iter().find(|known| known.name == profile);

@@ -1,4 +1,4 @@
-//! Entry: what a person says about a change, before it has a place in the log.
+//! Entry: a person's approval or revocation of a change, before it has a place in the log.
 
 use super::binding::Binding;
 use super::timestamp::Timestamp;
@@ -15,12 +15,12 @@ const MAX_WHO_CHARS: usize = 254;
 /// Larger numbers are not the same in every JSON reader.
 const MAX_PULL_REQUEST: u64 = 1 << 53;
 
-/// What is said.
+/// Decision about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The change may pass.
     Approve,
-    /// What was approved may no longer pass.
+    /// The approved change may no longer pass.
     Revoke,
 }
 
@@ -91,12 +91,12 @@ impl FromStr for Permission {
     }
 }
 
-/// What a person says about a change.
+/// A person's approval or revocation of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What is said.
+    /// The decision.
     pub action: Action,
-    /// What it holds for.
+    /// Profiles and digests that the decision holds for.
     pub binding: Binding,
     /// The report that was seen; told, not compared.
     pub report_digest: Digest,
@@ -106,7 +106,7 @@ pub struct Entry {
     pub pull_request: Option<u64>,
     /// Who says it: a login, or a mail address.
     pub who: String,
-    /// What that person may do on the repository.
+    /// Permission of that person on the repository.
     pub permission: Permission,
     /// Who made the change, where it is known.
     pub author: Option<String>,
@@ -122,7 +122,7 @@ pub struct Entry {
 pub struct EntryError {
     /// The value's key in the log.
     pub key: &'static str,
-    /// What it must be.
+    /// Form that the value must have, in words.
     pub wanted: &'static str,
 }
 

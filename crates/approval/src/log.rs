@@ -9,7 +9,7 @@ use super::entry::{Action, DigestPrefix, Entry, EntryError};
 use cellgate_core::digest::{Digest, DigestError, canonical};
 use serde::{Deserialize, Serialize};
 
-/// What the `schema` key of a record says.
+/// Value of the `schema` key in a record.
 pub const SCHEMA: &str = "cellgate/approval/v1";
 
 /// The branch that holds the log.
@@ -41,7 +41,7 @@ pub struct Log {
 pub struct Record {
     /// Digest of the line before; [`Digest::ZERO`] for the first.
     pub previous: Digest,
-    /// What was said.
+    /// The approval or revocation.
     pub entry: Entry,
     /// Signature of the record without this, as `ssh-keygen -Y sign` writes it.
     pub signature: Option<String>,
@@ -53,12 +53,12 @@ pub struct Record {
 pub struct LogError {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Fault of the line.
     #[source]
     pub fault: Fault,
 }
 
-/// What is wrong with a line.
+/// Fault of a line.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The log is too large.
@@ -295,7 +295,7 @@ impl Record {
         Ok(record)
     }
 
-    /// What a signature of this record is made over: its canonical form without signature.
+    /// Message that a signature of this record covers: its canonical form without signature.
     ///
     /// # Errors
     /// [`DigestError`] never happens for a record of a log.

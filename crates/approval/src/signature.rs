@@ -13,7 +13,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What signatures are made for, so that one made for anything else does not count here.
+/// Namespace of signatures, so that one made for anything else does not count here.
 pub const NAMESPACE: &str = "cellgate-approval";
 
 /// Longer signatures are refused, in bytes; one of a 16 kbit key has 6 kB.
@@ -40,7 +40,7 @@ pub enum SignatureError {
         who: String,
         /// The file of allowed signers.
         signers: String,
-        /// What ssh-keygen says.
+        /// Message of ssh-keygen.
         said: String,
     },
     /// The key cannot sign.
@@ -48,7 +48,7 @@ pub enum SignatureError {
     Key {
         /// The key's file.
         key: String,
-        /// What ssh-keygen says.
+        /// Message of ssh-keygen.
         said: String,
     },
     /// The program cannot be run.

@@ -60,7 +60,7 @@ pub enum Standing {
 pub struct Approver {
     /// Login or mail address.
     pub who: String,
-    /// What that person could do on the repository.
+    /// Permission that the person had on the repository.
     pub permission: Permission,
     /// Why.
     pub why: String,
@@ -72,7 +72,7 @@ pub struct Approver {
     pub pull_request: Option<u64>,
 }
 
-/// What was said about one subject.
+/// Approvals and last revocation of one subject.
 #[derive(Debug, Default)]
 struct Votes<'a> {
     /// Approvals that stand, the first of each person, in their order.
@@ -177,7 +177,7 @@ impl Log {
     }
 }
 
-/// What the votes about exactly this come to; `None` when there is none.
+/// Standing of one subject by its votes; `None` without votes.
 fn count(votes: &Votes<'_>, policy: &ApprovalPolicy, author: Option<&str>) -> Option<Standing> {
     // A word that is no permission must not open the door.
     let needed = policy.permission.parse().unwrap_or(Permission::Admin);

@@ -30,15 +30,15 @@ impl fmt::Display for Severity {
 /// One remark about an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of remark it is.
+    /// Kind of the remark.
     pub code: Code,
     /// How much it weighs.
     pub severity: Severity,
     /// Where it belongs.
     pub place: Place,
-    /// What is wrong, in one sentence without a final period.
+    /// The problem, in one sentence without a final period.
     pub message: String,
-    /// What is allowed or what to do, in one sentence without a final period.
+    /// Allowed values or advice, in one sentence without a final period.
     pub help: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 macro_rules! codes {
     ($($(#[$section:meta])* $variant:ident $text:literal $meaning:literal;)+) => {
-        /// What kind of remark a finding is; its text form never changes.
+        /// Kind of a finding; its text form never changes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $variant,)+
@@ -113,7 +113,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// What the code stands for, in one sentence.
+            /// Meaning of the code, in one sentence.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning),+ }

@@ -1,5 +1,4 @@
-//! What people wrote and what microscopes saw: profiles, project files, datasets, images and
-//! commits, each checked before anybody relies on it.
+//! Inputs: profiles, project files, datasets, images and commits, each checked before use.
 //!
 //! Every remark about an input is a [`finding::Finding`] with a code, a place and a help line, and all
 //! of them are given at once. Sizes are bounded before anything is allocated.

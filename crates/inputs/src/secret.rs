@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Clone)]
 pub struct Secret(String);
 
-/// What is shown instead.
+/// Text shown instead of a secret.
 const HIDDEN: &str = "(hidden)";
 
 impl Secret {

@@ -118,7 +118,7 @@ impl Cache {
     }
 }
 
-/// What an entry says beside the labels.
+/// Head of an entry: size of the field, table and summary.
 #[derive(Serialize, Deserialize)]
 struct Head {
     width: u32,

@@ -1,4 +1,4 @@
-//! Field: what one profile makes of one image: labels, table and summary, and their digest.
+//! Field: results of one profile on one image: labels, table and summary, and their digest.
 
 use cellgate_core::digest::Digest;
 use cellgate_core::measure::Nuclei;
@@ -9,14 +9,14 @@ use cellgate_inputs::finding::{Code, Finding};
 use cellgate_inputs::params::Params;
 use cellgate_inputs::source::Place;
 
-/// What one profile makes of one field.
+/// Results of one profile on one field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldRun {
     /// Object numbers.
     pub labels: Labels,
     /// One row for each nucleus.
     pub nuclei: Nuclei,
-    /// What the field comes to.
+    /// Summary of the field.
     pub summary: Summary,
 }
 

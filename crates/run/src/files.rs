@@ -36,8 +36,8 @@ pub struct ImageFile {
     pub path: PathBuf,
 }
 
-/// What is written of a field beside its labels: where its files begin (the folder and the field's
-/// name), the image, and what was found in it.
+/// Writer of a field's files other than its labels. It takes the start of their paths (the folder
+/// and the field's name), the image and its results.
 pub type Pictures<'a> = dyn Fn(&Path, &Image, &FieldRun) -> Result<(), FilesError> + Sync + 'a;
 
 /// A profile, image files, and the folder that results are written to.
@@ -52,7 +52,7 @@ pub struct Request<'a> {
     pub files: &'a [ImageFile],
     /// The folder; made when it is missing.
     pub out: &'a Path,
-    /// What is written beside labels.
+    /// Writer of each field's files other than its labels.
     pub pictures: &'a Pictures<'a>,
 }
 
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Request<'_> {
     }
 }
 
-/// What became of the files.
+/// Outcome of a run on image files.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
     /// Fields that were measured.
@@ -137,7 +137,7 @@ pub fn run_files(
     Ok(outcome)
 }
 
-/// What is kept of a field until the tables are written.
+/// Results of a field, kept until the tables are written.
 struct Done {
     record: FieldRecord,
     nuclei: Nuclei,

@@ -49,7 +49,7 @@ pub enum ModelError {
     Weights {
         /// The file.
         path: String,
-        /// What is wrong.
+        /// Fault of the weights.
         source: WeightsError,
     },
     /// Their card is no card, or one of other weights.
@@ -57,7 +57,7 @@ pub enum ModelError {
     Card {
         /// The file.
         path: String,
-        /// What is wrong.
+        /// Fault of the card.
         source: CardError,
     },
     /// They are of another network than the profile says.

@@ -7,10 +7,10 @@ use cellgate_core::units::PixelSize;
 use cellgate_inputs::params::Params;
 use serde::{Deserialize, Serialize};
 
-/// What the `schema` key of `run.json` says.
+/// Value of the `schema` key in `run.json`.
 pub const SCHEMA: &str = "cellgate/run/v1";
 
-/// What a run was made of.
+/// Record of a run: engine, profile, weights, fields and wall time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// `cellgate/run/v1`.
@@ -66,7 +66,7 @@ impl RunRecord {
     /// The record as JSON.
     ///
     /// # Errors
-    /// What the JSON writer says; numbers and texts have a JSON form.
+    /// Error of the JSON writer; a record of numbers and texts causes none.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }

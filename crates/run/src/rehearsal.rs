@@ -1,8 +1,8 @@
 //! Rehearsal: a profile on one drawn field, to see that it gives the same elsewhere.
 //!
-//! What the classical path gives is the same to the bit everywhere, so that a digest of it is compared.
-//! Networks compute with floats whose last bits differ between processors: what they give on two
-//! machines is compared within a tolerance.
+//! The classical path gives the same bits everywhere, so digests of its results are compared.
+//! Networks compute with floats whose last bits differ between processors: their results on two
+//! machines are compared within a tolerance.
 
 use super::field::{FieldRun, digest_of};
 use super::models::Models;
@@ -20,7 +20,7 @@ pub const MIN_F1: f64 = 0.99;
 /// Least overlap of the foreground, as Dice.
 pub const MIN_DICE: f64 = 0.995;
 
-/// What a profile gives on the first phantom of its modality.
+/// Results of a profile on the first phantom of its modality.
 ///
 /// # Errors
 /// [`RunError`].

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,
-    /// What the system says.
+    /// Error of the system.
     pub source: std::io::Error,
 }
 

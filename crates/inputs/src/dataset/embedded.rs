@@ -90,7 +90,7 @@ fn classes_csv(drawing: &Drawing) -> String {
     std::iter::once("label,class,dab_od_mean\n".to_owned()).chain(lines).collect()
 }
 
-/// What a manifest says about where a phantom comes from.
+/// Source of a phantom, as a manifest states it.
 fn source(seed: u64) -> String {
     format!("drawn by cellgate from seed {seed}")
 }

@@ -76,15 +76,15 @@ struct RawField {
     mask: Option<String>,
     /// Digest of the label image's file.
     mask_sha256: Option<String>,
-    /// What kind of image it is; the project file selects fields by it.
+    /// Type of the image; the project file selects fields by it.
     #[schemars(regex(pattern = NAME_FORM), extend("x-form" = "letters, digits, `.`, `_` and `-`"))]
     image_type: String,
     /// Edge length of a pixel; without it the image file's own counts.
     #[schemars(range(min = 0.01, max = 100.0), extend("x-unit" = "µm"))]
     pixel_size_um: Option<f64>,
-    /// What the field may be used for.
+    /// Allowed use of the field.
     split: Split,
-    /// What the field shares with others, for example a slide; a group is never in both splits.
+    /// Group that the field shares with others, for example a slide; it is never in both splits.
     group: Option<String>,
     /// Where the field comes from.
     source: Option<String>,

@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 /// Endings of names that are taken for images.
 const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
-/// What follows a field's name in its mask's name.
+/// Suffixes that turn a field's name into its mask's name.
 const MASK_SUFFIXES: [&str; 4] = ["_mask", "_labels", "_label", ""];
 
 const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1A\n";
 
-/// What is the same for all prepared fields.
+/// Settings common to all prepared fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preparation {
     /// Folder of the images.
@@ -37,13 +37,13 @@ pub struct Preparation {
     pub masks: Option<PathBuf>,
     /// Whether masks are binary, so that their connected parts are numbered.
     pub has_binary_masks: bool,
-    /// What kind of images they are.
+    /// Type of the images.
     pub image_type: String,
     /// Pixel size; without it the files' own.
     pub pixel_size: Option<PixelSize>,
-    /// What becomes of the images' histograms, and of the size of images and masks.
+    /// Steps that change the histograms of images, and the size of images and masks.
     pub steps: Steps,
-    /// What the fields may be used for.
+    /// Allowed use of the fields.
     pub split: Split,
     /// Table of the columns `name` and `group`: what fields share with others.
     pub groups: Option<PathBuf>,

@@ -1,11 +1,11 @@
-//! Record: what a manifest says of a field.
+//! Record: description of a field in a manifest.
 
 use cellgate_core::digest::Digest;
 use cellgate_core::units::PixelSize;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What a manifest says about one field.
+/// Description of one field in a manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldRecord {
     /// Name, unique in the dataset.
@@ -16,13 +16,13 @@ pub struct FieldRecord {
     pub sha256: Digest,
     /// The truth, where it is known.
     pub mask: Option<MaskRecord>,
-    /// What kind of image it is, for example `ihc-hdab`.
+    /// Type of the image, for example `ihc-hdab`.
     pub image_type: String,
     /// Pixel size, before the image file's own.
     pub pixel_size: Option<PixelSize>,
-    /// What the field may be used for.
+    /// Allowed use of the field.
     pub split: Split,
-    /// What the field shares with others, for example a slide: never in both splits.
+    /// Group that the field shares with others, for example a slide; it is never in both splits.
     pub group: Option<String>,
     /// Where the field comes from.
     pub source: Option<String>,
@@ -32,7 +32,7 @@ pub struct FieldRecord {
     pub url: Option<String>,
 }
 
-/// What a manifest says about a field's truth.
+/// Description of a field's truth in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaskRecord {
     /// The mask's path in the dataset's folder.
@@ -43,7 +43,7 @@ pub struct MaskRecord {
     pub url: Option<String>,
 }
 
-/// What a field may be used for.
+/// Allowed use of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {

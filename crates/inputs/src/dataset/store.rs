@@ -23,7 +23,7 @@ pub enum StoreError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// The samples have no file form.
@@ -40,13 +40,13 @@ pub struct NewField {
     pub image: Vec<u8>,
     /// The truth, with the ending of its file's name.
     pub mask: Option<(Vec<u8>, &'static str)>,
-    /// What kind of image it is.
+    /// Type of the image.
     pub image_type: String,
     /// Pixel size, where it is known.
     pub pixel_size: Option<PixelSize>,
-    /// What the field may be used for.
+    /// Allowed use of the field.
     pub split: Split,
-    /// What the field shares with others.
+    /// Group that the field shares with others.
     pub group: Option<String>,
     /// Where the field comes from.
     pub source: Option<String>,
@@ -117,11 +117,11 @@ impl NewDataset {
     }
 }
 
-/// Writes bytes into a temporary file beside a path, from where one move brings them there whole.
+/// Writes bytes into a temporary file next to a path; one move then puts them there as a whole.
 /// The path's folder is made when it is missing.
 ///
 /// # Errors
-/// What the system says; nothing stays behind.
+/// Error of the system; no file is left behind.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
     let folder =
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

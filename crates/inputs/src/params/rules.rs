@@ -1,6 +1,6 @@
-//! Rules: what must hold between the keys of a profile.
+//! Rules: constraints between the keys of a profile.
 //!
-//! One function for each rule; all of them run, so that all problems come at once.
+//! One function for each rule; all of them run, so that all problems are reported at once.
 
 use crate::finding::Code;
 use crate::yaml::{Remarks, Step, route};

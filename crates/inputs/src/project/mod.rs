@@ -23,7 +23,7 @@ use raw::{DEFAULT_PARAMS, RawApproval, RawDataset, RawFloors, RawPermission, Raw
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the `schema` key of a project file says.
+/// Value of the `schema` key in a project file.
 pub const SCHEMA: &str = "cellgate/project/v1";
 
 /// Where a project file stands, relative to the root of the repository.
@@ -40,11 +40,11 @@ pub struct Project {
     pub tolerances: Option<String>,
     /// Fixture datasets, by name.
     pub datasets: BTreeMap<String, DatasetSource>,
-    /// What is gated, in the file's order; at least one.
+    /// Pairs of profile and dataset that are gated, in the file's order; at least one.
     pub gate: Vec<GateEntry>,
     /// Servers that releases are deployed to, by name.
     pub targets: BTreeMap<String, Target>,
-    /// What a target must have to spare.
+    /// Memory and disk that a target must have to spare.
     pub monitor: MonitorLimits,
     /// Warnings and notes; never errors.
     pub warnings: Vec<Finding>,
@@ -140,7 +140,7 @@ impl Project {
         })
     }
 
-    /// What a change is judged by.
+    /// Policy that a change is judged by.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy

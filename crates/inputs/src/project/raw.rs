@@ -39,7 +39,7 @@ pub(super) struct RawProject {
     /// Fixture datasets by name: a folder, or `{builtin: phantoms}`.
     #[schemars(extend("propertyNames" = name_form()))]
     pub(super) datasets: BTreeMap<String, RawDataset>,
-    /// What is gated: which profile runs on which dataset.
+    /// Pairs of profile and dataset that are gated.
     #[schemars(length(min = 1), extend("x-form" = "entries like `{profile: NAME, dataset: NAME}`"))]
     pub(super) gate: Vec<RawGate>,
     /// Lowest accuracy against truth, by profile; below it the gate fails.
@@ -52,7 +52,7 @@ pub(super) struct RawProject {
     #[serde(default)]
     #[schemars(extend("propertyNames" = name_form()))]
     pub(super) targets: BTreeMap<String, RawTarget>,
-    /// What a target must have to spare.
+    /// Memory and disk that a target must have to spare.
     #[serde(default)]
     pub(super) monitor: RawMonitor,
 }
@@ -280,7 +280,7 @@ fn env_schema() -> Value {
     })
 }
 
-/// What a target must have to spare.
+/// Memory and disk that a target must have to spare.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMonitor {

@@ -65,7 +65,7 @@ pub enum Setting {
     Env(String),
 }
 
-/// What a target must have to spare.
+/// Memory and disk that a target must have to spare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MonitorLimits {
     /// Least memory, in gigabytes.
@@ -120,7 +120,7 @@ pub(super) fn target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) -> 
     }))
 }
 
-/// What each key allows and the keys together do not.
+/// Reports values that the schema allows but a target may not have.
 fn misfits(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
     let route = |key: &'static str| ["targets".into(), name.into(), key.into()];
     if raw.path.as_ref().is_some_and(|path| path.split('/').any(|part| part == "..")) {

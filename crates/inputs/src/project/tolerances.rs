@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What the `schema` key of a tolerances file says.
+/// Value of the `schema` key in a tolerances file.
 pub const TOLERANCES_SCHEMA: &str = "cellgate/tolerances/v1";
 
 /// How far measurements may move.
@@ -72,7 +72,7 @@ pub fn tolerances_schema() -> Value {
     schema_of::<RawTolerances>()
 }
 
-/// What an unknown column may have been meant to be.
+/// Help for an unknown column: columns that may have been meant.
 fn column_help(name: &str, known: &[String]) -> String {
     let in_unit: Vec<&str> = known
         .iter()

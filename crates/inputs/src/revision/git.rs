@@ -1,4 +1,4 @@
-//! Git: what git says when it is asked, and why a tree cannot be read.
+//! Git: replies of the git program, and reasons why a tree cannot be read.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub enum TreeError {
     Io {
         /// The path in the tree.
         path: String,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// git failed.

@@ -6,7 +6,7 @@
 use super::git::{TreeError, git};
 use std::path::Path;
 
-/// What helps when commits are missing.
+/// Help for missing commits.
 const DEEPEN: &str = "fetch the whole history, on GitHub with `fetch-depth: 0`";
 
 /// The full id of the commit that `HEAD` is at.

@@ -17,7 +17,7 @@ const MAX_LINE_BYTES: u64 = 64 << 10;
 
 static READERS: Mutex<Vec<Reader>> = Mutex::new(Vec::new());
 
-/// What stands under a name.
+/// Outcome of reading a file of a commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Object {
     /// Nothing.
@@ -56,7 +56,7 @@ pub(super) fn is_file(repository: &Path, name: &str) -> bool {
     })
 }
 
-/// What is asked of a program that stays.
+/// Question to a git that stays running: the kind of an object or its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Question {
     Kind,

@@ -1,4 +1,4 @@
-//! Worktree: what stands in the working tree and in no commit, and when a commit was made.
+//! Worktree: uncommitted paths of the working tree, and the time of a commit.
 
 use super::git::{TreeError, git};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Parts: what a schema says about a value, found in it.
+//! Parts: ranges, keys, paths and new names, looked up in a schema.
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub(super) fn keys_of(part: &Value) -> Vec<&str> {
     properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect()
 }
 
-/// What a key of another program is called here, as a path.
+/// Path of the key that another program calls `key`.
 pub(super) fn renamed(schema: &Value, key: &str) -> Option<String> {
     let mut found = None;
     visit(schema, String::new(), &mut |path, _, part| {

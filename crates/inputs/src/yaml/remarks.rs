@@ -7,7 +7,7 @@ use crate::finding::{Code, Finding};
 /// Collects findings about one document.
 #[derive(Debug)]
 pub struct Remarks<'a> {
-    /// What the remarks are about.
+    /// Document that the remarks are about.
     pub document: &'a Document,
     /// The remarks so far.
     pub findings: Vec<Finding>,

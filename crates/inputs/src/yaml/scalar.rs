@@ -1,4 +1,4 @@
-//! Scalars: what an unquoted word of YAML means, after the core schema of YAML 1.2.
+//! Scalars: the value of an unquoted word of YAML, by the core schema of YAML 1.2.
 //!
 //! Takes the word, gives a JSON value. `yes`, `no` and dates are text, as the core schema has it.
 //!

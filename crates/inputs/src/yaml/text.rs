@@ -1,4 +1,4 @@
-//! Text: what a file must be before anybody parses it.
+//! Text: checks of a file before it is parsed.
 //!
 //! Takes bytes or a source, gives a source or findings about size, encoding and characters.
 

@@ -1,4 +1,4 @@
-//! Violations: what a document does against its schema, as findings in people's words.
+//! Violations: breaches of a schema by a document, as findings in plain words.
 //!
 //! Takes a document and a schema, gives findings in the order of the text. Reads no files.
 

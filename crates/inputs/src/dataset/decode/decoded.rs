@@ -1,4 +1,4 @@
-//! Decoded: what every format gives, how large it may be, and why it is refused.
+//! Decoded: the content of a file of any format, its size limits, and reasons for refusal.
 
 use crate::finding::{Code, Finding};
 use crate::source::Place;
@@ -14,7 +14,7 @@ pub const MAX_PIXELS: u64 = 400_000_000;
 /// Most bytes that the decoded samples of an image may take.
 pub const MAX_DECODED_BYTES: u64 = 1_600_000_000;
 
-/// What an image file holds.
+/// Content of an image file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
     /// The samples.

@@ -6,7 +6,7 @@ use crate::finding::{Code, Finding};
 use crate::source::Place;
 use cellgate_core::raster::{Image, Labels};
 
-/// What to do with a mask that is not a label image.
+/// Help for a mask that is not a label image.
 const HELP: &str = "give each nucleus its own gray value, 0 for background, in a 16-bit PNG; \
                     `cellgate dataset prepare --binary-masks` numbers the parts of a binary mask";
 
@@ -17,7 +17,7 @@ const HELP: &str = "give each nucleus its own gray value, 0 for background, in a
 /// as long as it is one connected nucleus.
 ///
 /// # Errors
-/// What [`decode`](super::decode) refuses, and `mask-not-labels` for color, for JPEG (whose samples
+/// Findings of [`decode`](super::decode), and `mask-not-labels` for color, for JPEG (whose samples
 /// are not exact), for a binary mask of several nuclei, and for one with smoothed edges.
 pub fn decode_labels(path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
     let labels = match Format::of(bytes) {
@@ -39,8 +39,8 @@ pub fn decode_labels(path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
 /// Numbers the connected parts of a binary mask: every value but 0 is a nucleus.
 ///
 /// # Errors
-/// What [`decode`](super::decode) refuses, and `mask-not-labels` when the mask has color, or more
-/// than one value beside 0.
+/// Findings of [`decode`](super::decode), and `mask-not-labels` when the mask has color, or more
+/// than one value other than 0.
 pub fn binary_components(path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
     let mask = gray(path, decode(path, bytes)?.image)?;
     let mut values = mask.samples().iter().filter(|value| **value != 0);

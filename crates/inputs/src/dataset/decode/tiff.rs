@@ -13,7 +13,7 @@ use tiff::tags::Tag;
 /// Most bytes of one tag's value: the description of a large OME file, the offsets of many tiles.
 const TAG_BYTES: usize = 32 << 20;
 
-/// What one pixel is, as far as it is read.
+/// Format of one pixel: color, alpha channel and bits per sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pixel {
     is_color: bool,

@@ -14,7 +14,7 @@ const FOCUS_SIGMA_PX: f64 = 1.1;
 /// Blur of nuclei far from the focus, in pixels.
 const HAZE_SIGMA_PX: f64 = 6.0;
 
-/// What nuclei below keep of their brightness under another one.
+/// Fraction of its brightness that a nucleus keeps below another one.
 const SEEN_THROUGH: f64 = 0.45;
 
 /// Draws the nuclei of a layout.

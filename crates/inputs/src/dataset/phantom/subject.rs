@@ -1,10 +1,10 @@
-//! Subject: what a phantom shows, and the random numbers that it is drawn with.
+//! Subject: parameters of a phantom, and the random numbers that it is drawn with.
 
 use crate::dataset::random::{Noise, Random};
 use cellgate_core::profile::Modality;
 use cellgate_core::units::PixelSize;
 
-/// What random numbers are drawn for; each purpose has a stream of its own.
+/// Purposes of random numbers; each has a stream of its own.
 pub(super) mod purpose {
     pub(in super::super) const SUBJECT: u64 = 0;
     pub(in super::super) const LAYOUT: u64 = 1;
@@ -17,7 +17,7 @@ pub(super) mod purpose {
     pub(in super::super) const COUNT: u64 = 7;
 }
 
-/// What a phantom shows; the same values always give the same pixels.
+/// Parameters of a phantom; the same values always give the same pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Phantom {
     /// How the image would have come about.

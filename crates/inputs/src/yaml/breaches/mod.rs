@@ -18,11 +18,11 @@ pub(super) struct Breach<'a> {
     pub(super) route: Vec<Step>,
     /// The value.
     pub(super) value: &'a Value,
-    /// What is wrong with it.
+    /// Kind of the breach.
     pub(super) kind: Kind<'a>,
 }
 
-/// What is wrong with a value.
+/// Kind of a breach.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind<'a> {
     /// Keys that a mapping may not have.

@@ -1,4 +1,4 @@
-//! What is read of plain files is what the general decoder reads.
+//! The decoder of plain files agrees with the general decoder.
 
 use super::plain::MAX_IDLE_BYTES;
 use super::*;

@@ -34,7 +34,7 @@ pub(super) trait Abreast {
     fn band(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()>;
 }
 
-/// What turns differences into samples.
+/// Converter of differences into samples.
 ///
 /// # Shapes
 /// `n_bytes` a pixel: 1, 2, 3, 4, 6 or 8; `None` for others.
