@@ -48,7 +48,7 @@ pub enum Unreadable {
     File {
         /// Where it was looked for.
         revision: String,
-        /// What is wrong.
+        /// Error from reading the log.
         source: TreeError,
     },
 }
@@ -212,7 +212,7 @@ pub fn author_of_head(repository: &Path) -> Option<String> {
     Some(address).filter(|address| !address.is_empty())
 }
 
-/// What an approval of a tree as it stands holds for: every profile that is there, gated or not.
+/// Binding of an approval of a tree as it is: every profile in it, gated or not.
 ///
 /// # Errors
 /// [`GateError::Invalid`] when an input of the tree is invalid.

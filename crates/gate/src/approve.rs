@@ -29,7 +29,7 @@ pub struct Word<'a> {
     pub key: Option<&'a Path>,
 }
 
-/// What became of it.
+/// Outcome of recording a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     /// A record was appended.
@@ -64,7 +64,7 @@ pub enum ApproveError {
     /// The report has no digest.
     #[error(transparent)]
     Digest(#[from] ReportError),
-    /// What is checked out cannot be read.
+    /// The checkout cannot be read.
     #[error("what is checked out cannot be compared with the report")]
     Tree(#[from] GateError),
     /// The record cannot be appended.

@@ -8,7 +8,7 @@ use std::fmt;
 /// Declares the codes: number, what `--help` says of it, and what the README says of it.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $short:literal, $meaning:literal;)+) => {
-        /// What a command came to, as the program's exit code.
+        /// Result of a command, as the program's exit code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(into = "u8", try_from = "u8")]
         pub enum ExitCode {
@@ -19,13 +19,13 @@ macro_rules! codes {
             /// Every code, by its number.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// What it means, in a few words.
+            /// Meaning of the code, in a few words.
             #[must_use]
             pub fn short(self) -> &'static str {
                 match self { $(Self::$name => $short),+ }
             }
 
-            /// What it means.
+            /// Meaning of the code, in full.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning),+ }

@@ -25,7 +25,7 @@ use cellgate_run::{FieldRun, digest_of, pixel_size};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-/// What every run needs.
+/// Inputs and settings that every run needs.
 pub(super) struct RunPlan<'a> {
     pub(super) base: &'a Tree,
     pub(super) head: &'a Tree,
@@ -64,7 +64,7 @@ pub(super) struct ProfileRuns {
     pub(super) n_known: usize,
 }
 
-/// What a profile makes of a field.
+/// Result of running a profile on a field.
 pub(super) type Made = Result<Arc<FieldRun>, NotRun>;
 
 /// Both runs of one profile on one field.
@@ -368,7 +368,7 @@ impl ProfileRuns {
     }
 }
 
-/// What a run gave, when it gave something.
+/// Result of a run, if it succeeded.
 pub(super) fn done(run: &Option<Made>) -> Option<&FieldRun> {
     run.as_ref()?.as_deref().ok()
 }

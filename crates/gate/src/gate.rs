@@ -24,14 +24,14 @@ use cellgate_run::fingerprint;
 ///
 /// # Errors
 /// [`GateError::Nothing`] when no profile or no field matched; others when the work itself failed.
-/// What is wrong with inputs is in the outcome's findings.
+/// Faults of inputs are in the outcome's findings.
 pub fn gate(request: &Request<'_>) -> Result<Outcome, GateError> {
     let prepared = Prepared::load(request)?;
     let runs = prepared.run(request, Work::Whole);
     prepared.outcome(request, runs)
 }
 
-/// What there is to gate, before anything ran.
+/// Loaded sides and cases of a gate, before any run.
 pub(super) struct Prepared {
     pub(super) sides: Sides,
     pub(super) cases: Vec<Case>,

@@ -1,4 +1,4 @@
-//! Outcome: what comes out of a gate.
+//! Outcome: the result of a gate.
 
 use super::fields::ProfileRuns;
 use crate::exit::ExitCode;
@@ -7,7 +7,7 @@ use crate::report::model::Report;
 use cellgate_inputs::finding::Finding;
 use cellgate_inputs::source::Source;
 
-/// What came out.
+/// Result of a gate.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The verdict and everything behind it.

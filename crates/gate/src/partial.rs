@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// What the `schema` key of `shard.json` says.
+/// Value of the `schema` key of `shard.json`.
 pub(super) const SCHEMA: &str = "cellgate/shard/v1";
 
 /// The record's file.
@@ -30,7 +30,7 @@ pub(super) struct ShardRecord {
     pub(super) schema: String,
     /// Which share: `I/N`.
     pub(super) shard: String,
-    /// What the results rest on.
+    /// Versions and digests that the results rest on.
     pub(super) rests_on: Foundation,
     /// Every result, by key.
     pub(super) runs: Vec<RunLine>,

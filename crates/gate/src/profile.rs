@@ -47,7 +47,7 @@ impl TriedProfile {
         Self { drift, standing, failed: runs.failed(), accuracy, case, runs }
     }
 
-    /// What the verdict rests on.
+    /// Inputs for judging the profile.
     pub(super) fn to_judge(&self) -> ProfileCase<'_> {
         ProfileCase {
             name: &self.case.name,
@@ -77,7 +77,7 @@ impl GatedProfile {
         self.tried.drift.as_ref()?.as_ref().ok()
     }
 
-    /// What the report says of it; `models` are where networks of base and head are found.
+    /// The profile's parts of the report; `models` find the networks of base and head.
     pub(super) fn parts(&self, models: Sides<Models<'_>>) -> ProfileParts<'_> {
         let case = &self.tried.case;
         ProfileParts {

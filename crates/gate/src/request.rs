@@ -1,4 +1,4 @@
-//! Request: what to gate, and with which approvals.
+//! Request: the two trees to gate, and the approvals for them.
 
 use super::approvals::Approvals;
 use crate::report::model::Revision;
@@ -6,22 +6,22 @@ use crate::verdict::FailOn;
 use cellgate_inputs::revision::Tree;
 use cellgate_run::cache::Cache;
 
-/// What to gate.
+/// Trees to gate, and the settings of the gate.
 pub struct Request<'a> {
     /// Before the change.
     pub base: Tree,
-    /// What people call base.
+    /// Name of base for people.
     pub base_name: String,
     /// After the change.
     pub head: Tree,
-    /// What people call head.
+    /// Name of head for people.
     pub head_name: String,
     /// Where both trees stand in their repository, `a/b`; empty for its top. What is told of files
     /// is told from the repository's top.
     pub below: String,
     /// Where results are kept; `None` computes everything.
     pub cache: Option<Cache>,
-    /// What people have approved.
+    /// Approvals that people have given.
     pub approvals: Approvals,
     /// From which verdict on the gate fails.
     pub fail_on: FailOn,

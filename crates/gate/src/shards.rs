@@ -18,7 +18,7 @@ use cellgate_inputs::source::Source;
 use cellgate_run::fingerprint;
 use std::path::{Path, PathBuf};
 
-/// What one share came to.
+/// Outcome of one share.
 #[derive(Debug, Clone)]
 pub struct Partial {
     /// Remarks about inputs.

@@ -140,7 +140,7 @@ pub(super) fn plan(cases: &[Case], head: &Tree, base: &Tree, n_shares: usize) ->
 pub(super) struct Taken(Vec<Vec<bool>>);
 
 impl Taken {
-    /// What a share takes.
+    /// Fields that a share takes.
     pub(super) fn of(share: Share, cases: &[Case], head: &Tree, base: &Tree) -> Self {
         let units = units(cases, head, base);
         let shares = assign(&units, share.count);

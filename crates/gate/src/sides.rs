@@ -1,4 +1,4 @@
-//! Sides: what base and head say, and what of it counts.
+//! Sides: the inputs of base and of head, and which of them count.
 //!
 //! Policy, datasets and the list of what is gated come from base, so that no change lets itself
 //! through; head adds only profiles that base does not know.
@@ -96,7 +96,7 @@ impl OneSide {
         Self { project, profiles, invalid, datasets, findings, has_project_file }
     }
 
-    /// What an approval of this side holds for, for profiles of these names.
+    /// Binding of an approval of this side, for profiles of these names.
     pub(super) fn binding<'a>(
         &self,
         names: impl IntoIterator<Item = &'a str>,
@@ -208,8 +208,8 @@ impl Sides {
         Ok((policy != changed).then(|| change(policy, changed)))
     }
 
-    /// What an approval of head holds for: every gated profile as head has it, what head tries it
-    /// on, head's policy. What stands once the change is merged is approved, not what judges it.
+    /// Binding of an approval of head: every gated profile as head has it, the datasets that head
+    /// tries it on, head's policy. People approve the state after the merge, not what judges it.
     pub(super) fn binding(&self, cases: &[Case], engine: Digest) -> Result<Binding, GateError> {
         let names = cases.iter().map(|case| case.name.as_str());
         let policy = self.head.project.as_ref().map(|project| project.policy().clone());
@@ -239,7 +239,7 @@ impl Sides {
         }
     }
 
-    /// What a side tries on what, for profiles that base knows.
+    /// Digest of a side's trials (profile, image type, dataset), for profiles that base gates.
     fn trials_digest(&self, side: &OneSide) -> Result<Digest, GateError> {
         let entries = side.project.iter().flat_map(|project| &project.gate);
         let known = |entry: &&GateEntry| self.is_gated_in_base(&entry.profile);

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Most files that a glob is compared with.
 const MAX_WALKED: usize = 100_000;
 
-/// What was checked, and what there is to say about it.
+/// Checked files, and the findings about them.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
     /// Files that were checked, in the order of checking; a dataset counts as its manifest.
@@ -167,7 +167,7 @@ fn of_dataset(tree: &Tree, folder: &str) -> Checked {
     checked
 }
 
-/// What is wrong with the network of a profile, its weights or its card.
+/// Findings about the network of a profile, its weights or its card.
 fn of_network(loaded: &Loaded, models: Models<'_>) -> Vec<Finding> {
     let unet = loaded.params.unet();
     let failed = unet.and_then(|unet| models.check(unet).err());
@@ -225,7 +225,7 @@ fn of_file(folder: &Path, tree: &Tree, name: &str, cache: Option<&Cache>) -> Che
     checked
 }
 
-/// What a file is: by its schema, or by its name where it says none.
+/// Kind of a file: by its schema, or by its name where it states no known schema.
 fn kind_of<'a>(source: &Source, name: &'a str) -> &'a str {
     let document = Document::parse(source).ok();
     let value = document.as_ref().map(Document::value);

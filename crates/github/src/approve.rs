@@ -45,7 +45,7 @@ pub struct Setup {
     pub root: String,
 }
 
-/// What became of a comment.
+/// Outcome of a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// It was no command of ours: nothing was asked, done or said.
@@ -57,7 +57,7 @@ pub enum Answer {
     },
     /// It is in the log.
     Recorded {
-        /// What was said, in one sentence without a final period.
+        /// The reply, in one sentence without a final period.
         words: String,
     },
 }
@@ -107,7 +107,7 @@ struct Speaker {
     pull: Pull,
 }
 
-/// What is added to the log.
+/// Action to record in the log, with its report and binding.
 struct Wish {
     action: Action,
     report: Digest,

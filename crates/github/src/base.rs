@@ -17,13 +17,13 @@ pub enum BaseError {
     /// git does not know.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// What is checked out is not the pull request.
+    /// The checkout does not hold the pull request's commit.
     #[error(
         "`HEAD` ({head}) does not hold the pull request's commit {wanted}: check out the pull request \
          (event `pull_request`, not `pull_request_target`), or name a base with `--base REV`"
     )]
     NotThePullRequest {
-        /// What is checked out.
+        /// Commit that is checked out.
         head: String,
         /// Head of the pull request.
         wanted: String,

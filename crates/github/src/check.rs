@@ -84,7 +84,7 @@ impl Subject<'_> {
 }
 
 impl Ending<'_> {
-    /// What the check run concludes.
+    /// Conclusion of the check run.
     ///
     /// # Edge cases
     /// A run that ended well without a report does not pass, nor does a report that passes in a run

@@ -22,11 +22,11 @@ pub struct CheckRun {
     pub status: String,
     /// How it ended; absent while it runs.
     pub conclusion: Option<String>,
-    /// What its maker calls it.
+    /// Id that its maker gave it.
     pub external_id: Option<String>,
     /// The app that made it.
     pub app: Option<App>,
-    /// What it says.
+    /// Size of its output.
     pub output: OutputSize,
 }
 
@@ -44,7 +44,7 @@ pub struct OutputSize {
     pub annotations_count: u64,
 }
 
-/// What a check run is to be.
+/// Check run to create or to update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckRunDraft {
     /// Its name.
@@ -52,7 +52,7 @@ pub struct CheckRunDraft {
     /// The commit; only when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_sha: Option<String>,
-    /// What we call it: finds it again.
+    /// Our own id for it, by which we find it again.
     pub external_id: String,
     /// `in_progress` or `completed`.
     pub status: &'static str,
@@ -62,7 +62,7 @@ pub struct CheckRunDraft {
     /// Page with more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details_url: Option<String>,
-    /// What it says.
+    /// Its text and annotations.
     pub output: CheckOutput,
 }
 
@@ -82,7 +82,7 @@ pub enum Conclusion {
     TimedOut,
 }
 
-/// What a check run says.
+/// Text and annotations of a check run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckOutput {
     /// One line.

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// The version of the API that the types were written after.
 const API_VERSION: &str = "2022-11-28";
 
-/// What JSON is asked for as.
+/// Media type that requests for JSON accept.
 const JSON: &str = "application/vnd.github+json";
 
 /// Redirects that are followed in one call.
@@ -363,7 +363,7 @@ impl Client {
     }
 }
 
-/// What was asked, for a message.
+/// Endpoint of a call, for a message.
 pub(super) fn endpoint(call: &Call<'_>) -> Endpoint {
     Endpoint { method: name_of(&call.method), path: call.path.clone() }
 }

@@ -61,7 +61,7 @@ impl FromStr for GateName {
     }
 }
 
-/// What a comment is to say.
+/// Content of a comment, and when to post it.
 pub struct Words<'a> {
     /// Whose comment it is.
     pub name: &'a GateName,
@@ -75,7 +75,7 @@ pub struct Words<'a> {
     pub render: &'a (dyn Fn(usize) -> String + Sync),
 }
 
-/// What became of a comment.
+/// Outcome of posting a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Posted {
     /// It is new.
@@ -91,7 +91,7 @@ pub enum Posted {
 /// A comment was posted, and what else is worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What became of it.
+    /// Outcome of posting the comment.
     pub posted: Posted,
     /// How many comments of our own were taken away that had become doubles.
     pub n_doubles: usize,

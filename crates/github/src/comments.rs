@@ -11,7 +11,7 @@ use serde_json::json;
 pub struct Comment {
     /// Its id.
     pub id: u64,
-    /// What was written; anybody may write anything.
+    /// Text of the comment; anybody may write anything.
     pub body: Option<String>,
     /// Who wrote it; absent for accounts that are gone.
     pub user: Option<Account>,
@@ -26,7 +26,7 @@ pub struct Account {
     pub login: String,
 }
 
-/// What one can say with a reaction.
+/// Reaction to a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
     /// Seen.

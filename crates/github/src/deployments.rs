@@ -1,4 +1,4 @@
-//! Deployments: what is deployed where, as GitHub shows it.
+//! Deployments: records on GitHub of which commit is deployed where.
 
 use super::address::segment;
 use super::client::{Client, Repeat};
@@ -19,7 +19,7 @@ pub struct Deployment {
     pub sha: String,
     /// Where to.
     pub environment: String,
-    /// What it is about.
+    /// Its description.
     pub description: Option<String>,
 }
 

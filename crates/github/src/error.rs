@@ -7,7 +7,7 @@ use cellgate_gate::report::findings::harmless;
 use std::fmt;
 use std::time::Duration;
 
-/// What was asked: a method and an address without its base. Shows no token, for it holds none.
+/// Method and path of a request, without the base of its address. Holds no token and shows none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `GET`, `POST`, `PATCH`, `PUT` or `DELETE`.
@@ -31,7 +31,7 @@ pub enum GitHubError {
     Missing {
         /// The variable.
         name: &'static str,
-        /// What to do.
+        /// Advice on what to do.
         help: &'static str,
     },
     /// An address or a name cannot be used.
@@ -46,7 +46,7 @@ pub enum GitHubError {
         )
     )]
     Forbidden {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
         /// GitHub's words.
         message: String,
@@ -56,7 +56,7 @@ pub enum GitHubError {
     /// GitHub refused.
     #[error("{endpoint} was answered with {status}: {message}")]
     Refused {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
         /// The HTTP status.
         status: u16,
@@ -70,7 +70,7 @@ pub enum GitHubError {
         .wait.as_secs()
     )]
     Limited {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
         /// How long it would take.
         wait: Duration,
@@ -78,25 +78,25 @@ pub enum GitHubError {
     /// GitHub did not answer, and nothing was done.
     #[error("{endpoint} got no answer after {n_attempts} attempts: {why}")]
     Unreachable {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
         /// How often it was tried.
         n_attempts: u32,
-        /// What went wrong last.
+        /// Cause of the last failure.
         why: String,
     },
     /// The answer was lost: the deed may be done or not.
     #[error("the answer to {endpoint} was lost, so it may be done or not: {why}")]
     AnswerLost {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
-        /// What went wrong.
+        /// Cause of the loss.
         why: String,
     },
     /// An answer is larger than what is read.
     #[error("the answer to {endpoint} has more than the {limit} bytes that are read")]
     TooLarge {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
         /// Bytes that are read at most.
         limit: usize,
@@ -104,7 +104,7 @@ pub enum GitHubError {
     /// A list has more pages than are read.
     #[error("the list {endpoint} has more than the {limit} pages that are read")]
     TooManyPages {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
         /// Pages that are read at most.
         limit: usize,
@@ -112,9 +112,9 @@ pub enum GitHubError {
     /// An answer is not what GitHub documents.
     #[error("the answer to {endpoint} cannot be understood: {why}")]
     Malformed {
-        /// What was asked.
+        /// Endpoint of the request.
         endpoint: Endpoint,
-        /// What is wrong with it.
+        /// Fault of the answer.
         why: String,
     },
     /// Somebody else changed the branch in the meantime.
@@ -152,7 +152,7 @@ impl GitHubError {
     }
 }
 
-/// What GitHub says about a refusal, on one line and bounded; words of strangers may be in it.
+/// GitHub's words about a refusal, on one bounded line; strangers may have written some of them.
 pub(super) fn message(body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Refusal {

@@ -1,8 +1,8 @@
-//! Event: what started this run on GitHub, as the runner wrote it down.
+//! Event: the GitHub event that started this run, as the runner recorded it.
 //!
 //! Takes the event's name and its payload, a JSON file of GitHub's; gives the few values that
 //! cellgate reads, each checked for its form. Titles, branches and comments in it were written by
-//! strangers: what is not checked here is marked so. Asks nobody and decides nothing.
+//! strangers: unchecked values are marked so. Asks nobody and decides nothing.
 //!
 //! # Sources
 //! GitHub Docs, Events that trigger workflows; Webhook events and payloads.
@@ -13,18 +13,18 @@ use std::path::PathBuf;
 /// Larger payloads are refused, in bytes; GitHub caps its own at 25 MB and sends far less.
 pub const MAX_BYTES: u64 = 16 << 20;
 
-/// What started this run.
+/// Event that started this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The repository that the workflow runs in, `OWNER/NAME`.
     pub repository: Option<String>,
     /// Login of who caused the event.
     pub actor: Option<String>,
-    /// What happened.
+    /// Kind of the event, with its values.
     pub trigger: Trigger,
 }
 
-/// What happened.
+/// Kind of an event, with the values that cellgate reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// A pull request was opened or changed: `pull_request` or `pull_request_target`.
@@ -58,7 +58,7 @@ pub enum Trigger {
 /// A pull request as its event tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequest {
-    /// What happened to it: `opened`, `synchronize`.
+    /// Action on it: `opened`, `synchronize`.
     pub action: String,
     /// Its number.
     pub number: u64,
@@ -98,7 +98,7 @@ pub struct WorkflowRun {
 /// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssueComment {
-    /// What happened to it: `created`, `edited`, `deleted`.
+    /// Action on it: `created`, `edited`, `deleted`.
     pub action: String,
     /// Number of the issue or pull request.
     pub number: u64,
@@ -106,7 +106,7 @@ pub struct IssueComment {
     pub is_on_pull_request: bool,
     /// The comment's id.
     pub comment_id: u64,
-    /// What was written; anybody may write anything.
+    /// Text of the comment; anybody may write anything.
     pub body: String,
     /// Login of who wrote it.
     pub author: String,
@@ -123,7 +123,7 @@ pub enum EventError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// The payload is too large.
@@ -134,7 +134,7 @@ pub enum EventError {
     Syntax {
         /// The event's name.
         name: String,
-        /// What the parser says.
+        /// Error of the parser.
         source: serde_json::Error,
     },
     /// A value does not have its form.
@@ -142,7 +142,7 @@ pub enum EventError {
     Form {
         /// Path of the value in the payload.
         key: &'static str,
-        /// What it must be.
+        /// Form that it must have.
         wanted: Wanted,
     },
 }

@@ -21,7 +21,7 @@ const CLOSING: &str = " -->";
 pub struct Entry {
     /// The commit that was judged.
     pub commit: String,
-    /// What was decided; absent where a run gave no report.
+    /// The verdict; absent where a run gave no report.
     pub verdict: Option<Verdict>,
     /// The beginning of the report's digest; absent with the report.
     pub digest: Option<String>,

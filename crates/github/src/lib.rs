@@ -5,7 +5,7 @@
 //! just what is read. Words of strangers are escaped where they land.
 //!
 //! # Examples
-//! What a comment on a pull request asks for:
+//! The command in a comment on a pull request:
 //! ```
 //! use cellgate_github::spoken::Spoken;
 //!

@@ -91,7 +91,7 @@ impl Default for Limits {
     }
 }
 
-/// What an answer asks for.
+/// Next step after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
     /// It is final.
@@ -102,7 +102,7 @@ pub(super) enum Advice {
     Stumbled(Duration),
 }
 
-/// What to do about an answer to attempt `attempt`, which counts from 0.
+/// Next step after the answer to attempt `attempt`, which counts from 0.
 pub(super) fn advise(
     status: StatusCode,
     headers: &HeaderMap,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-/// What every event has.
+/// Keys that every event has.
 #[derive(Deserialize)]
 struct Envelope {
     repository: Option<Repository>,

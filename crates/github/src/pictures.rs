@@ -22,7 +22,7 @@ const N_ROUNDS: u32 = 4;
 /// A picture for a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// What it shows: plain letters alone.
+    /// Caption, of plain letters alone.
     pub label: String,
     /// The PNG file.
     pub png: Vec<u8>,
@@ -31,7 +31,7 @@ pub struct Picture {
 /// A picture that can be linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linked {
-    /// What it shows.
+    /// Its caption.
     pub label: String,
     /// Where it lies.
     pub address: String,
@@ -45,7 +45,7 @@ pub enum PictureError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// A file is not a picture that is shown.

@@ -58,10 +58,10 @@ pub enum Page {
     Missing,
 }
 
-/// What to publish, and how.
+/// Report, page and pictures to publish, and how to publish them.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What started this run.
+    /// Event that started this run.
     pub event: Event,
     /// This run and its attempt.
     pub own_run: (u64, u64),
@@ -87,14 +87,14 @@ pub struct Request {
     pub is_dry: bool,
 }
 
-/// What was published.
+/// Outcome of a publication.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// What was done, a line each.
+    /// Actions taken, a line each.
     pub done: Vec<String>,
-    /// What was not done though it was asked for, and why; no failure.
+    /// Requested actions that were not taken, with reasons; no failure.
     pub warnings: Vec<String>,
-    /// What was refused, and why; a failure.
+    /// Refusals, with reasons; a failure.
     pub refusals: Vec<String>,
     /// The words, where they reached no pull request.
     pub unposted: Option<String>,
@@ -277,7 +277,7 @@ impl Publication<'_> {
         }
     }
 
-    /// What was done; for want of rights in a pull request's own run a warning, else an error.
+    /// Result of an action; in a pull request's own run a lack of rights is only a warning.
     fn allowed<T>(
         &mut self,
         done: Result<T, GitHubError>,

@@ -15,9 +15,9 @@ pub struct Pull {
     pub state: String,
     /// Who opened it; absent for accounts that are gone.
     pub user: Option<Account>,
-    /// What is to be merged.
+    /// Branch to merge.
     pub head: Side,
-    /// What it is to be merged into.
+    /// Branch to merge into.
     pub base: Side,
 }
 
@@ -53,7 +53,7 @@ pub struct Review {
     pub commit_id: Option<String>,
 }
 
-/// What a person may do in the repository, the least first.
+/// Role of a person in the repository, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Nothing.
@@ -159,11 +159,11 @@ impl Client {
         self.list(&format!("/pulls/{number}/reviews"), None, usize::MAX).await
     }
 
-    /// What a person may do in the repository.
+    /// Role of a person in the repository.
     ///
     /// # Edge cases
-    /// A role of an organization's own making counts as the standard one that it stands on. A
-    /// login that nobody has, has none.
+    /// A custom role of an organization counts as the standard one that it extends. A login that
+    /// does not exist has `Role::None`.
     ///
     /// # Errors
     /// [`GitHubError`].

@@ -75,7 +75,7 @@ impl Client {
         self.once_only(order, look).await
     }
 
-    /// What a run left behind under a name, the newest first.
+    /// Artifacts of a run under a name, the newest first.
     ///
     /// # Errors
     /// [`GitHubError`].

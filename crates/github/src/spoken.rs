@@ -8,7 +8,7 @@ use cellgate_approval::{Action, DigestPrefix, MAX_WHY_CHARS};
 /// Longer first lines are no command, in bytes.
 const MAX_LINE_BYTES: usize = 8 << 10;
 
-/// What a comment says to us.
+/// Command that a comment gives us, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spoken {
     /// Nothing.
@@ -22,7 +22,7 @@ pub enum Spoken {
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// What to do.
+    /// Action to take.
     pub action: Action,
     /// With which report.
     pub report: DigestPrefix,

@@ -1,4 +1,4 @@
-//! Step: what a step of a workflow tells the runner, outputs and summary.
+//! Step: the outputs and the summary of a workflow's step, for the runner.
 //!
 //! Takes a report, or why there is none; appends to the files that the runner named. Values are
 //! single lines of known form, so that none can become another output. Prints nothing.
@@ -45,7 +45,7 @@ pub enum StepError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// The report has no file form.

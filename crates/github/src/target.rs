@@ -10,7 +10,7 @@ use super::event::{Event, PullRequest, Trigger, WorkflowRun};
 use super::pulls::Pull;
 use std::fmt;
 
-/// What is spoken about.
+/// Commit and pull request that a run may speak about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The commit that was judged.

@@ -16,7 +16,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// What came back.
+/// Answer to a request.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

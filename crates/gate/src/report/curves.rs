@@ -11,20 +11,20 @@ use std::collections::BTreeMap;
 /// Numbers of one kind, by step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// What they are.
+    /// Name of the numbers.
     pub name: String,
     /// Step and number, steps rising.
     pub points: Vec<(u64, f64)>,
 }
 
-/// What a training is looked at by.
+/// Series that show the course of a training.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Curves {
     /// Losses: the sum first, then its parts.
     pub losses: Vec<Series>,
     /// Scores: what weights are chosen by first, then others.
     pub scores: Vec<Series>,
-    /// What stands in the table alone, such as the learning rate.
+    /// Series for the table alone, such as the learning rate.
     pub others: Vec<Series>,
 }
 

@@ -162,9 +162,9 @@ pub fn most_moved(profile: &ProfileReport) -> Option<&MeasurementReport> {
 /// Parts below this fraction of a shift are not told as its causes.
 const MIN_PART_FRACTION: f64 = 0.25;
 
-/// What a shift comes from, the largest part first; `None` when nothing carries a good part of it.
+/// Causes of a shift, the largest first; `None` when no part of the shift is large enough.
 ///
-/// Several causes are told with how much each of them moves the mean.
+/// Each of several causes comes with the amount by which it moves the mean.
 #[must_use]
 pub fn cause(measurement: &MeasurementReport, nuclei: &NucleiReport) -> Option<String> {
     let (parts, shift) = (measurement.parts.as_ref()?, measurement.shift?);
@@ -246,7 +246,7 @@ fn is_density(name: &str) -> bool {
     name.contains("_od_")
 }
 
-/// What nuclei with low and with high values are called.
+/// Adjectives for nuclei with low and with high values.
 fn extremes(name: &str) -> (&'static str, &'static str) {
     if is_size(name) {
         ("small", "large")

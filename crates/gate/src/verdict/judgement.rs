@@ -1,4 +1,4 @@
-//! Judgement: what is decided about one profile.
+//! Judgement: the decision about one profile.
 
 use super::reason::Reason;
 use super::word::Verdict;
@@ -14,7 +14,7 @@ pub enum Need {
     Always,
 }
 
-/// What becomes of one profile.
+/// Decision about one profile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// The profile's name.

@@ -76,7 +76,7 @@ pub struct Change {
     pub head: Option<String>,
 }
 
-/// What changed beside profiles, and what holds for all of them.
+/// Changes outside of the profiles, and facts that hold for all profiles.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Context {
     /// Digests of the dataset, when they differ. Base's fields are judged.
@@ -93,7 +93,7 @@ pub struct Context {
     pub has_error_findings: bool,
 }
 
-/// What becomes of the whole change.
+/// Decision about the whole change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateJudgement {
     /// The gravest verdict of all profiles.

@@ -8,7 +8,7 @@ use cellgate_core::drift::{Breach, Drift, MeasurementDrift, Movement, Rule, Shif
 use cellgate_inputs::project::AccuracyFloors;
 use std::cmp::Reverse;
 
-/// What is known of one profile.
+/// Inputs for judging one profile.
 #[derive(Debug, Clone)]
 pub struct ProfileCase<'a> {
     /// The profile's name.
@@ -222,7 +222,7 @@ fn breached(breach: &Breach) -> Reason {
     Reason::error(code, text)
 }
 
-/// What a measurement adds to the verdict; nothing when it is within its margin or not judged.
+/// Verdict and reason that a measurement adds; nothing within its margin or when it is not judged.
 fn moved(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)> {
     let (name, margin) = (&measurement.name, measurement.margin?);
     let margin_text = with_unit(readable(margin), measurement.unit);

@@ -6,7 +6,7 @@ use std::fmt;
 /// Why a verdict is what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// What kind of reason it is.
+    /// Kind of the reason.
     pub code: ReasonCode,
     /// How much it weighs; an error makes the verdict worse than `equivalent`.
     pub severity: Severity,
@@ -16,7 +16,7 @@ pub struct Reason {
 
 macro_rules! reason_codes {
     ($($variant:ident $text:literal $meaning:literal;)+) => {
-        /// What kind of reason it is; its text form never changes.
+        /// Kind of a reason; its text form never changes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ReasonCode {
             $(#[doc = $meaning] $variant,)+
@@ -32,7 +32,7 @@ macro_rules! reason_codes {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// What the code stands for, in one sentence.
+            /// Meaning of the code, in one sentence.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning),+ }

@@ -1,4 +1,4 @@
-//! Word: what a comparison comes to, from harmless to grave.
+//! Word: the verdict of a comparison, from harmless to grave.
 
 use std::fmt;
 

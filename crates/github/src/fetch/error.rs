@@ -23,7 +23,7 @@ pub enum FetchError {
     Redirected {
         /// Where it was asked first.
         address: String,
-        /// What is wrong with it.
+        /// Fault of the redirect.
         why: String,
     },
     /// The file is too large.
@@ -34,14 +34,14 @@ pub enum FetchError {
         /// The bound.
         max_bytes: u64,
     },
-    /// What came is another file.
+    /// The fetched content has another digest.
     #[error("`{address}` has sha256 {found} instead of {expected}; nothing of it was kept")]
     Digest {
         /// Where it was asked.
         address: String,
-        /// What it must have.
+        /// Digest that it must have.
         expected: Digest,
-        /// What it has.
+        /// Digest that it has.
         found: Digest,
     },
     /// The connection fails again and again.
@@ -54,7 +54,7 @@ pub enum FetchError {
         address: String,
         /// How often.
         attempts: u32,
-        /// What happened the last time.
+        /// Cause of the last failure.
         why: String,
     },
     /// Another process fetches the same file.
@@ -70,7 +70,7 @@ pub enum FetchError {
     Disk {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
 }

@@ -23,7 +23,7 @@ use part::Part;
 /// How often is asked at most for one file.
 const MAX_ATTEMPTS: u32 = 6;
 
-/// What became of a file.
+/// Outcome of fetching a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched {
     /// It was there.

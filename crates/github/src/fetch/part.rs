@@ -1,4 +1,4 @@
-//! Part: what came of a file so far, beside the place where it will stand.
+//! Part: the bytes of a file that came so far, kept next to its final place.
 //!
 //! One process at a time writes it; a later one goes on with it. It takes the file's place by a
 //! rename, and only when it is the file.

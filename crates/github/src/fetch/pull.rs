@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// A file that a manifest or a card names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// What people call it.
+    /// Display name.
     pub name: String,
     /// Its digest.
     pub sha256: Digest,

@@ -3,7 +3,7 @@
 use cellgate_inputs::finding::Finding;
 use serde_json::{Value, json};
 
-/// What the `schema` key of [`document`] says.
+/// Value of the `schema` key of [`document`].
 pub const SCHEMA: &str = "cellgate/findings/v1";
 
 /// The findings as a list, in their order.

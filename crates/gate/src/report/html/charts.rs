@@ -21,7 +21,7 @@ const FOOT: f64 = 20.0;
 /// Draws the shifts of one measurement against its margin, all in units of the margin.
 ///
 /// # Edge cases
-/// What lies beyond the plot is drawn at its edge, as an arrow. Without a margin above 0 there is
+/// A shift beyond the plot is drawn as an arrow at its edge. Without a margin above 0 there is
 /// no scale and nothing is drawn.
 pub(super) fn interval(measurement: &MeasurementReport) -> Markup {
     let Some(margin) = measurement.margin.filter(|margin| *margin > 0.0) else {

@@ -1,4 +1,4 @@
-//! Parts: what stands on every part of the page: verdicts, digests, reasons, text with code in it.
+//! Parts: elements that every part of the page uses: verdicts, digests, reasons, text with code.
 
 use crate::report::model::ReasonLine;
 use crate::verdict::Verdict;

@@ -36,7 +36,7 @@ pub struct ApprovalReport {
 pub struct ApproverReport {
     /// Login or mail address.
     pub who: String,
-    /// What that person could do on the repository.
+    /// Permission that the person had on the repository.
     pub permission: String,
     /// Why.
     pub why: String,

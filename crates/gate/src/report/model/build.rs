@@ -18,7 +18,7 @@ use cellgate_inputs::project::ApprovalPolicy;
 /// Everything about the gate that is not about one profile.
 #[derive(Debug, Clone)]
 pub struct Gate<'a> {
-    /// What was decided.
+    /// Decision about the whole change.
     pub judgement: &'a GateJudgement,
     /// From which verdict on the gate fails.
     pub fail_on: FailOn,
@@ -32,7 +32,7 @@ pub struct Gate<'a> {
     pub dataset_digest: String,
     /// Digest of the policy that judged.
     pub policy_digest: String,
-    /// What an approval holds for.
+    /// Digests that an approval holds for.
     pub binding: Binding,
     /// The approvals that were read.
     pub approvals: ApprovalsReport,
@@ -53,7 +53,7 @@ pub struct Gate<'a> {
 /// Everything about one profile.
 #[derive(Debug, Clone)]
 pub struct ProfileParts<'a> {
-    /// What was decided.
+    /// Decision about the profile.
     pub judgement: &'a Judgement,
     /// How it stands with the approvals; `None` when they cannot be believed.
     pub standing: Option<&'a Standing>,

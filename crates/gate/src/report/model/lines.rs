@@ -32,8 +32,8 @@ pub struct FindingLine {
     pub line: Option<u32>,
     /// Column, from 1.
     pub column: Option<u32>,
-    /// What is wrong.
+    /// Text of the remark.
     pub message: String,
-    /// What to do.
+    /// Advice on what to do.
     pub help: Option<String>,
 }

@@ -58,11 +58,11 @@ pub struct Report {
     pub dataset_digest: String,
     /// Digest of the policy that judged.
     pub policy_digest: String,
-    /// What an approval of this report holds for: head's digests.
+    /// Digests of head that an approval of this report holds for.
     pub binding: Binding,
     /// The approvals that were read.
     pub approvals: ApprovalsReport,
-    /// What holds for all profiles.
+    /// Reasons that hold for all profiles.
     pub reasons: Vec<ReasonLine>,
     /// Every profile.
     pub profiles: Vec<ProfileReport>,
@@ -92,7 +92,7 @@ pub struct Engine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revision {
-    /// What people call it: a branch, or `working tree`.
+    /// Display name: a branch, or `working tree`.
     pub name: String,
     /// The commit; absent for a folder.
     pub commit: Option<String>,
@@ -143,7 +143,7 @@ pub enum ReportError {
         "the report follows schema `{found}`, this cellgate reads `{SCHEMA}`: use the version that wrote it"
     )]
     Schema {
-        /// What the file says.
+        /// Schema that the file names.
         found: String,
     },
     /// The report cannot be written.

@@ -30,7 +30,7 @@ pub struct ProfileReport {
     pub reasons: Vec<ReasonLine>,
     /// How far numbers moved.
     pub measurements: Vec<MeasurementReport>,
-    /// What became of nuclei; absent without a comparison.
+    /// Counts of nuclei by fate; absent without a comparison.
     pub nuclei: Option<NucleiReport>,
     /// Agreement with truth; absent without truth.
     pub accuracy: Option<AccuracyReport>,
@@ -90,7 +90,7 @@ pub struct MeasurementReport {
     pub fields_needed: Option<u32>,
     /// Shift of matched nuclei alone.
     pub matched: Option<MatchedReport>,
-    /// What the shift is made of.
+    /// Parts of the shift.
     pub parts: Option<PartsReport>,
     /// Shift in each field, in the order of `fields`; empty when it is not judged.
     pub by_field: Vec<Option<f64>>,
@@ -110,7 +110,7 @@ pub struct MatchedReport {
     pub ci: Option<[f64; 2]>,
 }
 
-/// What a shift of the mean over all nuclei is made of; the five add up to it.
+/// Parts of a shift of the mean over all nuclei; the five add up to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartsReport {
@@ -144,7 +144,7 @@ pub struct HistogramReport {
     pub head_quantiles: Option<[f64; 3]>,
 }
 
-/// What became of nuclei.
+/// Counts of nuclei, in total and by fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NucleiReport {
@@ -200,7 +200,7 @@ pub struct FieldReport {
     pub name: String,
     /// Whether both sides are the same.
     pub identical: bool,
-    /// What became of its nuclei.
+    /// Counts of its nuclei by fate.
     pub nuclei: NucleiReport,
 }
 

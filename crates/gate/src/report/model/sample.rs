@@ -223,7 +223,7 @@ pub(crate) fn report() -> Report {
     Report::new(&gate, &[parts(0, Some(&drift), Some("base")), parts(1, None, None)])
 }
 
-/// What an approval of the report holds for.
+/// Digests that an approval of the report holds for.
 fn binding() -> Binding {
     let digest = |text: &str| cellgate_core::digest::Digest::of_bytes(text.as_bytes());
     let profile = |name: &str| ProfileBinding {
