@@ -88,7 +88,7 @@ struct Conversation<'w, W> {
     switched: Option<u64>,
     /// Chunks that arrive here.
     intake: Intake,
-    /// What was planned last on this connection.
+    /// Latest plan on this connection, and its release.
     planned: Option<Planned>,
 }
 

@@ -44,7 +44,7 @@ pub(super) fn blob_name(sha256: Digest, mode: Mode) -> String {
 /// The folder of all folders of blobs.
 ///
 /// # Errors
-/// What the system says.
+/// Error of the system.
 pub(super) fn blob_folders(world: &World) -> io::Result<Folder> {
     world.root.walk(["blobs", "sha256"])
 }
@@ -52,7 +52,7 @@ pub(super) fn blob_folders(world: &World) -> io::Result<Folder> {
 /// The folder of a blob, made where it is missing; to the disk it comes with [`blob_folders`].
 ///
 /// # Errors
-/// What the system says.
+/// Error of the system.
 pub(super) fn blob_folder(world: &World, sha256: Digest) -> io::Result<Folder> {
     let made = blob_folders(world)?.make(Point::FolderMake, &sha256.to_string()[..2])?;
     Ok(made.0)
@@ -61,7 +61,7 @@ pub(super) fn blob_folder(world: &World, sha256: Digest) -> io::Result<Folder> {
 /// Which release a pointer points to.
 ///
 /// # Errors
-/// What the system says.
+/// Error of the system.
 pub(super) fn pointed(world: &World, pointer: &str) -> io::Result<Pointed> {
     let target = match world.root.target(pointer) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -74,7 +74,7 @@ pub(super) fn pointed(world: &World, pointer: &str) -> io::Result<Pointed> {
     Ok(id.map_or(Pointed::Elsewhere(target), Pointed::Release))
 }
 
-/// What a pointer points to.
+/// Target of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pointed {
     /// There is no pointer.
@@ -123,7 +123,7 @@ pub(super) fn manifest(world: &World, id: Digest) -> Result<Release, Refused> {
 /// Everything in a release that is not what its manifest says; empty when it holds.
 ///
 /// # Errors
-/// What `pulse` says; what the system says is a damage.
+/// Error of `pulse`; an error of the system counts as a [`Damage`].
 pub(super) fn damages(
     world: &World,
     release: &Release,
@@ -204,7 +204,7 @@ fn strangers(
 /// The digest of an open file, read from its beginning.
 ///
 /// # Errors
-/// What `pulse` says; inside, what the system says.
+/// Error of `pulse`; the inner result has the error of the system.
 pub(super) fn digest(mut file: &File, pulse: Pulse<'_>) -> Result<io::Result<Digest>, Refused> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; BUFFER_BYTES];

@@ -14,7 +14,7 @@ const N_AT_ONCE: usize = 8;
 /// Waits until all of these are on the disk.
 ///
 /// # Errors
-/// What the system says of the first that failed; of the others nothing is known then.
+/// Error of the system for the first that failed; nothing is known of the others then.
 pub(super) fn sync(faults: &Faults, opened: &[(Point, BorrowedFd<'_>)]) -> io::Result<()> {
     opened.iter().try_for_each(|(point, _)| faults.at(*point))?;
     let n_each = opened.len().div_ceil(N_AT_ONCE).max(1);

@@ -27,7 +27,7 @@ macro_rules! points {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// What is about to be done there, in one sentence.
+            /// The step that is about to be done there, in one sentence.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($meaning),+)),+ }
@@ -107,7 +107,7 @@ points! {
     PruneRemove "prune-remove";
 }
 
-/// What happens at an armed point.
+/// Effect of an armed point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The agent is killed on the spot.
@@ -191,7 +191,7 @@ impl Faults {
     /// Passes a point.
     ///
     /// # Errors
-    /// What the armed fault says.
+    /// Error of the armed fault.
     pub fn at(&self, point: Point) -> io::Result<()> {
         if self.is_traced {
             tell(&format!("passed {}\n", point.as_str()));

@@ -13,7 +13,7 @@ use crate::release::{Release, ReleasedFile};
 use crate::wire::{RefusalCode, Reply};
 use std::sync::Arc;
 
-/// What arrived on one connection.
+/// Release, number and failure of the chunks that arrive on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     /// Token and release whose chunks arrive.

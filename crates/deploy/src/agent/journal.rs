@@ -1,4 +1,4 @@
-//! Journal: what the agent is about to do, written and on the disk before it is done.
+//! Journal: the steps that the agent is about to do, each on the disk before it is done.
 //!
 //! A line is 16 digits of a checksum, a space, and a record in JSON that names the digest of the
 //! line before it. A last line that is torn was never acted on and is cut off; damage anywhere else
@@ -36,7 +36,7 @@ pub struct Record {
     pub boot: String,
     /// Milliseconds since the machine's start.
     pub since_boot_ms: u64,
-    /// What was done or is about to be done.
+    /// Step that was done or is about to be done.
     pub event: Event,
 }
 
@@ -54,12 +54,12 @@ pub enum JournalError {
     },
 }
 
-/// What stands in a journal.
+/// Content of a journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Read {
     /// The records, oldest first.
     pub records: Vec<Record>,
-    /// What they come to.
+    /// State after the last of them.
     pub state: State,
     /// Digest of the last line.
     pub head: Option<Digest>,
@@ -171,7 +171,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// What the records come to.
+    /// The state after the last record.
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state

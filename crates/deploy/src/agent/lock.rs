@@ -138,7 +138,7 @@ pub(super) fn holder(world: &World) -> Option<LockStatus> {
     ))
 }
 
-/// What the lease says; `None` when it cannot be read.
+/// The lease; `None` when it cannot be read.
 #[must_use]
 pub(super) fn lease(world: &World) -> Option<Lease> {
     let bytes = world.folder("state").ok()?.read(LEASE, MAX_LEASE_BYTES).ok()??;

@@ -63,11 +63,11 @@ where
     conversation::converse(world, reader, writer)
 }
 
-/// Waits until what was switched to with a token is confirmed or its time is over; rolls it back
-/// then.
+/// Waits until the release that was switched to with a token is confirmed; rolls it back when its
+/// time is over.
 ///
 /// # Errors
-/// What the journal or the disk says.
+/// Error of the journal or the disk, and those of [`guard`].
 pub fn watch(world: &World, token: u64) -> Result<(), Refused> {
     loop {
         let pending = journal::peek(world)?.state.pending.filter(|one| one.token == token);
@@ -97,10 +97,10 @@ pub fn guard(world: &World) -> Result<ServerStatus, Refused> {
     }
 }
 
-/// Tells what is active; with every byte compared when `verify` is set.
+/// Reports the status; compares every byte of the active release when `verify` is set.
 ///
 /// # Errors
-/// What the disk says.
+/// `failed` with the error of the disk.
 pub fn status(world: &World, verify: bool) -> Result<ServerStatus, Refused> {
     status::status(world, verify, &mut disk::calm)
 }

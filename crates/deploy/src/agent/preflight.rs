@@ -9,7 +9,7 @@ use crate::release::Release;
 use crate::wire::{Intent, Missing, Refusal, RefusalCode};
 use std::io;
 
-/// What stays free beside what is needed: a tenth of it, and this part of the disk.
+/// Part of the disk that stays free, one byte in this many, besides a tenth of the bytes to send.
 const RESERVE_PART: u64 = 33;
 /// At most this much of the disk stays free.
 const MAX_RESERVE_BYTES: u64 = 1 << 30;

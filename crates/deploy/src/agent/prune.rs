@@ -1,8 +1,8 @@
 //! Prune: removes what nobody needs any more, and finds what is damaged.
 //!
-//! What is needed is marked first: the active and the previous release, what is pending or being
-//! deployed, what is pinned, and the latest good ones. Everything that no mark reaches goes. That
-//! pruning fails never fails a deploy.
+//! Needed releases are marked first: the active, the previous, the pending and its base, the one
+//! that is being deployed, the pinned, and the latest good ones. Everything that no mark reaches is
+//! removed. A failure of pruning never fails a deploy.
 
 use super::disk::{self, Pulse, blob_name};
 use super::fault::Point;

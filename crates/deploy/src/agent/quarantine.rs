@@ -1,4 +1,4 @@
-//! Quarantine: what failed or is damaged is put aside with a word why.
+//! Quarantine: failed or damaged releases and damaged blobs, put aside with a reason.
 //!
 //! Bounded in number; the oldest goes first.
 
@@ -16,7 +16,7 @@ const MAX_REASON_CHARS: usize = 2000;
 /// Puts a release aside.
 ///
 /// # Errors
-/// What the system says.
+/// Error of the system.
 pub(super) fn release(world: &World, id: Digest, reason: &str) -> io::Result<()> {
     let releases = world.folder("releases")?;
     let name = id.to_string();
@@ -28,10 +28,10 @@ pub(super) fn release(world: &World, id: Digest, reason: &str) -> io::Result<()>
     put(world, &releases, &name, reason)
 }
 
-/// Puts whatever stands under a name of a folder aside.
+/// Puts an entry of a folder aside, whatever its kind.
 ///
 /// # Errors
-/// What the system says.
+/// Error of the system.
 pub(super) fn put(world: &World, folder: &Folder, name: &str, reason: &str) -> io::Result<()> {
     let quarantine = world.folder("quarantine")?;
     let number = world.wall_s();

@@ -19,18 +19,18 @@ const MAX_AT_ONCE: usize = 4;
 /// Between two signs of life.
 const SIGN: Duration = Duration::from_millis(100);
 
-/// What was read, and what became of the rest.
+/// Digests that were read, and the outcome of the other work.
 pub(super) struct Told {
     /// The digest of each file, in their order.
     pub(super) digests: Vec<io::Result<Digest>>,
-    /// What was done beside it.
+    /// Outcome of the other work.
     pub(super) beside: io::Result<()>,
 }
 
 /// Reads files from their beginning, and does something else meanwhile.
 ///
 /// # Errors
-/// What `pulse` says, after everything was stopped.
+/// Error of `pulse`, after everything was stopped.
 pub(super) fn digests(
     files: &[&File],
     beside: &(dyn Fn() -> io::Result<()> + Sync),

@@ -37,7 +37,7 @@ pub(super) struct Chunk<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// What of a release's blobs is still to be sent.
+/// Blobs of a release with chunks that are still to be sent.
 ///
 /// # Errors
 /// `failed`.

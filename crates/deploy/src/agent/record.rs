@@ -85,7 +85,7 @@ impl Recorder {
     /// Writes to the end of a file; several agents may write to the same one.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(super) fn to(path: &Path) -> io::Result<Self> {
         Ok(Self(Some(File::options().append(true).create(true).open(path)?)))
     }

@@ -1,4 +1,4 @@
-//! Recovery: what is to be done after any end of an agent, from the journal and the disk alone.
+//! Recovery: the steps after any end of an agent, from the journal and the disk alone.
 //!
 //! `next_step` is pure. `recover` does what it says, step by step, under the lock, until nothing is
 //! left to do; each step is in the journal before it is done.
@@ -18,7 +18,7 @@ const MAX_STEPS: usize = 8;
 const ROLLBACK: [Point; 3] = [Point::RollbackLink, Point::RollbackMove, Point::RollbackSync];
 const PREVIOUS_POINTS: [Point; 3] = [Point::PreviousMove; 3];
 
-/// What the disk and the clock say.
+/// Pointers on the disk, and time since the machine's start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sight {
     /// Where `current` points.
@@ -31,12 +31,12 @@ pub(super) struct Sight {
     pub(super) now_ms: u64,
 }
 
-/// What is to be done next.
+/// Step of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// A way back was begun and is to be ended.
     EndRollback(Rollback),
-    /// What is pending is to be rolled back.
+    /// The pending release is to be rolled back.
     RollBack(Pending, String),
     /// `current` points elsewhere than the journal says.
     Restore(Option<Digest>, String),
@@ -44,7 +44,7 @@ pub(super) enum Step {
     PointPrevious(Option<Digest>),
 }
 
-/// What is to be done next; `None` when journal and disk agree.
+/// The next step of a recovery; `None` when journal and disk agree.
 #[must_use]
 pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
     if let Some(rollback) = &state.rolling_back {

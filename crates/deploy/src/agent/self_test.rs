@@ -30,7 +30,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// What the `schema` key of a self test says.
+/// Value of the `schema` key of a self test.
 pub const SCHEMA: &str = "cellgate/self-test/v1";
 /// How long a test may take.
 const MAX_TIME: Duration = Duration::from_secs(300);
@@ -43,7 +43,7 @@ const SHOWN_CHARS: usize = 300;
 /// Between two looks at a program that runs.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What a program says of itself.
+/// Report of a program about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfTest {
     /// [`SCHEMA`].
@@ -52,7 +52,7 @@ pub struct SelfTest {
     pub engine_fingerprint: Digest,
     /// Its profiles.
     pub profiles: Vec<TestedProfile>,
-    /// What is wrong with the profiles; empty when nothing is.
+    /// Faults of the profiles; empty when there are none.
     pub findings: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ pub fn examine(release: &Path) -> SelfTest {
     SelfTest { schema: SCHEMA.to_owned(), engine_fingerprint, profiles, findings }
 }
 
-/// What is wrong with a profile's network on this machine: its weights, or what it finds.
+/// Fault of a profile's network on this machine, in its weights or in the labels that it finds.
 fn of_network(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<String> {
     loaded.params.unet()?;
     let name = &loaded.params.name;
@@ -123,10 +123,10 @@ enum Untested {
     /// The release does not say what it should find.
     #[error("nobody says what it finds")]
     NothingExpected,
-    /// What it should find cannot be read.
+    /// The labels that it should find cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// What it should find is no label image.
+    /// The file of the labels that it should find is no label image.
     #[error("`{0}` is no label image")]
     NoLabels(String),
     /// It is not to be had.
@@ -188,7 +188,7 @@ pub(super) fn run(
     }
 }
 
-/// What a program says otherwise than the manifest.
+/// First finding of a program's report, or its first difference from the manifest.
 fn difference(told: &SelfTest, release: &Release) -> Option<String> {
     if let Some(finding) = told.findings.first() {
         return Some(format!(

@@ -1,7 +1,7 @@
-//! State: what the journal says, record by record. Pure.
+//! State: the releases and the deploy of a server, from the events of its journal. Pure.
 //!
-//! Takes events in order, gives what should be active, what waits for its confirmation, and what
-//! was begun and not ended. Never looks at a disk.
+//! Takes events in order; gives the release that should be active, the one that waits for its
+//! confirmation, and the work that was begun and not ended. Never looks at a disk.
 
 use crate::wire::{Intent, Owner};
 use cellgate_core::digest::Digest;
@@ -13,7 +13,7 @@ pub(super) const MAX_WINDOW_MS: u64 = 3_600_000;
 /// Most confirmed releases that are remembered.
 const MAX_GOOD: usize = 256;
 
-/// What was done, or, for an event that changes the disk, what is about to be done.
+/// Step that was done or, for an event that changes the disk, is about to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Event {
@@ -80,9 +80,9 @@ pub struct Deploy {
     pub key: String,
     /// Counts locks.
     pub token: u64,
-    /// What is deployed.
+    /// Release that is deployed.
     pub release: Digest,
-    /// What was active.
+    /// Release that was active before.
     pub base: Option<Digest>,
     /// Forward or back.
     pub intent: Intent,
@@ -100,7 +100,7 @@ pub struct Pending {
     pub key: String,
     /// The release.
     pub release: Digest,
-    /// What was active.
+    /// Release that was active before.
     pub base: Option<Digest>,
     /// Name of the machine's start.
     pub boot: String,
@@ -147,21 +147,21 @@ pub struct Seen {
 pub struct Ended {
     /// Token of its lock.
     pub token: u64,
-    /// What was deployed.
+    /// Release that was deployed.
     pub release: Digest,
     /// Why it was taken back; none when it was confirmed.
     pub failure: Option<String>,
 }
 
-/// What the journal says.
+/// State of a server after the events of its journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// Highest token given.
     pub token: u64,
-    /// What should be active while nothing is pending.
+    /// Release that should be active while nothing is pending.
     pub active: Option<Digest>,
-    /// What was active before it.
+    /// Release that was active before it.
     pub previous: Option<Digest>,
     /// Confirmed releases, the latest last.
     pub good: Vec<Digest>,
@@ -175,7 +175,7 @@ pub struct State {
     pub tested: Option<Seen>,
     /// Whether its release stands complete beside the active one.
     pub is_staged: bool,
-    /// What waits for its confirmation.
+    /// Release that waits for its confirmation.
     pub pending: Option<Pending>,
     /// A way back that was begun.
     pub rolling_back: Option<Rollback>,

@@ -1,4 +1,5 @@
-//! Status: what is active, what waits, who deploys. Reads alone; needs no lock.
+//! Status: the active release, the pending one, and the holder of the lock. Only reads; needs no
+//! lock.
 
 use super::disk::{self, CURRENT, Pulse};
 use super::journal::{self, JournalError};
@@ -11,10 +12,10 @@ use crate::wire::{Damage, PendingStatus, Reply, ServerStatus};
 /// Most records of the journal in one answer.
 const MAX_RECORDS: usize = 1000;
 
-/// What is active; with every byte of it compared when `verify` is set.
+/// Status of the server; every byte of the active release is compared when `verify` is set.
 ///
 /// # Errors
-/// `failed`, and what `pulse` says.
+/// `failed`, and the error of `pulse`.
 pub(super) fn status(
     world: &World,
     verify: bool,

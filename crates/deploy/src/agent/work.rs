@@ -89,10 +89,10 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
 }
 
-/// What a deploy would do; changes nothing.
+/// Plans a deploy; changes nothing.
 ///
 /// # Errors
-/// `invalid`, `failed`, and what `pulse` says.
+/// `invalid`, `failed`, and the error of `pulse`.
 pub(super) fn plan(world: &World, manifest: &[u8], pulse: Pulse<'_>) -> Result<Planned, Refused> {
     let release = parse(manifest)?;
     let state = super::journal::peek(world)?.state;

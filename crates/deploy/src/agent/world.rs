@@ -16,7 +16,7 @@ const LEASE: Duration = Duration::from_secs(60);
 /// How long the other side may be silent before it counts as gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What a test may set; a server leaves everything as it is.
+/// Settings that a test may change; a server keeps the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// A step that fails.
@@ -56,7 +56,7 @@ impl World {
     /// Opens a root; the folder must be there, the layout below it is made.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub fn open(root: &Path, settings: &Settings) -> io::Result<Self> {
         let path = root.canonicalize()?;
         let recorder = settings.record.as_deref().map(Recorder::to).transpose()?;
@@ -85,7 +85,7 @@ impl World {
     /// A folder of the layout.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(super) fn folder(&self, name: &str) -> io::Result<Folder> {
         self.root.folder(name)
     }

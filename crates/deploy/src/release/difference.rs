@@ -1,4 +1,4 @@
-//! Difference: what changes from one release to the next, for people.
+//! Difference: changes from one release to the next, for people.
 //!
 //! Takes two releases, or two texts of one profile; gives lists. Decides nothing.
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 pub use cellgate_inputs::params::ChangedKey as ParameterChange;
 
-/// What differs between two releases; everything is sorted.
+/// Differences between two releases; everything is sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Files that head alone has.
@@ -32,7 +32,7 @@ pub struct Difference {
 }
 
 impl Release {
-    /// What differs in `head`; everything of `head` is new when nothing is active.
+    /// Differences of `head` from `base`; everything of `head` is new when there is no `base`.
     #[must_use]
     pub fn difference(base: Option<&Self>, head: &Self) -> Difference {
         let files = |release: &Self| -> BTreeMap<String, _> {

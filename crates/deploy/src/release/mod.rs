@@ -1,4 +1,4 @@
-//! Release: what is deployed, named by the sha256 of its manifest.
+//! Release: the files that are deployed, named by the sha256 of their manifest.
 //!
 //! Takes files and the digests that an approval names, gives a manifest that cannot be wrong and
 //! the bytes it speaks of. Reads local files; knows neither hosts nor approvals.
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
-/// What the `schema` key of a manifest says.
+/// Value of the `schema` key of a manifest.
 pub const SCHEMA: &str = "cellgate/release/v1";
 /// Most bytes of a manifest.
 pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
@@ -39,7 +39,7 @@ const MAX_SEQUENCE: u64 = 1 << 53;
 /// Longest text of a name or a commit.
 const MAX_TEXT_BYTES: usize = 128;
 
-/// What a release consists of, and what it was approved as.
+/// Content of a release, and the digests that it was approved with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -51,7 +51,7 @@ pub struct Manifest {
     pub sequence: u64,
     /// Commit that the release was made from.
     pub commit: String,
-    /// What the program's engine fingerprint is.
+    /// Engine fingerprint of the program.
     pub engine_fingerprint: Digest,
     /// Digest of the policy that the profiles were judged by.
     pub policy_digest: Digest,
@@ -245,7 +245,7 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     if faults.is_empty() { Ok(()) } else { Err(ManifestError::Content(faults)) }
 }
 
-/// What is wrong beside the paths.
+/// Faults of a manifest apart from its paths.
 fn faults(manifest: &Manifest) -> Vec<String> {
     let mut faults = Vec::new();
     let mut demand = |holds: bool, fault: &str| {

@@ -36,7 +36,7 @@ pub struct Entry {
 /// A package cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    /// What it would contain is no release.
+    /// Its manifest is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// A file cannot be read.
@@ -44,7 +44,7 @@ pub enum PackageError {
     Unreadable {
         /// Path below the release.
         path: String,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
 }
@@ -93,7 +93,7 @@ impl Content {
     /// Digest and number of the bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub fn digest(&self) -> io::Result<(Digest, u64)> {
         let path = match self {
             Self::Bytes(bytes) => return Ok((Digest::of_bytes(bytes), bytes.len() as u64)),
@@ -116,7 +116,7 @@ impl Content {
     /// At most `n` bytes from a place on; fewer where the content ends.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub fn read_at(&self, offset: u64, n: usize) -> io::Result<Vec<u8>> {
         match self {
             Self::Bytes(bytes) => {

@@ -13,17 +13,17 @@ const MAX_PARTS: usize = 8;
 /// Names that Windows gives to devices, whatever their ending.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// What is wrong with a path, and the path as it may be shown.
+/// Fault of a path, and the path in a form that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{shown}` {fault}")]
 pub struct PathError {
     /// The path with everything but printable ASCII escaped, at most 80 characters.
     pub shown: String,
-    /// What is wrong.
+    /// The fault.
     pub fault: PathFault,
 }
 
-/// What may be wrong with a path.
+/// Fault of a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathFault {
     /// Nothing is there.

@@ -9,7 +9,7 @@ use super::failure::SshError;
 /// Characters of ssh's own words that a message repeats at most.
 const MAX_QUOTED: usize = 600;
 
-/// What the classes are told apart by.
+/// Host, login and key of an attempt to log in.
 pub(super) struct Attempt<'a> {
     /// The host as `known_hosts` names it.
     pub(super) host: &'a str,

@@ -1,4 +1,4 @@
-//! Client: what all connections of a deploy share: key, known hosts, settings, a folder of their own.
+//! Client: key, known hosts, settings and private folder that all connections of a deploy share.
 
 use super::failure::SshError;
 use super::keyring::Keyring;
@@ -108,7 +108,7 @@ impl Client {
         Ok(Arc::new(Self { settings, known_hosts, limits, repairs, keyring, pinned, folder }))
     }
 
-    /// What was repaired in the key, to be told.
+    /// Repairs that were made to the key, to be reported.
     #[must_use]
     pub fn repairs(&self) -> &[Repair] {
         &self.repairs
@@ -131,7 +131,7 @@ impl Client {
         self.folder.path().join("config")
     }
 
-    /// What ssh would look for in the pins: of the host, or of those on the way.
+    /// Endpoints that ssh looks for in the pins: the jumps on the way, then the host.
     pub(super) fn endpoints(&self, index: usize) -> impl Iterator<Item = &Endpoint> {
         self.settings.jumps.iter().chain(self.settings.hosts.get(index))
     }

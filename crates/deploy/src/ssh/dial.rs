@@ -20,7 +20,7 @@ pub enum DialError {
     Unknown {
         /// The host.
         host: String,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
     /// None of its addresses answers.
@@ -30,7 +30,7 @@ pub enum DialError {
         host: String,
         /// The port.
         port: u16,
-        /// What the last of them says.
+        /// Error of the last address.
         source: io::Error,
     },
     /// ssh does not take the connection.

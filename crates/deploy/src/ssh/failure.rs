@@ -1,7 +1,7 @@
-//! Failure: what went wrong between here and the server, and what to do about it.
+//! Failure: faults between here and the server, each with its remedy.
 //!
-//! One kind for each thing that a person would do something else about, with that remedy. Which
-//! words of ssh mean which kind stands in `classify`.
+//! Faults that a person would handle differently are different kinds. `classify` decides which
+//! words of ssh mean which kind.
 
 use super::super::key::KeyError;
 use super::super::known_hosts::KnownHostsError;
@@ -23,7 +23,7 @@ pub enum SshError {
     Missing {
         /// The program's name.
         program: &'static str,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// A private file cannot be written.
@@ -31,7 +31,7 @@ pub enum SshError {
     Folder {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// No key is named and no agent runs.
@@ -48,7 +48,7 @@ pub enum SshError {
     HostUnknown {
         /// The host.
         host: String,
-        /// What the server showed, when it showed something.
+        /// Key that the server showed, if it showed one.
         offered: Option<Box<Unverified>>,
     },
     /// The server shows another key than the pinned one.
@@ -138,7 +138,7 @@ pub enum SshError {
     CommandMissing {
         /// The host.
         host: String,
-        /// What was to run.
+        /// Command that was to run.
         command: String,
     },
     /// The connection broke.
@@ -198,7 +198,7 @@ impl SshError {
         }
     }
 
-    /// What to do about it.
+    /// Remedy for the error.
     #[must_use]
     pub fn remedy(&self) -> String {
         let remedy = match self {
@@ -247,7 +247,7 @@ impl SshError {
         remedy.to_owned()
     }
 
-    /// What is wrong, why, and what to do about it.
+    /// The error, its cause and its remedy.
     #[must_use]
     pub fn in_full(&self) -> String {
         let why = self.source().map(|source| format!(": {source}")).unwrap_or_default();

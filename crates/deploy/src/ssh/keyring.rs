@@ -26,7 +26,7 @@ pub const ASKPASS_REPLY: &str = "CELLGATE_ASKPASS_REPLY";
 /// Longest time that a program of the keyring may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What `ssh-add` asks when the passphrase did not fit; it would ask for ever.
+/// Beginning of the question that `ssh-add` repeats without limit after a wrong passphrase.
 const SECOND_QUESTION: &str = "Bad passphrase";
 
 /// The answer to a question of `ssh-add`; `None` refuses it.

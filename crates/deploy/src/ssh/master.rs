@@ -24,7 +24,7 @@ const MAX_ANSWER_BYTES: u32 = 16 << 10;
 /// The process that answers on a socket; `None` when it speaks another language.
 ///
 /// # Errors
-/// What the system says.
+/// Error of the system.
 pub(super) async fn process_of(socket: &Path) -> io::Result<Option<Pid>> {
     let mut stream = UnixStream::connect(socket).await?;
     say(&mut stream, [HELLO, VERSION]).await?;

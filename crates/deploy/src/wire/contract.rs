@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use tokio::runtime::{Builder, Runtime};
 
-/// What was written before.
+/// Table of the frames as they were written before.
 const TABLE: &str = include_str!("contract.txt");
 /// Letters that JSON escapes, and letters that it may escape.
 const TEXT: &str = "\"a\" \\ /<b>&\t\r\n\u{8}\u{c}\0\u{1b}[2Jµm² 核 🔬";

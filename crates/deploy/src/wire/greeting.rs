@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
-/// What every conversation begins with; no text of a banner contains it.
+/// First bytes of every conversation; no text of a banner contains them.
 pub const MAGIC: [u8; 16] = *b"\0\xffcellgate-wire\n";
 /// Most bytes of a banner.
 pub const MAX_NOISE_BYTES: usize = 64 << 10;
@@ -22,7 +22,7 @@ pub const NEWEST: u32 = 2;
 /// Most characters of a banner that an error shows.
 const SHOWN_CHARS: usize = 300;
 
-/// What one side says of itself.
+/// Versions and platform of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     /// The oldest version of the protocol it speaks.
@@ -51,11 +51,11 @@ impl Greeting {
 /// How a conversation began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// What the other side says of itself.
+    /// Greeting of the other side.
     pub other: Greeting,
     /// The version that both speak.
     pub version: u32,
-    /// What came before the greeting, as text that may be shown; usually empty.
+    /// Text before the greeting, short and without control characters; usually empty.
     pub banner: String,
 }
 

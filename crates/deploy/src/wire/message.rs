@@ -1,4 +1,4 @@
-//! Message: what deploy asks and what the agent answers.
+//! Message: the requests of deploy and the replies of the agent.
 //!
 //! Every request may be sent again: what was done for the same deploy (its `key`) is answered as
 //! done, not done twice. Times are lengths of time, never points of a clock that both would have to
@@ -17,11 +17,11 @@ pub const CHUNK_BYTES: u64 = 1 << 20;
 pub struct Envelope<T> {
     /// Number of the request, counted by its sender.
     pub id: u64,
-    /// What is asked or answered.
+    /// The request or the reply.
     pub body: T,
 }
 
-/// What deploy asks.
+/// Request to the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
@@ -46,7 +46,7 @@ pub enum Request {
         owner: Owner,
         /// The release.
         release: Digest,
-        /// What must be active.
+        /// Release that must be active.
         base: Base,
         /// Forward or back.
         intent: Intent,
@@ -112,11 +112,11 @@ pub enum Request {
     },
 }
 
-/// What must be active for a deploy to begin: a server that has moved since is left as it is.
+/// Release that must be active for a deploy to begin; a server that moved since stays unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Base {
-    /// What the last plan on this connection saw active.
+    /// The release that was active at the last plan on this connection, or none.
     Planned,
     /// This release, or none.
     Active(Option<Digest>),
@@ -132,7 +132,7 @@ pub enum Intent {
     Rollback,
 }
 
-/// What the agent answers.
+/// Reply of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Reply {
@@ -140,22 +140,22 @@ pub enum Reply {
     Pong,
     /// The request goes on; further answers follow.
     Progress {
-        /// What is being done.
+        /// Name of the step that runs.
         step: String,
         /// Bytes or other units done.
         done: u64,
         /// Of how many; 0 when unknown.
         total: u64,
     },
-    /// What is active.
+    /// Status of the server.
     Status(Box<ServerStatus>),
-    /// What a deploy would do.
+    /// Plan of a deploy.
     Plan(Plan),
     /// The lock is taken.
     Locked {
         /// Goes with every further request; a later lock has a higher one.
         token: u64,
-        /// What is to be sent.
+        /// Blobs with chunks that are to be sent.
         missing: Vec<Missing>,
     },
     /// Every chunk was kept.
@@ -167,7 +167,7 @@ pub enum Reply {
     Staged,
     /// Blobs were not what their digests say; they are to be sent again.
     Damaged {
-        /// What is to be sent.
+        /// Blobs with chunks that are to be sent.
         missing: Vec<Missing>,
     },
     /// The release tested itself.
@@ -187,10 +187,10 @@ pub enum Reply {
     },
     /// The deploy is ended.
     Aborted {
-        /// What is active.
+        /// Release that is active.
         active: Option<Digest>,
     },
-    /// What was removed.
+    /// Releases and blobs that were removed.
     Pruned {
         /// Releases.
         releases: Vec<Digest>,
@@ -199,11 +199,11 @@ pub enum Reply {
         /// Bytes of these blobs.
         n_bytes: u64,
     },
-    /// What is damaged.
+    /// Every kept byte was read and compared.
     Scrubbed {
         /// Bytes that were read.
         n_bytes: u64,
-        /// What does not hold.
+        /// Damages that were found.
         damages: Vec<Damage>,
     },
     /// Records of the journal as lines of JSON, oldest first.
@@ -217,15 +217,15 @@ pub enum Reply {
     Refused(Refusal),
 }
 
-/// What a deploy would do.
+/// Plan of a deploy: the blobs that it would send, and the refusals that it would meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// What is active.
+    /// Release that is active.
     pub active: Option<Digest>,
     /// Whether the release of the manifest is active, confirmed and undamaged.
     pub is_active: bool,
-    /// What would be sent.
+    /// Blobs with chunks that would be sent.
     pub missing: Vec<Missing>,
     /// Why the deploy would be refused, all of it.
     pub refusals: Vec<Refusal>,
@@ -256,17 +256,17 @@ pub fn n_chunks(size: u64) -> u64 {
 #[serde(deny_unknown_fields)]
 #[error("{message}; {help}")]
 pub struct Refusal {
-    /// What kind of refusal.
+    /// Kind of refusal.
     pub code: RefusalCode,
     /// What, where and why, as a lowercase fragment.
     pub message: String,
-    /// What to do next.
+    /// Advice on the next step.
     pub help: String,
     /// After how long another attempt may do, in milliseconds; none when it would not.
     pub retry_ms: Option<u64>,
 }
 
-/// What kinds of refusal there are.
+/// Kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalCode {

@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 #[cfg(target_os = "linux")]
 const PIPE_BYTES: usize = 1 << 20;
 
-/// Lets a pipe hold a chunk, so that whoever fills it and whoever empties it wait for each other
-/// less: a pipe as it is made holds 64 KiB.
+/// Lets a pipe hold a chunk, so that its writer and its reader wait for each other less; a new pipe
+/// holds 64 KiB.
 ///
-/// What is no pipe, may not be wider or cannot be on this system stays as it is.
+/// Anything that is no pipe stays unchanged, and so does a pipe that the system does not widen.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "nothing to ask for"))]
 pub fn widen(pipe: impl AsFd) {
     #[cfg(target_os = "linux")]

@@ -27,7 +27,7 @@ pub(super) fn deflated(raw: &[u8]) -> Option<Vec<u8>> {
     encoder.finish().ok().filter(|bytes| bytes.len() < raw.len())
 }
 
-/// What was deflated.
+/// The raw bytes of deflated ones.
 ///
 /// # Errors
 /// [`WireError::Damaged`] for bytes that are not deflated or go on behind their end,

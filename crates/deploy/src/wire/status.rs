@@ -1,18 +1,18 @@
-//! Status: what is active on a server, as the agent tells it.
+//! Status: the state of a server, as the agent reports it.
 
 use super::owner::Owner;
 use cellgate_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-/// What is active on a server.
+/// Status of a server: its releases, its deploys and its disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerStatus {
     /// Version of the agent's program.
     pub cellgate: String,
-    /// What is active.
+    /// Release that is active.
     pub active: Option<Digest>,
-    /// What was active before.
+    /// Release that was active before.
     pub previous: Option<Digest>,
     /// Confirmed releases that are still there, oldest first.
     pub good: Vec<Digest>,
@@ -42,7 +42,7 @@ pub struct ServerStatus {
 pub struct PendingStatus {
     /// The release.
     pub release: Digest,
-    /// What was active before.
+    /// Release that was active before.
     pub base: Option<Digest>,
     /// The deploy it belongs to.
     pub key: String,
@@ -68,6 +68,6 @@ pub struct LockStatus {
 pub struct Damage {
     /// Where, below the root.
     pub path: String,
-    /// What is wrong.
+    /// The fault.
     pub what: String,
 }

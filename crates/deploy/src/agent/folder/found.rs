@@ -1,8 +1,8 @@
-//! Found: what stands under a name of a folder.
+//! Found: the properties of a file, folder or link.
 
 use rustix::fs::{FileType, Mode, Stat};
 
-/// What stands under a name.
+/// Properties of a file, folder or link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::agent) struct Found {
     /// File, folder or link.

@@ -43,7 +43,7 @@ impl Folder {
     /// Opens the root; a link that leads to it is followed, links below it never are.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn root(path: &Path, faults: Arc<Faults>) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         Ok(Self { fd: fs::open(path, flags, Mode::empty())?, faults })
@@ -58,7 +58,7 @@ impl Folder {
     /// Opens a folder in this one.
     ///
     /// # Errors
-    /// What the system says; a link is `NotADirectory` or `FilesystemLoop`.
+    /// Error of the system; a link is `NotADirectory` or `FilesystemLoop`.
     pub(in crate::agent) fn folder(&self, name: &str) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let fd = fs::openat(&self.fd, one(name)?, flags, Mode::empty())?;
@@ -80,10 +80,10 @@ impl Folder {
         Ok(here)
     }
 
-    /// Opens a folder and makes it when it is missing, to the disk.
+    /// Opens a folder, and makes it durably when it is missing.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn ensure(&self, point: Point, name: &str) -> io::Result<Self> {
         let (folder, is_made) = self.make(point, name)?;
         if is_made {
@@ -96,7 +96,7 @@ impl Folder {
     /// is. Gives whether it was made.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn make(&self, point: Point, name: &str) -> io::Result<(Self, bool)> {
         match self.folder(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -115,10 +115,10 @@ impl Folder {
         }
     }
 
-    /// What stands under a name; `None` when nothing does.
+    /// Properties of the entry with a name; `None` when there is none.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn find(&self, name: &str) -> io::Result<Option<Found>> {
         match fs::statat(&self.fd, one(name)?, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(found(&stat))),
@@ -127,10 +127,10 @@ impl Folder {
         }
     }
 
-    /// What this folder itself is.
+    /// Properties of this folder itself.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn own(&self) -> io::Result<Found> {
         Ok(found(&fs::fstat(&self.fd)?))
     }
@@ -138,7 +138,7 @@ impl Folder {
     /// Opens a file for reading; anything but a plain file is refused.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn open(&self, name: &str) -> io::Result<File> {
         // A pipe that somebody planted must not block.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -148,8 +148,8 @@ impl Folder {
     /// Opens a file for reading and writing, and makes it when it is missing.
     ///
     /// # Errors
-    /// What the system says; a file that has other names or another owner is refused, since
-    /// somebody else would be written to.
+    /// Error of the system; `PermissionDenied` for a file that has other names or another owner,
+    /// since a write would change somebody else's file.
     pub(in crate::agent) fn open_own(&self, point: Point, name: &str) -> io::Result<File> {
         self.faults.at(point)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -170,7 +170,7 @@ impl Folder {
     /// Reads a file of at most `max` bytes; `None` when it is missing.
     ///
     /// # Errors
-    /// What the system says, and `FileTooLarge`.
+    /// Error of the system, and `FileTooLarge`.
     pub(in crate::agent) fn read(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -184,10 +184,10 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// Moves a name into a folder, over what stands there.
+    /// Moves a name into a folder and replaces the entry there.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn rename(
         &self,
         point: Point,
@@ -205,7 +205,7 @@ impl Folder {
     /// Exchanges two names of this folder at once.
     ///
     /// # Errors
-    /// What the system says; some file systems cannot.
+    /// Error of the system; some file systems do not support this.
     pub(in crate::agent) fn exchange(&self, point: Point, from: &str, to: &str) -> io::Result<()> {
         self.faults.at(point)?;
         let names = (one(from)?, one(to)?);
@@ -218,7 +218,7 @@ impl Folder {
     /// Gives a file another name in a folder.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn link(
         &self,
         point: Point,
@@ -233,10 +233,10 @@ impl Folder {
         Ok(())
     }
 
-    /// Lets a name point to a target, at once and to the disk; `None` takes the name away.
+    /// Points a name to a target, atomically and durably; `None` removes the name.
     ///
     /// # Errors
-    /// What the system says; the name then points where it did or where it should.
+    /// Error of the system; the name then points to the former target or to the new one.
     pub(in crate::agent) fn point(
         &self,
         points: [Point; 3],
@@ -268,7 +268,7 @@ impl Folder {
     /// Where a link points to; `None` when there is none.
     ///
     /// # Errors
-    /// What the system says; something that is no link is `InvalidInput`.
+    /// Error of the system; `InvalidInput` for an entry that is no link.
     pub(in crate::agent) fn target(&self, name: &str) -> io::Result<Option<String>> {
         match fs::readlinkat(&self.fd, one(name)?, Vec::new()) {
             Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
@@ -280,7 +280,7 @@ impl Folder {
     /// Sets the permissions of this folder.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn permit(&self, mode: u32) -> io::Result<()> {
         fs::fchmod(&self.fd, Mode::from_bits_truncate(mode))?;
         self.faults.recorder.tell(|| Change::Mode { path: path_of(&self.fd), mode });
@@ -290,7 +290,7 @@ impl Folder {
     /// Names in this folder, sorted.
     ///
     /// # Errors
-    /// What the system says; also when there are more than anybody put there.
+    /// Error of the system; `InvalidData` when there are too many names.
     pub(in crate::agent) fn list(&self) -> io::Result<Vec<(String, FileType)>> {
         let mut names = Vec::new();
         for entry in fs::Dir::read_from(&self.fd)? {
@@ -310,7 +310,7 @@ impl Folder {
     /// Brings the names of this folder to the disk.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn sync(&self, point: Point) -> io::Result<()> {
         self.faults.at(point)?;
         self.sync_unpassed()
@@ -334,7 +334,7 @@ impl Folder {
     /// Free bytes, all bytes, free and all names of the file system.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn room(&self) -> io::Result<[u64; 4]> {
         let room = fs::fstatvfs(&self.fd)?;
         let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);

@@ -8,10 +8,10 @@ use rustix::io::Errno;
 use std::io;
 
 impl Folder {
-    /// Removes a file, a link, or nothing when it is missing.
+    /// Removes a file or a link; does nothing when it is missing.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn remove(&self, point: Point, name: &str) -> io::Result<()> {
         self.faults.at(point)?;
         self.remove_if_there(name)
@@ -26,10 +26,10 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes whatever stands under a name, with all that is below it.
+    /// Removes an entry, with everything below it.
     ///
     /// # Errors
-    /// What the system says.
+    /// Error of the system.
     pub(in crate::agent) fn remove_tree(&self, point: Point, name: &str) -> io::Result<()> {
         self.remove_below(point, name, 0)
     }

@@ -8,10 +8,10 @@ use std::fs::File;
 use std::io::{self, Write as _};
 
 impl Folder {
-    /// Writes a file whole: beside its place, to the disk, then into its place.
+    /// Writes a file whole: under another name, to the disk, then into its place.
     ///
     /// # Errors
-    /// What the system says; the former file then stands as it was.
+    /// Error of the system; the former file is then unchanged, or the new one is in its place.
     pub(in crate::agent) fn write(&self, point: Point, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.write_then(point, name, bytes, |file| {
             self.faults.at(point)?;
@@ -26,7 +26,7 @@ impl Folder {
     /// file, the new one, or one whose bytes are neither's.
     ///
     /// # Errors
-    /// What the system says; the former file then stands as it was.
+    /// Error of the system; the former file is then unchanged.
     pub(in crate::agent) fn replace(
         &self,
         point: Point,
