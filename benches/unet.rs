@@ -202,7 +202,7 @@ fn train(architecture: &Architecture, size: usize, runs: usize) {
     println!("head {mix:.1}, in all {whole:.1}");
 }
 
-/// What one run took.
+/// Times of one run.
 #[derive(Debug, Clone, Copy)]
 struct Lap {
     wall_ms: f64,

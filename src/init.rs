@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Shipped {
     /// Its name.
     pub name: &'static str,
-    /// What it is for.
+    /// Modality that it is for.
     pub modality: Modality,
     image_type: &'static str,
     /// Lowest F1 on the embedded phantoms.
@@ -74,7 +74,7 @@ struct Caller {
     text: &'static str,
 }
 
-/// What a project is to do beside gating.
+/// Tasks of a project besides gating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wishes {
     /// Whether it deploys to a server.

@@ -22,7 +22,7 @@ const N_RUNS: usize = 5;
 /// Round trips of the line, in milliseconds.
 const DELAYS_MS: [u64; 2] = [0, 90];
 
-/// What a deploy finds and brings.
+/// State that a deploy finds, and the change that it brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
     /// A bare server, and the release.

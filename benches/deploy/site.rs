@@ -124,8 +124,8 @@ impl Site {
         run(Command::new("git").arg("-C").arg(self.path("repository")).args(arguments))
     }
 
-    /// What a server has after the first deploy, and what a deploy brings in each case: as the agent
-    /// lays it out, so that every tool brings the same bytes.
+    /// Makes the state of a server after the first deploy, and the files that a deploy brings in
+    /// each case: as the agent lays them out, so that every tool brings the same bytes.
     fn make_states(&self) -> Told {
         self.git(&["checkout", "--quiet", "base"])?;
         self.bring(Tool::Cellgate, Case::First)?;

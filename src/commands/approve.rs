@@ -204,7 +204,7 @@ impl From<ApproveError> for Failure {
     }
 }
 
-/// What was recorded, and what to do next.
+/// Prints the record and the next step.
 fn tell(args: &Args, out: &mut dyn Write, recorded: &Recorded) -> Result<ExitCode, Failure> {
     let (action, digest, who) = match recorded {
         Recorded::Appended(record) => {

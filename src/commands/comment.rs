@@ -133,7 +133,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What reached no pull request goes where the run is read.
+/// Writes a report that reached no pull request to the summary of the run.
 fn summarize(source: &Source) -> Result<(), Failure> {
     let Source::Bytes(bytes) = source else { return Ok(()) };
     let Ok(report) = Report::from_json(bytes) else { return Ok(()) };

@@ -65,7 +65,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Passed)
 }
 
-/// What became of the good change on its way to the server, and of the drifting one.
+/// Reports the deploy of the good change, the refusal of the drifting one and the rollback.
 fn tell_delivery(
     folder: &Path,
     Delivered { first, good, refusal, back, status }: &Delivered,

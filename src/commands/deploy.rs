@@ -148,7 +148,7 @@ fn program(args: &Args) -> Result<PathBuf, Failure> {
     }
 }
 
-/// What is to be packed: the commit that is checked out.
+/// Request to pack the commit that is checked out.
 fn request(args: &Args, root: &Path) -> Result<pack::Request, Failure> {
     let program = program(args)?;
     let folder = args.cache.clone().or_else(|| Some(git_folder(root).ok()?.join(CACHE_FOLDER)));
@@ -188,7 +188,7 @@ fn read_plan(path: &Path) -> Result<KeptPlan, Failure> {
     KeptPlan::parse(&bytes).map_err(|error| refused(error.to_string()))
 }
 
-/// What is deployed and who let it pass.
+/// Prints the release and who approved it.
 fn tell_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
     let release = packed.package.release();
     writeln!(
@@ -212,7 +212,7 @@ fn tell_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What would change; exit code 20 when a host would refuse.
+/// Prints the changes that a deploy would make; exit code 20 when a host would refuse.
 fn tell_plan(
     args: &Args,
     packed: &Packed,

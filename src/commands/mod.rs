@@ -79,7 +79,7 @@ enum Command {
     Dial(dial::Args),
 }
 
-/// What stands below the help: exit codes and an example.
+/// Text below the help: exit codes and an example.
 fn after_help() -> String {
     let codes = ExitCode::sentence("Exit codes:", HELP_WIDTH);
     format!("{codes}\n\nExample:\n  cellgate demo")

@@ -116,7 +116,7 @@ fn collapsed(findings: Vec<Finding>) -> Vec<Finding> {
     kept
 }
 
-/// What is written of a field beside its labels; `stem` is where the names of its files begin.
+/// Writes the files of a field besides its labels; `stem` is the beginning of their names.
 fn pictures(args: &Args, stem: &Path, image: &Image, run: &FieldRun) -> Result<(), FilesError> {
     let at = |ending: &str| {
         let mut path = stem.as_os_str().to_owned();

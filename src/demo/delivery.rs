@@ -35,7 +35,7 @@ const ELSEWHERE: [&str; 6] = [
     "GIT_NAMESPACE",
 ];
 
-/// What the repository says, whatever its user has set elsewhere.
+/// Settings of the repository, whatever its user has set elsewhere.
 const SETTINGS: [[&str; 2]; 5] = [
     ["user.name", "Ada"],
     ["user.email", "ada@example.org"],
@@ -44,7 +44,7 @@ const SETTINGS: [[&str; 2]; 5] = [
     ["core.hooksPath", "/dev/null"],
 ];
 
-/// What is delivered, and by which program.
+/// Folder, program and time of a delivery.
 #[derive(Debug, Clone)]
 pub(crate) struct Order<'a> {
     /// The demo's folder.
@@ -55,7 +55,7 @@ pub(crate) struct Order<'a> {
     pub when: Timestamp,
 }
 
-/// What became of the delivery.
+/// Outcome of the delivery.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     /// It was done.
@@ -75,7 +75,7 @@ pub(crate) struct Delivered {
     pub refusal: String,
     /// The way back.
     pub back: Deployed,
-    /// What the server says at the end, every byte compared.
+    /// Status of the server at the end, every byte compared.
     pub status: ServerStatus,
 }
 

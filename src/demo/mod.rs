@@ -24,13 +24,13 @@ const PROFILES: [(&str, &str); 3] = [
 /// One change of the demo and what became of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
-    /// What kind of change it is.
+    /// Kind of the change.
     pub title: &'static str,
     /// The change, as people would say it.
     pub change: String,
     /// The verdict it must get.
     pub expected: Verdict,
-    /// What the gate said.
+    /// Outcome of the gate.
     pub outcome: Outcome,
     /// Where the page lies.
     pub page: PathBuf,
@@ -60,7 +60,7 @@ pub(crate) enum DemoError {
     /// The repository cannot be made.
     #[error("git failed: {0}")]
     Git(String),
-    /// What nobody approved was not refused.
+    /// A change that nobody approved was not refused.
     #[error("a change that nobody approved was not refused")]
     NotRefused,
 }

@@ -93,8 +93,8 @@ impl ChangeArgs {
     }
 }
 
-/// What a change is compared with: what was given, else what the event on GitHub says, else the
-/// merge base with the default branch.
+/// Revision that a change is compared with: the given one, else that of the event on GitHub, else
+/// the merge base with the default branch.
 pub(crate) fn base_name(given: Option<&str>, repository: &Path) -> Result<String, Failure> {
     if let Some(revision) = given {
         return Ok(revision.to_owned());
@@ -141,7 +141,7 @@ impl Change {
         head_commit(&self.repository).ok()
     }
 
-    /// What is asked of the gate.
+    /// Request to the gate.
     pub(crate) fn request<'a>(
         self,
         cache: Option<Cache>,

@@ -15,7 +15,7 @@ pub(crate) enum Failure {
     Usage(String),
     /// Nothing was there to check: 3.
     Nothing(String),
-    /// What was asked for does not fit what is there: 13.
+    /// The request does not fit what is there: 13.
     Refused(String),
     /// The tool failed: 1.
     Tool(String),

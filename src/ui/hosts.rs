@@ -1,4 +1,5 @@
-//! Hosts: what deploy, rollback and status share: the target, who asks, signals, the outcome.
+//! Hosts: the parts that deploy, rollback and status share: the target, who asks, signals, the
+//! outcome.
 
 use super::failure::Failure;
 use cellgate_core::digest::Digest;

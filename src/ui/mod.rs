@@ -1,4 +1,4 @@
-//! Ui: what commands have in common: where they print, how findings, failures, progress and the
+//! Ui: the common parts of commands: where they print, how findings, failures, progress and the
 //! outcome of a deploy look, and arguments that several take.
 
 pub(crate) mod askpass;

@@ -46,7 +46,7 @@ impl<W: Write> Write for Output<W> {
     }
 }
 
-/// What a reader that left did not take counts as taken.
+/// Counts all bytes as taken where the reader has left.
 fn passed_on(done: io::Result<usize>, bytes: &[u8]) -> io::Result<usize> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),

@@ -1,4 +1,4 @@
-//! What is done to images before anything else, as options say it.
+//! Options for the preparation of images, which comes before anything else.
 
 use super::inputs;
 use super::value::WrongValue;

@@ -1,4 +1,4 @@
-//! Report: what a gate came to, written, printed and told to GitHub's runner.
+//! Report: the outcome of a gate, written, printed and passed to GitHub's runner.
 
 use super::Ui;
 use super::failure::Failure;

@@ -11,7 +11,7 @@ use cellgate_inputs::revision::Tree;
 use std::io::Cursor;
 use std::path::Path;
 
-/// What is wrong, and what is said about it.
+/// Faults, each with its message.
 pub(crate) type Said<T> = Vec<(&'static str, T)>;
 
 const WIDTH: u32 = 4;
@@ -82,7 +82,7 @@ pub(crate) fn images() -> Said<Vec<Finding>> {
     files.into_iter().map(said).collect()
 }
 
-/// What is done to a sound dataset.
+/// Function that damages a sound dataset.
 type Harm = fn(&Path);
 
 /// Replaces a text in a dataset's manifest.

@@ -12,7 +12,7 @@ use cellgate_inputs::yaml::source_from_bytes;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What is wrong, the file's name, its content.
+/// The fault, the file's name and its content.
 type Bad = (&'static str, &'static str, &'static [u8]);
 
 /// A profile with further lines.

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Bytes that go through at a time.
 const BUFFER_BYTES: usize = 8 << 10;
 
-/// What the proxy does; may be changed while it runs.
+/// Behavior of the proxy; may be changed while it runs.
 #[derive(Default)]
 pub(crate) struct Rules {
     /// Every connection is cut once so many bytes went towards the server; 0 cuts none.

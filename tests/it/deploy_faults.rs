@@ -38,7 +38,7 @@ const N_TELLINGS: usize = 4;
 /// Steps that only a journal of megabytes passes; tests of the journal itself try them.
 const ELSEWHERE: [Point; 1] = [Point::JournalTurn];
 
-/// What a deploy goes through while a step fails.
+/// Scenario of a deploy in which a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Story {
     /// The first deploy of a server.

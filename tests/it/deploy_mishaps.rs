@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-/// What a connection does at a byte, counted over all channels and in one direction.
+/// Fault of a connection at a byte, counted over all channels and in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mishap {
-    /// What is sent ends there, and no further channel opens.
+    /// Sending ends there, and no further channel opens.
     CutSent(u64),
-    /// What is heard ends there, and no further channel opens.
+    /// Receiving ends there, and no further channel opens.
     CutHeard(u64),
     /// A sent byte is flipped.
     FlipSent(u64),

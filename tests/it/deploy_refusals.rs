@@ -1,4 +1,4 @@
-//! What a server refuses, and that what was active stays active then.
+//! Refusals of a server, after which the active release stays active.
 
 use crate::deploy::{id, put, refused, status_of, with_releases};
 use crate::deploy_rig::{Server, Studio, block_on, options};

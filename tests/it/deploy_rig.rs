@@ -348,7 +348,7 @@ impl<T> Recording<T> {
         Self { inner, said: Mutex::default() }
     }
 
-    /// What each of them said.
+    /// Text of each agent.
     pub(crate) fn said(&self) -> Vec<String> {
         self.said.lock().unwrap().iter().map(Said::text).collect()
     }

@@ -17,7 +17,7 @@ use cellgate_run::cache::Cache;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What a change is to those who rely on the numbers.
+/// Effect of a change on people who rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// The numbers stay what they are, as far as anybody reads them.

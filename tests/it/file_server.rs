@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What is asked: the path, and from which byte on.
+/// A request: the path, and the first byte that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The path.
@@ -14,7 +14,7 @@ pub(crate) struct Asked {
     pub(crate) from: Option<usize>,
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     status: u16,

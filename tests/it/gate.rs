@@ -28,7 +28,7 @@ fn gated(change: (&str, &str)) -> Gated {
     Gated { folder: kept, ..gated }
 }
 
-/// What the harmful change comes to, for tests that look at it from several sides.
+/// Outcome of the harmful change, for tests that look at it from several sides.
 static STOPPED: LazyLock<Gated> = LazyLock::new(|| gated(HARMFUL));
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is done to a network's images is done to every image that it is given.
+//! Every image that a network gets is prepared as its training images were.
 
 use crate::tiny_network::{FORM, Model, brighter_than};
 use cellgate_core::digest::Digest;

@@ -71,7 +71,7 @@ pub(crate) fn cache() -> &'static Path {
     CACHE.path()
 }
 
-/// What the command asks of the gate: the working tree against the last commit.
+/// Request of the command to the gate: the working tree against the last commit.
 #[track_caller]
 pub(crate) fn request(repository: &Repository) -> Request<'static> {
     Request {
@@ -95,7 +95,7 @@ pub(crate) struct Repository {
     folder: TempDir,
 }
 
-/// What a run of cellgate came to.
+/// Outcome of a run of cellgate.
 pub(crate) struct Told {
     /// Exit code.
     pub(crate) code: i32,
@@ -105,9 +105,9 @@ pub(crate) struct Told {
     pub(crate) err: String,
 }
 
-/// What a gate came to.
+/// Outcome of a gate.
 pub(crate) struct Gated {
-    /// What it printed.
+    /// Exit code and output.
     pub(crate) told: Told,
     /// Folder of the report.
     pub(crate) folder: PathBuf,
@@ -247,7 +247,7 @@ impl Repository {
 }
 
 impl Told {
-    /// What a finished process came to.
+    /// Outcome of a finished process.
     pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),

@@ -9,7 +9,7 @@ use cellgate_inputs::secret::Secret;
 use std::process::Command;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// What a server is asked to run where the command does not matter.
+/// Command for a server in tests where any command would do.
 const ECHO: &str = "echo here; cat";
 
 /// Runs `true` on the target's first host.

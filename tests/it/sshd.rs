@@ -114,7 +114,7 @@ impl Server {
         Self { folder, address: address.to_owned(), port, host_key, child }
     }
 
-    /// What sshd has written.
+    /// Log of sshd.
     pub(crate) fn log(&self) -> String {
         log_of(self.folder.path())
     }

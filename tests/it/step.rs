@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What the runner is told.
+/// Results of a step, as the runner gets them.
 struct Step {
     told: Told,
     outputs: Vec<(String, String)>,

@@ -232,7 +232,7 @@ fn the_drawing_of_the_crates_is_true() {
     assert_eq!(edges_of_drawing(), edges);
 }
 
-/// What the engine must do without, as crates and as modules of the standard library.
+/// Crates and modules of the standard library that the engine must not use.
 const NOT_IN_CORE: [&str; 14] = [
     "clap",
     "image",

@@ -9,7 +9,7 @@ use crate::tiny_network::{Model, brighter_than, card};
 
 const CARD: &str = "models/tiny.card.json";
 
-/// What the workflows run before the gate.
+/// Command that the workflows run before the gate.
 const FETCH: [&str; 5] = ["dataset", "pull", "--quiet", "--weights", "--with-base"];
 
 /// A server of weights and a repository without any: `main` and a branch `change` ahead of it name

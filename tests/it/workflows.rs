@@ -1,7 +1,7 @@
 //! The action, its workflows and their callers agree with the command line and keep to their rules.
 //!
-//! What GitHub would refuse is for linters (`.ci/workflows`), what happens for `tests/act/run`; here
-//! stands what only this repository knows.
+//! Linters (`.ci/workflows`) find what GitHub would refuse, and `tests/act/run` runs the workflows;
+//! these tests check the rules that only this repository knows.
 
 use serde_yaml::Value;
 use std::collections::BTreeSet;

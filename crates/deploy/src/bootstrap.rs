@@ -13,11 +13,11 @@ use std::path::Path;
 /// Larger programs are not sent.
 const MAX_PROGRAM_BYTES: u64 = 1 << 30;
 
-/// What the server says when all went well.
+/// Line that the server prints when all went well.
 const DONE: &str = "cellgate-bootstrap: done";
 
-/// What the server runs; `ROOT` and `DIGEST` are replaced. It holds no single quotation mark, so that
-/// it can stand between two.
+/// Script that the server runs; `ROOT` and `DIGEST` are replaced. It holds no single quotation
+/// mark, so that it can stand between two.
 const SCRIPT: &str = "set -eu; umask 022; mkdir -p ROOT/bin; \
     part=ROOT/bin/.cellgate.$$; trap \"rm -f $part\" EXIT; cat > \"$part\"; \
     if command -v sha256sum >/dev/null; then got=$(sha256sum < \"$part\"); \

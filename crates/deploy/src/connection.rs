@@ -38,9 +38,9 @@ pub enum TalkError {
     /// The channel failed, or the other side cannot be understood.
     #[error("{error}{}", told(.said))]
     Wire {
-        /// What failed.
+        /// Error of the channel or of the protocol.
         error: WireError,
-        /// What the other side says beside the protocol.
+        /// Text of the other side outside the protocol.
         said: Said,
     },
     /// The connection ended before the answer.
@@ -63,7 +63,7 @@ fn told(said: &Said) -> String {
     if text.is_empty() { String::new() } else { format!("; the other side says: {text}") }
 }
 
-/// What is asked, and where answers go; none for a chunk.
+/// A request to be written, with its raw bytes.
 struct Asked {
     envelope: Envelope<Request>,
     raw: Vec<u8>,
@@ -75,7 +75,7 @@ type Answers = mpsc::UnboundedSender<Frame<Reply>>;
 #[derive(Debug)]
 pub struct Posted(mpsc::UnboundedReceiver<Frame<Reply>>);
 
-/// What both tasks know.
+/// State that both tasks share.
 #[derive(Default)]
 struct Desk {
     /// Who waits for answers, by the number of the request.
@@ -113,7 +113,7 @@ impl Connection {
         Self::start(transport.open(purpose).await?).await
     }
 
-    /// What the server says of itself; `verify` has it read every file.
+    /// Asks for the status of the server; `verify` has it read every file.
     ///
     /// # Errors
     /// [`TalkError`].

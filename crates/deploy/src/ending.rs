@@ -4,12 +4,12 @@ use super::connection::TalkError;
 use crate::wire::RefusalCode;
 use cellgate_gate::exit::ExitCode;
 
-/// What is active after a deploy that did not end well.
+/// State of a server after a deploy that did not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// What was active before; the server refused before anything changed.
+    /// As before; the server refused before anything changed.
     Refused,
-    /// What was active before; the deploy was taken back.
+    /// As before; the deploy was taken back.
     Failed,
     /// Something that a person must look at.
     Stranded,
@@ -45,11 +45,11 @@ pub(super) enum Phase {
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// What is active.
+    /// State of the server.
     pub ended: Ended,
     /// Why, and what to do next.
     pub message: String,
-    /// What the server refused with, if it did.
+    /// Code of the server's refusal, if it refused.
     pub refusal: Option<RefusalCode>,
     is_transient: bool,
 }

@@ -15,20 +15,20 @@ use futures_util::future::join_all;
 
 /// A host and the way to it.
 pub struct Host<T> {
-    /// What people call it.
+    /// Name that people use.
     pub name: String,
     /// How its agent is reached.
     pub way: T,
-    /// What must be active for the deploy to begin.
+    /// Release that must be active for the deploy to begin.
     pub base: Base,
 }
 
-/// What became of one host.
+/// Outcome of one host.
 #[derive(Debug)]
 pub struct HostOutcome {
     /// The host.
     pub host: String,
-    /// What is active there, or why not what was wanted.
+    /// The finished deploy, or why it failed.
     pub outcome: Result<Deployed, Failure>,
 }
 

@@ -1,9 +1,9 @@
-//! Key: what is wrong with a private key, told before anything is connected.
+//! Key: faults of a private key, reported before anything is connected.
 //!
 //! Takes the text of a secret as people paste it; gives a key that ssh reads, or one error with one
-//! remedy. What has one meaning only is repaired, and the repair is told. Never shows a byte of the
-//! key, never writes it anywhere, and never decrypts it: whether the passphrase fits is found out by
-//! `ssh-add`, see [`super::ssh`].
+//! remedy. A fault that has only one remedy is repaired, and the repair is reported. Never shows a
+//! byte of the key, never writes it anywhere, and never decrypts it: `ssh-add` finds out whether
+//! the passphrase fits, see [`super::ssh`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ pub const MAX_KEY_BYTES: usize = 64 << 10;
 /// Characters in a line of a rewritten key: OpenSSL reads no longer ones behind headers.
 const LINE_LENGTH: usize = 64;
 
-/// What an OpenSSH key begins with once its lines are decoded.
+/// First bytes of an OpenSSH key once its lines are decoded.
 const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// A private key in the form that ssh reads.
@@ -29,7 +29,7 @@ pub struct PrivateKey {
     pub is_encrypted: bool,
     /// The public half as type and base64, where the key's form shows it without a passphrase.
     pub public: Option<String>,
-    /// What was repaired, in the order in which it was found.
+    /// Repairs, in the order in which the faults were found.
     pub repairs: Vec<Repair>,
 }
 
@@ -219,7 +219,7 @@ fn without_spaces(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_whitespace()).collect()
 }
 
-/// What a text without the first line of a key most probably is.
+/// Returns the most probable kind of a text without the first line of a key.
 fn foreign(text: &str) -> KeyError {
     let text = text.trim();
     let first = text.split_whitespace().next().unwrap_or_default();
@@ -288,7 +288,7 @@ impl<'a> Block<'a> {
         Ok(Self { label, headers, body })
     }
 
-    /// What is told about the lines as they were.
+    /// Adds the repairs that the original lines need.
     fn tell_lines(&self, text: &str, repairs: &mut Vec<Repair>) {
         if text.contains('\r') {
             repairs.push(Repair::CarriageReturns);

@@ -16,11 +16,11 @@ const MAX_LINES: usize = 10_000;
 pub struct KnownHosts {
     /// Clean lines, each ending in a line feed.
     pub text: String,
-    /// What each line pins, in the order of the file.
+    /// Pin of each line, in the order of the file.
     pub pins: Vec<Pin>,
 }
 
-/// What one line pins.
+/// Host key that one line pins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// Where it stands, from 1, in the text as it was given.

@@ -43,7 +43,7 @@ impl Options {
     }
 }
 
-/// What is being done.
+/// Current step of a deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// Another deploy has the lock.

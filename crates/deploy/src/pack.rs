@@ -34,7 +34,7 @@ use std::path::PathBuf;
 /// Uncommitted paths that an error names.
 const MAX_SHOWN: usize = 10;
 
-/// What to pack.
+/// Inputs that a release is packed from.
 pub struct Request {
     /// Top of the repository.
     pub repository: PathBuf,
@@ -49,7 +49,7 @@ pub struct Request {
 /// A package and who approved it.
 #[derive(Debug)]
 pub struct Packed {
-    /// What is deployed.
+    /// Package to deploy.
     pub package: Package,
     /// The project as it stands in the commit.
     pub project: Project,
@@ -248,7 +248,7 @@ impl Approved {
     }
 }
 
-/// What this version of the engine gives; the server measures what it gives there.
+/// Fingerprint that this version of the engine declares; the server measures its own.
 fn engine() -> Result<Digest, PackError> {
     let declared = fingerprint::declared();
     declared.parse().map_err(|_| PackError::Outside(declared.to_owned()))
@@ -290,7 +290,7 @@ fn standings(
     if missing.is_empty() { Ok(standings) } else { Err(PackError::NotApproved(missing)) }
 }
 
-/// What a profile lacks, as the end of a sentence about it.
+/// Says what a profile lacks, as the end of a sentence about it.
 fn lacking(standing: &Standing) -> String {
     match standing {
         Standing::Approved { .. } => "is approved".to_owned(),
@@ -367,7 +367,7 @@ fn not_rehearsed<E: std::fmt::Display>(profile: &str) -> impl FnOnce(E) -> PackE
     move |error| PackError::Rehearsal { profile, why: error.to_string() }
 }
 
-/// What each network finds here in a drawn field, for the server to compare with.
+/// Nuclei that each network finds here in a drawn field, for the server to compare with.
 fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<Entry>, PackError> {
     let mut entries = Vec::new();
     for (_, loaded) in profiles.iter().filter(|(_, loaded)| loaded.params.unet().is_some()) {
@@ -381,7 +381,7 @@ fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<E
     Ok(entries)
 }
 
-/// What each profile measures on what it is tried on.
+/// Measurements of each profile on the fields that it is tried on.
 fn references(
     tree: &Tree,
     models: Models<'_>,

@@ -21,7 +21,7 @@ pub enum PlatformError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// It is something else.

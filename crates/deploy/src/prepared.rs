@@ -9,7 +9,7 @@ pub struct Prepared {
     pub token: u64,
     /// The release.
     pub release: Digest,
-    /// What is active.
+    /// Active release; none on a bare host.
     pub base: Option<Digest>,
     /// Bytes that were sent.
     pub n_sent: u64,

@@ -1,8 +1,8 @@
-//! Preview: what a deploy would change, before it does.
+//! Preview: the changes that a deploy would make, before it makes them.
 //!
 //! Asks each host what is active and compares: files, parameters key by key, bytes to send, who
-//! approved. Changes nothing. What it saw can be kept, so that a later deploy is refused where a host
-//! has moved since.
+//! approved. Changes nothing. Its result can be kept, so that a later deploy is refused where a
+//! host has changed since.
 
 use super::ending::{Ended, Failure};
 use super::fleet::Host;
@@ -16,7 +16,7 @@ use cellgate_inputs::source::Source;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-/// What the `schema` key of a kept plan says.
+/// Value of the `schema` key of a kept plan.
 pub const SCHEMA: &str = "cellgate/plan/v1";
 
 /// Most bytes of a kept plan.
@@ -25,14 +25,14 @@ pub const MAX_PLAN_BYTES: u64 = 1 << 20;
 /// Most bytes of a profile.
 const MAX_PROFILE_BYTES: usize = 1 << 20;
 
-/// What a deploy would change on one host.
+/// Changes that a deploy would make on one host.
 #[derive(Debug)]
 pub struct Preview {
     /// The host.
     pub host: String,
-    /// What the server says.
+    /// Plan of the server.
     pub plan: Plan,
-    /// What differs from the active release.
+    /// Differences from the active release.
     pub difference: Difference,
     /// Parameters that differ, by profile.
     pub parameters: Vec<(String, Vec<ParameterChange>)>,
@@ -50,11 +50,11 @@ pub struct KeptPlan {
     pub target: String,
     /// The release.
     pub release: Digest,
-    /// What was active on each host, in the target's order.
+    /// Release that was active on each host, in the target's order.
     pub hosts: Vec<KeptHost>,
 }
 
-/// What was active on a host.
+/// Release that was active on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptHost {
@@ -76,9 +76,9 @@ pub enum KeptPlanError {
          program or the approvals have changed; make the plan anew"
     )]
     Release {
-        /// What was planned.
+        /// Release that was planned.
         planned: String,
-        /// What there is now.
+        /// Release that the commit gives now.
         present: String,
     },
     /// It is about other hosts.
@@ -127,7 +127,7 @@ async fn preview_one<T: Transport>(
     Ok(Preview { host: host.name.clone(), plan, difference, parameters, n_bytes })
 }
 
-/// What changes in a profile that both sides have.
+/// Compares the parameters of a profile that both sides have.
 async fn changes<T: Transport>(
     session: &mut Session<'_, T>,
     base: Option<&Release>,

@@ -1,4 +1,4 @@
-//! Record: what became of a deploy, as JSON for programs and as Markdown for a job's summary.
+//! Record: the outcome of a deploy, as JSON for programs and as Markdown for a job's summary.
 
 use super::ending::Ended;
 use super::fleet::{HostOutcome, exit_code};
@@ -8,10 +8,10 @@ use cellgate_gate::report::markdown::{code, prose};
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// What the `schema` key of a record says.
+/// Value of the `schema` key of a record.
 pub const SCHEMA: &str = "cellgate/deploy/v1";
 
-/// What became of a deploy or a rollback.
+/// Outcome of a deploy or a rollback.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeployRecord {
     /// [`SCHEMA`].
@@ -28,22 +28,22 @@ pub struct DeployRecord {
     pub hosts: Vec<HostRecord>,
 }
 
-/// What became of one host.
+/// Outcome of one host.
 #[derive(Debug, Clone, Serialize)]
 pub struct HostRecord {
     /// The host.
     pub host: String,
     /// `done`, `unchanged`, `refused`, `failed`, `stranded` or `unknown`.
     pub outcome: &'static str,
-    /// What is active, where that is known.
+    /// Active release, where it is known.
     pub active: Option<Digest>,
-    /// What was active before, where that is known.
+    /// Release that was active before, where it is known.
     pub before: Option<Digest>,
     /// Bytes that were sent.
     pub n_sent_bytes: u64,
     /// Why not, and what to do next; empty when all is well.
     pub message: String,
-    /// What did not work and does not matter for what is active.
+    /// Faults that do not affect the active release.
     pub warnings: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl DeployRecord {
     /// The record as JSON.
     ///
     /// # Errors
-    /// What the JSON writer says; every value has a JSON form.
+    /// Error of the JSON writer; every value has a JSON form.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self)
     }

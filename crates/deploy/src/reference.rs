@@ -1,4 +1,4 @@
-//! Reference: what the approved parameters measure on the fixture dataset, for comparison later.
+//! Reference: measurements of the approved parameters on the fixture dataset, for later comparison.
 //!
 //! Takes a profile and the fields that it is tried on; gives quantiles of each measurement over
 //! nuclei and over fields as JSON. Results that the gate has kept are not computed again; computed
@@ -15,7 +15,7 @@ use cellgate_run::{FieldRun, pixel_size};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What the `schema` key of a reference says.
+/// Value of the `schema` key of a reference.
 pub const SCHEMA: &str = "cellgate/reference/v1";
 
 /// Quantiles that are kept, as fractions.

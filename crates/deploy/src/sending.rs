@@ -42,7 +42,7 @@ struct Piece {
     offset: u64,
 }
 
-/// What all channels share.
+/// State that all channels share.
 struct Queue<'a, T> {
     transport: &'a T,
     began: Instant,
@@ -56,12 +56,12 @@ struct Queue<'a, T> {
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
-/// What was sent.
+/// Bytes that were sent, and the question whether they were kept.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     /// How many bytes.
     pub(super) n_bytes: u64,
-    /// What asks whether all of it was kept, where that is still open.
+    /// Question whether all bytes were kept, where it is still open.
     pub(super) flushing: Option<Flushing>,
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// What shall become active, and what must be so.
+/// Release to activate, and the base that must be active before.
 #[derive(Debug, Clone, Copy)]
 struct Wish {
     release: Digest,
@@ -31,7 +31,7 @@ struct Wish {
 /// A release that was offered to a server, with the lock asked for.
 #[derive(Debug)]
 pub struct Offered {
-    /// What the server says to it.
+    /// Plan of the server.
     pub plan: Plan,
     /// How long a word takes there and back.
     pub round_trip: Duration,
@@ -57,7 +57,7 @@ impl<'t, T: Transport> Session<'t, T> {
         Ok(Self { transport, options, control })
     }
 
-    /// What is active; with every byte compared when `verify` is set.
+    /// Asks for the status of the server; `verify` has every byte compared.
     ///
     /// # Errors
     /// [`Failure`].
@@ -66,7 +66,7 @@ impl<'t, T: Transport> Session<'t, T> {
         told.map_err(|error| Failure::of(Phase::Before, error))
     }
 
-    /// What a deploy would send, and why it would be refused.
+    /// Asks what a deploy would send, and why it would be refused.
     ///
     /// # Errors
     /// [`Failure`].

@@ -64,7 +64,7 @@ pub struct Settings {
 pub struct Problem {
     /// The key of the target, as `hosts[0]`.
     pub key: String,
-    /// What is wrong and what to do, without the value of a secret.
+    /// The fault and its remedy, without the value of a secret.
     pub what: String,
 }
 
@@ -200,7 +200,7 @@ impl Reader<'_> {
     }
 }
 
-/// What is wrong with a host; its value is not repeated, since it may be a secret.
+/// Fault of a host setting; its value is not repeated, since it may be a secret.
 fn host_problem(host: &str) -> Option<&'static str> {
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-:".contains(letter);
     if host.contains("://") {
@@ -220,7 +220,7 @@ fn host_problem(host: &str) -> Option<&'static str> {
     }
 }
 
-/// What is wrong with a user; its value is not repeated, since it may be a secret.
+/// Fault of a user setting; its value is not repeated, since it may be a secret.
 fn user_problem(user: &str) -> Option<&'static str> {
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     if user.starts_with('-') {

@@ -1,6 +1,6 @@
-//! Settle: what became of a switch whose answer was lost, as the server tells it.
+//! Settle: the outcome of a switch whose answer was lost, as the server reports it.
 //!
-//! Asks until the window is over. What the server does not say is not known.
+//! Asks until the window is over. An outcome that the server does not report is unknown.
 
 use super::connection::{Connection, PAUSE, TalkError};
 use super::ending::{Ended, Failure, Phase};
@@ -11,7 +11,7 @@ use crate::wire::ServerStatus;
 use std::time::Instant;
 use tokio::time::sleep;
 
-/// What became of a switch.
+/// Outcome of a switch.
 pub(super) enum Settled {
     /// The release waits for its confirmation.
     Pending,
@@ -19,7 +19,7 @@ pub(super) enum Settled {
     Confirmed,
 }
 
-/// What a server's status says about a switch.
+/// Reads the outcome of a switch from a server's status.
 fn settled(
     status: &ServerStatus,
     prepared: &Prepared,

@@ -15,7 +15,7 @@ use cellgate_inputs::revision::Tree;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a target that is a folder begins with.
+/// Prefix of a target that is a folder.
 const LOCAL: &str = "local:";
 
 /// Releases that stay where the project does not say.
@@ -51,9 +51,9 @@ pub struct Hosts {
     pub hosts: Vec<Host<Way>>,
     /// How many releases stay there.
     pub keep: u32,
-    /// What was put right in the key.
+    /// Repairs of the key.
     pub repairs: Vec<Repair>,
-    /// What they share over SSH.
+    /// Client that the hosts share over SSH.
     pub client: Option<Arc<Client>>,
 }
 
@@ -65,7 +65,7 @@ pub enum TargetError {
     Unknown {
         /// The name.
         name: String,
-        /// What there is.
+        /// Advice: a similar name, or the names that are defined.
         help: String,
     },
     /// Its settings are not usable.
@@ -140,8 +140,8 @@ pub async fn open(
     })
 }
 
-/// What a server without a forced command is asked to run: the program that a bootstrap installed,
-/// or else the system's.
+/// Command for a server without a forced command: the program that a bootstrap installed, or else
+/// the system's.
 fn agent_command(path: &str) -> String {
     // The form of the path was checked: it holds nothing that a shell would read.
     format!(

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Most bytes that are kept of what the other side says beside the protocol.
 const MAX_SAID_BYTES: usize = 16 << 10;
 
-/// What a channel is for.
+/// Purpose of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Requests; one for each deploy, open until the switch.
@@ -26,11 +26,11 @@ pub enum Purpose {
 ///
 /// Dropping it ends the agent's input, which the agent takes as the end of the conversation.
 pub struct Channel {
-    /// What the agent says.
+    /// Stream from the agent.
     pub reader: Box<dyn AsyncRead + Send + Unpin>,
-    /// What the agent hears.
+    /// Stream to the agent.
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
-    /// What is said beside the protocol: standard error of ssh or of the agent.
+    /// Text outside the protocol: standard error of ssh or of the agent.
     pub said: Said,
     /// Whatever must live as long as the channel: a child process, a session.
     pub keep: Box<dyn Send + Sync>,
@@ -62,9 +62,9 @@ impl Said {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}; {help}")]
 pub struct TransportError {
-    /// What failed, where and why.
+    /// The failure, its place and its cause.
     pub message: String,
-    /// What to do next.
+    /// The remedy.
     pub help: String,
     /// Whether another attempt may do.
     pub is_transient: bool,

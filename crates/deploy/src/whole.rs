@@ -22,7 +22,7 @@ const MAX_ATTEMPTS: u32 = 3;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What shall be active.
+/// Release that shall be active.
 #[derive(Clone, Copy)]
 pub enum Wanted<'a> {
     /// A release that is sent.
@@ -36,19 +36,19 @@ pub enum Wanted<'a> {
 pub struct Deployed {
     /// The active release.
     pub release: Digest,
-    /// What was active before.
+    /// Release that was active before.
     pub base: Option<Digest>,
     /// Whether it was active already and nothing was done.
     pub is_unchanged: bool,
     /// Bytes that were sent.
     pub n_sent: u64,
-    /// What did not work and does not matter for what is active.
+    /// Faults that do not affect the active release.
     pub warnings: Vec<String>,
 }
 
 /// How far a host is, with nothing switched by it yet.
 pub enum Stage<'t, T> {
-    /// What shall be active is so already.
+    /// The wanted release is active already.
     Done(Deployed),
     /// Ready to be switched.
     Ready(Box<Session<'t, T>>, Prepared),

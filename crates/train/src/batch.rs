@@ -1,4 +1,4 @@
-//! Batch: what a network learns from in one step.
+//! Batch: the crops, targets and weights that a network learns from in one step.
 
 use super::choice::Choice;
 use super::eosin::Eosin;

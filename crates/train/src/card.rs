@@ -1,7 +1,7 @@
-//! Card: what is written about weights that were trained here.
+//! Card: the description of weights that were trained here.
 //!
-//! Takes the dataset, the recipe and what came out; gives a model card with its training, its
-//! figures and plain words about use and limits, which an author may make better.
+//! Takes the dataset, the recipe and the outcome; gives a model card with its training, its figures
+//! and plain words about use and limits, which an author may improve.
 
 use super::division::Division;
 use super::recipe::Recipe;
@@ -23,24 +23,24 @@ const UNKNOWN_LICENSE: &str = "NOASSERTION";
 /// Most sources that are listed.
 const MAX_SOURCES: usize = 100;
 
-/// What was trained, and on what.
+/// Trained model, with its dataset and recipe.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The model's name.
     pub name: &'a str,
     /// License of the weights; without one, those of the images together.
     pub license: Option<&'a str>,
-    /// What was trained on.
+    /// Dataset that it was trained on.
     pub dataset: &'a Dataset,
     /// Which of its fields.
     pub division: &'a Division,
     /// The same, as they were learned from.
     pub samples: &'a [Sample],
-    /// What it was trained by.
+    /// Recipe that it was trained by.
     pub recipe: &'a Recipe,
 }
 
-/// What came out.
+/// Outcome of a training.
 #[derive(Debug, Clone)]
 pub struct Outcome<'a> {
     /// The file of weights.
@@ -181,7 +181,7 @@ impl Subject<'_> {
     }
 }
 
-/// What kind of image a sample was: a color image is of H&E unless its type says `ihc`.
+/// Modality of a sample: a color image is of H&E unless its type says `ihc`.
 fn modality(sample: &Sample) -> Modality {
     match (sample.is_brightfield, sample.image_type.starts_with("ihc")) {
         (false, _) => Modality::Fluorescence,

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 /// Largest file: four numbers of four bytes for each parameter of the largest network, and curves.
 pub const MAX_FILE_BYTES: usize = 4 << 30;
 
-/// What the metadata say of the file.
+/// Name of the file's format in the metadata.
 const FORMAT: &str = "cellgate/checkpoint/v1";
 
 /// The one key of the metadata.
@@ -33,11 +33,11 @@ pub struct Checkpoint {
     pub of: Origin,
     /// The parameters and all that the next step depends on.
     pub state: State,
-    /// What happened so far.
+    /// Course of the training so far.
     pub record: Record,
 }
 
-/// What a training depends on.
+/// Digests of everything that a training depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
@@ -64,11 +64,11 @@ pub enum CheckpointError {
         choose another folder, or delete the checkpoint to start anew"
     )]
     Foreign {
-        /// What differs.
+        /// The part that differs.
         what: &'static str,
-        /// What the checkpoint has.
+        /// Its value in the checkpoint.
         found: String,
-        /// What was asked for.
+        /// The value that was asked for.
         expected: String,
     },
 }

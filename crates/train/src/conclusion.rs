@@ -1,7 +1,7 @@
-//! Conclusion: what a training ends with.
+//! Conclusion: the results of a training.
 //!
-//! Takes what was trained; gives the weights that do best, in half precision, the settings that
-//! find nuclei best with them, and how good that is; writes them with card, report, pictures and
+//! Takes a training; gives the weights that do best, in half precision, the settings that find
+//! nuclei best with them, and how good they are; writes them with card, report, pictures and
 //! curves.
 
 use super::batch::Batches;
@@ -45,11 +45,11 @@ pub const TEST_FILE: &str = "test.json";
 /// Folder of pictures of fields for validation.
 pub const PICTURES_FOLDER: &str = "pictures";
 
-/// What a training comes to.
+/// Learner, batches and fields that a training is concluded with.
 pub struct Ending<'a> {
     /// Measures what normalization does.
     pub learner: &'a Learner,
-    /// What is learned from.
+    /// Batches that were learned from.
     pub batches: &'a Batches,
     /// The fields for validation.
     pub judge: &'a Judge,

@@ -12,7 +12,7 @@ const CHOICE: &str = "CUBECL_WGPU_DEFAULT_DEVICE";
 /// A graphics card that answers.
 #[derive(Debug, Clone)]
 pub struct Gpu {
-    /// What it calls itself, and the interface that it is asked by.
+    /// Name of the card, and the interface that it is reached by.
     pub name: String,
     /// Where tensors are put.
     pub device: Device,

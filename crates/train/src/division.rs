@@ -8,9 +8,9 @@ use std::ops::Deref;
 /// The fields for training, divided; as places in [`Dataset::fields`], rising.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Division {
-    /// What the network learns from.
+    /// Fields that the network learns from.
     pub training: Vec<usize>,
-    /// What it is validated on.
+    /// Fields that it is validated on.
     pub validation: Vec<usize>,
 }
 

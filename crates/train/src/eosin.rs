@@ -32,7 +32,7 @@ pub(super) struct Eosin {
     ground: Bumps,
     grain: Bumps,
     graininess: f64,
-    /// What all densities are divided by: an image is scaled by its darkest parts, eosin included.
+    /// Divisor of all densities: an image is scaled by its darkest parts, eosin included.
     divisor: f32,
 }
 

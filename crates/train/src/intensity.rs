@@ -21,7 +21,7 @@ const LIGHTS: usize = 4;
 pub struct Relight {
     /// For each channel of the result the parts of those that it is mixed from.
     mixture: Option<[[f32; 3]; 3]>,
-    /// What is added to each channel.
+    /// Shift of each channel.
     shifts: [f32; 3],
     curve: Vec<f32>,
     contrast: f32,

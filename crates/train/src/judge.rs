@@ -34,7 +34,7 @@ impl Judge {
         &self.fields
     }
 
-    /// What nuclei are found by.
+    /// Decoder that finds the nuclei.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
         &self.decoder

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Batches that the statistics of normalization are measured on.
 const STATISTICS_BATCHES: u64 = 8;
 
-/// What a step lost, and how it moved.
+/// Losses of a step, with the norm of its gradient and its learning rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Losses {
     /// The parts, in the order of [`loss::Part`].
@@ -128,7 +128,7 @@ impl Learner {
         Ok(weights.after(input.preparation.clone())?)
     }
 
-    /// What each part of the loss counts.
+    /// Factor of each part of the loss.
     #[must_use]
     pub fn factors(&self) -> [f32; loss::PARTS] {
         let recipe = &self.recipe.optimization;

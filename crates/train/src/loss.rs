@@ -95,7 +95,7 @@ pub fn gradient(
     result
 }
 
-/// What the parts are made of.
+/// Sums that the parts are made of.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     nucleus: f64,

@@ -7,7 +7,7 @@
 use super::parameters::Parameter;
 use super::recipe::Optimization;
 
-/// What is added to the root of a gradient's mean square, as in PyTorch.
+/// Number added to the root of a gradient's mean square, as in PyTorch.
 const EPSILON: f64 = 1e-8;
 
 /// Parameters on their way, and all that the next step depends on.

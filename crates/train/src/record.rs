@@ -1,4 +1,4 @@
-//! Record: what happened in a training, step by step.
+//! Record: losses and validations of a training, step by step.
 
 use super::learner::Losses;
 use super::loss::{PARTS, Part};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Steps that one row of the losses stands for.
 pub const ROW_STEPS: u64 = 20;
 
-/// What happened so far.
+/// Course of a training so far.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -71,7 +71,8 @@ pub struct LossRow {
 pub struct Validation {
     /// The step, from 1.
     pub step: u64,
-    /// What weights are chosen by, the more the better; 0 where there is nothing to validate on.
+    /// Score that weights are chosen by: the higher, the better; 0 where there is nothing to
+    /// validate on.
     pub score: f64,
     /// Mean loss on crops of these fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]

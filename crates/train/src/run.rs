@@ -44,7 +44,7 @@ pub enum TrainError {
     Diverged(u64),
 }
 
-/// What a training is told of, and asks.
+/// Observer of a training, which may also stop it.
 pub trait Watch {
     /// Whether another step may be made.
     fn goes_on(&mut self) -> bool;
@@ -74,11 +74,11 @@ pub type Validate<'a> = &'a dyn Fn(u64, &Weights) -> Validation;
 pub struct Training<'a> {
     /// Makes the steps.
     pub learner: &'a Learner,
-    /// What is learned from.
+    /// Batches to learn from.
     pub batches: &'a Batches,
     /// Judges weights, by what is not learned from.
     pub validate: Validate<'a>,
-    /// What the training depends on.
+    /// Digests of everything that the training depends on.
     pub of: Origin,
     /// Folder that is written to.
     pub folder: &'a Path,

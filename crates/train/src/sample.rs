@@ -31,7 +31,7 @@ pub const DEPTH_STEPS: f32 = 255.0;
 pub struct Sample {
     /// Name of its field.
     pub name: String,
-    /// What kind of image it is.
+    /// Type of the image.
     pub image_type: String,
     /// Whether its channels are optical densities.
     pub is_brightfield: bool,
@@ -117,7 +117,7 @@ impl Sample {
         (self.labels.width(), self.labels.height())
     }
 
-    /// What a network sees of the whole image.
+    /// The whole image as a network sees it.
     ///
     /// # Shapes
     /// One map of the sample's size with `n_inputs` channels; one kept channel goes to all of them.

@@ -1,4 +1,4 @@
-//! Targets: what a network is to answer for a crop, and how much each pixel counts.
+//! Targets: the answers that a network should give for a crop, and the weight of each pixel.
 //!
 //! Made from the crop's labels after it was warped, so that boundaries are as thick in every
 //! magnification. The weights stand in for those of Ronneberger et al. 2015, equation 2.
@@ -20,7 +20,7 @@ pub struct Scratch {
     line: Vec<u16>,
 }
 
-/// What is true in a crop.
+/// True labels and depths of a crop.
 #[derive(Debug, Clone, Copy)]
 pub struct Truth<'a> {
     /// Numbers of nuclei, with a margin around the crop.
@@ -29,10 +29,10 @@ pub struct Truth<'a> {
     pub depths: &'a [f32],
 }
 
-/// What is made of it.
+/// Targets and weights that are made from them.
 #[derive(Debug)]
 pub struct Made<'a> {
-    /// What a network should say.
+    /// Answers that a network should give.
     pub targets: &'a mut [f32],
     /// How much each pixel counts.
     pub weights: &'a mut [f32],

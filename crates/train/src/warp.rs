@@ -31,7 +31,7 @@ struct Bend {
     shifts: Vec<[f32; 2]>,
 }
 
-/// What is sampled of an image.
+/// Values, labels and depths that are sampled from an image.
 #[derive(Debug, Clone, Default)]
 pub struct Crop {
     /// `[edge][edge][n_kept]`, as a network would see them.

@@ -1,4 +1,4 @@
-//! Args: what a training is told on the command line.
+//! Args: the arguments of a training on the command line.
 
 use crate::ui::preparation::PreparationArgs;
 use crate::ui::value::WrongValue;

@@ -1,4 +1,5 @@
-//! What a training needs before it begins: recipe, name, dataset and the division of its fields.
+//! Inputs that a training needs before it begins: recipe, name, dataset and the division of its
+//! fields.
 
 use super::args::Args;
 use crate::ui::failure::Failure;
@@ -14,7 +15,7 @@ use cellgate_train::sample::{Sample, read};
 use std::io::Read as _;
 use std::path::Path;
 
-/// What was trained by.
+/// File of the training's recipe.
 pub(super) const RECIPE_FILE: &str = "recipe.json";
 
 /// Largest recipe.

@@ -1,4 +1,4 @@
-//! What is seen of a training while it runs, and when it stops.
+//! Progress of a training while it runs, and the conditions that stop it.
 
 use cellgate_deploy::cancel::unless_cancelled;
 use cellgate_gate::report::findings::harmless;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Time between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// What is seen of a training, and when it stops.
+/// Progress of a training, and the conditions that stop it.
 pub(super) struct Shown {
     bar: ProgressBar,
     started: Instant,

@@ -1,4 +1,4 @@
-//! What `cellgate train` does where training is built in.
+//! Run of `cellgate train` where training is built in.
 
 use super::args::{Args, On};
 use super::prepared::{Prepared, RECIPE_FILE, bounded, recipe};
@@ -98,7 +98,7 @@ fn keep_pages() {
     }
 }
 
-/// What makes the steps; told where it is a graphics card.
+/// Makes the learner; prints the name of a graphics card.
 fn learner(on: On, recipe: &Recipe, out: &mut dyn Write) -> Result<Learner, Failure> {
     if on == On::Cpu {
         return Ok(Learner::new(recipe.clone()));

@@ -1,4 +1,4 @@
-//! Approving: what a comment on a pull request brings about, and what it does not.
+//! Approving: the effects of a comment on a pull request, and their limits.
 
 use super::routes::{Reply, State, name_of};
 use super::server::{Fault, Kind};

@@ -1,4 +1,4 @@
-//! Calls: what is repeated, what is waited for, where the token goes, and what errors say.
+//! Calls: retries, waits, the hosts that get the token, and the messages of errors.
 
 use super::routes::Reply;
 use super::server::Kind;

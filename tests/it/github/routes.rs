@@ -1,4 +1,4 @@
-//! Routes: what the server's GitHub knows and does.
+//! Routes: the state of the server's GitHub and its answers.
 
 use super::server::{Fault, Kind, Seen};
 use base64::Engine as _;
@@ -49,7 +49,7 @@ impl Reply {
     }
 }
 
-/// What GitHub knows.
+/// State of GitHub.
 pub(crate) struct State {
     pub(crate) address: String,
     /// Who the token speaks for.
@@ -59,7 +59,7 @@ pub(crate) struct State {
     pub(crate) pulls: Vec<Value>,
     /// Workflow runs, the newest first.
     pub(crate) runs: Vec<Value>,
-    /// What people may do, by login; all others may read.
+    /// Permissions of people, by login; all others may read.
     pub(crate) roles: BTreeMap<String, String>,
     pub(crate) branches: BTreeMap<String, String>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,

@@ -23,7 +23,7 @@ impl Seen {
     }
 }
 
-/// What goes wrong.
+/// Kind of a fault.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// Another answer; nothing is done.

@@ -20,7 +20,7 @@ use operations::{Conv, ConvOfTwo, Head, Loss, Normalize, Pool, Up, view};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What the kernels can do, on tensors of a backend.
+/// Operations of the kernels on tensors of a backend.
 #[backend_extension(Flex, Autodiff)]
 trait Kernels: Backend {
     /// 3x3 convolution.

@@ -10,7 +10,7 @@ pub(super) type Local = FloatTensor<Flex>;
 
 /// An operation of `N` inputs and its gradient.
 pub(super) trait Operation<const N: usize>: fmt::Debug + 'static {
-    /// What the gradient needs besides the inputs.
+    /// Values that the gradient needs besides the inputs.
     type Kept: Clone + fmt::Debug + Send + 'static;
 
     /// The output.

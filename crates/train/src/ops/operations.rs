@@ -1,4 +1,4 @@
-//! Operations: what each kernel takes, gives and keeps for its gradient.
+//! Operations: each kernel with its inputs, its output and the values kept for its gradient.
 
 use super::operation::{Local, Operation};
 use crate::loss;

@@ -12,7 +12,7 @@ use cellgate_core::profile::Channel;
 pub struct RecipeError {
     /// The key, with dots between its levels.
     pub key: &'static str,
-    /// What is needed.
+    /// Condition that its value must meet.
     pub needed: &'static str,
 }
 

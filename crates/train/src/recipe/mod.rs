@@ -34,7 +34,7 @@ pub struct Recipe {
     pub seed: u64,
     /// The form of the network.
     pub architecture: Architecture,
-    /// What the network sees of an image.
+    /// The network's input.
     pub input: Input,
     /// Which crops are taken.
     pub sampling: Sampling,
@@ -42,13 +42,13 @@ pub struct Recipe {
     pub warp: WarpRecipe,
     /// How crops are lit, blurred and stained.
     pub intensity: IntensityRecipe,
-    /// What the network is to answer.
+    /// The network's targets and their weights.
     pub targets: TargetRecipe,
     /// How the weights are found.
     pub optimization: Optimization,
 }
 
-/// What the network sees of an image.
+/// The network's input: channels of an image, prepared and scaled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Input {
@@ -58,7 +58,7 @@ pub struct Input {
     pub color_channels: Vec<Channel>,
     /// How the values of an image are brought to one scale.
     pub scaling: InputScaling,
-    /// What is done to an image before, in training and at every prediction.
+    /// Steps that prepare an image, in training and at every prediction.
     #[serde(skip_serializing_if = "Steps::are_none")]
     pub preparation: Steps,
 }
@@ -134,13 +134,13 @@ pub struct IntensityRecipe {
     pub eosin: f64,
 }
 
-/// What the network is to answer.
+/// The network's targets and their weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetRecipe {
     /// A pixel with two nuclei no farther than this, in rows and in columns, is boundary.
     pub touching_px: u32,
-    /// What is added to the weight of pixels directly between two nuclei.
+    /// Weight that is added to pixels directly between two nuclei.
     pub touching_weight: f64,
     /// How far that reaches: standard deviation, in pixels.
     pub touching_sigma_px: f64,
@@ -350,7 +350,7 @@ impl Recipe {
     /// Reads a recipe; what it leaves out has its default.
     ///
     /// # Errors
-    /// What JSON's reader says, also of unknown keys.
+    /// Error of the JSON reader, also for unknown keys.
     pub fn of_json(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
     }

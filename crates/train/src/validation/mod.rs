@@ -41,8 +41,8 @@ pub struct Decoder {
 }
 
 impl Default for Decoder {
-    /// What a profile means where it is silent; sizes fit images of any resolution that a network is
-    /// trained on, as these have no common pixel size.
+    /// Defaults of a profile; sizes fit images of any resolution that a network is trained on, as
+    /// these have no common pixel size.
     fn default() -> Self {
         Self {
             decoding: Decoding {
@@ -66,7 +66,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// What the network says about a sample.
+    /// The network's answer for a sample.
     ///
     /// # Shapes
     /// One map of the sample's size.
@@ -93,7 +93,7 @@ impl Decoder {
 pub struct Judged {
     /// The field.
     pub name: String,
-    /// What kind of image it is.
+    /// Type of the image.
     pub image_type: String,
     /// Its scores.
     pub accuracy: FieldAccuracy,
@@ -136,7 +136,8 @@ impl Validation {
         figures(ALL, &self.fields.iter().collect::<Vec<_>>())
     }
 
-    /// What weights and settings are chosen by: the mean over types of the mean average precision.
+    /// Score that weights and settings are chosen by: the mean over types of the mean average
+    /// precision.
     ///
     /// Each type counts alike, so that a common type does not drown a rare one. `None` without a
     /// field.

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub struct Picture {
     /// The field.
     pub name: String,
-    /// What kind of image it is.
+    /// Type of the image.
     pub image_type: String,
     /// How well it is found.
     pub mean_ap: f64,

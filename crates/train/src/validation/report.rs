@@ -20,7 +20,7 @@ const SHOWN_TRIALS: usize = 10;
 /// Fields that people are shown.
 const SHOWN_FIELDS: usize = 12;
 
-/// What a report is about.
+/// Validation to report, with its settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'a> {
     /// The settings that the validation was made with.

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// The settings that are tried, each with each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
-    /// What touching nuclei are separated by.
+    /// Ways to separate touching nuclei.
     pub separations: Vec<Separation>,
     /// Least probabilities of foreground.
     pub nucleus_thresholds: Vec<f64>,
@@ -50,7 +50,7 @@ impl Grid {
 pub struct Trial {
     /// The settings.
     pub decoding: Decoding,
-    /// What they found.
+    /// Validation with these settings.
     pub validation: Validation,
     /// See [`Validation::score`].
     pub score: f64,
@@ -61,7 +61,7 @@ pub struct Trial {
 pub struct Choice {
     /// The decoder with these settings.
     pub decoder: Decoder,
-    /// What it finds.
+    /// Validation with this decoder.
     pub validation: Validation,
     /// All settings that were tried, the best first.
     pub trials: Vec<Trial>,
