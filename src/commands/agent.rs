@@ -29,7 +29,7 @@ pub(crate) struct Args {
     trial: Trial,
 }
 
-/// What tests of faults set; no server has any of it.
+/// Settings for tests of faults; no server has any of them.
 #[derive(Debug, clap::Args)]
 struct Trial {
     /// Let a step fail

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Take the report from the artifact of this name of the gate's run
     #[arg(long, value_name = "NAME")]
     artifact: Option<String>,
-    /// What the gate's run has come to
+    /// Result of the gate's run
     #[arg(long, value_enum, default_value_t = When::Completed)]
     state: When,
     /// When to make a comment; one that is there is always kept current
@@ -92,9 +92,9 @@ enum Which {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// What was done
+    /// Actions taken
     Human,
-    /// What was done, as JSON
+    /// Actions taken, as JSON
     Json,
 }
 

@@ -47,7 +47,7 @@ struct CheckArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
-    /// What a person wants to know
+    /// Summary for people
     Human,
     /// The card as it is; of weights alone their digest, network and scaling
     Json,
@@ -82,7 +82,7 @@ struct ImportArgs {
     /// How many times the resolution is halved, 1 to 5
     #[arg(long, value_name = "N", default_value_t = 4)]
     depth: u32,
-    /// What follows each 3x3 convolution
+    /// Normalization after each 3x3 convolution
     #[arg(long, value_enum, default_value_t = NormalizationWord::Batch)]
     normalization: NormalizationWord,
     /// How resolution comes back
@@ -100,7 +100,7 @@ struct ImportArgs {
     /// License of the weights, an SPDX expression
     #[arg(long, value_name = "SPDX")]
     license: String,
-    /// What the model finds
+    /// Objects that the model finds
     #[arg(long, value_name = "TEXT", default_value = "Imported weights.")]
     description: String,
 }

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What kind of images they are; without this, gray ones are fluorescence and others H&E
+    /// Kind of the images; without this, gray ones are fluorescence and others H&E
     #[arg(long, value_enum)]
     modality: Option<ModalityWord>,
     /// Average over the four mirror images

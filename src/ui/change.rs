@@ -14,7 +14,7 @@ use cellgate_inputs::revision::{
 use cellgate_run::cache::Cache;
 use std::path::{Path, PathBuf};
 
-/// What is gated.
+/// Change that is gated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChangeArgs {
     /// Revision to compare with; without this the pull request's base on GitHub, else the merge

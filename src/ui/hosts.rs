@@ -22,7 +22,7 @@ use std::time::Duration;
 /// How long closing connections may take when somebody ends this process.
 const CLOSING: Duration = Duration::from_secs(3);
 
-/// What is printed.
+/// Form of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Lines for people

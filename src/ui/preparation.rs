@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Options of everything that prepares images.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PreparationArgs {
-    /// What becomes of the histograms: `none`, `equalize`, or `match:REF` for that of an image
+    /// Change of the histograms: `none`, `equalize`, or `match:REF` for that of an image
     #[arg(long, value_name = "HOW", value_parser = parse_histogram)]
     histogram: Option<HistogramWord>,
     /// Size to bring images and masks to: `512x512` pixels, or `0.5um` a pixel

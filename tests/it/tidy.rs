@@ -324,6 +324,22 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
+fn first_sentences_name_the_thing() {
+    // A document that opens with "What became of a host" makes a reader translate.
+    let opens_so = |line: &str| {
+        let Some(text) = line.trim_start().strip_prefix("//").map(|text| &text[1..]) else {
+            return false;
+        };
+        let after_name =
+            text.split_once(": ").filter(|(name, _)| name.trim().split(' ').count() == 1);
+        text.starts_with(" What ") || after_name.is_some_and(|(_, text)| text.starts_with("what "))
+    };
+    let is_doc =
+        |line: &str| ["///", "//!"].iter().any(|start| line.trim_start().starts_with(start));
+    assert_none(lines_that(|_, line| is_doc(line) && opens_so(line)));
+}
+
+#[test]
 fn errors_have_types() {
     let untyped = |path: &str, line: &str| {
         let result = line.find("Result<").map_or("", |at| &line[at..]);

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Number the connected parts of masks that have one value for all nuclei
     #[arg(long, requires = "masks")]
     binary_masks: bool,
-    /// What kind of images they are, for example `ihc-hdab`
+    /// Type of the images, for example `ihc-hdab`
     #[arg(long, value_name = "TYPE", value_parser = parse_name)]
     image_type: String,
     /// Edge length of a pixel in micrometers; without it the files' own
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Name of the dataset
     #[arg(long, default_value = "nuclei", value_parser = parse_name)]
     name: String,
-    /// What the fields may be used for
+    /// Split that the fields belong to
     #[arg(long, default_value = "test")]
     split: SplitName,
     /// CSV with the columns `name` and `group`: fields of a group, for example of one slide, are
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     license: Option<String>,
 }
 
-/// What fields may be used for, as named on the command line and in manifests.
+/// Split of fields, as named on the command line and in manifests.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum SplitName {
     Train,

@@ -76,7 +76,7 @@ pub(crate) struct Args {
     /// Stop at a checkpoint after this time, and make weights of what is reached
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     pub(super) limit_minutes: Option<Duration>,
-    /// What the steps are made on; a graphics card needs a build with the feature `train-wgpu`, and
+    /// Processor of the steps; a graphics card needs a build with the feature `train-wgpu`, and
     /// no two kinds of card come to the same bits
     #[arg(long, value_enum, default_value = "cpu")]
     pub(super) device: On,
@@ -85,7 +85,7 @@ pub(crate) struct Args {
     pub(super) init: Option<PathBuf>,
 }
 
-/// What steps are made on.
+/// Processor of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum On {
     /// This machine's processor

@@ -71,7 +71,7 @@ points! {
     BlobFolderSync "blob-folder-sync";
     /// The manifest reaches the disk.
     ManifestSync "manifest-sync";
-    /// What an earlier attempt left is removed.
+    /// The rest of an earlier attempt is removed.
     StageClean "stage-clean";
     /// A folder of the release is made.
     StageFolder "stage-folder";
