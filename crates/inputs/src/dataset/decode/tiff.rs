@@ -3,7 +3,7 @@
 //! Everything that the tags say about the meaning of the samples is read before the samples are,
 //! and refused unless this room can represent it exactly.
 
-use super::decoded::{Decoded, Refusal, check_size, raster, transparent};
+use super::decoded::{Decoded, Refusal, check_size, raster, transparency_refusal};
 use super::tiff_metadata::{self, Reader, refusal};
 use cellgate_core::raster::{Image, Labels};
 use std::io::Cursor;
@@ -226,10 +226,10 @@ fn read16(reader: &mut Reader<'_>, pixel: Pixel) -> Result<Image, Refusal> {
 
 fn opaque_gray<T: Copy + PartialEq>(samples: &[T], opaque: T) -> Result<Vec<T>, Refusal> {
     let gray = |&[gray, alpha]: &[T; 2]| (alpha == opaque).then_some(gray);
-    samples.as_chunks().0.iter().map(gray).collect::<Option<_>>().ok_or_else(transparent)
+    samples.as_chunks().0.iter().map(gray).collect::<Option<_>>().ok_or_else(transparency_refusal)
 }
 
 fn opaque_color<T: Copy + PartialEq>(samples: &[T], opaque: T) -> Result<Vec<[T; 3]>, Refusal> {
     let color = |&[r, g, b, alpha]: &[T; 4]| (alpha == opaque).then_some([r, g, b]);
-    samples.as_chunks().0.iter().map(color).collect::<Option<_>>().ok_or_else(transparent)
+    samples.as_chunks().0.iter().map(color).collect::<Option<_>>().ok_or_else(transparency_refusal)
 }
