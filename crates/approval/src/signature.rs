@@ -67,10 +67,11 @@ pub enum SignatureError {
 pub fn sign(message: &[u8], key: &Path) -> Result<String, SignatureError> {
     let mut command = Command::new("ssh-keygen");
     command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key);
-    let output = feed(command, message)?;
+    let output = run_with_stdin(command, message)?;
     let signature = String::from_utf8(output.stdout.clone()).unwrap_or_default();
     if !output.status.success() || !signature.starts_with("-----BEGIN SSH SIGNATURE-----") {
-        return Err(SignatureError::Key { key: key.display().to_string(), said: said(&output) });
+        let (key, said) = (key.display().to_string(), stderr_line(&output));
+        return Err(SignatureError::Key { key, said });
     }
     if MAX_SIGNATURE_BYTES < signature.len() {
         return Err(SignatureError::TooLong);
@@ -98,16 +99,16 @@ pub fn verify(record: &Record, allowed_signers: &Path) -> Result<(), SignatureEr
     let mut command = Command::new("ssh-keygen");
     command.args(["-Y", "verify", "-n", NAMESPACE, "-I", who, "-s"]).arg(file.path());
     command.arg("-f").arg(allowed_signers);
-    let output = feed(command, &record.message()?)?;
+    let output = run_with_stdin(command, &record.message()?)?;
     if output.status.success() {
         return Ok(());
     }
     let signers = allowed_signers.display().to_string();
-    Err(SignatureError::Refused { who: who.clone(), signers, said: said(&output) })
+    Err(SignatureError::Refused { who: who.clone(), signers, said: stderr_line(&output) })
 }
 
 /// Runs a program with a text on its standard input.
-fn feed(mut command: Command, text: &[u8]) -> Result<Output, SignatureError> {
+fn run_with_stdin(mut command: Command, text: &[u8]) -> Result<Output, SignatureError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
     let mut child = command.spawn().map_err(SignatureError::Program)?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -120,7 +121,7 @@ fn feed(mut command: Command, text: &[u8]) -> Result<Output, SignatureError> {
     child.wait_with_output().map_err(SignatureError::Program)
 }
 
-fn said(output: &Output) -> String {
+fn stderr_line(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
     line.take(MAX_SAID_CHARS).collect()

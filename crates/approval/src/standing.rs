@@ -117,8 +117,8 @@ impl Log {
         author: Option<&str>,
     ) -> Standing {
         let votes = self.votes();
-        let counted = votes.get(subject).map(|votes| count(votes, policy, author));
-        counted.flatten().unwrap_or_else(|| nearest(&votes, subject))
+        let counted = votes.get(subject).map(|votes| judge(votes, policy, author));
+        counted.flatten().unwrap_or_else(|| nearest_standing(&votes, subject))
     }
 
     /// Fingerprint of the engine that was approved last and still is; `None` before the first.
@@ -126,7 +126,7 @@ impl Log {
     pub fn approved_engine(&self, policy: &ApprovalPolicy) -> Option<Digest> {
         let votes = self.votes();
         let is_approved = |subject: Subject<'_>| {
-            let counted = votes.get(&subject).and_then(|votes| count(votes, policy, None));
+            let counted = votes.get(&subject).and_then(|votes| judge(votes, policy, None));
             counted.is_some_and(|standing| standing.is_approved())
         };
         let approvals = self.records().iter().rev().filter(|r| r.entry.action == Action::Approve);
@@ -145,7 +145,8 @@ impl Log {
         let votes = self.votes();
         subjects.into_iter().all(|subject| {
             let approvals = votes.get(&subject).map(|votes| votes.approvals.as_slice());
-            approvals.unwrap_or_default().iter().any(|record| is_same(&record.entry.who, who))
+            let is_theirs = |record: &&Record| is_same_person(&record.entry.who, who);
+            approvals.unwrap_or_default().iter().any(is_theirs)
         })
     }
 
@@ -154,7 +155,7 @@ impl Log {
         for (index, record) in self.records().iter().enumerate() {
             for subject in record.entry.binding.subjects() {
                 let votes = votes.entry(subject).or_default();
-                let by_same = |one: &&Record| is_same(&one.entry.who, &record.entry.who);
+                let by_same = |one: &&Record| is_same_person(&one.entry.who, &record.entry.who);
                 match record.entry.action {
                     Action::Approve => {
                         votes.last = index;
@@ -178,13 +179,13 @@ impl Log {
 }
 
 /// Standing of one subject by its votes; `None` without votes.
-fn count(votes: &Votes<'_>, policy: &ApprovalPolicy, author: Option<&str>) -> Option<Standing> {
+fn judge(votes: &Votes<'_>, policy: &ApprovalPolicy, author: Option<&str>) -> Option<Standing> {
     // A word that is no permission must not open the door.
     let needed = policy.permission.parse().unwrap_or(Permission::Admin);
     let may = |record: &&&Record| needed <= record.entry.permission;
     let is_author = |record: &&&Record| {
         let authors = [author, record.entry.author.as_deref()];
-        authors.into_iter().flatten().any(|author| is_same(author, &record.entry.who))
+        authors.into_iter().flatten().any(|author| is_same_person(author, &record.entry.who))
     };
     let may_approve = |record: &&&Record| policy.allow_author || !is_author(record);
     let counted: Vec<Approver> = votes
@@ -210,7 +211,7 @@ fn count(votes: &Votes<'_>, policy: &ApprovalPolicy, author: Option<&str>) -> Op
 }
 
 /// The standing approval of this profile with the fewest other digests, the last of several.
-fn nearest(votes: &BTreeMap<Subject<'_>, Votes<'_>>, subject: &Subject<'_>) -> Standing {
+fn nearest_standing(votes: &BTreeMap<Subject<'_>, Votes<'_>>, subject: &Subject<'_>) -> Standing {
     let of_profile = votes.iter().filter(|(known, _)| known.profile == subject.profile);
     let standing = of_profile.filter(|(_, votes)| !votes.approvals.is_empty());
     let nearest = standing.min_by_key(|(known, votes)| {
@@ -242,6 +243,6 @@ impl Approver {
 }
 
 /// Whether two names are one person's: neither logins nor mail hosts know upper case.
-fn is_same(one: &str, other: &str) -> bool {
+fn is_same_person(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }

@@ -94,7 +94,7 @@ fn a_record_is_written_in_canonical_form() {
 
 /// Expects a log to be refused at a line, for a reason that contains a text.
 #[track_caller]
-fn refused(bytes: &[u8], line: usize, says: &str) {
+fn check_err(bytes: &[u8], line: usize, says: &str) {
     let error = Log::parse(bytes).unwrap_err();
     assert_eq!(error.line, line, "{error}");
     assert!(error.to_string().contains(says), "{error}");
@@ -109,32 +109,40 @@ fn every_way_to_be_wrong_is_told_with_its_line() {
         order.iter().map(|index| format!("{}\n", lines[*index])).collect::<String>()
     };
     let edit = |from: &str, to: &str| text.replacen(from, to, 1);
-    refused(joined(&[1, 2]).as_bytes(), 1, "the log was edited");
-    refused(joined(&[0, 2]).as_bytes(), 2, "the log was edited");
-    refused(joined(&[0, 2, 1]).as_bytes(), 2, "the log was edited");
-    refused(joined(&[0, 1, 1]).as_bytes(), 3, "the log was edited");
-    refused(text.trim_end().as_bytes(), 3, "does not end with a line break");
-    refused(format!("{text}\n").as_bytes(), 4, "not a record");
-    refused(edit("bob has", "eve has").as_bytes(), 3, "the log was edited");
-    refused(edit("\"action\":\"approve\"", "\"action\": \"approve\"").as_bytes(), 1, "canonical");
-    refused(edit("“a”", "\\u201ca”").as_bytes(), 1, "canonical");
-    refused(edit("approval/v1", "approval/v2").as_bytes(), 1, "newer than");
-    refused(edit("approval/v1", "approval/v0").as_bytes(), 1, "no longer read");
-    refused(edit("approval/v1", "report/v1").as_bytes(), 1, "follows schema `cellgate/report/v1`");
-    refused(edit("\"who\"", "\"whom\"").as_bytes(), 1, "unknown field");
-    refused(edit("\"who\":\"ada\"", "\"who\":\"a da\"").as_bytes(), 1, "`who` is not");
-    refused(edit("\"who\":\"ada\"", "\"who\":\"-oX\"").as_bytes(), 1, "`who` is not");
-    refused(edit("\"permission\":\"write\"", "\"permission\":\"god\"").as_bytes(), 1, "permission");
-    refused(edit("2026-01-01T", "2026-31-01T").as_bytes(), 1, "`when` is not");
-    refused(edit("ada has", "a\\u202eda has").as_bytes(), 1, "`why` is not");
-    refused(edit("\"pull_request\":12", "\"pull_request\":0").as_bytes(), 1, "pull_request");
-    refused(edit("\"pull_request\":12", "\"pull_request\":1.5").as_bytes(), 1, "not a record");
-    refused(edit("\"commit\":\"4f1d", "\"commit\":\"4F1d").as_bytes(), 1, "`commit` is not");
-    refused(edit("\"name\":\"old\"", "\"name\":\"dapi\"").as_bytes(), 1, "`binding` is not");
-    refused(b"\xff\n", 1, "not a record");
-    refused(b"[[[[[[\n", 1, "not a record");
-    refused(&[vec![b' '; MAX_LINE_BYTES + 1], vec![b'\n']].concat(), 1, "bytes");
-    refused(&vec![b'\n'; MAX_BYTES + 1], 1, "more than");
+    check_err(joined(&[1, 2]).as_bytes(), 1, "the log was edited");
+    check_err(joined(&[0, 2]).as_bytes(), 2, "the log was edited");
+    check_err(joined(&[0, 2, 1]).as_bytes(), 2, "the log was edited");
+    check_err(joined(&[0, 1, 1]).as_bytes(), 3, "the log was edited");
+    check_err(text.trim_end().as_bytes(), 3, "does not end with a line break");
+    check_err(format!("{text}\n").as_bytes(), 4, "not a record");
+    check_err(edit("bob has", "eve has").as_bytes(), 3, "the log was edited");
+    check_err(edit("\"action\":\"approve\"", "\"action\": \"approve\"").as_bytes(), 1, "canonical");
+    check_err(edit("“a”", "\\u201ca”").as_bytes(), 1, "canonical");
+    check_err(edit("approval/v1", "approval/v2").as_bytes(), 1, "newer than");
+    check_err(edit("approval/v1", "approval/v0").as_bytes(), 1, "no longer read");
+    check_err(
+        edit("approval/v1", "report/v1").as_bytes(),
+        1,
+        "follows schema `cellgate/report/v1`",
+    );
+    check_err(edit("\"who\"", "\"whom\"").as_bytes(), 1, "unknown field");
+    check_err(edit("\"who\":\"ada\"", "\"who\":\"a da\"").as_bytes(), 1, "`who` is not");
+    check_err(edit("\"who\":\"ada\"", "\"who\":\"-oX\"").as_bytes(), 1, "`who` is not");
+    check_err(
+        edit("\"permission\":\"write\"", "\"permission\":\"god\"").as_bytes(),
+        1,
+        "permission",
+    );
+    check_err(edit("2026-01-01T", "2026-31-01T").as_bytes(), 1, "`when` is not");
+    check_err(edit("ada has", "a\\u202eda has").as_bytes(), 1, "`why` is not");
+    check_err(edit("\"pull_request\":12", "\"pull_request\":0").as_bytes(), 1, "pull_request");
+    check_err(edit("\"pull_request\":12", "\"pull_request\":1.5").as_bytes(), 1, "not a record");
+    check_err(edit("\"commit\":\"4f1d", "\"commit\":\"4F1d").as_bytes(), 1, "`commit` is not");
+    check_err(edit("\"name\":\"old\"", "\"name\":\"dapi\"").as_bytes(), 1, "`binding` is not");
+    check_err(b"\xff\n", 1, "not a record");
+    check_err(b"[[[[[[\n", 1, "not a record");
+    check_err(&[vec![b' '; MAX_LINE_BYTES + 1], vec![b'\n']].concat(), 1, "bytes");
+    check_err(&vec![b'\n'; MAX_BYTES + 1], 1, "more than");
 }
 
 #[test]

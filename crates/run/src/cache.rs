@@ -106,14 +106,14 @@ impl Cache {
     /// Where the weights of a network are kept: whoever writes them there checks their digest.
     #[must_use]
     pub fn weights_path(&self, weights: Digest) -> PathBuf {
-        self.at(&weights.to_string(), "safetensors")
+        self.file_path(&weights.to_string(), "safetensors")
     }
 
     fn path(&self, key: &Key, ending: &str) -> PathBuf {
-        self.at(&key.digest().to_string(), ending)
+        self.file_path(&key.digest().to_string(), ending)
     }
 
-    fn at(&self, name: &str, ending: &str) -> PathBuf {
+    fn file_path(&self, name: &str, ending: &str) -> PathBuf {
         self.folder.join(&name[..2]).join(format!("{name}.{ending}"))
     }
 }

@@ -111,7 +111,7 @@ pub fn run_files(
     let mut outcome = Outcome::default();
     let mut results = Results::new(request.out);
     let make = |file: &ImageFile| {
-        let done = request.field(file);
+        let done = request.process_file(file);
         progress.advance(&file.name);
         done
     };
@@ -159,7 +159,7 @@ impl From<FilesError> for FieldError {
 }
 
 impl Request<'_> {
-    fn field(&self, file: &ImageFile) -> Result<Done, FieldError> {
+    fn process_file(&self, file: &ImageFile) -> Result<Done, FieldError> {
         let started = Instant::now();
         let shown = file.path.to_string_lossy();
         let bytes = read(&file.path).map_err(|finding| FieldError::Findings(vec![finding]))?;
@@ -174,7 +174,7 @@ impl Request<'_> {
         let run = self
             .ready
             .run(&decoded.image, pixel)
-            .map_err(|error| FieldError::Findings(vec![unfit(&shown, &error)]))?;
+            .map_err(|error| FieldError::Findings(vec![unfit_finding(&shown, &error)]))?;
         self.write(file, &decoded.image, &run)?;
         let seconds = started.elapsed().as_secs_f64();
         let record = FieldRecord::new(&file.name, digest, pixel, &run, seconds);
@@ -190,7 +190,7 @@ impl Request<'_> {
     }
 }
 
-fn unfit(path: &str, error: &RunError) -> Finding {
+fn unfit_finding(path: &str, error: &RunError) -> Finding {
     let finding = Finding::error(Code::ImageModality, Place::file(path), error.to_string());
     match error {
         RunError::Unet(UnetError::Bent | UnetError::Prepare(_)) => finding,

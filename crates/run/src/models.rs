@@ -91,7 +91,7 @@ impl<'a> Models<'a> {
                 let kept = self.cache.and_then(|cache| cache.weights(unet.weights));
                 let (model, weights) = (unet.model.clone(), unet.weights);
                 let missing = ModelError::Missing { model, weights, path };
-                return kept.or_else(|| self.elsewhere(unet)).ok_or(missing);
+                return kept.or_else(|| self.read_elsewhere(unet)).ok_or(missing);
             }
             Some(Err(error)) => return Err(error.into()),
         };
@@ -103,7 +103,7 @@ impl<'a> Models<'a> {
     }
 
     /// The bytes in the other tree, when they are the very same.
-    fn elsewhere(&self, unet: &Unet) -> Option<Vec<u8>> {
+    fn read_elsewhere(&self, unet: &Unet) -> Option<Vec<u8>> {
         let (tree, folder) = self.elsewhere?;
         let bytes = tree.read(&weights_path(folder, unet), MAX_FILE_BYTES as u64).ok()?;
         (Digest::of_bytes(&bytes) == unet.weights).then_some(bytes)
@@ -188,16 +188,16 @@ impl ModelError {
 /// Where a model's weights stand.
 #[must_use]
 pub fn weights_path(folder: &str, unet: &Unet) -> String {
-    file_of(folder, unet, "safetensors")
+    file_path(folder, unet, "safetensors")
 }
 
 /// Where a model's card stands.
 #[must_use]
 pub fn card_path(folder: &str, unet: &Unet) -> String {
-    file_of(folder, unet, "card.json")
+    file_path(folder, unet, "card.json")
 }
 
-fn file_of(folder: &str, unet: &Unet, ending: &str) -> String {
+fn file_path(folder: &str, unet: &Unet, ending: &str) -> String {
     // The schema allows plain names of models only.
     let name = format!("{}.{ending}", unet.model);
     if folder.is_empty() || folder == "." { name } else { format!("{folder}/{name}") }

@@ -101,9 +101,11 @@ impl<'a> Ready<'a> {
     pub fn run(&self, image: &Image, pixel_size: Option<PixelSize>) -> Result<FieldRun, RunError> {
         let labels = match &self.network {
             None => segment(image, self.params, pixel_size)?,
-            Some(network) => unet::segment(image, self.params, there(network)?, pixel_size)?,
+            Some(network) => {
+                unet::segment(image, self.params, require_network(network)?, pixel_size)?
+            }
         };
-        self.measured(labels, image, pixel_size)
+        self.measure_field(labels, image, pixel_size)
     }
 
     /// As [`Self::run`], from the first stage on that is not known.
@@ -117,9 +119,9 @@ impl<'a> Ready<'a> {
     ) -> Result<FieldRun, RunError> {
         let labels = match &self.network {
             None => stages.segment(subject, self.params)?,
-            Some(network) => stages.segment_with(subject, self.params, there(network)?)?,
+            Some(network) => stages.segment_with(subject, self.params, require_network(network)?)?,
         };
-        self.measured(labels, subject.image, subject.pixel_size)
+        self.measure_field(labels, subject.image, subject.pixel_size)
     }
 
     /// As [`Self::run`], or the result that a cache has under `key`; what was computed is kept there.
@@ -152,7 +154,7 @@ impl<'a> Ready<'a> {
         Ok(Cached { run, was_known: false })
     }
 
-    fn measured(
+    fn measure_field(
         &self,
         labels: Labels,
         image: &Image,
@@ -165,6 +167,6 @@ impl<'a> Ready<'a> {
 }
 
 /// The network, when it is to be had.
-fn there(network: &Result<Network, Arc<ModelError>>) -> Result<&Network, RunError> {
+fn require_network(network: &Result<Network, Arc<ModelError>>) -> Result<&Network, RunError> {
     network.as_ref().map_err(|error| RunError::Model(Arc::clone(error)))
 }

@@ -40,7 +40,7 @@ impl<W: Write> NucleiTable<W> {
     /// # Errors
     /// [`TableError::OtherColumns`] when the columns differ from the first field's.
     pub fn add(&mut self, field: &str, nuclei: &Nuclei) -> Result<(), TableError> {
-        let (before, after) = around_class(nuclei);
+        let (before, after) = split_at_class(nuclei);
         let names = |columns: &[&Column]| {
             columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>()
         };
@@ -84,7 +84,7 @@ impl<W: Write> NucleiTable<W> {
 }
 
 /// Columns before and after the class: optional groups follow it.
-fn around_class(nuclei: &Nuclei) -> (Vec<&Column>, Vec<&Column>) {
+fn split_at_class(nuclei: &Nuclei) -> (Vec<&Column>, Vec<&Column>) {
     let is_optional = |column: &&Column| {
         let stem = column.name.trim_end_matches("_um").trim_end_matches("_px");
         let is_quartile = ["_median", "_q25", "_q75"].iter().any(|ending| stem.ends_with(ending));

@@ -22,13 +22,13 @@ impl Dataset {
             .map(|field| field.open(tree).err().unwrap_or_default())
             .collect();
         let mut findings: Vec<Finding> = by_field.into_iter().flatten().collect();
-        findings.extend(self.unnamed_files(tree));
-        findings.extend(self.missing_provenance());
+        findings.extend(self.unnamed_file_findings(tree));
+        findings.extend(self.provenance_findings());
         findings
     }
 
     /// Files in the layout's folders that no field names.
-    fn unnamed_files(&self, tree: &Tree) -> Vec<Finding> {
+    fn unnamed_file_findings(&self, tree: &Tree) -> Vec<Finding> {
         let folders: BTreeSet<&str> = self
             .fields
             .iter()
@@ -59,7 +59,7 @@ impl Dataset {
         findings
     }
 
-    fn missing_provenance(&self) -> Vec<Finding> {
+    fn provenance_findings(&self) -> Vec<Finding> {
         let note = |n_fields: usize, what: &str, help: &str| {
             (n_fields > 0).then(|| {
                 let message = format!("{n_fields} of {} fields have no {what}", self.fields.len());

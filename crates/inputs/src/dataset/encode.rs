@@ -25,7 +25,7 @@ pub enum EncodeError {
 /// The ending of the file that holds these labels: `png`, or `tif` past 65,535.
 #[must_use]
 pub fn labels_extension(labels: &Labels) -> &'static str {
-    if fits16(labels) { "png" } else { "tif" }
+    if is_within_16_bits(labels) { "png" } else { "tif" }
 }
 
 /// Encodes labels, in the format that [`labels_extension`] names.
@@ -34,7 +34,7 @@ pub fn labels_extension(labels: &Labels) -> &'static str {
 /// [`EncodeError`] when the encoder refuses, as for an image without pixels.
 pub fn encode_labels(labels: &Labels) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = (labels.width(), labels.height());
-    if fits16(labels) {
+    if is_within_16_bits(labels) {
         let mut samples = vec![0; labels.n_px() * 2];
         wide!({
             for (bytes, label) in samples.as_chunks_mut().0.iter_mut().zip(labels.samples()) {
@@ -79,7 +79,7 @@ pub fn encode_image(image: &Image, pixel_size: Option<PixelSize>) -> Result<Vec<
     }
 }
 
-fn fits16(labels: &Labels) -> bool {
+fn is_within_16_bits(labels: &Labels) -> bool {
     // No early end: a maximum is found many labels at a time.
     let highest = wide!(labels.samples().iter().fold(0, |highest, &label| label.max(highest)));
     highest <= u32::from(u16::MAX)

@@ -128,8 +128,9 @@ pub fn load_records(tree: &Tree, folder: &str) -> Result<(String, Vec<FieldRecor
 /// Reads a manifest; findings about its splits stand apart when they are the only ones.
 fn read(tree: &Tree, folder: &str) -> Result<(Dataset, Vec<Finding>), Vec<Finding>> {
     let path = join(folder, MANIFEST_FILE);
-    let bytes =
-        tree.read(&path, MAX_MANIFEST_BYTES).map_err(|error| vec![unreadable(&path, &error)])?;
+    let bytes = tree
+        .read(&path, MAX_MANIFEST_BYTES)
+        .map_err(|error| vec![unreadable_finding(&path, &error)])?;
     let source = source_from_bytes(&path, &bytes).map_err(|finding| vec![finding])?;
     let document = Document::parse_up_to(&source, MAX_MANIFEST_BYTES)?;
     let raw: RawDataset = document.read(MANIFEST_SCHEMA)?;
@@ -139,9 +140,9 @@ fn read(tree: &Tree, folder: &str) -> Result<(Dataset, Vec<Finding>), Vec<Findin
         let at = |key: &str| document.place(&["fields".into(), index.into(), key.into()]);
         fields.extend(entry(field, raw.url.as_deref(), folder, &at, &mut findings));
     }
-    names_are_unique(&raw.fields, &document, &mut findings);
+    check_unique_names(&raw.fields, &document, &mut findings);
     let mut leaks = Vec::new();
-    splits_share_nothing(&raw.fields, &document, &mut leaks);
+    check_splits(&raw.fields, &document, &mut leaks);
     if !findings.is_empty() {
         findings.extend(leaks);
         return Err(findings);
@@ -157,7 +158,7 @@ pub(super) fn join(folder: &str, path: &str) -> String {
 }
 
 /// The finding about a manifest that cannot be read.
-fn unreadable(path: &str, error: &TreeError) -> Finding {
+fn unreadable_finding(path: &str, error: &TreeError) -> Finding {
     let code = if matches!(error, TreeError::TooLarge { .. }) {
         Code::FileTooLarge
     } else {
@@ -176,7 +177,7 @@ fn entry(
     findings: &mut Vec<Finding>,
 ) -> Option<FieldEntry> {
     let image = inner_path(&raw.image, at("image"), findings);
-    let sha256 = digest(&raw.sha256, at("sha256"), findings);
+    let sha256 = parse_digest(&raw.sha256, at("sha256"), findings);
     let url_of = |own: &Option<String>, path: &str| {
         own.clone().or_else(|| Some(format!("{}/{path}", base?.trim_end_matches('/'))))
     };
@@ -184,18 +185,18 @@ fn entry(
         (None, None) => Some(None),
         (Some(path), Some(sha256)) => {
             let path = inner_path(path, at("mask"), findings);
-            let sha256 = digest(sha256, at("mask_sha256"), findings);
+            let sha256 = parse_digest(sha256, at("mask_sha256"), findings);
             path.zip(sha256).map(|(path, sha256)| {
                 let url = url_of(&raw.mask_url, &path);
                 Some(MaskRecord { path, sha256, url })
             })
         }
         (Some(_), None) => {
-            findings.push(half_a_mask(at("mask"), "mask", "mask_sha256"));
+            findings.push(half_mask_finding(at("mask"), "mask", "mask_sha256"));
             None
         }
         (None, Some(_)) => {
-            findings.push(half_a_mask(at("mask_sha256"), "mask_sha256", "mask"));
+            findings.push(half_mask_finding(at("mask_sha256"), "mask_sha256", "mask"));
             None
         }
     };
@@ -236,7 +237,7 @@ fn inner_path(path: &str, place: Place, findings: &mut Vec<Finding>) -> Option<S
     inner
 }
 
-fn digest(text: &str, place: Place, findings: &mut Vec<Finding>) -> Option<Digest> {
+fn parse_digest(text: &str, place: Place, findings: &mut Vec<Finding>) -> Option<Digest> {
     let parsed = text.parse();
     if let Err(error) = &parsed {
         let message = format!("`{text}` is {error}");
@@ -247,13 +248,13 @@ fn digest(text: &str, place: Place, findings: &mut Vec<Finding>) -> Option<Diges
     parsed.ok()
 }
 
-fn half_a_mask(place: Place, key: &str, missing: &str) -> Finding {
+fn half_mask_finding(place: Place, key: &str, missing: &str) -> Finding {
     let message = format!("`{key}` needs `{missing}` beside it");
     Finding::error(Code::MissingKey, place, message)
         .help(format!("add `{missing}`, or delete `{key}`"))
 }
 
-fn names_are_unique(fields: &[RawField], document: &Document, findings: &mut Vec<Finding>) {
+fn check_unique_names(fields: &[RawField], document: &Document, findings: &mut Vec<Finding>) {
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
     for (index, field) in fields.iter().enumerate() {
         // Names become names of files, and some disks do not tell upper from lower case.
@@ -270,12 +271,12 @@ fn names_are_unique(fields: &[RawField], document: &Document, findings: &mut Vec
 
 /// Checks that no group and no image stands in both splits: accuracy on fields that were trained
 /// on says nothing.
-fn splits_share_nothing(fields: &[RawField], document: &Document, findings: &mut Vec<Finding>) {
-    splits_share_no(fields, "group", |field| field.group.as_deref(), document, findings);
-    splits_share_no(fields, "sha256", |field| Some(&field.sha256), document, findings);
+fn check_splits(fields: &[RawField], document: &Document, findings: &mut Vec<Finding>) {
+    check_splits_by(fields, "group", |field| field.group.as_deref(), document, findings);
+    check_splits_by(fields, "sha256", |field| Some(&field.sha256), document, findings);
 }
 
-fn splits_share_no(
+fn check_splits_by(
     fields: &[RawField],
     key: &str,
     value_of: fn(&RawField) -> Option<&str>,
@@ -303,7 +304,7 @@ fn splits_share_no(
 /// The manifest's text for these fields, in the order of their names.
 #[must_use]
 pub fn render_manifest(name: &str, fields: &[FieldRecord]) -> String {
-    let mut text = format!("schema: {MANIFEST_SCHEMA}\nname: {}\nfields:\n", quoted(name));
+    let mut text = format!("schema: {MANIFEST_SCHEMA}\nname: {}\nfields:\n", quote(name));
     let mut sorted: Vec<&FieldRecord> = fields.iter().collect();
     sorted.sort_by(|one, other| one.name.cmp(&other.name));
     for field in sorted {
@@ -311,14 +312,14 @@ pub fn render_manifest(name: &str, fields: &[FieldRecord]) -> String {
             // Writing to a text cannot fail.
             let _ = writeln!(text, "{start}{key}: {value}");
         };
-        line("  - ", "name", &quoted(&field.name));
-        line("    ", "image", &quoted(&field.image));
-        line("    ", "sha256", &quoted(&field.sha256.to_string()));
+        line("  - ", "name", &quote(&field.name));
+        line("    ", "image", &quote(&field.image));
+        line("    ", "sha256", &quote(&field.sha256.to_string()));
         if let Some(mask) = &field.mask {
-            line("    ", "mask", &quoted(&mask.path));
-            line("    ", "mask_sha256", &quoted(&mask.sha256.to_string()));
+            line("    ", "mask", &quote(&mask.path));
+            line("    ", "mask_sha256", &quote(&mask.sha256.to_string()));
         }
-        line("    ", "image_type", &quoted(&field.image_type));
+        line("    ", "image_type", &quote(&field.image_type));
         if let Some(pixel_size) = field.pixel_size {
             line("    ", "pixel_size_um", &pixel_size.um().to_string());
         }
@@ -332,7 +333,7 @@ pub fn render_manifest(name: &str, fields: &[FieldRecord]) -> String {
             ("mask_url", &mask_url),
         ] {
             if let Some(value) = value {
-                line("    ", key, &quoted(value));
+                line("    ", key, &quote(value));
             }
         }
     }
@@ -340,6 +341,6 @@ pub fn render_manifest(name: &str, fields: &[FieldRecord]) -> String {
 }
 
 /// A text as YAML reads it back: JSON's form is a form of YAML.
-fn quoted(text: &str) -> String {
+fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -44,8 +44,8 @@ impl FieldEntry {
             }
         };
         let mut findings: Vec<Finding> =
-            shape_differs(&decoded.image, truth.as_ref(), places).into_iter().collect();
-        findings.extend(pixel_sizes_differ(self.pixel_size, decoded.pixel_size, places));
+            shape_finding(&decoded.image, truth.as_ref(), places).into_iter().collect();
+        findings.extend(pixel_size_finding(self.pixel_size, decoded.pixel_size, places));
         if !findings.is_empty() {
             return Err(findings);
         }
@@ -94,7 +94,7 @@ fn read(
     Ok(bytes)
 }
 
-fn shape_differs(image: &Image, truth: Option<&Labels>, places: &Places) -> Option<Finding> {
+fn shape_finding(image: &Image, truth: Option<&Labels>, places: &Places) -> Option<Finding> {
     let truth = truth?;
     let (image_px, mask_px) = ((image.width(), image.height()), (truth.width(), truth.height()));
     (image_px != mask_px).then(|| {
@@ -107,7 +107,7 @@ fn shape_differs(image: &Image, truth: Option<&Labels>, places: &Places) -> Opti
     })
 }
 
-fn pixel_sizes_differ(
+fn pixel_size_finding(
     said: Option<PixelSize>,
     found: Option<PixelSize>,
     places: &Places,

@@ -96,12 +96,12 @@ impl Preparation {
     /// Finds the files of each field, in the order of their names.
     fn plan(&self) -> (Vec<Files>, Vec<Finding>) {
         let mut findings = Vec::new();
-        let images = listed(&self.images, &mut findings);
-        let masks =
-            self.masks.as_deref().map(|masks| listed(masks, &mut findings)).unwrap_or_default();
+        let images = list_images(&self.images, &mut findings);
+        let masks = self.masks.as_deref();
+        let masks = masks.map(|masks| list_images(masks, &mut findings)).unwrap_or_default();
         let mut fields: BTreeMap<String, Files> = BTreeMap::new();
         for image in images {
-            let place = Place::file(shown(&self.images, &image));
+            let place = Place::file(display_path(&self.images, &image));
             let stem = stem(&image);
             let name = field_name(stem);
             let mask = match masks_of(stem, &masks).as_slice() {
@@ -156,13 +156,13 @@ impl Preparation {
 
     /// Reads a field's files, and brings them into the layout's form.
     fn read(&self, files: &Files) -> Result<Result<NewField, Vec<Finding>>, StoreError> {
-        let image = bytes_of(&self.images, &files.image).and_then(|(path, bytes)| {
+        let image = read_bytes(&self.images, &files.image).and_then(|(path, bytes)| {
             let decoded = decode(&path, &bytes)?;
             Ok((path, bytes, decoded))
         });
         let mask = match (&self.masks, &files.mask) {
-            (Some(folder), Some(mask)) => bytes_of(folder, mask).and_then(|(path, bytes)| {
-                let labels = self.labels(&path, &bytes)?;
+            (Some(folder), Some(mask)) => read_bytes(folder, mask).and_then(|(path, bytes)| {
+                let labels = self.decode_mask(&path, &bytes)?;
                 Ok(Some((path, bytes, labels)))
             }),
             _ => Ok(None),
@@ -177,7 +177,7 @@ impl Preparation {
                     .collect()));
             }
         };
-        let findings = self.contradictions(
+        let findings = self.mask_and_pixel_size_findings(
             &path,
             &decoded,
             mask.as_ref().map(|(path, _, labels)| (path, labels)),
@@ -189,7 +189,7 @@ impl Preparation {
         let known = self.pixel_size.or(decoded.pixel_size);
         let Prepared { image, pixel_size } = match self.steps.apply(&decoded.image, known) {
             Ok(prepared) => prepared,
-            Err(error) => return Ok(Err(vec![unprepared(&path, error)])),
+            Err(error) => return Ok(Err(vec![prepare_finding(&path, error)])),
         };
         let size = (image.width(), image.height());
         let is_resized = size != (decoded.image.width(), decoded.image.height());
@@ -224,7 +224,7 @@ impl Preparation {
         }))
     }
 
-    fn labels(&self, path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
+    fn decode_mask(&self, path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
         if self.has_binary_masks {
             binary_components(path, bytes)
         } else {
@@ -232,7 +232,7 @@ impl Preparation {
         }
     }
 
-    fn contradictions(
+    fn mask_and_pixel_size_findings(
         &self,
         path: &str,
         decoded: &super::decode::Decoded,
@@ -270,9 +270,8 @@ impl Preparation {
     }
 }
 
-/// Names of the images in a folder, sorted.
 /// Why an image cannot be prepared.
-fn unprepared(path: &str, error: PrepareError) -> Finding {
+fn prepare_finding(path: &str, error: PrepareError) -> Finding {
     let (code, help) = match error {
         PrepareError::PixelSizeMissing => {
             (Code::PixelSizeMissing, Some("give `--pixel-size-um`, or `--resize WIDTHxHEIGHT`"))
@@ -289,7 +288,8 @@ fn unprepared(path: &str, error: PrepareError) -> Finding {
     }
 }
 
-fn listed(folder: &Path, findings: &mut Vec<Finding>) -> Vec<String> {
+/// Names of the images in a folder, sorted.
+fn list_images(folder: &Path, findings: &mut Vec<Finding>) -> Vec<String> {
     let failed = |message: String| {
         Finding::error(Code::FileUnreadable, Place::file(folder.to_string_lossy()), message)
     };
@@ -335,12 +335,12 @@ fn field_name(stem: &str) -> String {
     format!("f{name}").chars().take(MAX_NAME).collect()
 }
 
-fn shown(folder: &Path, file: &str) -> String {
+fn display_path(folder: &Path, file: &str) -> String {
     folder.join(file).to_string_lossy().into_owned()
 }
 
-fn bytes_of(folder: &Path, file: &str) -> Result<(String, Vec<u8>), Vec<Finding>> {
-    let path = shown(folder, file);
+fn read_bytes(folder: &Path, file: &str) -> Result<(String, Vec<u8>), Vec<Finding>> {
+    let path = display_path(folder, file);
     match Tree::Folder(folder.to_owned()).read(file, MAX_FILE_BYTES) {
         Ok(bytes) => Ok((path, bytes)),
         Err(error) => {

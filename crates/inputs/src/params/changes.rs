@@ -21,7 +21,7 @@ pub struct ChangedKey {
 /// # Edge cases
 /// Keys that have an effect only in one of the two profiles are among them.
 pub(super) fn changed_keys(base: &Profile, head: &Profile) -> Vec<ChangedKey> {
-    let (base, head) = (flat(base), flat(head));
+    let (base, head) = (flatten(base), flatten(head));
     let mut names: Vec<&String> = base.keys().chain(head.keys()).collect();
     names.sort_unstable();
     names.dedup();
@@ -53,7 +53,7 @@ struct Entry {
 }
 
 /// Keys by their path without the unit.
-fn flat(profile: &Profile) -> BTreeMap<String, Entry> {
+fn flatten(profile: &Profile) -> BTreeMap<String, Entry> {
     let entry = |set: Set| {
         let unit = match set.setting.unit() {
             "um" => "µm",

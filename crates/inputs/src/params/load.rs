@@ -32,10 +32,11 @@ pub fn of_text(source: &Source) -> Result<Loaded, Vec<Finding>> {
     let document = Document::parse(source)?;
     let (written, mut findings) = document.read_against(SCHEMA, &schema());
     let Some(written) = written else { return Err(findings) };
-    let mut remarks = Remarks::about(&document);
+    let mut remarks = Remarks::new(&document);
     let Some(profile) = read(&written, &mut remarks) else {
         if findings.is_empty() {
-            findings.push(document.unreadable("the table of keys and the profile disagree"));
+            let why = "the table of keys and the profile disagree";
+            findings.push(document.unreadable_finding(why));
         }
         return Err(findings);
     };
@@ -82,7 +83,7 @@ pub fn load(tree: &Tree, path: &str) -> Result<Loaded, Vec<Finding>> {
 pub fn load_all(tree: &Tree, folder: &str, others: &[&str]) -> (Vec<Loaded>, Vec<Finding>) {
     let names = match tree.list(folder) {
         Ok(names) => names,
-        Err(error) => return (Vec::new(), vec![unreadable(folder, &error)]),
+        Err(error) => return (Vec::new(), vec![unreadable_finding(folder, &error)]),
     };
     let mut profiles: Vec<Loaded> = Vec::new();
     let mut findings = Vec::new();
@@ -94,7 +95,7 @@ pub fn load_all(tree: &Tree, folder: &str, others: &[&str]) -> (Vec<Loaded>, Vec
             continue;
         }
         let source = match file_of_tree(tree, &path) {
-            Ok(source) if follows_another_schema(&source) => continue,
+            Ok(source) if has_other_schema(&source) => continue,
             Ok(source) => source,
             Err(finding) => {
                 findings.push(finding);
@@ -106,7 +107,7 @@ pub fn load_all(tree: &Tree, folder: &str, others: &[&str]) -> (Vec<Loaded>, Vec
             Ok(loaded) => {
                 findings.extend(loaded.warnings.iter().cloned());
                 if let Some(first) = paths.insert(loaded.params.name.clone(), path.clone()) {
-                    findings.push(taken(&loaded, &first));
+                    findings.push(name_taken_finding(&loaded, &first));
                 }
                 profiles.push(loaded);
             }
@@ -127,11 +128,11 @@ pub fn load_all(tree: &Tree, folder: &str, others: &[&str]) -> (Vec<Loaded>, Vec
 /// A finding when it is missing, too large, outside the tree or not UTF-8.
 pub fn file_of_tree(tree: &Tree, path: &str) -> Result<Source, Finding> {
     let bytes =
-        tree.read(path, MAX_HAND_WRITTEN_BYTES).map_err(|error| unreadable(path, &error))?;
+        tree.read(path, MAX_HAND_WRITTEN_BYTES).map_err(|error| unreadable_finding(path, &error))?;
     source_from_bytes(path, &bytes)
 }
 
-fn unreadable(path: &str, error: &TreeError) -> Finding {
+fn unreadable_finding(path: &str, error: &TreeError) -> Finding {
     let code = match error {
         TreeError::Outside(_) => Code::PathOutside,
         TreeError::TooLarge { .. } => Code::FileTooLarge,
@@ -145,14 +146,14 @@ fn is_yaml(name: &str) -> bool {
 }
 
 /// Whether a file says that it is something else than a profile.
-fn follows_another_schema(source: &Source) -> bool {
+fn has_other_schema(source: &Source) -> bool {
     let Ok(document) = Document::parse(source) else { return false };
     let said = document.value().get("schema").and_then(serde_json::Value::as_str);
     let (kind, _) = SCHEMA.rsplit_once('/').unwrap_or((SCHEMA, ""));
     said.is_some_and(|said| said.starts_with("cellgate/") && !said.starts_with(kind))
 }
 
-fn taken(loaded: &Loaded, first: &str) -> Finding {
+fn name_taken_finding(loaded: &Loaded, first: &str) -> Finding {
     let name = &loaded.params.name;
     let place = super::place_of_key(&loaded.source, "name");
     Finding::error(Code::NameTaken, place, format!("the name `{name}` is taken by `{first}`"))

@@ -43,7 +43,7 @@ pub(super) fn read(written: &Value, remarks: &mut Remarks<'_>) -> Option<Profile
         stains,
         method,
         morphology: values.morphology()?,
-        classify: if values.has("classify") { Some(values.classify()?) } else { None },
+        classify: if values.is_written("classify") { Some(values.classify()?) } else { None },
         measure,
     })
 }
@@ -56,20 +56,20 @@ struct Values<'a, 'd> {
 
 impl Values<'_, '_> {
     /// Whether a key or a section is written.
-    fn has(&self, path: &str) -> bool {
-        self.at(path).is_some()
+    fn is_written(&self, path: &str) -> bool {
+        self.written_value(path).is_some()
     }
 
-    fn at(&self, path: &str) -> Option<&Value> {
+    fn written_value(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self.written, |value, name| value.get(name))
     }
 
     /// The value at a path, or the table's default.
     fn value(&self, path: &str) -> Option<Value> {
-        self.at(path).cloned().or_else(|| self.default(path))
+        self.written_value(path).cloned().or_else(|| self.default_value(path))
     }
 
-    fn default(&self, path: &str) -> Option<Value> {
+    fn default_value(&self, path: &str) -> Option<Value> {
         let (_, key) = all().find(|(section, key)| path_of(*section, key) == path)?;
         match key.default {
             Initial::By { key, value, .. } => Some(value(self.value(key)?.as_str()?)),
@@ -84,28 +84,28 @@ impl Values<'_, '_> {
 
     /// A length from its two keys, or the table's default.
     fn length(&mut self, path: &str) -> Option<Length> {
-        self.only_one_unit(path, "um", "px");
+        self.check_one_unit(path, "um", "px");
         let um = self.get(&format!("{path}_um"));
         let px = self.get(&format!("{path}_px")).map(Length::Px);
-        um.map(length_um).or(px).or_else(|| self.initial(path).map(length_um))
+        um.map(length_um).or(px).or_else(|| self.default_number(path).map(length_um))
     }
 
     /// An area from its two keys, or the table's default.
     fn area(&mut self, path: &str) -> Option<Area> {
-        self.only_one_unit(path, "um2", "px2");
+        self.check_one_unit(path, "um2", "px2");
         let um2 = self.get(&format!("{path}_um2"));
         let px2 = self.get(&format!("{path}_px2")).map(Area::Px2);
-        um2.map(area_um2).or(px2).or_else(|| self.initial(path).map(area_um2))
+        um2.map(area_um2).or(px2).or_else(|| self.default_number(path).map(area_um2))
     }
 
     /// The table's default of a length or an area.
-    fn initial(&self, path: &str) -> Option<f64> {
-        self.default(path)?.as_f64()
+    fn default_number(&self, path: &str) -> Option<f64> {
+        self.default_value(path)?.as_f64()
     }
 
-    fn only_one_unit(&mut self, path: &str, physical: &str, pixels: &str) {
+    fn check_one_unit(&mut self, path: &str, physical: &str, pixels: &str) {
         let (physical, pixels) = (format!("{path}_{physical}"), format!("{path}_{pixels}"));
-        if !self.has(&physical) || !self.has(&pixels) {
+        if !self.is_written(&physical) || !self.is_written(&pixels) {
             return;
         }
         let section = path.split('.').next().unwrap_or(path);
@@ -126,7 +126,7 @@ impl Values<'_, '_> {
     }
 
     fn unet(&mut self) -> Option<Unet> {
-        let (model, weights) = if self.has("unet") {
+        let (model, weights) = if self.is_written("unet") {
             (self.get("unet.model")?, self.get("unet.weights_sha256")?)
         } else {
             let message = "the method needs a network";
@@ -242,7 +242,7 @@ impl Values<'_, '_> {
 
     fn suppression(&mut self, path: &str) -> Suppression {
         let distance = self.length(path);
-        if distance.is_some() && self.has(path) {
+        if distance.is_some() && self.is_written(path) {
             let message = "`suppression: auto` stands beside a fixed distance";
             self.remarks.error(&route(path), Code::UnitConflict, message, "keep one of the two");
         }

@@ -15,16 +15,16 @@ pub fn reference_markdown() -> String {
         `_um2` or `_px2`; write one of the two. Pixels are those of the working resolution.\n"
         .to_owned();
     let schema = schema();
-    section(&mut page, "The file", "", &schema);
+    write_section(&mut page, "The file", "", &schema);
     for (name, part) in properties(&schema) {
         if part.get("properties").is_some() {
-            section(&mut page, &format!("`{name}`"), description(part), part);
+            write_section(&mut page, &format!("`{name}`"), description(part), part);
         }
     }
     page
 }
 
-fn section(page: &mut String, title: &str, about: &str, part: &Value) {
+fn write_section(page: &mut String, title: &str, about: &str, part: &Value) {
     let rows: Vec<(&String, &Value)> =
         properties(part).filter(|(_, part)| part.get("properties").is_none()).collect();
     // Writing to a text cannot fail.
@@ -41,19 +41,19 @@ fn section(page: &mut String, title: &str, about: &str, part: &Value) {
         .filter_map(Value::as_str)
         .collect();
     for (key, part) in &rows {
-        let default =
-            if required.contains(&key.as_str()) { "required".to_owned() } else { default(part) };
-        let cells = [type_of(part), allowed(part), default, description(part).to_owned()];
+        let is_required = required.contains(&key.as_str());
+        let default = if is_required { "required".to_owned() } else { default_text(part) };
+        let cells = [type_of(part), allowed_values(part), default, description(part).to_owned()];
         let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
         let _ = writeln!(page, "| `{key}` | {} |", cells.join(" | "));
     }
     for (key, part) in rows {
-        words(page, key, part);
+        write_words(page, key, part);
     }
 }
 
 /// The meanings of a key's words.
-fn words(page: &mut String, key: &str, part: &Value) {
+fn write_words(page: &mut String, key: &str, part: &Value) {
     let part = part.get("items").unwrap_or(part);
     let (Some(words), Some(meanings)) = (list(part, "enum"), list(part, "enumDescriptions")) else {
         return;
@@ -95,7 +95,7 @@ fn type_of(part: &Value) -> String {
     name.to_owned()
 }
 
-fn allowed(part: &Value) -> String {
+fn allowed_values(part: &Value) -> String {
     if let Some(words) = list(part, "enum") {
         let words: Vec<String> = words.iter().map(|word| format!("`{}`", text(word))).collect();
         return words.join(", ");
@@ -105,7 +105,7 @@ fn allowed(part: &Value) -> String {
     let form = part.get("x-form").map_or("", text);
     match part.get("items") {
         Some(items) => {
-            let inner = allowed(items);
+            let inner = allowed_values(items);
             let each = [inner.as_str(), unit].join(" ");
             [each.trim(), form]
                 .iter()
@@ -120,7 +120,7 @@ fn allowed(part: &Value) -> String {
     }
 }
 
-fn default(part: &Value) -> String {
+fn default_text(part: &Value) -> String {
     if let Some(words) = part.get("x-default") {
         return text(words).to_owned();
     }

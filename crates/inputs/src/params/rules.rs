@@ -15,21 +15,21 @@ const MIN_STAIN_ANGLE_DEG: f64 = 10.0;
 
 /// Runs every rule.
 pub(super) fn check(written: &Value, profile: &Profile, remarks: &mut Remarks<'_>) {
-    name_is_the_files(profile, remarks);
-    micrometers_have_a_pixel_size(profile, remarks);
-    areas_rise(profile, remarks);
-    bounds_rise(profile, remarks);
-    value_lies_within_bounds(profile, remarks);
-    blur_is_narrower_than_nuclei(profile, remarks);
-    background_is_wider_than_nuclei(profile, remarks);
-    positivity_rises(profile, remarks);
-    stains_differ(profile, remarks);
-    channels_exist(profile, remarks);
-    manual_thresholds_seek_nothing(profile, remarks);
-    keys_have_an_effect(written, profile, remarks);
+    check_name(profile, remarks);
+    check_pixel_size(profile, remarks);
+    check_areas(profile, remarks);
+    check_bounds(profile, remarks);
+    check_manual_value(profile, remarks);
+    check_blur(profile, remarks);
+    check_background_radius(profile, remarks);
+    check_positivity(profile, remarks);
+    check_stains(profile, remarks);
+    check_channels(profile, remarks);
+    check_manual_threshold(profile, remarks);
+    check_idle_keys(written, profile, remarks);
 }
 
-fn name_is_the_files(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_name(profile: &Profile, remarks: &mut Remarks<'_>) {
     let path = remarks.document.source().path.clone();
     let file = path.rsplit('/').next().unwrap_or(&path);
     let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"));
@@ -42,7 +42,7 @@ fn name_is_the_files(profile: &Profile, remarks: &mut Remarks<'_>) {
     }
 }
 
-fn micrometers_have_a_pixel_size(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_pixel_size(profile: &Profile, remarks: &mut Remarks<'_>) {
     if own_pixel_size(profile).is_none()
         && let Some(key) = physical_keys(profile).first()
     {
@@ -58,24 +58,26 @@ pub(super) fn own_pixel_size(profile: &Profile) -> Option<PixelSize> {
     profile.image.working_pixel_size.or(profile.image.pixel_size)
 }
 
-fn areas_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_areas(profile: &Profile, remarks: &mut Remarks<'_>) {
     let morphology = &profile.morphology;
     let Some(most) = morphology.max_area else { return };
     let key = key_of_area("max_area", most);
-    if compare(profile, morphology.min_area, most).is_some_and(|(least, most)| most <= least) {
-        let least = shown_area(morphology.min_area);
+    if areas_in_one_unit(profile, morphology.min_area, most)
+        .is_some_and(|(least, most)| most <= least)
+    {
+        let least = display_area(morphology.min_area);
         let message = format!(
             "the largest nucleus ({}) is not above the smallest ({least})",
-            shown_area(most)
+            display_area(most)
         );
         let help = "raise the maximum or lower the minimum";
         remarks.error(&route(&format!("morphology.{key}")), Code::RangeInverted, message, help);
     }
     let holes = morphology.fill_holes_max_area;
-    if compare(profile, holes, most).is_some_and(|(holes, most)| most < holes) {
+    if areas_in_one_unit(profile, holes, most).is_some_and(|(holes, most)| most < holes) {
         let message =
-            format!("holes up to {} are filled, more than a nucleus may have", shown_area(holes));
-        let help = format!("stay below the largest nucleus, {}", shown_area(most));
+            format!("holes up to {} are filled, more than a nucleus may have", display_area(holes));
+        let help = format!("stay below the largest nucleus, {}", display_area(most));
         let key = key_of_area("fill_holes_max_area", holes);
         remarks.key_warning(
             &route(&format!("morphology.{key}")),
@@ -86,7 +88,7 @@ fn areas_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
     }
 }
 
-fn bounds_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_bounds(profile: &Profile, remarks: &mut Remarks<'_>) {
     let Some(classical) = profile.classical() else { return };
     let [lower, upper] = classical.threshold.bounds;
     if upper <= lower {
@@ -100,7 +102,7 @@ fn bounds_rise(profile: &Profile, remarks: &mut Remarks<'_>) {
     }
 }
 
-fn value_lies_within_bounds(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_manual_value(profile: &Profile, remarks: &mut Remarks<'_>) {
     let Some(Threshold { method: ThresholdMethod::Manual { value }, bounds, .. }) =
         profile.classical().map(|classical| classical.threshold)
     else {
@@ -114,7 +116,7 @@ fn value_lies_within_bounds(profile: &Profile, remarks: &mut Remarks<'_>) {
     }
 }
 
-fn blur_is_narrower_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_blur(profile: &Profile, remarks: &mut Remarks<'_>) {
     let smallest = radius_of(profile.morphology.min_area);
     let smoothing = profile.classical().map(|classical| classical.smoothing);
     let blurs = [
@@ -125,27 +127,29 @@ fn blur_is_narrower_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
     for ([section, name], blur) in blurs {
         let Some(blur) = blur else { continue };
         // Without a smallest nucleus there is nothing to compare with.
-        let Some((blur_px, least)) = compare_lengths(profile, blur, smallest) else { continue };
+        let Some((blur_px, least)) = lengths_in_one_unit(profile, blur, smallest) else { continue };
         if 0.0 < least && least < blur_px {
             let key = key_of_length(name, blur);
-            let message = format!("`{key}` is {}, wider than the smallest nucleus", shown(blur));
-            let radius = shown(smallest);
+            let message =
+                format!("`{key}` is {}, wider than the smallest nucleus", display_length(blur));
+            let radius = display_length(smallest);
             let help = format!("stay below {radius}, the radius of a nucleus of the minimum area");
             remarks.error(&route(&format!("{section}.{key}")), Code::BlurTooWide, message, &help);
         }
     }
 }
 
-fn background_is_wider_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_background_radius(profile: &Profile, remarks: &mut Remarks<'_>) {
     let background = profile.classical().map(|classical| classical.background);
     let Some(radius) = background.and_then(Background::radius) else { return };
     let Some(most) = profile.morphology.max_area else { return };
     let largest = radius_of(most);
-    if compare_lengths(profile, radius, largest).is_some_and(|(radius, most)| radius < most) {
+    if lengths_in_one_unit(profile, radius, largest).is_some_and(|(radius, most)| radius < most) {
         let key = key_of_length("radius", radius);
-        let message = format!("`{key}` is {}, narrower than the largest nucleus", shown(radius));
-        let help =
-            format!("go above {}, the radius of a nucleus of the maximum area", shown(largest));
+        let message =
+            format!("`{key}` is {}, narrower than the largest nucleus", display_length(radius));
+        let least = display_length(largest);
+        let help = format!("go above {least}, the radius of a nucleus of the maximum area");
         remarks.key_warning(
             &route(&format!("background.{key}")),
             Code::RadiusTooSmall,
@@ -155,7 +159,7 @@ fn background_is_wider_than_nuclei(profile: &Profile, remarks: &mut Remarks<'_>)
     }
 }
 
-fn positivity_rises(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_positivity(profile: &Profile, remarks: &mut Remarks<'_>) {
     let Some(classify) = &profile.classify else { return };
     if classify.thresholds.windows(2).any(|pair| pair[1] <= pair[0]) {
         let message = format!("the thresholds {:?} do not rise", classify.thresholds);
@@ -164,7 +168,7 @@ fn positivity_rises(profile: &Profile, remarks: &mut Remarks<'_>) {
     }
 }
 
-fn stains_differ(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_stains(profile: &Profile, remarks: &mut Remarks<'_>) {
     let Some(stains) = &profile.stains else { return };
     let second = stains.dab.map(|dab| ("dab", dab)).or(stains.eosin.map(|eosin| ("eosin", eosin)));
     let named = [Some(("hematoxylin", stains.hematoxylin)), second];
@@ -178,14 +182,14 @@ fn stains_differ(profile: &Profile, remarks: &mut Remarks<'_>) {
         }
     }
     let Some((name, vector)) = second else { return };
-    if !any_is_zero && nearly_parallel(stains.hematoxylin, vector) {
+    if !any_is_zero && is_nearly_parallel(stains.hematoxylin, vector) {
         let message = format!("the vectors of hematoxylin and {name} are less than 10° apart");
         let help = "two stains of nearly one color cannot be told apart; check the vectors";
         remarks.error(&route(&format!("stains.{name}")), Code::StainsParallel, message, help);
     }
 }
 
-fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_channels(profile: &Profile, remarks: &mut Remarks<'_>) {
     let modality = profile.image.modality;
     let known: Vec<&str> = [
         Channel::Gray,
@@ -225,17 +229,17 @@ fn channels_exist(profile: &Profile, remarks: &mut Remarks<'_>) {
     }
 }
 
-fn manual_thresholds_seek_nothing(profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_manual_threshold(profile: &Profile, remarks: &mut Remarks<'_>) {
     let threshold = profile.classical().map(|classical| classical.threshold);
     let is_manual = |threshold: &Threshold| threshold.method.word() == ThresholdWord::Manual;
     if threshold.is_some_and(|threshold| is_manual(&threshold) && threshold.log_transform) {
         let reason = "`threshold.method` is `manual`, so nothing is sought";
-        without_effect("threshold.log_transform", reason, DELETE_KEY, remarks);
+        warn_without_effect("threshold.log_transform", reason, DELETE_KEY, remarks);
     }
 }
 
 /// Warns about every key that stands in the file and has no effect beside the others.
-fn keys_have_an_effect(written: &Value, profile: &Profile, remarks: &mut Remarks<'_>) {
+fn check_idle_keys(written: &Value, profile: &Profile, remarks: &mut Remarks<'_>) {
     for part in &FILE {
         let Part::Section(section) = part else { continue };
         match (section.idle)(profile) {
@@ -248,15 +252,15 @@ fn keys_have_an_effect(written: &Value, profile: &Profile, remarks: &mut Remarks
                     DELETE_KEY
                 };
                 if stands {
-                    without_effect(section.name, reason, help, remarks);
+                    warn_without_effect(section.name, reason, help, remarks);
                 }
             }
-            None => keys_of_section_have_an_effect(section, written, profile, remarks),
+            None => check_idle_keys_of(section, written, profile, remarks),
         }
     }
 }
 
-fn keys_of_section_have_an_effect(
+fn check_idle_keys_of(
     section: &Section,
     written: &Value,
     profile: &Profile,
@@ -270,20 +274,20 @@ fn keys_of_section_have_an_effect(
     let idle = |key: &&Key| !key.idle.is_empty() && !has_effect(key);
     for key in section.keys.iter().filter(idle) {
         for name in key.written().iter().filter(|name| written.get(name.as_str()).is_some()) {
-            without_effect(&format!("{}.{name}", section.name), key.idle, DELETE_KEY, remarks);
+            warn_without_effect(&format!("{}.{name}", section.name), key.idle, DELETE_KEY, remarks);
         }
     }
 }
 
 const DELETE_KEY: &str = "delete the key";
 
-fn without_effect(path: &str, reason: &str, help: &str, remarks: &mut Remarks<'_>) {
+fn warn_without_effect(path: &str, reason: &str, help: &str, remarks: &mut Remarks<'_>) {
     let message = format!("`{path}` has no effect: {reason}");
     remarks.key_warning(&route(path), Code::KeyWithoutEffect, message, help);
 }
 
 /// Two areas in one unit; `None` when they cannot be compared.
-fn compare(profile: &Profile, one: Area, other: Area) -> Option<(f64, f64)> {
+fn areas_in_one_unit(profile: &Profile, one: Area, other: Area) -> Option<(f64, f64)> {
     if one.is_physical() == other.is_physical() {
         return Some((one.number(), other.number()));
     }
@@ -292,7 +296,7 @@ fn compare(profile: &Profile, one: Area, other: Area) -> Option<(f64, f64)> {
 }
 
 /// Two lengths in one unit; `None` when they cannot be compared.
-fn compare_lengths(profile: &Profile, one: Length, other: Length) -> Option<(f64, f64)> {
+fn lengths_in_one_unit(profile: &Profile, one: Length, other: Length) -> Option<(f64, f64)> {
     if one.is_physical() == other.is_physical() {
         return Some((one.number(), other.number()));
     }
@@ -307,7 +311,7 @@ fn radius_of(area: Area) -> Length {
 }
 
 /// Whether the angle between two vectors is below [`MIN_STAIN_ANGLE_DEG`], signs aside.
-fn nearly_parallel(one: [f64; 3], other: [f64; 3]) -> bool {
+fn is_nearly_parallel(one: [f64; 3], other: [f64; 3]) -> bool {
     let dot: f64 = (0..3).map(|axis| one[axis] * other[axis]).sum();
     let cosine = dot.abs() / (norm(one) * norm(other));
     libm::cos(MIN_STAIN_ANGLE_DEG * PI / 180.0) < cosine
@@ -317,17 +321,17 @@ fn norm(vector: [f64; 3]) -> f64 {
     vector.iter().map(|part| part * part).sum::<f64>().sqrt()
 }
 
-fn shown(length: Length) -> String {
+fn display_length(length: Length) -> String {
     let unit = if length.is_physical() { "µm" } else { "px" };
-    format!("{} {unit}", rounded(length.number()))
+    format!("{} {unit}", round_to_hundredths(length.number()))
 }
 
-fn shown_area(area: Area) -> String {
+fn display_area(area: Area) -> String {
     let unit = if area.is_physical() { "µm²" } else { "px²" };
-    format!("{} {unit}", rounded(area.number()))
+    format!("{} {unit}", round_to_hundredths(area.number()))
 }
 
-fn rounded(number: f64) -> f64 {
+fn round_to_hundredths(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 

@@ -16,29 +16,29 @@ pub fn schema() -> Value {
         let mut required = Vec::new();
         for part in &FILE {
             match part {
-                Part::Key(key) => put(generator, key, &mut properties, &mut required),
+                Part::Key(key) => add_key(generator, key, &mut properties, &mut required),
                 Part::Section(section) => {
-                    properties.insert(section.name.to_owned(), of_section(generator, section));
+                    properties.insert(section.name.to_owned(), section_schema(generator, section));
                     required.extend(section.is_required.then_some(section.name));
                 }
             }
         }
-        Schema::from(object(file, properties, &required))
+        Schema::from(object_schema(file, properties, &required))
     })
 }
 
-fn of_section(generator: &mut SchemaGenerator, section: &Section) -> Value {
+fn section_schema(generator: &mut SchemaGenerator, section: &Section) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for key in section.keys {
-        put(generator, key, &mut properties, &mut required);
+        add_key(generator, key, &mut properties, &mut required);
     }
     let about = Map::from_iter([("description".to_owned(), json!(section.meaning))]);
-    Value::Object(object(about, properties, &required))
+    Value::Object(object_schema(about, properties, &required))
 }
 
 /// A mapping that has no further keys.
-fn object(
+fn object_schema(
     mut about: Map<String, Value>,
     properties: Map<String, Value>,
     required: &[&str],
@@ -53,7 +53,7 @@ fn object(
 }
 
 /// Adds a key, or both keys of a length or an area.
-fn put<'a>(
+fn add_key<'a>(
     generator: &mut SchemaGenerator,
     key: &'a Key,
     properties: &mut Map<String, Value>,
@@ -63,8 +63,8 @@ fn put<'a>(
         required.push(key.name);
     }
     let measured = |range: [f64; 2], unit: &str, meaning: &str, names: &[&str], default| {
-        let mut part = number(range, unit);
-        about(&mut part, meaning, default, names);
+        let mut part = number_schema(range, unit);
+        add_description(&mut part, meaning, default, names);
         Value::Object(part)
     };
     let in_both = match key.kind {
@@ -73,7 +73,7 @@ fn put<'a>(
         _ => None,
     };
     let Some([physical, pixels]) = in_both else {
-        properties.insert(key.name.to_owned(), of_key(generator, key));
+        properties.insert(key.name.to_owned(), key_schema(generator, key));
         return;
     };
     let parts = [
@@ -85,59 +85,59 @@ fn put<'a>(
     }
 }
 
-fn of_key(generator: &mut SchemaGenerator, key: &Key) -> Value {
+fn key_schema(generator: &mut SchemaGenerator, key: &Key) -> Value {
     let mut part = match key.kind {
         Kind::Text { pattern, max_length, form } => {
-            let mut part = typed("string");
+            let mut part = type_schema("string");
             let limits = [
                 pattern.map(|pattern| ("pattern", json!(pattern))),
                 max_length.map(|most| ("maxLength", json!(most))),
             ];
             part.extend(limits.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)));
-            shape(part, "", form)
+            add_unit_and_form(part, "", form)
         }
         Kind::Word(words) => words(generator).as_object().cloned().unwrap_or_default(),
         Kind::Words { of, most, is_set, form } => {
-            let mut part = list(of(generator).to_value(), [Some(1), most]);
+            let mut part = list_schema(of(generator).to_value(), [Some(1), most]);
             if is_set {
                 part.insert("uniqueItems".to_owned(), json!(true));
             }
-            shape(part, "", form)
+            add_unit_and_form(part, "", form)
         }
-        Kind::Flag => typed("boolean"),
+        Kind::Flag => type_schema("boolean"),
         Kind::Whole { range: [least, most], multiple_of, unit, form } => {
-            let mut part = typed("integer");
+            let mut part = type_schema("integer");
             part.insert("minimum".to_owned(), json!(least));
             part.insert("maximum".to_owned(), json!(most));
             if let Some(step) = multiple_of {
                 part.insert("multipleOf".to_owned(), json!(step));
             }
-            shape(part, unit, form)
+            add_unit_and_form(part, unit, form)
         }
-        Kind::Number { range, unit } => number(range, unit),
+        Kind::Number { range, unit } => number_schema(range, unit),
         Kind::Numbers { count: [fewest, most], range, unit, form } => {
-            let each = Value::Object(number(range, ""));
-            shape(list(each, [Some(fewest), Some(most)]), unit, form)
+            let each = Value::Object(number_schema(range, ""));
+            add_unit_and_form(list_schema(each, [Some(fewest), Some(most)]), unit, form)
         }
         Kind::Length { .. } | Kind::Area { .. } => Map::new(),
     };
-    about(&mut part, key.meaning, &key.default, key.renamed_from);
+    add_description(&mut part, key.meaning, &key.default, key.renamed_from);
     Value::Object(part)
 }
 
-fn typed(name: &str) -> Map<String, Value> {
+fn type_schema(name: &str) -> Map<String, Value> {
     Map::from_iter([("type".to_owned(), json!(name))])
 }
 
-fn number([least, most]: [f64; 2], unit: &str) -> Map<String, Value> {
-    let mut part = typed("number");
+fn number_schema([least, most]: [f64; 2], unit: &str) -> Map<String, Value> {
+    let mut part = type_schema("number");
     part.insert("minimum".to_owned(), json!(least));
     part.insert("maximum".to_owned(), json!(most));
-    shape(part, unit, "")
+    add_unit_and_form(part, unit, "")
 }
 
-fn list(items: Value, [fewest, most]: [Option<u32>; 2]) -> Map<String, Value> {
-    let mut part = typed("array");
+fn list_schema(items: Value, [fewest, most]: [Option<u32>; 2]) -> Map<String, Value> {
+    let mut part = type_schema("array");
     part.insert("items".to_owned(), items);
     let limits = [("minItems", fewest), ("maxItems", most)];
     let given =
@@ -147,7 +147,7 @@ fn list(items: Value, [fewest, most]: [Option<u32>; 2]) -> Map<String, Value> {
 }
 
 /// Adds the unit and the form in words, where there are any.
-fn shape(mut part: Map<String, Value>, unit: &str, form: &str) -> Map<String, Value> {
+fn add_unit_and_form(mut part: Map<String, Value>, unit: &str, form: &str) -> Map<String, Value> {
     let words = [("x-unit", unit), ("x-form", form)];
     let given = words.into_iter().filter(|(_, word)| !word.is_empty());
     part.extend(given.map(|(name, word)| (name.to_owned(), json!(word))));
@@ -155,7 +155,12 @@ fn shape(mut part: Map<String, Value>, unit: &str, form: &str) -> Map<String, Va
 }
 
 /// Adds what a key says, its default, and what other programs call it.
-fn about(part: &mut Map<String, Value>, meaning: &str, default: &Initial, names: &[&str]) {
+fn add_description(
+    part: &mut Map<String, Value>,
+    meaning: &str,
+    default: &Initial,
+    names: &[&str],
+) {
     part.insert("description".to_owned(), json!(meaning));
     let default = match default {
         Initial::Required | Initial::Absent => None,

@@ -89,24 +89,26 @@ impl Project {
     pub fn of_source(tree: &Tree, source: &Source) -> Result<Self, Vec<Finding>> {
         let document = Document::parse(source)?;
         let raw: RawProject = document.read(SCHEMA)?;
-        let mut remarks = Remarks::about(&document);
+        let mut remarks = Remarks::new(&document);
         let params = raw.params.as_deref().unwrap_or(DEFAULT_PARAMS);
-        let params = inside(&mut remarks, &route("params"), params);
+        let params = normalize_inside(&mut remarks, &route("params"), params);
         let models = raw.models.as_deref().unwrap_or(DEFAULT_MODELS);
-        let models = inside(&mut remarks, &route("models"), models);
-        let tolerances_path =
-            raw.tolerances.as_ref().map(|path| inside(&mut remarks, &route("tolerances"), path));
+        let models = normalize_inside(&mut remarks, &route("models"), models);
+        let tolerances_path = raw
+            .tolerances
+            .as_ref()
+            .map(|path| normalize_inside(&mut remarks, &route("tolerances"), path));
         let profiles = profile_names(tree, &params);
-        let datasets = datasets(&raw, &mut remarks);
-        references(&raw, &profiles, &params, &mut remarks);
+        let datasets = read_datasets(&raw, &mut remarks);
+        check_references(&raw, &profiles, &params, &mut remarks);
         let mut targets = BTreeMap::new();
         for (name, raw) in &raw.targets {
-            if let Some(target) = targets::target(name, raw, &mut remarks) {
+            if let Some(target) = targets::read_target(name, raw, &mut remarks) {
                 targets.insert(name.clone(), target);
             }
         }
         if raw.tolerances.is_none() {
-            unnamed_tolerances(tree, &params, &mut remarks);
+            warn_unnamed_tolerances(tree, &params, &mut remarks);
         }
         let mut findings = remarks.findings;
         let tolerances = match &tolerances_path {
@@ -134,7 +136,7 @@ impl Project {
             datasets,
             gate: raw.gate.into_iter().map(entry).collect(),
             targets,
-            monitor: targets::monitor(&raw.monitor),
+            monitor: targets::monitor_limits(&raw.monitor),
             warnings: findings,
             policy,
         })
@@ -151,16 +153,16 @@ impl Project {
 /// else the default.
 #[must_use]
 pub fn models_folder(tree: &Tree) -> String {
-    folder(tree, "models", DEFAULT_MODELS)
+    folder_setting(tree, "models", DEFAULT_MODELS)
 }
 
 /// The folder of profiles of a tree's project, as [`models_folder`] finds that of models.
 #[must_use]
 pub fn params_folder(tree: &Tree) -> String {
-    folder(tree, "params", DEFAULT_PARAMS)
+    folder_setting(tree, "params", DEFAULT_PARAMS)
 }
 
-fn folder(tree: &Tree, key: &str, default: &str) -> String {
+fn folder_setting(tree: &Tree, key: &str, default: &str) -> String {
     let source = file_of_tree(tree, FILE).ok();
     let document = source.and_then(|source| Document::parse(&source).ok());
     let named = document.as_ref().and_then(|document| document.value().get(key)?.as_str());
@@ -174,7 +176,7 @@ pub fn schema() -> Value {
 }
 
 /// The plain form of a path; as written, with an error, when it leads out.
-fn inside(remarks: &mut Remarks<'_>, route: &[Step], path: &str) -> String {
+fn normalize_inside(remarks: &mut Remarks<'_>, route: &[Step], path: &str) -> String {
     normalize(path).unwrap_or_else(|| {
         let message = format!("the path `{path}` leads out of the repository");
         let help = "give a path relative to this file, without `..` and `\\`";
@@ -193,14 +195,14 @@ fn profile_names(tree: &Tree, folder: &str) -> BTreeSet<String> {
     files.iter().filter_map(stem).collect()
 }
 
-fn datasets(raw: &RawProject, remarks: &mut Remarks<'_>) -> BTreeMap<String, DatasetSource> {
+fn read_datasets(raw: &RawProject, remarks: &mut Remarks<'_>) -> BTreeMap<String, DatasetSource> {
     let mut datasets = BTreeMap::new();
     for (name, raw) in &raw.datasets {
         let source = match raw {
             RawDataset::Phantoms => DatasetSource::Phantoms,
             RawDataset::Folder(folder) => {
                 let route = ["datasets".into(), name.as_str().into()];
-                DatasetSource::Folder(inside(remarks, &route, folder))
+                DatasetSource::Folder(normalize_inside(remarks, &route, folder))
             }
         };
         datasets.insert(name.clone(), source);
@@ -209,7 +211,7 @@ fn datasets(raw: &RawProject, remarks: &mut Remarks<'_>) -> BTreeMap<String, Dat
 }
 
 /// Tolerances that lie beside the profiles and that nobody names would be passed over silently.
-fn unnamed_tolerances(tree: &Tree, folder: &str, remarks: &mut Remarks<'_>) {
+fn warn_unnamed_tolerances(tree: &Tree, folder: &str, remarks: &mut Remarks<'_>) {
     let path = format!("{folder}/tolerances.yaml");
     if tree.has_file(&path).unwrap_or(false) {
         let message = format!("`{path}` is not used: the defaults hold");
@@ -219,7 +221,7 @@ fn unnamed_tolerances(tree: &Tree, folder: &str, remarks: &mut Remarks<'_>) {
 }
 
 /// Every name that the file uses must be defined.
-fn references(
+fn check_references(
     raw: &RawProject,
     profiles: &BTreeSet<String>,
     folder: &str,
@@ -230,25 +232,25 @@ fn references(
         let route = |key: &'static str| ["gate".into(), index.into(), key.into()];
         if !profiles.contains(&entry.profile) {
             let message = format!("there is no profile `{}` in `{folder}`", entry.profile);
-            let help = meant(&entry.profile, names());
+            let help = suggestion(&entry.profile, names());
             remarks.error(&route("profile"), Code::ReferenceUnknown, message, &help);
         }
         if !raw.datasets.contains_key(&entry.dataset) {
             let message = format!("`datasets` has no `{}`", entry.dataset);
-            let help = meant(&entry.dataset, raw.datasets.keys().map(String::as_str));
+            let help = suggestion(&entry.dataset, raw.datasets.keys().map(String::as_str));
             remarks.error(&route("dataset"), Code::ReferenceUnknown, message, &help);
         }
     }
     let gated: BTreeSet<&str> = raw.gate.iter().map(|entry| entry.profile.as_str()).collect();
     for name in raw.accuracy_floors.keys().filter(|name| !gated.contains(name.as_str())) {
         let message = format!("the floor of `{name}` holds nothing: `gate` does not run it");
-        let help = meant(name, gated.iter().copied());
+        let help = suggestion(name, gated.iter().copied());
         let route = ["accuracy_floors".into(), name.as_str().into()];
         remarks.key_error(&route, Code::ReferenceUnknown, message, &help);
     }
 }
 
-fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     match closest(name, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -75,7 +75,11 @@ pub struct MonitorLimits {
 }
 
 /// Reads one target; `None` when a finding says why not.
-pub(super) fn target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) -> Option<Target> {
+pub(super) fn read_target(
+    name: &str,
+    raw: &RawTarget,
+    remarks: &mut Remarks<'_>,
+) -> Option<Target> {
     let route = |key: &'static str| ["targets".into(), name.into(), key.into()];
     if let Some(folder) = &raw.local {
         for key in ssh_keys(raw) {
@@ -100,20 +104,20 @@ pub(super) fn target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) -> 
         let help = "add it, or give `local: FOLDER` alone for a folder of this machine";
         remarks.key_error(&["targets".into(), name.into()], Code::MissingKey, message, help);
     }
-    misfits(name, raw, remarks);
+    check_target(name, raw, remarks);
     let env = |secret: &RawSecret| secret.env.clone();
     let jump = |raw: &RawJump| Jump {
-        host: setting(&raw.host),
+        host: read_setting(&raw.host),
         port: raw.port.unwrap_or(DEFAULT_PORT),
-        user: raw.user.as_ref().map(setting),
+        user: raw.user.as_ref().map(read_setting),
     };
     Some(Target::Ssh(SshTarget {
-        hosts: raw.hosts.as_ref()?.iter().map(setting).collect(),
+        hosts: raw.hosts.as_ref()?.iter().map(read_setting).collect(),
         port: raw.port.unwrap_or(DEFAULT_PORT),
-        user: setting(raw.user.as_ref()?),
+        user: read_setting(raw.user.as_ref()?),
         key_env: raw.key.as_ref().map(env),
         passphrase_env: raw.passphrase.as_ref().map(env),
-        known_hosts: setting(raw.known_hosts.as_ref()?),
+        known_hosts: read_setting(raw.known_hosts.as_ref()?),
         jumps: raw.jump.iter().flatten().map(jump).collect(),
         path: raw.path.clone()?,
         keep: raw.keep.unwrap_or(DEFAULT_KEEP),
@@ -121,7 +125,7 @@ pub(super) fn target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) -> 
 }
 
 /// Reports values that the schema allows but a target may not have.
-fn misfits(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
+fn check_target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
     let route = |key: &'static str| ["targets".into(), name.into(), key.into()];
     if raw.path.as_ref().is_some_and(|path| path.split('/').any(|part| part == "..")) {
         let help = "give the folder itself, without `..`";
@@ -140,7 +144,7 @@ fn misfits(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
         let help = "give a path relative to this file, or `{env: NAME}` for the lines themselves";
         remarks.error(&route("known_hosts"), Code::PathOutside, message, help);
     }
-    let hosts: Vec<Setting> = raw.hosts.iter().flatten().map(setting).collect();
+    let hosts: Vec<Setting> = raw.hosts.iter().flatten().map(read_setting).collect();
     for (index, host) in hosts.iter().enumerate().filter(|(at, host)| hosts[..*at].contains(host)) {
         let shown = match host {
             Setting::Literal(text) | Setting::Env(text) => text,
@@ -167,14 +171,14 @@ fn ssh_keys(raw: &RawTarget) -> impl Iterator<Item = &'static str> {
     keys.into_iter().filter(|(_, stands)| *stands).map(|(key, _)| key)
 }
 
-fn setting(raw: &RawSetting) -> Setting {
+fn read_setting(raw: &RawSetting) -> Setting {
     match raw {
         RawSetting::Literal(text) => Setting::Literal(text.clone()),
         RawSetting::Env(name) => Setting::Env(name.clone()),
     }
 }
 
-pub(super) fn monitor(raw: &RawMonitor) -> MonitorLimits {
+pub(super) fn monitor_limits(raw: &RawMonitor) -> MonitorLimits {
     MonitorLimits {
         min_memory_gb: raw.min_memory_gb.unwrap_or(DEFAULT_MEMORY_GB),
         min_disk_gb: raw.min_disk_gb.unwrap_or(DEFAULT_DISK_GB),

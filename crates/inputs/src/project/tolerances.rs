@@ -93,7 +93,7 @@ fn column_help(name: &str, known: &[String]) -> String {
 pub fn tolerances_of_text(source: &Source) -> Result<Tolerances, Vec<Finding>> {
     let document = Document::parse(source)?;
     let raw: RawTolerances = document.read(TOLERANCES_SCHEMA)?;
-    let mut remarks = Remarks::about(&document);
+    let mut remarks = Remarks::new(&document);
     let known = known_measurements();
     for (name, tolerance) in raw.measurements.iter().flatten() {
         let route = ["measurements".into(), name.as_str().into()];

@@ -80,7 +80,7 @@ impl Tree {
         Ok(match self {
             Self::Folder(root) => Self::Folder(root.join(folder)),
             Self::Commit { repository, commit, below } => {
-                Self::Commit { repository, commit, below: joined(&below, &folder) }
+                Self::Commit { repository, commit, below: join(&below, &folder) }
             }
         })
     }
@@ -94,7 +94,7 @@ impl Tree {
         match self {
             Self::Folder(root) => read_file(&root.join(&path), &path, max_bytes),
             Self::Commit { repository, commit, below } => {
-                let object = format!("{commit}:{}", joined(below, &path));
+                let object = format!("{commit}:{}", join(below, &path));
                 match objects::read(repository, &object, max_bytes)? {
                     Object::File(bytes) => Ok(bytes),
                     Object::Missing => Err(TreeError::Missing(path)),
@@ -113,7 +113,7 @@ impl Tree {
         Ok(match self {
             Self::Folder(root) => root.join(path).is_file(),
             Self::Commit { repository, commit, below } => {
-                let object = format!("{commit}:{}", joined(below, &path));
+                let object = format!("{commit}:{}", join(below, &path));
                 objects::is_file(repository, &object)
             }
         })
@@ -128,7 +128,7 @@ impl Tree {
         let mut names = match self {
             Self::Folder(root) => list_folder(&root.join(&folder), &folder)?,
             Self::Commit { repository, commit, below } => {
-                let object = format!("{commit}:{}", joined(below, &folder));
+                let object = format!("{commit}:{}", join(below, &folder));
                 match git(repository, &["ls-tree", "-z", &object]) {
                     Ok(listing) => listing.split('\0').filter_map(blob_name).collect(),
                     Err(_) => Vec::new(),
@@ -184,7 +184,7 @@ pub fn normalize(path: &str) -> Option<String> {
 }
 
 /// Two paths as one; of which either may be nothing or `.`.
-fn joined(folder: &str, path: &str) -> String {
+fn join(folder: &str, path: &str) -> String {
     let parts = [folder, path].into_iter().filter(|part| !part.is_empty() && *part != ".");
     parts.collect::<Vec<_>>().join("/")
 }

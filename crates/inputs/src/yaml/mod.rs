@@ -48,11 +48,11 @@ impl Document {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_up_to(source: &Source, max_bytes: u64) -> Result<Self, Vec<Finding>> {
-        let source = text::without_mark(source);
+        let source = text::strip_byte_order_mark(source);
         let parsed = text::check(&source, max_bytes).and_then(|()| parse::parse(&source));
         match parsed {
             Ok((value, root)) => Ok(Self { source, value, root }),
-            Err(findings) => Err(bounded(findings)),
+            Err(findings) => Err(truncate_findings(findings)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Document {
         let read = serde_json::from_value(value);
         if let (Err(error), true) = (&read, findings.is_empty()) {
             // The schema and the type come from one source; what only the type knows lands here.
-            findings.push(self.unreadable(&error.to_string()));
+            findings.push(self.unreadable_finding(&error.to_string()));
         }
         (read.ok(), findings)
     }
@@ -101,15 +101,15 @@ impl Document {
         schema_id: &str,
         schema: &serde_json::Value,
     ) -> (Option<serde_json::Value>, Vec<Finding>) {
-        let mut findings = match violations::of_schema_key(self, schema_id) {
+        let mut findings = match violations::check_schema_key(self, schema_id) {
             Ok(findings) => findings,
             Err(findings) => return (None, findings),
         };
         let mut value = self.value_for(schema);
-        let (violations, violating) = violations::of_schema(self, schema, &value);
+        let (violations, violating) = violations::check_schema(self, schema, &value);
         findings.extend(violations);
         if MAX_FINDINGS < findings.len() {
-            return (None, bounded(findings));
+            return (None, truncate_findings(findings));
         }
         for route in &violating {
             places::remove(&mut value, route);
@@ -118,7 +118,7 @@ impl Document {
     }
 
     /// The finding that the document fits its schema and cannot be read all the same.
-    pub(crate) fn unreadable(&self, why: &str) -> Finding {
+    pub(crate) fn unreadable_finding(&self, why: &str) -> Finding {
         let message = format!("the file cannot be read: {why}");
         Finding::error(Code::WrongForm, self.key_place(&[]), message)
     }
@@ -136,7 +136,7 @@ impl Document {
 }
 
 /// Cuts a long list of findings, and says so.
-fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
+fn truncate_findings(mut findings: Vec<Finding>) -> Vec<Finding> {
     if findings.len() > MAX_FINDINGS {
         findings.truncate(MAX_FINDINGS);
         if let Some(last) = findings.last() {

@@ -18,7 +18,7 @@ type Located = (Value, Node);
 
 /// Parses the single document of a text.
 pub(super) fn parse(source: &Source) -> Result<Located, Vec<Finding>> {
-    let offsets = Offsets::of(&source.text);
+    let offsets = Offsets::new(&source.text);
     let mut reader = Reader {
         source,
         offsets,
@@ -29,21 +29,22 @@ pub(super) fn parse(source: &Source) -> Result<Located, Vec<Finding>> {
     };
     for event in Parser::new_from_str(&source.text) {
         let taken = match event {
-            Ok((event, span)) => reader.take(event, span),
-            Err(error) => Err(reader.syntax(&error)),
+            Ok((event, span)) => reader.handle_event(event, span),
+            Err(error) => Err(reader.syntax_finding(&error)),
         };
         if let Err(finding) = taken {
             reader.findings.push(finding);
         }
         // Whatever follows a refusal would be read in the wrong place.
-        if reader.findings.last().is_some_and(ends_reading) || MAX_FINDINGS < reader.findings.len()
-        {
+        if reader.findings.last().is_some_and(is_fatal) || MAX_FINDINGS < reader.findings.len() {
             break;
         }
     }
     match reader.root {
-        Some((Value::Null, _)) | None if reader.findings.is_empty() => Err(vec![empty(source)]),
-        Some(root) if reader.findings.is_empty() => agreed(source, root),
+        Some((Value::Null, _)) | None if reader.findings.is_empty() => {
+            Err(vec![empty_finding(source)])
+        }
+        Some(root) if reader.findings.is_empty() => check_agreement(source, root),
         _ => Err(reader.findings),
     }
 }
@@ -52,7 +53,7 @@ pub(super) fn parse(source: &Source) -> Result<Located, Vec<Finding>> {
 ///
 /// The events were bounded and cleared of everything that expands before serde_yaml sees the text.
 /// Where two parsers understand a text differently, a person may, too.
-fn agreed(source: &Source, (value, node): Located) -> Result<Located, Vec<Finding>> {
+fn check_agreement(source: &Source, (value, node): Located) -> Result<Located, Vec<Finding>> {
     let place = Place::file(source.path.clone());
     let message = match serde_yaml::from_str::<Value>(&source.text) {
         Ok(read) if read == value => return Ok((read, node)),
@@ -63,11 +64,11 @@ fn agreed(source: &Source, (value, node): Located) -> Result<Located, Vec<Findin
     Err(vec![Finding::error(Code::YamlSyntax, place, message).help(help)])
 }
 
-fn ends_reading(finding: &Finding) -> bool {
+fn is_fatal(finding: &Finding) -> bool {
     matches!(finding.code, Code::YamlSyntax | Code::YamlDepth | Code::YamlDocuments)
 }
 
-fn empty(source: &Source) -> Finding {
+fn empty_finding(source: &Source) -> Finding {
     let place = Place::file(source.path.clone());
     let help = "start with a line `schema: cellgate/…/v1`";
     Finding::error(Code::YamlDocuments, place, "the file is empty").help(help)
@@ -105,7 +106,7 @@ struct Key {
 }
 
 impl Reader<'_> {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Finding> {
+    fn handle_event(&mut self, event: Event<'_>, span: Span) -> Result<(), Finding> {
         let span = self.offsets.byte(span.start.index())..self.offsets.byte(span.end.index());
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -166,7 +167,7 @@ impl Reader<'_> {
     fn open(&mut self, frame: Frame) -> Result<(), Finding> {
         if self.open.len() == MAX_DEPTH {
             let (Frame::List { start, .. } | Frame::Map { start, .. }) = frame;
-            return Err(self.too_deep(start));
+            return Err(self.depth_finding(start));
         }
         self.open.push(frame);
         Ok(())
@@ -252,32 +253,32 @@ impl Reader<'_> {
     }
 
     fn refuse_anchor(&mut self, span: &Range<usize>) {
-        let finding = self.anchor(span);
+        let finding = self.anchor_finding(span);
         self.findings.push(finding);
     }
 
-    fn anchor(&self, span: &Range<usize>) -> Finding {
+    fn anchor_finding(&self, span: &Range<usize>) -> Finding {
         let message = "anchors (`&name`) and aliases (`*name`) are not accepted".to_owned();
         let help =
             "write the value out where it is used, or quote text that begins with `&` or `*`";
         self.finding(Code::YamlAlias, span, message).help(help)
     }
 
-    fn syntax(&self, error: &ScanError) -> Finding {
+    fn syntax_finding(&self, error: &ScanError) -> Finding {
         let at = self.offsets.byte(error.marker().index());
         // The crate has no kinds of errors to match on; these two texts are pinned by tests.
         if error.info().contains("unknown anchor") {
-            return self.anchor(&(at..at + 1));
+            return self.anchor_finding(&(at..at + 1));
         }
         if error.info().contains("recursion limit") {
-            return self.too_deep(at);
+            return self.depth_finding(at);
         }
         let message = format!("this is not valid YAML: {}", error.info());
         self.finding(Code::YamlSyntax, &(at..at + 1), message)
             .help("look at the indentation, quotes and brackets on this line and the line before")
     }
 
-    fn too_deep(&self, at: usize) -> Finding {
+    fn depth_finding(&self, at: usize) -> Finding {
         let message = format!("lists and mappings are nested deeper than {MAX_DEPTH}");
         self.finding(Code::YamlDepth, &(at..at + 1), message)
     }

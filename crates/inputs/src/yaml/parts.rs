@@ -29,7 +29,7 @@ pub(super) fn keys_of(part: &Value) -> Vec<&str> {
 }
 
 /// Path of the key that another program calls `key`.
-pub(super) fn renamed(schema: &Value, key: &str) -> Option<String> {
+pub(super) fn path_of_renamed(schema: &Value, key: &str) -> Option<String> {
     let mut found = None;
     visit(schema, String::new(), &mut |path, _, part| {
         let names = part.get("x-renamed-from").and_then(Value::as_array);
@@ -62,7 +62,7 @@ fn visit(schema: &Value, path: String, act: &mut impl FnMut(&str, &str, &Value))
 }
 
 /// A key without the ending that names its unit.
-pub(super) fn without_unit(key: &str) -> &str {
+pub(super) fn strip_unit(key: &str) -> &str {
     let units = ["_um2", "_px2", "_um", "_px"];
     units.iter().find_map(|unit| key.strip_suffix(unit)).unwrap_or(key)
 }

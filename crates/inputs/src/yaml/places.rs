@@ -60,7 +60,7 @@ pub(super) struct Offsets {
 }
 
 impl Offsets {
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let starts = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
         Self { starts, n_bytes: text.len() }
     }

@@ -16,7 +16,7 @@ pub struct Remarks<'a> {
 impl<'a> Remarks<'a> {
     /// Starts without remarks.
     #[must_use]
-    pub fn about(document: &'a Document) -> Self {
+    pub fn new(document: &'a Document) -> Self {
         Self { document, findings: Vec::new() }
     }
 

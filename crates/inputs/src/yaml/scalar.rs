@@ -14,9 +14,9 @@ pub(super) fn resolve(word: &str) -> Option<Value> {
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
         _ if is_not_finite(word) => return None,
-        _ => match integer(word) {
+        _ => match parse_integer(word) {
             Some(number) => Value::Number(number),
-            None if looks_like_decimal(word) => {
+            None if is_decimal(word) => {
                 Value::Number(word.parse().ok().and_then(Number::from_f64)?)
             }
             None => Value::String(word.to_owned()),
@@ -30,7 +30,7 @@ fn is_not_finite(word: &str) -> bool {
 }
 
 /// Whole numbers in decimal, `0o` octal and `0x` hexadecimal that fit 64 bits.
-fn integer(word: &str) -> Option<Number> {
+fn parse_integer(word: &str) -> Option<Number> {
     let in_radix = |digits: &str, radix| {
         let plain = !digits.starts_with(['+', '-']);
         plain.then(|| u64::from_str_radix(digits, radix).ok()).flatten().map(Number::from)
@@ -46,7 +46,7 @@ fn integer(word: &str) -> Option<Number> {
 }
 
 /// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`
-fn looks_like_decimal(word: &str) -> bool {
+fn is_decimal(word: &str) -> bool {
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {

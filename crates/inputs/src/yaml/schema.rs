@@ -43,15 +43,15 @@ struct Plain;
 impl Transform for Plain {
     fn transform(&mut self, schema: &mut Schema) {
         if let Some(schema) = schema.as_object_mut() {
-            without_null(schema);
-            words_as_enum(schema);
-            without_machine_formats(schema);
+            drop_null(schema);
+            merge_words_into_enum(schema);
+            drop_machine_formats(schema);
         }
     }
 }
 
 /// Drops `null` among the types and alternatives.
-fn without_null(schema: &mut Map<String, Value>) {
+fn drop_null(schema: &mut Map<String, Value>) {
     let is_null = |value: &Value| value == &json!({"type": "null"});
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
@@ -79,7 +79,7 @@ fn without_null(schema: &mut Map<String, Value>) {
 }
 
 /// Turns alternatives of documented words into one `enum`.
-fn words_as_enum(schema: &mut Map<String, Value>) {
+fn merge_words_into_enum(schema: &mut Map<String, Value>) {
     let Some(Value::Array(alternatives)) = schema.get("oneOf") else { return };
     let words: Option<Vec<Value>> =
         alternatives.iter().map(|word| word.get("const").cloned()).collect();
@@ -93,7 +93,7 @@ fn words_as_enum(schema: &mut Map<String, Value>) {
 }
 
 /// Drops formats that name a machine's representation, such as `double`.
-fn without_machine_formats(schema: &mut Map<String, Value>) {
+fn drop_machine_formats(schema: &mut Map<String, Value>) {
     let machine = ["double", "float", "uint", "uint8", "uint16", "uint32", "uint64"];
     if schema.get("format").and_then(Value::as_str).is_some_and(|name| machine.contains(&name)) {
         schema.shift_remove("format");

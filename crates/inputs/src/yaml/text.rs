@@ -32,7 +32,7 @@ pub fn source_from_bytes(path: &str, bytes: &[u8]) -> Result<Source, Finding> {
 }
 
 /// The source without a byte order mark.
-pub(super) fn without_mark(source: &Source) -> Source {
+pub(super) fn strip_byte_order_mark(source: &Source) -> Source {
     match source.text.strip_prefix(BYTE_ORDER_MARK) {
         Some(text) => Source::new(source.path.clone(), text),
         None => source.clone(),

@@ -2,10 +2,10 @@
 //!
 //! Takes a document and a schema, gives findings in the order of the text. Reads no files.
 
-use super::breaches::{Breach, Kind, breaches};
+use super::breaches::{Breach, Kind, find_breaches};
 use super::document::Document;
 use super::limits::MAX_FINDINGS;
-use super::parts::{keys_of, paths_to, range_of, renamed, without_unit};
+use super::parts::{keys_of, path_of_renamed, paths_to, range_of, strip_unit};
 use super::route::Step;
 use crate::finding::{Code, Finding, closest};
 use serde_json::Value;
@@ -18,12 +18,12 @@ const MAX_SHOWN: usize = 60;
 /// # Errors
 /// A finding when the document follows another schema or version, so that its other keys mean
 /// nothing here.
-pub(super) fn of_schema_key(
+pub(super) fn check_schema_key(
     document: &Document,
     wanted: &str,
 ) -> Result<Vec<Finding>, Vec<Finding>> {
     let Some(map) = document.value().as_object() else {
-        let message = format!("the file must be a mapping, but is {}", described(document.value()));
+        let message = format!("the file must be a mapping, but is {}", describe(document.value()));
         let finding = Finding::error(Code::WrongType, document.key_place(&[]), message);
         return Err(vec![finding.help(format!("start with `schema: {wanted}`"))]);
     };
@@ -48,7 +48,7 @@ pub(super) fn of_schema_key(
             }
         }
         _ => {
-            let message = format!("`{}` is not the schema of this file", clipped(said));
+            let message = format!("`{}` is not the schema of this file", clip(said));
             (Code::SchemaUnknown, message, format!("it must be `{wanted}`"))
         }
     };
@@ -62,7 +62,7 @@ fn version_of(id: &str) -> Option<(&str, u32)> {
 }
 
 /// Every violation of the schema, in the order of the text, and the routes of what violates it.
-pub(super) fn of_schema(
+pub(super) fn check_schema(
     document: &Document,
     schema: &Value,
     value: &Value,
@@ -70,7 +70,7 @@ pub(super) fn of_schema(
     let mut findings = Vec::new();
     let mut routes = Vec::new();
     // Next to each breach that gives no finding of its own stands one that does.
-    for breach in breaches(schema, value, 2 * MAX_FINDINGS + 3) {
+    for breach in find_breaches(schema, value, 2 * MAX_FINDINGS + 3) {
         let violation = Violation { document, schema, breach };
         findings.extend(violation.findings());
         routes.extend(violation.routes());
@@ -94,37 +94,37 @@ impl Violation<'_> {
         match &self.breach.kind {
             Kind::UnknownKeys(keys) => {
                 let keys = keys.iter().take(MAX_FINDINGS + 1);
-                keys.map(|key| self.unknown_key(key)).collect()
+                keys.map(|key| self.unknown_key_finding(key)).collect()
             }
             // A missing schema is a finding of its own.
             Kind::MissingKey("schema") if self.breach.route.is_empty() => Vec::new(),
-            Kind::MissingKey(key) => vec![self.missing_key(key)],
+            Kind::MissingKey(key) => vec![self.missing_key_finding(key)],
             Kind::BadKey(key) => {
                 let form = self.breach.part.pointer("/propertyNames").unwrap_or(&Value::Null);
-                let place = self.document.key_place(&self.child(key));
-                let message = format!("`{}` is not a name that can be used here", clipped(key));
-                vec![with_form(Finding::error(Code::WrongForm, place, message), form)]
+                let place = self.document.key_place(&self.child_route(key));
+                let message = format!("`{}` is not a name that can be used here", clip(key));
+                vec![add_form_help(Finding::error(Code::WrongForm, place, message), form)]
             }
-            Kind::Type(names) => vec![self.wrong_type(names)],
+            Kind::Type(names) => vec![self.wrong_type_finding(names)],
             // The wrong type is a finding of its own.
             Kind::Enum(_) if !self.breach.value.is_string() => Vec::new(),
-            Kind::Enum(words) => vec![self.unknown_word(words)],
-            Kind::Range => vec![self.out_of_range()],
-            Kind::ItemCount => vec![self.wrong_number_of_items()],
+            Kind::Enum(words) => vec![self.unknown_word_finding(words)],
+            Kind::Range => vec![self.range_finding()],
+            Kind::ItemCount => vec![self.item_count_finding()],
             Kind::KeyCount => {
                 let message = format!("{name} has the wrong number of keys");
-                vec![self.at_value(Code::TooManyItems, message)]
+                vec![self.value_finding(Code::TooManyItems, message)]
             }
             Kind::RepeatedItem => {
-                vec![self.at_value(Code::WrongForm, format!("{name} repeats an item"))]
+                vec![self.value_finding(Code::WrongForm, format!("{name} repeats an item"))]
             }
             Kind::Form => {
                 let message = format!("{name} does not have the form that is needed");
-                vec![with_form(self.at_value(Code::WrongForm, message), self.breach.part)]
+                vec![add_form_help(self.value_finding(Code::WrongForm, message), self.breach.part)]
             }
             Kind::Unfollowed => {
                 let message = format!("{name} cannot be checked: its schema is not followed here");
-                vec![self.at_value(Code::SchemaUnknown, message)]
+                vec![self.value_finding(Code::SchemaUnknown, message)]
             }
         }
     }
@@ -132,28 +132,28 @@ impl Violation<'_> {
     /// Routes of the values that violate the schema.
     fn routes(&self) -> Vec<Vec<Step>> {
         match &self.breach.kind {
-            Kind::UnknownKeys(keys) => keys.iter().map(|key| self.child(key)).collect(),
+            Kind::UnknownKeys(keys) => keys.iter().map(|key| self.child_route(key)).collect(),
             Kind::MissingKey(_) => Vec::new(),
             _ => vec![self.breach.route.clone()],
         }
     }
 
-    fn unknown_key(&self, key: &str) -> Finding {
-        let place = self.document.key_place(&self.child(key));
+    fn unknown_key_finding(&self, key: &str) -> Finding {
+        let place = self.document.key_place(&self.child_route(key));
         let known = keys_of(self.breach.part);
-        if let Some(now) = renamed(self.schema, key) {
-            let message = format!("`{}` has another name here", clipped(key));
+        if let Some(now) = path_of_renamed(self.schema, key) {
+            let message = format!("`{}` has another name here", clip(key));
             return Finding::error(Code::RenamedKey, place, message).help(format!("write `{now}`"));
         }
         let message = match self.breach.route.is_empty() {
-            true => format!("the key `{}` is not known", clipped(key)),
-            false => format!("the key `{}` is not known in {}", clipped(key), self.name()),
+            true => format!("the key `{}` is not known", clip(key)),
+            false => format!("the key `{}` is not known in {}", clip(key), self.name()),
         };
         let finding = Finding::error(Code::UnknownKey, place, message);
-        let in_unit = known.iter().find(|name| without_unit(name) == without_unit(key));
+        let in_unit = known.iter().find(|name| strip_unit(name) == strip_unit(key));
         let elsewhere = || paths_to(self.schema, key).into_iter().next();
         if let Some(name) = in_unit {
-            let both = known.iter().filter(|other| without_unit(other) == without_unit(name));
+            let both = known.iter().filter(|other| strip_unit(other) == strip_unit(name));
             let both: Vec<String> = both.map(|name| format!("`{name}`")).collect();
             finding.help(format!("did you mean {}?", both.join(" or ")))
         } else if let Some(name) = closest(key, known.iter().copied()) {
@@ -165,7 +165,7 @@ impl Violation<'_> {
         }
     }
 
-    fn missing_key(&self, key: &str) -> Finding {
+    fn missing_key_finding(&self, key: &str) -> Finding {
         let about = self.breach.part.pointer(&format!("/properties/{key}/description"));
         let about = about.and_then(Value::as_str).and_then(|text| text.lines().next());
         let message = match self.breach.route.is_empty() {
@@ -183,19 +183,19 @@ impl Violation<'_> {
             format!("; allowed: {}", words.join(", "))
         };
         match about {
-            Some(about) => finding.help(format!("add `{key}`: {}{allowed}", without_period(about))),
+            Some(about) => finding.help(format!("add `{key}`: {}{allowed}", strip_period(about))),
             None => finding,
         }
     }
 
-    fn wrong_type(&self, names: &[&str]) -> Finding {
+    fn wrong_type_finding(&self, names: &[&str]) -> Finding {
         let words: Vec<&str> = names.iter().map(|name| type_in_words(name)).collect();
         let wanted = words.join(" or ");
         let is_secret = self.breach.part.get("x-secret").is_some();
         let found =
-            if is_secret { "something else".to_owned() } else { described(self.breach.value) };
+            if is_secret { "something else".to_owned() } else { describe(self.breach.value) };
         let message = format!("{} must be {wanted}, but is {found}", self.name());
-        let finding = self.at_value(Code::WrongType, message);
+        let finding = self.value_finding(Code::WrongType, message);
         match self.breach.value {
             Value::Null => finding.help("give a value, or delete the key"),
             Value::String(text) if wanted.contains("number") && text.parse::<f64>().is_ok() => {
@@ -204,15 +204,15 @@ impl Violation<'_> {
             Value::Number(_) | Value::Bool(_) if wanted == "text" => {
                 finding.help("put quotes around it")
             }
-            _ => with_form(finding, self.breach.part),
+            _ => add_form_help(finding, self.breach.part),
         }
     }
 
-    fn unknown_word(&self, words: &[Value]) -> Finding {
+    fn unknown_word_finding(&self, words: &[Value]) -> Finding {
         let word = self.breach.value.as_str().unwrap_or_default();
         let known: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-        let message = format!("`{}` is not a value of {}", clipped(word), self.name());
-        let finding = self.at_value(Code::UnknownValue, message);
+        let message = format!("`{}` is not a value of {}", clip(word), self.name());
+        let finding = self.value_finding(Code::UnknownValue, message);
         let allowed = known.join(", ");
         match closest(word, known.iter().copied()) {
             Some(meant) => finding.help(format!("did you mean `{meant}`? allowed: {allowed}")),
@@ -220,16 +220,16 @@ impl Violation<'_> {
         }
     }
 
-    fn out_of_range(&self) -> Finding {
+    fn range_finding(&self) -> Finding {
         let message = format!("{} is {}, outside its range", self.name(), self.breach.value);
-        let finding = self.at_value(Code::OutOfRange, message);
+        let finding = self.value_finding(Code::OutOfRange, message);
         match range_of(self.breach.part) {
             Some(range) => finding.help(format!("allowed: {range}")),
             None => finding,
         }
     }
 
-    fn wrong_number_of_items(&self) -> Finding {
+    fn item_count_finding(&self) -> Finding {
         let count = self.breach.value.as_array().map_or(0, Vec::len);
         let limit = |key: &str| self.breach.part.get(key).and_then(Value::as_u64);
         let wanted = match (limit("minItems"), limit("maxItems")) {
@@ -240,10 +240,10 @@ impl Violation<'_> {
             (None, None) => "another number".to_owned(),
         };
         let message = format!("{} has {count} items, but needs {wanted}", self.name());
-        with_form(self.at_value(Code::TooManyItems, message), self.breach.part)
+        add_form_help(self.value_finding(Code::TooManyItems, message), self.breach.part)
     }
 
-    fn at_value(&self, code: Code, message: String) -> Finding {
+    fn value_finding(&self, code: Code, message: String) -> Finding {
         Finding::error(code, self.document.place(&self.breach.route), message)
     }
 
@@ -251,35 +251,35 @@ impl Violation<'_> {
         if self.breach.route.is_empty() {
             "the file".to_owned()
         } else {
-            format!("`{}`", shown(&self.breach.route))
+            format!("`{}`", display_route(&self.breach.route))
         }
     }
 
-    fn child(&self, key: &str) -> Vec<Step> {
+    fn child_route(&self, key: &str) -> Vec<Step> {
         let mut route = self.breach.route.clone();
         route.push(Step::from(key));
         route
     }
 }
 
-fn with_form(finding: Finding, part: &Value) -> Finding {
+fn add_form_help(finding: Finding, part: &Value) -> Finding {
     match part.get("x-form").and_then(Value::as_str) {
         Some(form) if finding.help.is_none() => finding.help(format!("needed: {form}")),
         _ => finding,
     }
 }
 
-fn without_period(text: &str) -> &str {
+fn strip_period(text: &str) -> &str {
     text.strip_suffix('.').unwrap_or(text)
 }
 
 /// A route as people write it: `gate[0].profile`.
-fn shown(route: &[Step]) -> String {
+fn display_route(route: &[Step]) -> String {
     let mut text = String::new();
     for step in route {
         match step {
-            Step::Key(key) if text.is_empty() => text.push_str(&clipped(key)),
-            Step::Key(key) => text.push_str(&format!(".{}", clipped(key))),
+            Step::Key(key) if text.is_empty() => text.push_str(&clip(key)),
+            Step::Key(key) => text.push_str(&format!(".{}", clip(key))),
             Step::Index(index) => text.push_str(&format!("[{index}]")),
         }
     }
@@ -298,18 +298,18 @@ fn type_in_words(name: &str) -> &str {
     }
 }
 
-fn described(value: &Value) -> String {
+fn describe(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
         Value::Bool(flag) => flag.to_string(),
         Value::Number(number) => format!("the number {number}"),
-        Value::String(text) => format!("the text `{}`", clipped(text)),
+        Value::String(text) => format!("the text `{}`", clip(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),
     }
 }
 
-fn clipped(text: &str) -> String {
+fn clip(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

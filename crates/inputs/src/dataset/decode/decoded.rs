@@ -83,7 +83,7 @@ pub(super) fn raster<T: Copy>(
 }
 
 /// The refusal of an image that light shines through in a second sense.
-pub(super) fn transparent() -> Refusal {
+pub(super) fn transparency_refusal() -> Refusal {
     Refusal::unsupported(
         "the image has transparent pixels, whose color is not what is seen",
         "flatten it onto its background, or save it without an alpha channel",

@@ -28,10 +28,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
     let is_gray = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => true,
         Some(ColorSpace::YCbCr | ColorSpace::RGB) => false,
-        _ => return Err(four_inks()),
+        _ => return Err(cmyk_refusal()),
     };
     check_size(width, height, if is_gray { 1 } else { 3 })?;
-    if !ends_with_its_marker(bytes) {
+    if !has_end_marker(bytes) {
         return Err(Refusal::unreadable("its end is missing"));
     }
     let output = if is_gray { ColorSpace::Luma } else { ColorSpace::RGB };
@@ -56,13 +56,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
 }
 
 /// Whether the end-of-image marker is there; some cameras write padding after it.
-fn ends_with_its_marker(bytes: &[u8]) -> bool {
+fn has_end_marker(bytes: &[u8]) -> bool {
     let is_padding = |byte: &u8| matches!(byte, 0 | b'\n' | b'\r' | b' ');
     let end = bytes.iter().rposition(|byte| !is_padding(byte)).map_or(0, |last| last + 1);
     bytes[..end].ends_with(b"\xFF\xD9")
 }
 
-fn four_inks() -> Refusal {
+fn cmyk_refusal() -> Refusal {
     Refusal::unsupported(
         "the image is in the colors of printing (CMYK)",
         "export it from the microscope's software as RGB",

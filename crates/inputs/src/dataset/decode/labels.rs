@@ -1,6 +1,6 @@
 //! Label images: object numbers in gray files, told apart from masks of other kinds.
 
-use super::{Format, decode, guarded, tiff};
+use super::{Format, decode, run_decoder, tiff};
 use crate::dataset::components::label_components;
 use crate::finding::{Code, Finding};
 use crate::source::Place;
@@ -20,18 +20,18 @@ const HELP: &str = "give each nucleus its own gray value, 0 for background, in a
 /// Findings of [`decode`](super::decode), and `mask-not-labels` for color, for JPEG (whose samples
 /// are not exact), for a binary mask of several nuclei, and for one with smoothed edges.
 pub fn decode_labels(path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
-    let labels = match Format::of(bytes) {
+    let labels = match Format::detect(bytes) {
         Ok(Format::Jpeg) => {
-            return Err(not_labels(path, "the mask is a JPEG image, whose values are not exact"));
+            return Err(mask_error(path, "the mask is a JPEG image, whose values are not exact"));
         }
-        Ok(Format::Tiff) => match guarded(path, || tiff::decode_labels32(bytes))? {
+        Ok(Format::Tiff) => match run_decoder(path, || tiff::decode_labels32(bytes))? {
             Some(labels) => labels,
-            None => gray(path, decode(path, bytes)?.image)?,
+            None => gray_labels(path, decode(path, bytes)?.image)?,
         },
-        Ok(Format::Png) | Err(_) => gray(path, decode(path, bytes)?.image)?,
+        Ok(Format::Png) | Err(_) => gray_labels(path, decode(path, bytes)?.image)?,
     };
     if let Some(why) = flaw(&labels) {
-        return Err(not_labels(path, why));
+        return Err(mask_error(path, why));
     }
     Ok(labels)
 }
@@ -42,25 +42,25 @@ pub fn decode_labels(path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
 /// Findings of [`decode`](super::decode), and `mask-not-labels` when the mask has color, or more
 /// than one value other than 0.
 pub fn binary_components(path: &str, bytes: &[u8]) -> Result<Labels, Vec<Finding>> {
-    let mask = gray(path, decode(path, bytes)?.image)?;
+    let mask = gray_labels(path, decode(path, bytes)?.image)?;
     let mut values = mask.samples().iter().filter(|value| **value != 0);
     if let Some(first) = values.next()
         && values.any(|value| value != first)
     {
-        return Err(not_labels(path, "the mask has several values and is not binary"));
+        return Err(mask_error(path, "the mask has several values and is not binary"));
     }
     Ok(label_components(&mask.map(|value| value != 0)))
 }
 
-fn gray(path: &str, image: Image) -> Result<Labels, Vec<Finding>> {
+fn gray_labels(path: &str, image: Image) -> Result<Labels, Vec<Finding>> {
     match image {
         Image::Gray8(raster) => Ok(raster.map(u32::from)),
         Image::Gray16(raster) => Ok(raster.map(u32::from)),
-        Image::Rgb8(_) | Image::Rgb16(_) => Err(not_labels(path, "the mask is a color image")),
+        Image::Rgb8(_) | Image::Rgb16(_) => Err(mask_error(path, "the mask is a color image")),
     }
 }
 
-fn not_labels(path: &str, why: &str) -> Vec<Finding> {
+fn mask_error(path: &str, why: &str) -> Vec<Finding> {
     vec![Finding::error(Code::MaskNotLabels, Place::file(path), why).help(HELP)]
 }
 

@@ -36,7 +36,7 @@ pub const MAX_FILE_BYTES: u64 = 2_000_000_000;
 /// `image-unreadable` for damaged files, `image-too-large`, and `image-unsupported` for what has no
 /// faithful form here, all at `path`.
 pub fn decode(path: &str, bytes: &[u8]) -> Result<Decoded, Vec<Finding>> {
-    guarded(path, || match Format::of(bytes)? {
+    run_decoder(path, || match Format::detect(bytes)? {
         Format::Png => png::decode(bytes),
         Format::Jpeg => jpeg::decode(bytes),
         Format::Tiff => tiff::decode(bytes),
@@ -44,7 +44,10 @@ pub fn decode(path: &str, bytes: &[u8]) -> Result<Decoded, Vec<Finding>> {
 }
 
 /// Runs a decoder; a refusal, or a decoder that gives up on a hostile file, becomes a finding.
-fn guarded<T>(path: &str, decoder: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Vec<Finding>> {
+fn run_decoder<T>(
+    path: &str,
+    decoder: impl FnOnce() -> Result<T, Refusal>,
+) -> Result<T, Vec<Finding>> {
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(decoder))
         .unwrap_or_else(|_| Err(Refusal::unreadable("the decoder gave up on it")));
     outcome.map_err(|refusal| vec![refusal.into_finding(path)])
@@ -73,7 +76,7 @@ const FOREIGN: &[(&[u8], &str)] = &[
 ];
 
 impl Format {
-    fn of(bytes: &[u8]) -> Result<Self, Refusal> {
+    fn detect(bytes: &[u8]) -> Result<Self, Refusal> {
         let starts = |magic: &[u8]| bytes.starts_with(magic);
         if starts(b"\x89PNG\r\n\x1A\n") {
             return Ok(Self::Png);

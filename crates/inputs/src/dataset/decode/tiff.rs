@@ -3,7 +3,7 @@
 //! Everything that the tags say about the meaning of the samples is read before the samples are,
 //! and refused unless this room can represent it exactly.
 
-use super::decoded::{Decoded, Refusal, check_size, raster, transparent};
+use super::decoded::{Decoded, Refusal, check_size, raster, transparency_refusal};
 use super::tiff_metadata::{self, Reader, refusal};
 use cellgate_core::raster::{Image, Labels};
 use std::io::Cursor;
@@ -93,11 +93,11 @@ fn is_color(reader: &mut Reader<'_>) -> Result<bool, Refusal> {
     match number(reader, Tag::PhotometricInterpretation, 1)? {
         1 => Ok(false),
         2 => Ok(true),
-        0 => unsupported("stores white as 0", "invert it and save it with black as 0"),
-        3 => unsupported("has a palette", "convert it to RGB, or to gray when it is a mask"),
-        5 => unsupported("is in the colors of printing (CMYK)", "export it as RGB"),
-        6 => unsupported("is in YCbCr colors", "export it as RGB"),
-        _ => unsupported("is in a color space that is not read", "export it as gray or RGB"),
+        0 => refuse("stores white as 0", "invert it and save it with black as 0"),
+        3 => refuse("has a palette", "convert it to RGB, or to gray when it is a mask"),
+        5 => refuse("is in the colors of printing (CMYK)", "export it as RGB"),
+        6 => refuse("is in YCbCr colors", "export it as RGB"),
+        _ => refuse("is in a color space that is not read", "export it as gray or RGB"),
     }
 }
 
@@ -106,18 +106,18 @@ fn check_coding(reader: &mut Reader<'_>) -> Result<(), Refusal> {
     let plain_samples = "export it with 8 or 16 bits, unsigned";
     match number(reader, Tag::SampleFormat, 1)? {
         1 => {}
-        2 => return unsupported("has signed samples", plain_samples),
-        3 => return unsupported("has floating-point samples", plain_samples),
-        _ => return unsupported("has samples of an unknown kind", plain_samples),
+        2 => return refuse("has signed samples", plain_samples),
+        3 => return refuse("has floating-point samples", plain_samples),
+        _ => return refuse("has samples of an unknown kind", plain_samples),
     }
     let exact = "export it with LZW or deflate";
     match number(reader, Tag::Compression, 1)? {
         1 | 5 | 8 | 32_773 | 32_946 => {}
-        6 | 7 => return unsupported("is compressed as JPEG inside TIFF", exact),
-        _ => return unsupported("is compressed in a way that is not read", exact),
+        6 | 7 => return refuse("is compressed as JPEG inside TIFF", exact),
+        _ => return refuse("is compressed in a way that is not read", exact),
     }
     if number(reader, Tag::FillOrder, 1)? != 1 {
-        return unsupported("has its bits in reverse", "save it again with another program");
+        return refuse("has its bits in reverse", "save it again with another program");
     }
     Ok(())
 }
@@ -127,14 +127,14 @@ fn pixel(reader: &mut Reader<'_>) -> Result<Pixel, Refusal> {
     check_coding(reader)?;
     let n_samples = number(reader, Tag::SamplesPerPixel, 1)?;
     if n_samples > 1 && number(reader, Tag::PlanarConfiguration, 1)? != 1 {
-        return unsupported("has its colors in separate planes", "save it with interleaved colors");
+        return refuse("has its colors in separate planes", "save it with interleaved colors");
     }
     let extras = numbers(reader, Tag::ExtraSamples)?;
     let has_alpha = match (is_color, n_samples, extras.as_slice()) {
         (false, 1, []) | (true, 3, []) => false,
         (false, 2, [1 | 2]) | (true, 4, [] | [1 | 2]) => true,
         _ => {
-            return unsupported(
+            return refuse(
                 "has more channels than gray or RGB",
                 "save each channel as a field",
             );
@@ -150,7 +150,7 @@ fn pixel(reader: &mut Reader<'_>) -> Result<Pixel, Refusal> {
     Ok(Pixel { is_color, has_alpha, bits })
 }
 
-fn unsupported<T>(what: &str, help: &'static str) -> Result<T, Refusal> {
+fn refuse<T>(what: &str, help: &'static str) -> Result<T, Refusal> {
     Err(Refusal::unsupported(format!("the image {what}"), help))
 }
 
@@ -226,10 +226,10 @@ fn read16(reader: &mut Reader<'_>, pixel: Pixel) -> Result<Image, Refusal> {
 
 fn opaque_gray<T: Copy + PartialEq>(samples: &[T], opaque: T) -> Result<Vec<T>, Refusal> {
     let gray = |&[gray, alpha]: &[T; 2]| (alpha == opaque).then_some(gray);
-    samples.as_chunks().0.iter().map(gray).collect::<Option<_>>().ok_or_else(transparent)
+    samples.as_chunks().0.iter().map(gray).collect::<Option<_>>().ok_or_else(transparency_refusal)
 }
 
 fn opaque_color<T: Copy + PartialEq>(samples: &[T], opaque: T) -> Result<Vec<[T; 3]>, Refusal> {
     let color = |&[r, g, b, alpha]: &[T; 4]| (alpha == opaque).then_some([r, g, b]);
-    samples.as_chunks().0.iter().map(color).collect::<Option<_>>().ok_or_else(transparent)
+    samples.as_chunks().0.iter().map(color).collect::<Option<_>>().ok_or_else(transparency_refusal)
 }

@@ -63,7 +63,7 @@ pub(super) fn check_is_one_plane(reader: &mut Reader<'_>, is_color: bool) -> Res
     }
     let text = description(reader);
     if let Some(n_images) =
-        imagej(&text, "images").and_then(|n| n.parse::<u64>().ok()).filter(|n| *n > 1)
+        imagej_value(&text, "images").and_then(|n| n.parse::<u64>().ok()).filter(|n| *n > 1)
     {
         return Err(several(format!("{n_images} ImageJ planes")));
     }
@@ -88,7 +88,7 @@ pub(super) fn pixel_size(reader: &mut Reader<'_>) -> Result<Option<PixelSize>, R
     else {
         return Ok(None);
     };
-    let named = imagej(&text, "unit").and_then(um_per_unit_named);
+    let named = imagej_value(&text, "unit").and_then(um_per_unit_named);
     let tagged =
         match reader.find_tag_unsigned::<u16>(Tag::ResolutionUnit).map_err(refusal)?.unwrap_or(2) {
             2 => Some(UM_PER_INCH),
@@ -124,7 +124,7 @@ fn description(reader: &mut Reader<'_>) -> String {
 }
 
 /// A value among the `key=value` lines that ImageJ writes.
-fn imagej<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+fn imagej_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let mut lines = text.trim_end_matches('\0').lines();
     lines.next().filter(|first| first.starts_with("ImageJ="))?;
     lines

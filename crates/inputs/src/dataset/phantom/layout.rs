@@ -44,7 +44,7 @@ pub(super) fn place(
                 .pixels_near(width, height)
                 .filter(|(x, y)| candidate.depth(*x, *y) < 1.0)
                 .collect();
-            if layout.takes(candidate, &inside, &full_px) {
+            if layout.try_add(candidate, &inside, &full_px) {
                 full_px.push(inside.len());
                 break;
             }
@@ -68,7 +68,7 @@ impl Layout {
     }
 
     /// Puts one more nucleus on top, unless it or another one would be hidden or fall apart.
-    fn takes(&mut self, candidate: Nucleus, inside: &[(u32, u32)], full_px: &[usize]) -> bool {
+    fn try_add(&mut self, candidate: Nucleus, inside: &[(u32, u32)], full_px: &[usize]) -> bool {
         if inside.len() < MIN_VISIBLE_PX {
             return false;
         }
@@ -80,11 +80,11 @@ impl Layout {
             self.truth.set(*x, *y, label);
         }
         let stays_visible = |label: u32| {
-            let (n_px, n_connected) = self.visible(label);
+            let (n_px, n_connected) = self.visible_px(label);
             let enough = MIN_VISIBLE_FRACTION * full_px[label as usize - 1] as f64;
             n_px == n_connected && n_px >= MIN_VISIBLE_PX && n_px as f64 >= enough
         };
-        let (n_px, n_connected) = self.visible(label);
+        let (n_px, n_connected) = self.visible_px(label);
         let is_taken = n_px == n_connected && below.into_iter().all(stays_visible);
         if !is_taken {
             self.nuclei.pop();
@@ -94,7 +94,7 @@ impl Layout {
     }
 
     /// Number of pixels of a label, and of those that its first pixel reaches over sides.
-    fn visible(&self, label: u32) -> (usize, usize) {
+    fn visible_px(&self, label: u32) -> (usize, usize) {
         let (width, height) = (self.truth.width(), self.truth.height());
         let nucleus = &self.nuclei[label as usize - 1];
         let [columns, rows] = nucleus.box_near(width, height);

@@ -6,7 +6,7 @@ use crate::dataset::label_components;
 
 const MODALITIES: [Modality; 3] = [Modality::Fluorescence, Modality::He, Modality::IhcHdab];
 
-fn small(modality: Modality, seed: u64) -> Phantom {
+fn small_phantom(modality: Modality, seed: u64) -> Phantom {
     Phantom { width: 160, height: 128, n_nuclei: 18, ..Phantom::new(modality, seed) }
 }
 
@@ -14,7 +14,7 @@ fn small(modality: Modality, seed: u64) -> Phantom {
 fn every_nucleus_is_present_as_one_connected_piece() {
     for modality in MODALITIES {
         for seed in 0..4 {
-            let drawing = small(modality, seed).draw();
+            let drawing = small_phantom(modality, seed).draw();
             assert!(drawing.nuclei.len() >= 12, "{modality:?} {seed}");
             for label in 1..=drawing.nuclei.len() as u32 {
                 let own = drawing.truth.map(|other| other == label);
@@ -30,9 +30,9 @@ fn every_nucleus_is_present_as_one_connected_piece() {
 #[test]
 fn the_same_phantom_is_drawn_twice_and_another_seed_draws_another() {
     for modality in MODALITIES {
-        let drawing = small(modality, 5).draw();
-        assert_eq!(small(modality, 5).draw(), drawing);
-        assert_ne!(small(modality, 6).draw().truth, drawing.truth);
+        let drawing = small_phantom(modality, 5).draw();
+        assert_eq!(small_phantom(modality, 5).draw(), drawing);
+        assert_ne!(small_phantom(modality, 6).draw().truth, drawing.truth);
     }
 }
 
@@ -55,7 +55,7 @@ fn pixels_are_the_same_on_every_machine() {
 #[test]
 fn nuclei_are_told_from_background_by_brightness() {
     for modality in MODALITIES {
-        let drawing = small(modality, 2).draw();
+        let drawing = small_phantom(modality, 2).draw();
         let brightness = |at: usize| match &drawing.image {
             Image::Gray8(raster) => f64::from(raster.samples()[at]),
             Image::Gray16(raster) => f64::from(raster.samples()[at]),
@@ -92,7 +92,7 @@ fn dab_od([red, green, blue]: [u8; 3]) -> f64 {
 #[test]
 fn truth_agrees_with_the_dab_that_the_picture_shows() {
     for seed in 0..3 {
-        let drawing = small(Modality::IhcHdab, seed).draw();
+        let drawing = small_phantom(Modality::IhcHdab, seed).draw();
         let Image::Rgb8(picture) = &drawing.image else { panic!("brightfield is color") };
         let mut seen = [false; 4];
         for (index, nucleus) in drawing.nuclei.iter().enumerate() {
@@ -117,7 +117,8 @@ fn truth_agrees_with_the_dab_that_the_picture_shows() {
 #[test]
 fn positive_fraction_is_kept_as_near_as_whole_nuclei_allow() {
     for (fraction, expected) in [(0.0, 0), (0.5, 9), (1.0, 18)] {
-        let phantom = Phantom { positive_fraction: fraction, ..small(Modality::IhcHdab, 1) };
+        let phantom =
+            Phantom { positive_fraction: fraction, ..small_phantom(Modality::IhcHdab, 1) };
         let intensities = phantom.intensities(18);
         let n_positive = intensities.iter().filter(|i| **i != Intensity::Negative).count();
         assert_eq!(n_positive, expected);

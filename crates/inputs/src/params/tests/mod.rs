@@ -271,7 +271,7 @@ fn every_default_in_the_schema_is_the_one_applied() {
     let schema = schema();
     let mut lines = String::new();
     for (section, part) in schema["properties"].as_object().unwrap() {
-        let written = defaults_of(part, |key| !idle_by_default(section, key));
+        let written = defaults_of(part, |key| !is_idle_by_default(section, key));
         if !written.is_empty() && section != "unet" {
             lines.push_str(&format!("{section}: {{{}}}\n", written.join(", ")));
         }
@@ -290,7 +290,7 @@ fn defaults_of(section: &serde_json::Value, is_wanted: impl Fn(&str) -> bool) ->
 }
 
 /// Keys whose default has no effect beside the other defaults.
-fn idle_by_default(section: &str, key: &str) -> bool {
+fn is_idle_by_default(section: &str, key: &str) -> bool {
     let idle = ["dab", "k", "window_um", "global_fraction", "middle_class", "log_sigma_um"];
     section == "image" || idle.contains(&key)
 }

@@ -57,9 +57,13 @@ pub(super) enum Kind<'a> {
 ///
 /// # Sources
 /// JSON Schema Validation, draft 2020-12, section 6.
-pub(super) fn breaches<'a>(schema: &'a Value, value: &'a Value, max: usize) -> Vec<Breach<'a>> {
+pub(super) fn find_breaches<'a>(
+    schema: &'a Value,
+    value: &'a Value,
+    max: usize,
+) -> Vec<Breach<'a>> {
     let mut walk = Walk { max, route: Vec::new(), found: Vec::new(), patterns: HashMap::new() };
-    walk.hold(value, schema);
+    walk.check(value, schema);
     walk.found
 }
 
@@ -72,7 +76,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn hold(&mut self, value: &'a Value, part: &'a Value) {
+    fn check(&mut self, value: &'a Value, part: &'a Value) {
         let Some(keywords) = part.as_object() else {
             return self.add(value, part, Kind::Unfollowed);
         };
@@ -81,11 +85,11 @@ impl<'a> Walk<'a> {
                 return;
             }
             match keyword.as_str() {
-                "items" => self.hold_items(value, wanted),
-                "properties" => self.hold_known(value, part, wanted),
-                "additionalProperties" => self.hold_others(value, part, wanted),
-                "propertyNames" => self.hold_keys(value, part, wanted),
-                "required" => self.hold_required(value, part, wanted),
+                "items" => self.check_items(value, wanted),
+                "properties" => self.check_properties(value, part, wanted),
+                "additionalProperties" => self.check_additional_properties(value, part, wanted),
+                "propertyNames" => self.check_property_names(value, part, wanted),
+                "required" => self.check_required(value, part, wanted),
                 _ => {
                     if let Some(kind) = self.breach_of(value, keyword, wanted) {
                         self.add(value, part, kind);
@@ -95,27 +99,32 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn hold_items(&mut self, value: &'a Value, wanted: &'a Value) {
+    fn check_items(&mut self, value: &'a Value, wanted: &'a Value) {
         for (at, item) in value.as_array().into_iter().flatten().enumerate() {
             if self.is_full() {
                 return;
             }
-            self.below(at, item, wanted);
+            self.descend(at, item, wanted);
         }
     }
 
-    fn hold_known(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+    fn check_properties(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
         let Some(known) = wanted.as_object() else {
             return self.add(value, part, Kind::Unfollowed);
         };
         for (key, wanted) in known {
             if let Some(value) = value.get(key) {
-                self.below(key.as_str(), value, wanted);
+                self.descend(key.as_str(), value, wanted);
             }
         }
     }
 
-    fn hold_others(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+    fn check_additional_properties(
+        &mut self,
+        value: &'a Value,
+        part: &'a Value,
+        wanted: &'a Value,
+    ) {
         let known = part.get("properties").and_then(Value::as_object);
         let is_other = |key: &str| known.is_none_or(|known| !known.contains_key(key));
         let others = value.as_object().into_iter().flatten().filter(|(key, _)| is_other(key));
@@ -132,13 +141,13 @@ impl<'a> Walk<'a> {
                     if self.is_full() {
                         return;
                     }
-                    self.below(key.as_str(), value, wanted);
+                    self.descend(key.as_str(), value, wanted);
                 }
             }
         }
     }
 
-    fn hold_keys(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+    fn check_property_names(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
         let Some(keywords) = wanted.as_object() else {
             return self.add(value, part, Kind::Unfollowed);
         };
@@ -154,7 +163,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn hold_required(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
+    fn check_required(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
         let Some(keys) = all_words(wanted) else {
             return self.add(value, part, Kind::Unfollowed);
         };
@@ -165,9 +174,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn below(&mut self, step: impl Into<Step>, value: &'a Value, part: &'a Value) {
+    fn descend(&mut self, step: impl Into<Step>, value: &'a Value, part: &'a Value) {
         self.route.push(step.into());
-        self.hold(value, part);
+        self.check(value, part);
         self.route.pop();
     }
 
@@ -202,23 +211,24 @@ impl<'a> Walk<'a> {
                 Some(words) => unless(words.contains(value), Kind::Enum(words)),
                 None => Some(Kind::Unfollowed),
             },
-            "minimum" => beyond(value, wanted, Ordering::Less),
-            "maximum" => beyond(value, wanted, Ordering::Greater),
-            "multipleOf" => not_multiple(value, wanted),
-            "minLength" => miscounted(letters(), wanted, Ordering::Less, Kind::Form),
-            "maxLength" => miscounted(letters(), wanted, Ordering::Greater, Kind::Form),
-            "pattern" => self.misfit(value, wanted),
-            "minItems" => miscounted(items(), wanted, Ordering::Less, Kind::ItemCount),
-            "maxItems" => miscounted(items(), wanted, Ordering::Greater, Kind::ItemCount),
-            "minProperties" => miscounted(keys(), wanted, Ordering::Less, Kind::KeyCount),
+            "minimum" => range_breach(value, wanted, Ordering::Less),
+            "maximum" => range_breach(value, wanted, Ordering::Greater),
+            "multipleOf" => multiple_breach(value, wanted),
+            "minLength" => count_breach(letters(), wanted, Ordering::Less, Kind::Form),
+            "maxLength" => count_breach(letters(), wanted, Ordering::Greater, Kind::Form),
+            "pattern" => self.pattern_breach(value, wanted),
+            "minItems" => count_breach(items(), wanted, Ordering::Less, Kind::ItemCount),
+            "maxItems" => count_breach(items(), wanted, Ordering::Greater, Kind::ItemCount),
+            "minProperties" => count_breach(keys(), wanted, Ordering::Less, Kind::KeyCount),
             "uniqueItems" if wanted == &Value::Bool(true) => {
-                unless(value.as_array().is_none_or(|all| differ(all)), Kind::RepeatedItem)
+                let is_distinct = value.as_array().is_none_or(|all| has_distinct_items(all));
+                unless(is_distinct, Kind::RepeatedItem)
             }
             _ => Some(Kind::Unfollowed),
         }
     }
 
-    fn misfit(&mut self, value: &Value, pattern: &'a Value) -> Option<Kind<'a>> {
+    fn pattern_breach(&mut self, value: &Value, pattern: &'a Value) -> Option<Kind<'a>> {
         let text = value.as_str()?;
         let Some(pattern) = pattern.as_str() else { return Some(Kind::Unfollowed) };
         let known = self.patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
@@ -238,12 +248,12 @@ fn all_words(wanted: &Value) -> Option<Vec<&str>> {
 }
 
 /// A number that stands beyond a limit, on the side that is not allowed.
-fn beyond<'a>(value: &Value, limit: &Value, side: Ordering) -> Option<Kind<'a>> {
+fn range_breach<'a>(value: &Value, limit: &Value, side: Ordering) -> Option<Kind<'a>> {
     if !limit.is_number() {
         return Some(Kind::Unfollowed);
     }
     // Whole numbers are compared as such: floats do not tell large ones apart.
-    let order = match (whole(value), whole(limit)) {
+    let order = match (as_integer(value), as_integer(limit)) {
         (Some(value), Some(limit)) => Some(value.cmp(&limit)),
         _ => {
             value.as_f64().zip(limit.as_f64()).and_then(|(value, limit)| value.partial_cmp(&limit))
@@ -252,21 +262,21 @@ fn beyond<'a>(value: &Value, limit: &Value, side: Ordering) -> Option<Kind<'a>> 
     (order == Some(side)).then_some(Kind::Range)
 }
 
-fn not_multiple<'a>(value: &Value, of: &Value) -> Option<Kind<'a>> {
+fn multiple_breach<'a>(value: &Value, of: &Value) -> Option<Kind<'a>> {
     let Some(of) = of.as_u64().filter(|of| 0 < *of) else { return Some(Kind::Unfollowed) };
-    let is_multiple = match whole(value) {
+    let is_multiple = match as_integer(value) {
         Some(value) => value % i128::from(of) == 0,
         None => value.as_f64().is_none_or(|value| value % of as f64 == 0.0),
     };
     (!is_multiple).then_some(Kind::Form)
 }
 
-fn whole(value: &Value) -> Option<i128> {
+fn as_integer(value: &Value) -> Option<i128> {
     value.as_i64().map(i128::from).or(value.as_u64().map(i128::from))
 }
 
 /// Something counted, where there is anything to count, that is too few or too many.
-fn miscounted<'a>(
+fn count_breach<'a>(
     n: Option<usize>,
     limit: &Value,
     side: Ordering,
@@ -288,7 +298,7 @@ fn is_of_type(name: &str, value: &Value) -> bool {
     }
 }
 
-fn differ(items: &[Value]) -> bool {
+fn has_distinct_items(items: &[Value]) -> bool {
     let mut seen = HashSet::new();
     items.iter().all(|item| seen.insert(item.to_string()))
 }

@@ -28,7 +28,7 @@ fn check_with(validator: &jsonschema::Validator, schema: &Value, value: &Value) 
             (error.instance_path().as_str().to_owned(), class(keyword).to_owned())
         })
         .collect();
-    let found = breaches(schema, value, usize::MAX);
+    let found = find_breaches(schema, value, usize::MAX);
     let told: BTreeSet<(String, String)> =
         found.iter().map(|one| (pointer(&one.route), class_of(&one.kind).to_owned())).collect();
     assert_eq!(told, expected, "{schema} {value}");
@@ -89,7 +89,7 @@ fn every_keyword_is_held_to_as_jsonschema_does() {
             "free": {"type": "object", "additionalProperties": true},
         },
     });
-    let odd = odd();
+    let odd = odd_values();
     let mut n_valid = 0;
     for key in ["kind", "width", "count", "text", "name", "either", "list", "more", "free"] {
         for value in &odd {
@@ -106,7 +106,7 @@ fn every_keyword_is_held_to_as_jsonschema_does() {
 }
 
 /// Values of every type, at and beside limits; none is a whole number with a fraction.
-fn odd() -> Vec<Value> {
+fn odd_values() -> Vec<Value> {
     let odd = json!([
         null, true, -1, -8, 0, 0.4, 0.5, 1, 7, 8, 8.01, 12, 16, 1.5, 2.5e-9, "", "x", "ab", "abc",
         "é¾", "one", "A b", "a\n", "-a", "abcdef", "abcdefg", "/a", "aé", [], ["a"], ["a", "b"],
@@ -124,9 +124,9 @@ fn shipped_profiles_hold_and_bent_ones_break_where_jsonschema_says() {
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     for name in ["ihc-hdab.yaml", "dapi-tissue.yaml", "unet-he.yaml"] {
         let document = Document::parse(&Source::new(name, text(name))).unwrap();
-        assert_eq!(breaches(&schema, document.value(), 1), [], "{name}");
+        assert_eq!(find_breaches(&schema, document.value(), 1), [], "{name}");
         for route in routes_of(document.value(), "") {
-            for value in odd() {
+            for value in odd_values() {
                 let mut bent = document.value().clone();
                 *bent.pointer_mut(&route).unwrap() = value.clone();
                 check_with(&validator, &schema, &bent);
@@ -161,7 +161,7 @@ fn large_whole_numbers_are_told_apart() {
 fn a_whole_number_is_written_as_one() {
     let schema = json!({"type": "integer", "multipleOf": 8, "minimum": 8});
     let value = json!(16.0);
-    let kinds: Vec<_> = breaches(&schema, &value, 9).into_iter().map(|one| one.kind).collect();
+    let kinds: Vec<_> = find_breaches(&schema, &value, 9).into_iter().map(|one| one.kind).collect();
     assert_eq!(kinds, [Kind::Type(vec!["integer"])]);
 }
 
@@ -189,7 +189,7 @@ fn what_is_not_followed_lets_nothing_through() {
         json!({"properties": {"c": {"maxLength": 1.5}}}),
         json!({"properties": {"c": {"pattern": 1}}}),
     ] {
-        let found = breaches(&schema, &value, 9);
+        let found = find_breaches(&schema, &value, 9);
         assert!(!found.is_empty(), "{schema}");
         assert!(found.iter().all(|one| one.kind == Kind::Unfollowed), "{schema}");
     }
@@ -199,5 +199,5 @@ fn what_is_not_followed_lets_nothing_through() {
 fn no_more_breaches_are_gathered_than_asked_for() {
     let schema = json!({"items": {"type": "string"}, "maxItems": 3});
     let value = Value::from(vec![1; 1000]);
-    assert_eq!(breaches(&schema, &value, 7).len(), 7);
+    assert_eq!(find_breaches(&schema, &value, 7).len(), 7);
 }

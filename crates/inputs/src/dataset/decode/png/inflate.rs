@@ -81,7 +81,7 @@ impl<'a> Inflating<'a> {
 
     /// Goes on to the end of the stream; `None` when there is more in it than rows, or when its checksum
     /// does not hold.
-    pub(super) fn end(mut self) -> Option<()> {
+    pub(super) fn finish(mut self) -> Option<()> {
         while !self.decompressor.is_done() {
             self.inflate()?;
         }

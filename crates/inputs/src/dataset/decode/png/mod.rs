@@ -8,7 +8,7 @@ mod inflate;
 mod plain;
 mod unfilter;
 
-use super::decoded::{Decoded, Refusal, check_size, raster, transparent};
+use super::decoded::{Decoded, Refusal, check_size, raster, transparency_refusal};
 use super::pixel_size::square_px_per_m;
 use cellgate_core::raster::Image;
 use cellgate_core::units::PixelSize;
@@ -24,7 +24,7 @@ const DECODER_BYTES: usize = 64 << 20;
 
 /// Decodes a PNG file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
-    if let Some(plain) = Plain::of(bytes)
+    if let Some(plain) = Plain::parse(bytes)
         && check_size(plain.width, plain.height, plain.n_bytes() as u64).is_ok()
         && let Ok(image) = read(&mut ManyRows(&plain), plain.width, plain.height)
     {
@@ -82,7 +82,10 @@ trait Samples {
     fn fill(&mut self, samples: &mut [u8]) -> Result<(), Refusal>;
 
     /// Gives all samples away, in pieces of whole pixels.
-    fn each(&mut self, take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>) -> Result<(), Refusal>;
+    fn for_each_piece(
+        &mut self,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal>;
 }
 
 /// A plain file.
@@ -94,13 +97,18 @@ impl Samples for ManyRows<'_> {
     }
 
     fn fill(&mut self, samples: &mut [u8]) -> Result<(), Refusal> {
-        self.0.decode(samples).ok_or_else(damaged)
+        self.0.decode(samples).ok_or_else(damage_refusal)
     }
 
-    fn each(&mut self, take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    fn for_each_piece(
+        &mut self,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         let mut refused = None;
-        let all = self.0.each(&mut |pixels| take(pixels).map_err(|why| refused = Some(why)).ok());
-        refused.map_or_else(|| all.ok_or_else(damaged), Err)
+        let all = self
+            .0
+            .for_each_piece(&mut |pixels| take(pixels).map_err(|why| refused = Some(why)).ok());
+        refused.map_or_else(|| all.ok_or_else(damage_refusal), Err)
     }
 }
 
@@ -116,9 +124,12 @@ impl Samples for ByRow<'_, '_> {
         self.0.next_frame(samples).map(drop).map_err(refusal)
     }
 
-    fn each(&mut self, take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    fn for_each_piece(
+        &mut self,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         if self.0.info().interlaced {
-            let n_bytes = self.0.output_buffer_size().ok_or_else(damaged)?;
+            let n_bytes = self.0.output_buffer_size().ok_or_else(damage_refusal)?;
             let mut frame = vec![0; n_bytes];
             self.fill(&mut frame)?;
             return take(&frame);
@@ -182,9 +193,9 @@ fn collect<const N: usize, T>(
     convert: impl Fn([u8; N]) -> Option<T>,
 ) -> Result<Vec<T>, Refusal> {
     let mut samples = Vec::with_capacity(n_px);
-    source.each(&mut |pixels| {
+    source.for_each_piece(&mut |pixels| {
         for pixel in pixels.as_chunks().0 {
-            samples.push(convert(*pixel).ok_or_else(transparent)?);
+            samples.push(convert(*pixel).ok_or_else(transparency_refusal)?);
         }
         Ok(())
     })?;
@@ -200,7 +211,7 @@ fn refusal(error: DecodingError) -> Refusal {
 }
 
 /// The general decoder knows more about it.
-fn damaged() -> Refusal {
+fn damage_refusal() -> Refusal {
     Refusal::unreadable("it is damaged")
 }
 

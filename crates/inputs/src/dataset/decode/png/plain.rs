@@ -32,9 +32,9 @@ pub(super) struct Plain<'a> {
 
 impl<'a> Plain<'a> {
     /// Looks through a file; `None` when it is not plain.
-    pub(super) fn of(file: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(file: &'a [u8]) -> Option<Self> {
         let mut chunks = Chunks { rest: file.strip_prefix(b"\x89PNG\r\n\x1A\n")? };
-        let mut plain = Self::of_header(chunks.next_of(b"IHDR")?)?;
+        let mut plain = Self::parse_header(chunks.next_of(b"IHDR")?)?;
         let mut is_before = true;
         loop {
             let (name, data) = chunks.next()?;
@@ -69,7 +69,7 @@ impl<'a> Plain<'a> {
         }
     }
 
-    fn of_header(data: &[u8]) -> Option<Self> {
+    fn parse_header(data: &[u8]) -> Option<Self> {
         let (&width, data) = data.split_first_chunk()?;
         let (&height, form) = data.split_first_chunk()?;
         let (width, height) = (u32::from_be_bytes(width), u32::from_be_bytes(height));
@@ -100,24 +100,24 @@ impl<'a> Plain<'a> {
         let (mut rows, mut differences) = self.rows()?;
         let stride = self.stride();
         for samples in samples.chunks_mut(stride * rows.n_rows()) {
-            rows.band(differences.rows(samples.len() / stride)?, samples)?;
+            rows.unfilter_band(differences.rows(samples.len() / stride)?, samples)?;
         }
-        differences.end()
+        differences.finish()
     }
 
     /// Decodes the samples and gives them away, a few rows at a time; `None` when the file is damaged,
     /// which may show only after its last row, or as soon as `take` wants no more.
-    pub(super) fn each(&self, take: &mut dyn FnMut(&[u8]) -> Option<()>) -> Option<()> {
+    pub(super) fn for_each_piece(&self, take: &mut dyn FnMut(&[u8]) -> Option<()>) -> Option<()> {
         let (mut rows, mut differences) = self.rows()?;
         let (height, n_rows) = (self.height as usize, rows.n_rows());
         let mut band = vec![0; self.stride() * n_rows];
         for first in (0..height).step_by(n_rows) {
             let n_rows = n_rows.min(height - first);
             let samples = &mut band[..n_rows * self.stride()];
-            rows.band(differences.rows(n_rows)?, samples)?;
+            rows.unfilter_band(differences.rows(n_rows)?, samples)?;
             take(samples)?;
         }
-        differences.end()
+        differences.finish()
     }
 
     /// Bytes of a row of samples.

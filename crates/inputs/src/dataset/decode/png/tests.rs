@@ -66,7 +66,7 @@ fn file_of(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The same file, its samples in pieces of `n` bytes.
-fn in_pieces(file: &[u8], n: usize) -> Vec<u8> {
+fn split_samples(file: &[u8], n: usize) -> Vec<u8> {
     let pieces = |(name, data): ([u8; 4], Vec<u8>)| match &name {
         b"IDAT" => data.chunks(n).map(|piece| (name, piece.to_vec())).collect(),
         _ => vec![(name, data)],
@@ -76,11 +76,11 @@ fn in_pieces(file: &[u8], n: usize) -> Vec<u8> {
 
 /// The samples of a plain file; `None` when it is damaged.
 fn samples(file: &[u8]) -> Option<Vec<u8>> {
-    let plain = Plain::of(file).expect("the file is plain");
+    let plain = Plain::parse(file).expect("the file is plain");
     let mut whole = vec![0; plain.width as usize * plain.height as usize * plain.n_bytes()];
     let is_whole = plain.decode(&mut whole);
     let mut in_bands: Vec<u8> = Vec::new();
-    let is_given = plain.each(&mut |pixels| {
+    let is_given = plain.for_each_piece(&mut |pixels| {
         in_bands.extend(pixels);
         Some(())
     });
@@ -123,7 +123,7 @@ fn plain_files_of_every_form_have_the_same_samples_both_ways() {
                     }
                 }
                 let file = encode((width, height), (color, depth), filter, &samples);
-                for file in [in_pieces(&file, 100), in_pieces(&file, 1), file] {
+                for file in [split_samples(&file, 100), split_samples(&file, 1), file] {
                     assert!(self::samples(&file).expect("it is whole") == samples);
                     let decoded = check_agree(&file).unwrap();
                     assert_eq!(decoded.pixel_size.map(PixelSize::um), Some(0.5));
@@ -140,7 +140,7 @@ fn what_lies_far_back_is_still_there_when_the_window_moves_on() {
     let form = (ColorType::Rgb, BitDepth::Eight);
     let file = encode((300, 36 * 12), form, Filter::NoFilter, &samples);
     assert!(file.len() < samples.len() / 6, "the stream reaches back");
-    for file in [in_pieces(&file, 5_000), file] {
+    for file in [split_samples(&file, 5_000), file] {
         assert!(self::samples(&file).unwrap() == samples);
         check_agree(&file).unwrap();
     }
@@ -151,7 +151,7 @@ fn more_rows_may_wait_than_a_stream_reaches_back() {
     // The window is full with fewer rows given away than its history holds.
     let samples = noise(11, 9_000 * 40);
     let file = encode((9_000, 40), FORMS[0], Filter::NoFilter, &samples);
-    for file in [in_pieces(&file, 70_000), file] {
+    for file in [split_samples(&file, 70_000), file] {
         assert!(self::samples(&file).unwrap() == samples);
         check_agree(&file).unwrap();
     }
@@ -224,7 +224,7 @@ fn a_stream_that_is_not_whole_is_not_plain() {
         more(&[0; 121]),
     ] {
         let file = with_stream(&file, stream);
-        for file in [in_pieces(&file, 1), in_pieces(&file, 100), file] {
+        for file in [split_samples(&file, 1), split_samples(&file, 100), file] {
             assert_eq!(self::samples(&file), None);
             check_agree(&file);
         }
@@ -235,7 +235,7 @@ fn a_stream_that_is_not_whole_is_not_plain() {
 fn see_through_files_are_refused_by_the_general_decoder() {
     let form = (ColorType::Rgba, BitDepth::Eight);
     let file = encode((2, 1), form, Filter::Sub, &[1, 2, 3, 255, 4, 5, 6, 254]);
-    assert!(Plain::of(&file).is_some());
+    assert!(Plain::parse(&file).is_some());
     assert_eq!(check_agree(&file), None);
 }
 
@@ -287,7 +287,7 @@ fn whatever_is_not_plain_is_left_to_the_general_decoder() {
         assert_eq!(check_agree(&file).is_some(), is_read, "{:?}", chunks(&file)[1].0);
     }
     for end in 0..file.len() {
-        assert!(Plain::of(&file[..end]).is_none());
+        assert!(Plain::parse(&file[..end]).is_none());
         check_agree(&file[..end]);
     }
 }

@@ -31,7 +31,7 @@ pub(super) trait Abreast {
     ///
     /// # Edge cases
     /// `None` for a filter that does not exist; `samples` then mean nothing.
-    fn band(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()>;
+    fn unfilter_band(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()>;
 }
 
 /// Converter of differences into samples.
@@ -105,7 +105,7 @@ impl<const BYTES: usize, const LANES: usize> Abreast for Rows<BYTES, LANES> {
         Self::N_ROWS
     }
 
-    fn band(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()> {
+    fn unfilter_band(&mut self, raw: &[u8], samples: &mut [u8]) -> Option<()> {
         let stride = self.width * BYTES;
         let n_rows = samples.len() / stride;
         let filters = Filters::of(|lane| {
@@ -228,7 +228,11 @@ mod tests {
     use super::*;
 
     /// Rows by the definition, sample by sample.
-    fn by_definition(raw: &[u8], (width, n_bytes): (usize, usize), height: usize) -> Vec<u8> {
+    fn unfilter_by_definition(
+        raw: &[u8],
+        (width, n_bytes): (usize, usize),
+        height: usize,
+    ) -> Vec<u8> {
         let stride = width * n_bytes;
         let mut samples = vec![0_u8; stride * height];
         for at in 0..samples.len() {
@@ -265,7 +269,7 @@ mod tests {
         let mut rows = abreast(width, n_bytes)?;
         for samples in samples.chunks_mut(stride * rows.n_rows()) {
             let n_raw = samples.len() / stride * (stride + 1);
-            rows.band(&raw[..n_raw + PADDING], samples)?;
+            rows.unfilter_band(&raw[..n_raw + PADDING], samples)?;
             raw = &raw[n_raw..];
         }
         Some(())
@@ -288,7 +292,7 @@ mod tests {
                 }
                 let mut samples = vec![0; width * n_bytes * height];
                 assert_eq!(unfilter(&raw, (width, n_bytes), &mut samples), Some(()));
-                let expected = by_definition(&raw, (width, n_bytes), height);
+                let expected = unfilter_by_definition(&raw, (width, n_bytes), height);
                 assert!(samples == expected, "{n_bytes} bytes, {width} by {height}");
             }
         }

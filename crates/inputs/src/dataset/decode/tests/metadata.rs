@@ -23,7 +23,7 @@ fn several_pages_are_refused_and_smaller_copies_are_not() {
 }
 
 /// A gray TIFF with a description and a resolution.
-fn described(text: &str, x: u32, y: u32, unit: ResolutionUnit) -> Vec<u8> {
+fn tiff_with(text: &str, x: u32, y: u32, unit: ResolutionUnit) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut file).unwrap();
     let mut image = encoder.new_image::<tiff_color::Gray8>(WIDTH, HEIGHT).unwrap();
@@ -49,33 +49,33 @@ fn check_pixel_size(bytes: &[u8], um: Option<f64>) {
 #[test]
 fn pixel_sizes_of_microscopes_are_found_and_those_of_printers_are_not() {
     use ResolutionUnit::{Centimeter, Inch, None as NoUnit};
-    check_pixel_size(&described("", 20_000, 20_000, Centimeter), Some(0.5));
-    check_pixel_size(&described("", 50_800, 50_800, Inch), Some(0.5));
-    check_pixel_size(&described("", 300, 300, Inch), None);
-    check_pixel_size(&described("", 72, 96, Inch), None);
-    check_pixel_size(&described("", 2, 2, NoUnit), None);
-    check_pixel_size(&described("ImageJ=1.53t\nunit=micron\n", 2, 2, NoUnit), Some(0.5));
-    check_pixel_size(&described("ImageJ=1.53t\nunit=\\u00B5m\n", 4, 4, NoUnit), Some(0.25));
+    check_pixel_size(&tiff_with("", 20_000, 20_000, Centimeter), Some(0.5));
+    check_pixel_size(&tiff_with("", 50_800, 50_800, Inch), Some(0.5));
+    check_pixel_size(&tiff_with("", 300, 300, Inch), None);
+    check_pixel_size(&tiff_with("", 72, 96, Inch), None);
+    check_pixel_size(&tiff_with("", 2, 2, NoUnit), None);
+    check_pixel_size(&tiff_with("ImageJ=1.53t\nunit=micron\n", 2, 2, NoUnit), Some(0.5));
+    check_pixel_size(&tiff_with("ImageJ=1.53t\nunit=\\u00B5m\n", 4, 4, NoUnit), Some(0.25));
     let ome = |rest: &str| {
         format!("<?xml?><OME><Image><Pixels SizeC=\"1\" {rest}></Pixels></Image></OME>")
     };
     let nanometers =
         r#"PhysicalSizeX="325" PhysicalSizeXUnit="nm" PhysicalSizeY="325" PhysicalSizeYUnit="nm""#;
-    check_pixel_size(&described(&ome(nanometers), 300, 300, Inch), Some(0.325));
+    check_pixel_size(&tiff_with(&ome(nanometers), 300, 300, Inch), Some(0.325));
     let plain = r#"PhysicalSizeX="0.65" PhysicalSizeY="0.65""#;
-    check_pixel_size(&described(&ome(plain), 300, 300, Inch), Some(0.65));
-    check_pixel_size(&described(&ome(""), 300, 300, Inch), None);
+    check_pixel_size(&tiff_with(&ome(plain), 300, 300, Inch), Some(0.65));
+    check_pixel_size(&tiff_with(&ome(""), 300, 300, Inch), None);
     check_pixel_size(&jpeg(image::ExtendedColorType::L8, &pattern(1)), None);
 }
 
 #[test]
 fn pixels_that_are_not_square_and_hidden_planes_are_refused() {
     use Code::ImageUnsupported as Unsupported;
-    let flat = described("", 20_000, 40_000, ResolutionUnit::Centimeter);
+    let flat = tiff_with("", 20_000, 40_000, ResolutionUnit::Centimeter);
     check_refused(&flat, Unsupported, "0.5 by 0.25");
-    let stack = described("ImageJ=1.53t\nimages=12\n", 1, 1, ResolutionUnit::None);
+    let stack = tiff_with("ImageJ=1.53t\nimages=12\n", 1, 1, ResolutionUnit::None);
     check_refused(&stack, Unsupported, "12 ImageJ planes");
     let channels =
-        described("<OME><Pixels SizeC=\"3\" SizeZ=\"2\"/></OME>", 1, 1, ResolutionUnit::None);
+        tiff_with("<OME><Pixels SizeC=\"3\" SizeZ=\"2\"/></OME>", 1, 1, ResolutionUnit::None);
     check_refused(&channels, Unsupported, "6 OME planes");
 }

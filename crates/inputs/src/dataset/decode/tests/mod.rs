@@ -221,7 +221,7 @@ fn what_has_no_faithful_form_is_refused() {
         let tags = [(Tag::PhotometricInterpretation, value)];
         check_refused(&tiff::<tiff_color::Gray8>(plain, &one, &tags), Unsupported, says);
     }
-    check_refused(&planar(&three), Unsupported, "separate planes");
+    check_refused(&planar_tiff(&three), Unsupported, "separate planes");
     check_refused(b"GIF89a", Unsupported, "GIF");
     check_refused(b"version https://git-lfs.github.com/spec/v1", Unsupported, "Git LFS");
     check_refused(b"hello", Unsupported, "no format");
@@ -229,7 +229,7 @@ fn what_has_no_faithful_form_is_refused() {
 }
 
 /// A color TIFF whose three strips are planes.
-fn planar(samples: &[u8]) -> Vec<u8> {
+fn planar_tiff(samples: &[u8]) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut file).unwrap();
     let mut image = encoder.new_image::<tiff_color::RGB8>(WIDTH, HEIGHT).unwrap();
