@@ -5,7 +5,7 @@
 //! the policy that the release carries. Where a file `allowed_signers` lies in the root, those who
 //! approved must have signed.
 
-use super::refuse::{Refused, failed, refusal};
+use super::refuse::{Refused, io_refusal, refusal};
 use super::state::Seen;
 use super::world::World;
 use crate::release::{APPROVALS, Release};
@@ -39,18 +39,23 @@ pub(super) fn check(
         (Intent::Deploy, _) | (_, None) => folder.to_owned(),
     };
     let bytes = Tree::Folder(newest).read(APPROVALS, MAX_BYTES as u64);
-    let bytes = bytes.map_err(|error| refused(error.to_string()))?;
-    let seen = extends(&bytes, earlier)?;
+    let bytes = bytes.map_err(|error| approval_refusal(error.to_string()))?;
+    let seen = check_append_only(&bytes, earlier)?;
     let log = Log::parse(&bytes).map_err(|error| {
-        refused(format!("the log of approvals is damaged at line {}: {}", error.line, error.fault))
+        approval_refusal(format!(
+            "the log of approvals is damaged at line {}: {}",
+            error.line, error.fault
+        ))
     })?;
     let project = Project::load(&Tree::Folder(folder.to_owned()));
     let project = project.map_err(|findings| {
         let first = findings.first().map_or_else(String::new, |finding| finding.message.clone());
-        refused(format!("the release's project file is not valid: {first}"))
+        approval_refusal(format!("the release's project file is not valid: {first}"))
     })?;
     if project.policy().digest().ok() != Some(release.policy_digest) {
-        return Err(refused("the release's policy is not the one that its manifest names".into()));
+        return Err(approval_refusal(
+            "the release's policy is not the one that its manifest names".into(),
+        ));
     }
     for profile in &release.profiles {
         let subject = Subject {
@@ -60,13 +65,13 @@ pub(super) fn check(
             policy: release.policy_digest,
             engine: release.engine_fingerprint,
         };
-        approved(world, &log, &subject, &project.policy().approval)?;
+        check_approval(world, &log, &subject, &project.policy().approval)?;
     }
     Ok(seen)
 }
 
 /// Whether a log goes on from the one that was seen before; gives how far it was seen now.
-fn extends(log: &[u8], earlier: Option<Seen>) -> Result<Seen, Refused> {
+fn check_append_only(log: &[u8], earlier: Option<Seen>) -> Result<Seen, Refused> {
     let seen = Seen { n_bytes: log.len() as u64, sha256: Digest::of_bytes(log) };
     let Some(earlier) = earlier else { return Ok(seen) };
     let start = usize::try_from(earlier.n_bytes).ok().and_then(|n| log.get(..n));
@@ -79,7 +84,7 @@ fn extends(log: &[u8], earlier: Option<Seen>) -> Result<Seen, Refused> {
     Err(refusal(RefusalCode::NotApproved, message, help).into())
 }
 
-fn approved(
+fn check_approval(
     world: &World,
     log: &Log,
     subject: &Subject<'_>,
@@ -88,22 +93,25 @@ fn approved(
     let standing = log.verdict_for(subject, policy, None);
     let Standing::Approved { by } = &standing else {
         let name = subject.profile;
-        return Err(refused(format!("profile `{name}` is not approved: {}", standing.as_str())));
+        return Err(approval_refusal(format!(
+            "profile `{name}` is not approved: {}",
+            standing.as_str()
+        )));
     };
-    let is_asked = world.root.find(SIGNERS).map_err(failed("the signers"))?.is_some();
+    let is_asked = world.root.find(SIGNERS).map_err(io_refusal("the signers"))?.is_some();
     if !is_asked {
         return Ok(());
     }
     let signers = world.path.join(SIGNERS);
     let told: Vec<Result<(), Unsigned>> =
-        by.iter().map(|approver| is_signed(log, approver, &signers)).collect();
+        by.iter().map(|approver| verify_signature(log, approver, &signers)).collect();
     let n_signed = told.iter().filter(|told| told.is_ok()).count() as u64;
     if u64::from(policy.count.max(1)) <= n_signed {
         return Ok(());
     }
     let name = subject.profile;
     let last = told.into_iter().filter_map(Result::err).next_back().unwrap_or(Unsigned::ByNobody);
-    Err(refused(format!("the approval of profile `{name}` is not signed: {last}")))
+    Err(approval_refusal(format!("the approval of profile `{name}` is not signed: {last}")))
 }
 
 /// An approval is signed by nobody who may.
@@ -121,7 +129,7 @@ enum Unsigned {
 }
 
 /// Whether one of the records of an approval is signed by who made it.
-fn is_signed(log: &Log, approver: &Approver, signers: &Path) -> Result<(), Unsigned> {
+fn verify_signature(log: &Log, approver: &Approver, signers: &Path) -> Result<(), Unsigned> {
     let records = log.records().iter().filter(|record| {
         record.entry.action == Action::Approve
             && record.entry.who == approver.who
@@ -137,7 +145,7 @@ fn is_signed(log: &Log, approver: &Approver, signers: &Path) -> Result<(), Unsig
     told
 }
 
-fn refused(message: String) -> Refused {
+fn approval_refusal(message: String) -> Refused {
     let help =
         "approve the report of exactly this commit by `/cellgate approve`, then deploy again";
     refusal(RefusalCode::NotApproved, message, help).into()

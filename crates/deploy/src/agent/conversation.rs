@@ -10,7 +10,7 @@ use super::journal;
 use super::prune;
 use super::receive::Chunk;
 use super::record::Change;
-use super::refuse::{Refused, failed, out_of_place, refusal};
+use super::refuse::{Refused, io_refusal, protocol_refusal, refusal};
 use super::sign::Sign;
 use super::state::Event;
 use super::status;
@@ -110,7 +110,7 @@ impl<W: Write> Conversation<'_, W> {
                     let help = "use the same version on both sides, and try again";
                     let told = refusal(RefusalCode::Protocol, error.to_string(), help);
                     // The other side may be gone already; the error is told in either case.
-                    let _ = self.say(0, Reply::Refused(told), &[]);
+                    let _ = self.send_reply(0, Reply::Refused(told), &[]);
                     return Err(error);
                 }
                 Err(RecvTimeoutError::Timeout) if self.world.silence < heard.elapsed() => {
@@ -125,11 +125,11 @@ impl<W: Write> Conversation<'_, W> {
     /// Renews the lock; a deadline that is over is noticed here, too.
     fn tick(&mut self) {
         if let Some(held) = &mut self.held
-            && held.lock.renew_in_time(self.world).is_err()
+            && held.lock.renew_if_due(self.world).is_err()
         {
             self.give_up("the lock could not be renewed");
         }
-        if self.switched.is_some_and(|token| is_over(self.world, token)) {
+        if self.switched.is_some_and(|token| is_expired(self.world, token)) {
             // Whoever comes first does it; the others find it done.
             let _ = Held::take_briefly(self.world, "the agent that switched");
         }
@@ -139,26 +139,26 @@ impl<W: Write> Conversation<'_, W> {
         let Envelope { id, body } = frame.header;
         if let Request::Chunk { token, sha256, size, offset } = body {
             let chunk = Chunk { sha256, size, offset, bytes: &frame.raw };
-            return match self.intake.chunk(self.world, token, &chunk) {
+            return match self.intake.store_chunk(self.world, token, &chunk) {
                 Ok(()) => Ok(()),
-                Err(refused) => self.say(id, Reply::Refused(*refused), &[]),
+                Err(refused) => self.send_reply(id, Reply::Refused(*refused), &[]),
             };
         }
         let (reply, raw) = match self.reply(id, body, &frame.raw) {
             Ok(told) => told,
             Err(refused) => {
-                self.after(&refused);
+                self.handle_refusal(&refused);
                 (Reply::Refused(*refused), Vec::new())
             }
         };
-        self.say(id, reply, &raw)
+        self.send_reply(id, reply, &raw)
     }
 
-    fn say(&mut self, id: u64, body: Reply, raw: &[u8]) -> Result<(), WireError> {
+    fn send_reply(&mut self, id: u64, body: Reply, raw: &[u8]) -> Result<(), WireError> {
         if let Reply::Confirmed { release } = &body {
             // From here on nothing may take it back, the loss of power included.
             let told = || Change::Told(release.to_string());
-            self.world.root.faults().recorder.tell(told);
+            self.world.root.faults().recorder.record(told);
         }
         write_frame(&mut self.writer, &Envelope { id, body }, raw)
     }
@@ -175,11 +175,11 @@ impl<W: Write> Conversation<'_, W> {
         let reply = match request {
             Request::Ping => Reply::Pong,
             Request::Status { verify } => {
-                Reply::Status(Box::new(status::status(world, verify, &mut |n| sign.give(n))?))
+                Reply::Status(Box::new(status::status(world, verify, &mut |n| sign.advance(n))?))
             }
             Request::Plan => {
                 self.planned = None;
-                let planned = work::plan(world, raw, &mut |n| sign.give(n))?;
+                let planned = work::plan(world, raw, &mut |n| sign.advance(n))?;
                 let plan = planned.plan.clone();
                 self.planned = Some(planned);
                 Reply::Plan(plan)
@@ -187,7 +187,7 @@ impl<W: Write> Conversation<'_, W> {
             Request::Flush => self.intake.flush()?,
             Request::Scrub => {
                 let state = journal::peek(world)?.state;
-                prune::scrub(world, &state, &mut |n| sign.give(n))?
+                prune::scrub(world, &state, &mut |n| sign.advance(n))?
             }
             Request::Log { max } => status::log(world, max)?,
             Request::Read { path } => return Ok((Reply::Content, read(world, &path)?)),
@@ -209,10 +209,11 @@ impl<W: Write> Conversation<'_, W> {
         Ok(match request {
             Request::Lock { key, owner, release, base, intent } => {
                 if self.held.is_some() || self.switched.is_some() {
-                    return Err(out_of_place("this connection has a deploy already"));
+                    return Err(protocol_refusal("this connection has a deploy already"));
                 }
                 let planned = self.planned.as_ref();
-                let (release, base) = work::wanted(world, planned, release, base, intent)?;
+                let (release, base) =
+                    work::release_and_base(world, planned, release, base, intent)?;
                 let begun = work::begin(world, release, &key, &owner, base, intent)?;
                 let (held, working, missing) = begun;
                 let token = working.token;
@@ -220,22 +221,22 @@ impl<W: Write> Conversation<'_, W> {
                 Reply::Locked { token, missing }
             }
             Request::Stage { token } => {
-                let (held, working) = at_work(&mut self.held, &self.working, token)?;
+                let (held, working) = current_deploy(&mut self.held, &self.working, token)?;
                 let Held { lock, journal } = held;
-                let mut pulse = |n| lock.renew_in_time(world).and_then(|()| sign.give(n));
+                let mut pulse = |n| lock.renew_if_due(world).and_then(|()| sign.advance(n));
                 work::stage(world, journal, working, &mut pulse)?
             }
             Request::SelfTest { token } => {
                 sign.step = "testing";
-                let (held, working) = at_work(&mut self.held, &self.working, token)?;
+                let (held, working) = current_deploy(&mut self.held, &self.working, token)?;
                 let Held { lock, journal } = held;
-                let mut pulse = || lock.renew_in_time(world).and_then(|()| sign.give(0));
+                let mut pulse = || lock.renew_if_due(world).and_then(|()| sign.advance(0));
                 work::test(world, journal, working, &mut pulse)?
             }
             Request::Switch { token, window_ms } => self.switch(token, window_ms)?,
             Request::Confirm { token } => {
                 if self.switched == Some(token) {
-                    return Err(out_of_place("a confirmation comes over another connection"));
+                    return Err(protocol_refusal("a confirmation comes over another connection"));
                 }
                 Reply::Confirmed { release: work::confirm(world, token)? }
             }
@@ -251,7 +252,7 @@ impl<W: Write> Conversation<'_, W> {
             | Request::Flush
             | Request::Scrub
             | Request::Log { .. }
-            | Request::Read { .. } => return Err(out_of_place("this request changes nothing")),
+            | Request::Read { .. } => return Err(protocol_refusal("this request changes nothing")),
         })
     }
 
@@ -262,9 +263,9 @@ impl<W: Write> Conversation<'_, W> {
             let left = pending.map(|pending| work::left_ms(self.world, &pending));
             return left
                 .map(|left_ms| Reply::Pending { left_ms })
-                .ok_or_else(|| out_of_place("what was switched to is not pending any more"));
+                .ok_or_else(|| protocol_refusal("what was switched to is not pending any more"));
         }
-        let (held, working) = at_work(&mut self.held, &self.working, token)?;
+        let (held, working) = current_deploy(&mut self.held, &self.working, token)?;
         let pending = work::switch(self.world, &mut held.journal, working, window_ms)?;
         // From here on whoever has the lock may confirm or roll back.
         self.switched = Some(token);
@@ -285,7 +286,7 @@ impl<W: Write> Conversation<'_, W> {
     }
 
     /// A refusal may be the end of a deploy.
-    fn after(&mut self, refused: &Refused) {
+    fn handle_refusal(&mut self, refused: &Refused) {
         match refused.code {
             RefusalCode::SelfTest | RefusalCode::NotApproved | RefusalCode::Cancelled => {
                 self.give_up(&refused.message);
@@ -310,7 +311,7 @@ impl<W: Write> Conversation<'_, W> {
 }
 
 /// The deploy that this connection has the lock for.
-fn at_work<'a>(
+fn current_deploy<'a>(
     held: &'a mut Option<Held>,
     working: &'a Option<Working>,
     token: u64,
@@ -325,7 +326,7 @@ fn at_work<'a>(
 }
 
 /// Whether what was switched to with a token waits beyond its time.
-fn is_over(world: &World, token: u64) -> bool {
+fn is_expired(world: &World, token: u64) -> bool {
     let pending = journal::peek(world).ok().and_then(|told| told.state.pending);
     pending.is_some_and(|one| one.token == token && work::left_ms(world, &one) == 0)
 }
@@ -333,7 +334,7 @@ fn is_over(world: &World, token: u64) -> bool {
 /// A small file of the active release.
 fn read(world: &World, path: &str) -> Result<Vec<u8>, Refused> {
     let state = journal::peek(world)?.state;
-    let active = state.active.ok_or_else(|| out_of_place("nothing is active"))?;
+    let active = state.active.ok_or_else(|| protocol_refusal("nothing is active"))?;
     let release = manifest(world, active)?;
     let file = release.file(path).filter(|file| file.size <= MAX_RAW_BYTES as u64);
     let file = file.ok_or_else(|| {
@@ -344,7 +345,7 @@ fn read(world: &World, path: &str) -> Result<Vec<u8>, Refused> {
     let id = active.to_string();
     let mut names: Vec<&str> = ["releases", &id].into_iter().chain(file.path.split('/')).collect();
     let name = names.pop().unwrap_or_default();
-    let folder = world.root.walk(names).map_err(failed("the release"))?;
-    let bytes = folder.read(name, MAX_RAW_BYTES as u64).map_err(failed("the release"))?;
-    bytes.ok_or_else(|| failed("the release")(std::io::ErrorKind::NotFound.into()))
+    let folder = world.root.walk(names).map_err(io_refusal("the release"))?;
+    let bytes = folder.read(name, MAX_RAW_BYTES as u64).map_err(io_refusal("the release"))?;
+    bytes.ok_or_else(|| io_refusal("the release")(std::io::ErrorKind::NotFound.into()))
 }

@@ -5,7 +5,7 @@
 
 use super::fault::Point;
 use super::folder::Folder;
-use super::refuse::{Refused, failed, refusal};
+use super::refuse::{Refused, io_refusal, refusal};
 use super::world::World;
 use crate::release::{MAX_MANIFEST_BYTES, Mode, Release, ReleasedFile};
 use crate::wire::{Damage, RefusalCode};
@@ -28,7 +28,7 @@ pub(super) type Pulse<'a> = &'a mut dyn FnMut(u64) -> Result<(), Refused>;
 ///
 /// # Errors
 /// Never.
-pub(super) fn calm(_: u64) -> Result<(), Refused> {
+pub(super) fn noop_pulse(_: u64) -> Result<(), Refused> {
     Ok(())
 }
 
@@ -62,7 +62,7 @@ pub(super) fn blob_folder(world: &World, sha256: Digest) -> io::Result<Folder> {
 ///
 /// # Errors
 /// Error of the system.
-pub(super) fn pointed(world: &World, pointer: &str) -> io::Result<Pointed> {
+pub(super) fn read_pointer(world: &World, pointer: &str) -> io::Result<Pointed> {
     let target = match world.root.target(pointer) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             return Ok(Pointed::Elsewhere("no link".to_owned()));
@@ -101,9 +101,9 @@ impl Pointed {
 /// # Errors
 /// `unknown` when there is none, `incomplete` when it is damaged.
 pub(super) fn manifest(world: &World, id: Digest) -> Result<Release, Refused> {
-    let folder = world.folder("manifests").map_err(failed("the manifests"))?;
+    let folder = world.folder("manifests").map_err(io_refusal("the manifests"))?;
     let name = format!("{id}.json");
-    let bytes = folder.read(&name, MAX_MANIFEST_BYTES).map_err(failed("a manifest"))?;
+    let bytes = folder.read(&name, MAX_MANIFEST_BYTES).map_err(io_refusal("a manifest"))?;
     let Some(bytes) = bytes else {
         let message = format!("there is no release {} here", id.short());
         return Err(refusal(
@@ -142,7 +142,7 @@ pub(super) fn damages(
         let what = file_damage(&root, file, pulse)?;
         damages.extend(what.map(|what| Damage { path: file.path.clone(), what }));
     }
-    let strangers = strangers(&root, release, "", 0)
+    let strangers = unexpected_files(&root, release, "", 0)
         .unwrap_or_else(|error| vec![Damage { path: String::new(), what: error.to_string() }]);
     damages.extend(strangers);
     Ok(damages)
@@ -182,7 +182,7 @@ fn file_damage(
 }
 
 /// Files in a release that its manifest does not name.
-fn strangers(
+fn unexpected_files(
     folder: &Folder,
     release: &Release,
     below: &str,
@@ -193,7 +193,7 @@ fn strangers(
         let path = format!("{below}{name}");
         if kind == FileType::Directory && depth < 16 {
             let inner = folder.folder(&name)?;
-            damages.extend(strangers(&inner, release, &format!("{path}/"), depth + 1)?);
+            damages.extend(unexpected_files(&inner, release, &format!("{path}/"), depth + 1)?);
         } else if release.file(&path).is_none() {
             damages.push(Damage { path, what: "is not part of the release".to_owned() });
         }

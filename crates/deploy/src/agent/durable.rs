@@ -16,7 +16,7 @@ const N_AT_ONCE: usize = 8;
 /// # Errors
 /// Error of the system for the first that failed; nothing is known of the others then.
 pub(super) fn sync(faults: &Faults, opened: &[(Point, BorrowedFd<'_>)]) -> io::Result<()> {
-    opened.iter().try_for_each(|(point, _)| faults.at(*point))?;
+    opened.iter().try_for_each(|(point, _)| faults.pass(*point))?;
     let n_each = opened.len().div_ceil(N_AT_ONCE).max(1);
     let all = |some: &[(Point, BorrowedFd<'_>)]| -> io::Result<()> {
         some.iter().try_for_each(|(_, fd)| Ok(rustix::fs::fsync(fd)?))
@@ -31,6 +31,6 @@ pub(super) fn sync(faults: &Faults, opened: &[(Point, BorrowedFd<'_>)]) -> io::R
         let told: Vec<io::Result<()>> = waiting.into_iter().map(ended).collect();
         told.into_iter().collect::<io::Result<()>>()
     })?;
-    opened.iter().for_each(|(_, fd)| faults.recorder.synced(fd));
+    opened.iter().for_each(|(_, fd)| faults.recorder.record_sync(fd));
     Ok(())
 }

@@ -178,7 +178,7 @@ impl Faults {
 
     /// Lets somebody hear of every change.
     #[must_use]
-    pub(super) fn recorded_by(self, recorder: Recorder) -> Self {
+    pub(super) fn with_recorder(self, recorder: Recorder) -> Self {
         Self { recorder, ..self }
     }
 
@@ -192,15 +192,15 @@ impl Faults {
     ///
     /// # Errors
     /// Error of the armed fault.
-    pub fn at(&self, point: Point) -> io::Result<()> {
+    pub fn pass(&self, point: Point) -> io::Result<()> {
         if self.is_traced {
-            tell(&format!("passed {}\n", point.as_str()));
+            write_stderr(&format!("passed {}\n", point.as_str()));
         }
         let Some(fault) = self.armed.filter(|fault| fault.point == point) else { return Ok(()) };
         if self.n_passed.fetch_add(1, Ordering::Relaxed) + 1 != fault.nth {
             return Ok(());
         }
-        tell(&format!("fault {}:{} fired\n", point.as_str(), fault.nth));
+        write_stderr(&format!("fault {}:{} fired\n", point.as_str(), fault.nth));
         let signal = match fault.action {
             Action::Eio => {
                 return Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()));
@@ -217,7 +217,7 @@ impl Faults {
 }
 
 /// Tells the test that a fault fired; a closed standard error is nobody's concern.
-fn tell(text: &str) {
+fn write_stderr(text: &str) {
     use std::io::Write as _;
     let _ = io::stderr().write_all(text.as_bytes());
 }
@@ -229,9 +229,9 @@ mod tests {
     #[test]
     fn a_fault_fires_once_at_its_passage() {
         let faults = Faults::new(Some("stage-link:eio:2".parse().unwrap()), false);
-        let told = [0, 1, 2].map(|_| faults.at(Point::StageLink).is_err());
+        let told = [0, 1, 2].map(|_| faults.pass(Point::StageLink).is_err());
         assert_eq!(told, [false, true, false]);
-        assert!(faults.at(Point::StageMove).is_ok());
+        assert!(faults.pass(Point::StageMove).is_ok());
     }
 
     #[test]

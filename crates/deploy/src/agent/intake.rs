@@ -7,7 +7,7 @@ use super::disk::manifest;
 use super::journal;
 use super::lock;
 use super::receive::{self, Chunk};
-use super::refuse::{Refused, out_of_place, refusal};
+use super::refuse::{Refused, protocol_refusal, refusal};
 use super::world::World;
 use crate::release::{Release, ReleasedFile};
 use crate::wire::{RefusalCode, Reply};
@@ -39,7 +39,7 @@ impl Intake {
     ///
     /// # Errors
     /// `fenced`, `protocol`, `failed`; the next flush tells it, too.
-    pub(super) fn chunk(
+    pub(super) fn store_chunk(
         &mut self,
         world: &World,
         token: u64,
@@ -52,7 +52,7 @@ impl Intake {
             let is_named =
                 |file: &&ReleasedFile| file.sha256 == chunk.sha256 && file.size == chunk.size;
             match release.files.iter().find(is_named) {
-                None => Err(out_of_place("a chunk belongs to no file of the release")),
+                None => Err(protocol_refusal("a chunk belongs to no file of the release")),
                 Some(_) => receive::write(world, chunk),
             }
         });
@@ -79,7 +79,7 @@ impl Intake {
             return Ok(Arc::clone(release));
         }
         let deploy = journal::peek(world)?.state.deploy.filter(|one| one.token == token);
-        let deploy = deploy.ok_or_else(|| out_of_place("the deploy is over"))?;
+        let deploy = deploy.ok_or_else(|| protocol_refusal("the deploy is over"))?;
         let release = Arc::new(manifest(world, deploy.release)?);
         self.arriving = Some((token, Arc::clone(&release)));
         Ok(release)

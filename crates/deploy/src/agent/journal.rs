@@ -80,9 +80,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, JournalError> {
         let (text, after) = (&rest[..end], &rest[end + 1..]);
         let Some(record) = record_of(text) else {
             // The last line may be torn and still end like a line.
-            return if after.is_empty() && is_one(text) { Ok(told) } else { Err(damaged) };
+            return if after.is_empty() && is_single_record(text) { Ok(told) } else { Err(damaged) };
         };
-        if !follows(&record, &told) {
+        if !is_next_record(&record, &told) {
             return Err(damaged);
         }
         told.state.apply(&record.event);
@@ -92,19 +92,19 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, JournalError> {
         rest = after;
     }
     let line = told.records.len() + 1;
-    if is_one(rest) { Ok(told) } else { Err(JournalError::Damaged { line }) }
+    if is_single_record(rest) { Ok(told) } else { Err(JournalError::Damaged { line }) }
 }
 
 /// Whether these bytes are of one record: a line end that was lost makes two of one, and the first of
 /// them was acted on. Within a text of a record the beginning cannot stand, since quotes are escaped.
-fn is_one(torn: &[u8]) -> bool {
+fn is_single_record(torn: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"{\"n\":";
     torn.windows(BEGINNING.len()).filter(|bytes| *bytes == BEGINNING).count() < 2
 }
 
 /// Whether a record is the next one. The first of a file that goes on from another names the last
 /// of that one.
-fn follows(record: &Record, told: &Read) -> bool {
+fn is_next_record(record: &Record, told: &Read) -> bool {
     match (told.records.last(), told.head) {
         (Some(last), Some(head)) => record.n == last.n + 1 && record.previous == head,
         _ => {
@@ -155,18 +155,18 @@ impl Journal {
         let told = read(&bytes)?;
         let file = folder.open_own(Point::JournalWrite, FILE)?;
         if told.n_bytes < bytes.len() as u64 {
-            faults.at(Point::JournalCut)?;
+            faults.pass(Point::JournalCut)?;
             file.set_len(told.n_bytes)?;
             let size = told.n_bytes;
-            faults.recorder.tell(|| Change::Size { path: path_of(&file), size });
+            faults.recorder.record(|| Change::Size { path: path_of(&file), size });
             file.sync_all()?;
-            faults.recorder.synced(&file);
+            faults.recorder.record_sync(&file);
         }
         let n = told.records.last().map_or(0, |record| record.n);
         let head = told.head.unwrap_or(Digest::of_bytes(b""));
         let mut journal = Self { folder, file, n_bytes: told.n_bytes, n, head, state: told.state };
         if TURN_BYTES < journal.n_bytes {
-            journal.turn(world)?;
+            journal.rotate(world)?;
         }
         Ok(journal)
     }
@@ -213,22 +213,22 @@ impl Journal {
 
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let faults = self.folder.faults();
-        faults.at(Point::JournalWrite)?;
+        faults.pass(Point::JournalWrite)?;
         if faults.is_armed(Point::JournalTorn) {
             self.file.write_all_at(&line[..line.len() / 2], self.n_bytes)?;
-            faults.at(Point::JournalTorn)?;
+            faults.pass(Point::JournalTorn)?;
         }
         self.file.write_all_at(line, self.n_bytes)?;
-        faults.recorder.written(&self.file, Some(self.n_bytes), line);
-        faults.at(Point::JournalSync)?;
+        faults.recorder.record_write(&self.file, Some(self.n_bytes), line);
+        faults.pass(Point::JournalSync)?;
         self.file.sync_all()?;
-        faults.recorder.synced(&self.file);
+        faults.recorder.record_sync(&self.file);
         // A journal that was just made is found again only when its folder is on the disk, too.
         if self.n == 0 { self.folder.sync(Point::JournalSync) } else { Ok(()) }
     }
 
     /// Continues in a new file; the old one stays beside it.
-    fn turn(&mut self, world: &World) -> Result<(), JournalError> {
+    fn rotate(&mut self, world: &World) -> Result<(), JournalError> {
         let event = Event::Continued(Box::new(self.state.clone()));
         let (line, head) = self.line(world, &event)?;
         let kept = format!("journal-{}.jsonl", self.n);
@@ -255,7 +255,7 @@ mod tests {
         (folder, world)
     }
 
-    fn aborted(token: u64) -> Event {
+    fn abort_event(token: u64) -> Event {
         Event::Aborted { token, reason: "because".to_owned() }
     }
 
@@ -263,16 +263,16 @@ mod tests {
         std::fs::read(folder.path().join("state").join(FILE)).unwrap()
     }
 
-    fn written() -> (tempfile::TempDir, World) {
+    fn sample_journal() -> (tempfile::TempDir, World) {
         let (folder, world) = world();
         let mut journal = Journal::open(&world).unwrap();
-        (1..=3).for_each(|token| journal.append(&world, aborted(token)).unwrap());
+        (1..=3).for_each(|token| journal.append(&world, abort_event(token)).unwrap());
         (folder, world)
     }
 
     #[test]
     fn a_journal_reads_what_was_written() {
-        let (folder, world) = written();
+        let (folder, world) = sample_journal();
         let told = read(&bytes(&folder)).unwrap();
         assert_eq!(told.records.iter().map(|record| record.n).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(peek(&world).unwrap(), told);
@@ -280,21 +280,21 @@ mod tests {
 
     #[test]
     fn a_torn_last_record_is_cut_off_at_every_length() {
-        let (folder, world) = written();
+        let (folder, world) = sample_journal();
         let whole = bytes(&folder);
         let last = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
         for cut in last..whole.len() {
             std::fs::write(folder.path().join("state").join(FILE), &whole[..cut]).unwrap();
             let mut journal = Journal::open(&world).unwrap();
             assert_eq!(bytes(&folder), &whole[..last]);
-            journal.append(&world, aborted(9)).unwrap();
+            journal.append(&world, abort_event(9)).unwrap();
             assert_eq!(peek(&world).unwrap().records.len(), 3);
         }
     }
 
     #[test]
     fn a_flipped_bit_is_noticed_or_cuts_the_last_record() {
-        let (folder, _world) = written();
+        let (folder, _world) = sample_journal();
         let whole = bytes(&folder);
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
@@ -308,11 +308,11 @@ mod tests {
 
     #[test]
     fn a_long_journal_goes_on_in_a_new_file() {
-        let (folder, world) = written();
+        let (folder, world) = sample_journal();
         let mut journal = Journal::open(&world).unwrap();
         let before = journal.state().clone();
-        journal.turn(&world).unwrap();
-        journal.append(&world, aborted(7)).unwrap();
+        journal.rotate(&world).unwrap();
+        journal.append(&world, abort_event(7)).unwrap();
         let told = read(&bytes(&folder)).unwrap();
         assert_eq!(told.records.iter().map(|record| record.n).collect::<Vec<_>>(), [4, 5]);
         let kept = std::fs::read(folder.path().join("state/journal-3.jsonl")).unwrap();
@@ -322,16 +322,16 @@ mod tests {
     #[test]
     fn a_turn_that_fails_at_any_step_loses_nothing() {
         for nth in 1..=9 {
-            let (folder, _) = written();
+            let (folder, _) = sample_journal();
             let fault = format!("journal-turn:eio:{nth}").parse().unwrap();
             let settings = Settings { fault: Some(fault), ..Settings::default() };
             let faulty = World::open(folder.path(), &settings).unwrap();
             let mut journal = Journal::open(&faulty).unwrap();
             let before = journal.state().clone();
-            let is_last = journal.turn(&faulty).is_ok();
+            let is_last = journal.rotate(&faulty).is_ok();
             assert_eq!(read(&bytes(&folder)).unwrap().state, before, "{nth}");
             let mut again = Journal::open(&faulty).unwrap();
-            again.append(&faulty, aborted(9)).unwrap();
+            again.append(&faulty, abort_event(9)).unwrap();
             assert_eq!(is_last, nth == 9, "{nth}");
         }
     }

@@ -5,7 +5,7 @@
 //! alive and stalled is ended before anybody takes its place: what is dead writes nothing late.
 
 use super::fault::Point;
-use super::refuse::{Refused, failed, refusal};
+use super::refuse::{Refused, io_refusal, refusal};
 use super::world::World;
 use crate::wire::{LockStatus, Owner, Refusal, RefusalCode};
 use rustix::fs::FlockOperation;
@@ -62,20 +62,20 @@ impl Lock {
         owner: &Owner,
         patience: Duration,
     ) -> Result<Self, Refused> {
-        let state = world.folder("state").map_err(failed("the lock"))?;
-        let file = state.open_own(Point::LockOpen, FILE).map_err(failed("the lock"))?;
+        let state = world.folder("state").map_err(io_refusal("the lock"))?;
+        let file = state.open_own(Point::LockOpen, FILE).map_err(io_refusal("the lock"))?;
         let until = Instant::now() + patience;
-        while !is_taken(&file)? {
+        while !try_lock(&file)? {
             let holder = lease(world);
             let is_stalled = holder.as_ref().is_some_and(|one| one.is_stalled(world));
             let is_own = holder.as_ref().is_some_and(|one| one.token != 0 && one.key == key);
             if is_stalled || is_own {
-                end(holder.as_ref(), world);
-                await_end(&file, holder.as_ref(), world)?;
+                kill_holder(holder.as_ref(), world);
+                await_unlock(&file, holder.as_ref(), world)?;
                 break;
             }
             if until <= Instant::now() {
-                return Err(held(holder.as_ref(), world));
+                return Err(locked_refusal(holder.as_ref(), world));
             }
             std::thread::sleep(LOOK);
         }
@@ -86,7 +86,7 @@ impl Lock {
             token: 0,
             owner: owner.clone(),
             pid,
-            started: started(pid).unwrap_or_default(),
+            started: start_time(pid).unwrap_or_default(),
             boot: world.boot.clone(),
             taken_ms: now,
             renewed_ms: now,
@@ -100,7 +100,7 @@ impl Lock {
     ///
     /// # Errors
     /// `failed`.
-    pub(super) fn tell_token(&mut self, world: &World, token: u64) -> Result<(), Refused> {
+    pub(super) fn set_token(&mut self, world: &World, token: u64) -> Result<(), Refused> {
         self.lease.token = token;
         self.renew(world)
     }
@@ -109,7 +109,7 @@ impl Lock {
     ///
     /// # Errors
     /// `failed`.
-    pub(super) fn renew_in_time(&mut self, world: &World) -> Result<(), Refused> {
+    pub(super) fn renew_if_due(&mut self, world: &World) -> Result<(), Refused> {
         let quarter = world.lease.as_millis() as u64 / 4;
         if self.lease.renewed_ms + quarter < world.now_ms() { self.renew(world) } else { Ok(()) }
     }
@@ -117,9 +117,9 @@ impl Lock {
     fn renew(&mut self, world: &World) -> Result<(), Refused> {
         self.lease.renewed_ms = world.now_ms();
         let text = serde_json::to_vec(&self.lease).unwrap_or_default();
-        let state = world.folder("state").map_err(failed("the lease"))?;
+        let state = world.folder("state").map_err(io_refusal("the lease"))?;
         // It speaks of a process, which ends with the power: the disk need not have it.
-        state.replace(Point::LeaseWrite, LEASE, &text).map_err(failed("the lease"))
+        state.replace(Point::LeaseWrite, LEASE, &text).map_err(io_refusal("the lease"))
     }
 }
 
@@ -159,20 +159,20 @@ impl Lease {
     }
 }
 
-fn is_taken(file: &File) -> Result<bool, Refused> {
+fn try_lock(file: &File) -> Result<bool, Refused> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(failed("the lock")(error.into())),
+        Err(error) => Err(io_refusal("the lock")(error.into())),
     }
 }
 
 /// Waits until a holder that was ended has let go.
-fn await_end(file: &File, holder: Option<&Lease>, world: &World) -> Result<(), Refused> {
+fn await_unlock(file: &File, holder: Option<&Lease>, world: &World) -> Result<(), Refused> {
     let until = Instant::now() + LETTING_GO;
-    while !is_taken(file)? {
+    while !try_lock(file)? {
         if until <= Instant::now() {
-            return Err(held(holder, world));
+            return Err(locked_refusal(holder, world));
         }
         std::thread::sleep(LOOK);
     }
@@ -181,13 +181,13 @@ fn await_end(file: &File, holder: Option<&Lease>, world: &World) -> Result<(), R
 
 /// Kills the process that the lease names, if it is still that process.
 #[cfg(target_os = "linux")]
-fn end(holder: Option<&Lease>, world: &World) {
+fn kill_holder(holder: Option<&Lease>, world: &World) {
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
     let Some(lease) = holder.filter(|lease| lease.boot == world.boot) else { return };
     let Some(pid) = Pid::from_raw(lease.pid) else { return };
     // Opened first, compared then: the number cannot be given to another process in between.
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
-    let is_same = !lease.started.is_empty() && started(lease.pid) == Some(lease.started.clone());
+    let is_same = !lease.started.is_empty() && start_time(lease.pid) == Some(lease.started.clone());
     if is_same && pid != rustix::process::getpid() {
         let _ = pidfd_send_signal(process, Signal::KILL);
     }
@@ -195,10 +195,10 @@ fn end(holder: Option<&Lease>, world: &World) {
 
 /// Elsewhere a holder is waited for and never ended.
 #[cfg(not(target_os = "linux"))]
-fn end(_holder: Option<&Lease>, _world: &World) {}
+fn kill_holder(_holder: Option<&Lease>, _world: &World) {}
 
 /// When a process started, in the kernel's own count.
-fn started(pid: i32) -> Option<String> {
+fn start_time(pid: i32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The program's name may hold spaces and ends with the last parenthesis; the start is the
     // twentieth word behind it (proc_pid_stat(5), field 22).
@@ -206,20 +206,21 @@ fn started(pid: i32) -> Option<String> {
     after.split_whitespace().nth(19).map(str::to_owned)
 }
 
-fn held(holder: Option<&Lease>, world: &World) -> Refused {
+fn locked_refusal(holder: Option<&Lease>, world: &World) -> Refused {
     let status = holder.map(|lease| lease.status(world));
     let message = match status {
         None => "another deploy has the lock".to_owned(),
         Some(LockStatus { owner, age_ms }) => {
             let run = if owner.run_url.is_empty() { owner.machine } else { owner.run_url };
             let age = age_ms / 1000;
-            format!("{} has had the lock for {age} s ({run})", or(&owner.who, "another deploy"))
+            let who = non_empty_or(&owner.who, "another deploy");
+            format!("{who} has had the lock for {age} s ({run})")
         }
     };
     let help = "wait for it to end; it lets go by itself when it ends, is canceled or dies";
     Refusal { retry_ms: Some(1000), ..refusal(RefusalCode::Locked, message, help) }.into()
 }
 
-fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
+fn non_empty_or<'a>(text: &'a str, other: &'a str) -> &'a str {
     if text.is_empty() { other } else { text }
 }

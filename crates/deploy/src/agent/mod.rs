@@ -92,8 +92,8 @@ pub fn guard(world: &World) -> Result<ServerStatus, Refused> {
     let stranded = held.journal.state().stranded.clone();
     drop(held);
     match stranded {
-        Some(reason) => Err(work::stranded(&reason)),
-        None => status::status(world, false, &mut disk::calm),
+        Some(reason) => Err(work::stranded_refusal(&reason)),
+        None => status::status(world, false, &mut disk::noop_pulse),
     }
 }
 
@@ -102,5 +102,5 @@ pub fn guard(world: &World) -> Result<ServerStatus, Refused> {
 /// # Errors
 /// `failed` with the error of the disk.
 pub fn status(world: &World, verify: bool) -> Result<ServerStatus, Refused> {
-    status::status(world, verify, &mut disk::calm)
+    status::status(world, verify, &mut disk::noop_pulse)
 }

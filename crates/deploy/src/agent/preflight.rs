@@ -2,7 +2,7 @@
 //!
 //! Gives every reason at once, each with its numbers.
 
-use super::refuse::{Refused, failed, refusal};
+use super::refuse::{Refused, io_refusal, refusal};
 use super::state::State;
 use super::world::World;
 use crate::release::Release;
@@ -26,9 +26,9 @@ pub(super) fn refusals(
     missing: &[Missing],
 ) -> Result<Vec<Refusal>, Refused> {
     let mut refusals = Vec::new();
-    refusals.extend(platform(release));
-    refusals.extend(owners(world).map_err(failed("the root"))?);
-    refusals.extend(room(world, release, missing).map_err(failed("the disk"))?);
+    refusals.extend(platform_refusal(release));
+    refusals.extend(owner_refusals(world).map_err(io_refusal("the root"))?);
+    refusals.extend(space_refusals(world, release, missing).map_err(io_refusal("the disk"))?);
     Ok(refusals)
 }
 
@@ -36,7 +36,7 @@ pub(super) fn refusals(
 ///
 /// # Errors
 /// `replayed` for a deploy of something older, `unknown` for a way back to what was never good.
-pub(super) fn order(state: &State, release: &Release, intent: Intent) -> Result<(), Refused> {
+pub(super) fn check_order(state: &State, release: &Release, intent: Intent) -> Result<(), Refused> {
     match intent {
         Intent::Deploy if release.sequence < state.sequence => {
             let message = format!(
@@ -56,7 +56,7 @@ pub(super) fn order(state: &State, release: &Release, intent: Intent) -> Result<
     }
 }
 
-fn platform(release: &Release) -> Option<Refusal> {
+fn platform_refusal(release: &Release) -> Option<Refusal> {
     let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
     let os = if os == "macos" { "darwin" } else { os };
     let triple = &release.target_triple;
@@ -66,15 +66,15 @@ fn platform(release: &Release) -> Option<Refusal> {
     (!fits).then(|| refusal(RefusalCode::Preflight, message, help))
 }
 
-fn owners(world: &World) -> io::Result<Vec<Refusal>> {
+fn owner_refusals(world: &World) -> io::Result<Vec<Refusal>> {
     let mut refusals = Vec::new();
     let mut say = |name: &str, what: &str, help: &str| {
         let message = format!("`{}` {what}", world.path.join(name).display());
         refusals.push(refusal(RefusalCode::Preflight, message, help));
     };
-    let root = world.root.own()?;
+    let root = world.root.properties()?;
     for name in ["", "state", "blobs", "manifests", "releases", "incoming", "quarantine"] {
-        let found = if name.is_empty() { root } else { world.folder(name)?.own()? };
+        let found = if name.is_empty() { root } else { world.folder(name)?.properties()? };
         if found.uid != rustix::process::geteuid().as_raw() {
             say(name, "belongs to another user", "let the agent's user own it");
         }
@@ -88,9 +88,13 @@ fn owners(world: &World) -> io::Result<Vec<Refusal>> {
     Ok(refusals)
 }
 
-fn room(world: &World, release: &Release, missing: &[Missing]) -> io::Result<Vec<Refusal>> {
+fn space_refusals(
+    world: &World,
+    release: &Release,
+    missing: &[Missing],
+) -> io::Result<Vec<Refusal>> {
     let mut refusals = Vec::new();
-    let [free_bytes, all_bytes, free_names, all_names] = world.root.room()?;
+    let [free_bytes, all_bytes, free_names, all_names] = world.root.disk_space()?;
     // Chunks that are there already take their room already.
     let part = |one: &Missing| one.size.min(one.chunks.len() as u64 * crate::wire::CHUNK_BYTES);
     let sent: u64 = missing.iter().map(part).sum();

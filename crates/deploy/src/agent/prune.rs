@@ -8,7 +8,7 @@ use super::disk::{self, Pulse, blob_name};
 use super::fault::Point;
 use super::folder::Folder;
 use super::journal::Journal;
-use super::refuse::{Refused, failed};
+use super::refuse::{Refused, io_refusal};
 use super::state::{Event, State};
 use super::world::World;
 use crate::wire::{Damage, Reply};
@@ -27,9 +27,9 @@ const INCOMING_S: i64 = 24 * 3600;
 /// # Errors
 /// `failed`; what is needed is untouched.
 pub(super) fn prune(world: &World, journal: &mut Journal, keep: u32) -> Result<Reply, Refused> {
-    let marked = marked(world, journal.state(), keep).map_err(failed("the releases"))?;
-    let releases = world.folder("releases").map_err(failed("the releases"))?;
-    let listed = releases.list().map_err(failed("the releases"))?;
+    let marked = needed_releases(world, journal.state(), keep).map_err(io_refusal("the releases"))?;
+    let releases = world.folder("releases").map_err(io_refusal("the releases"))?;
+    let listed = releases.list().map_err(io_refusal("the releases"))?;
     let unmarked = |name: &str| name.parse::<Digest>().ok().filter(|id| !marked.contains(id));
     let gone: Vec<Digest> = listed.iter().filter_map(|(name, _)| unmarked(name)).collect();
     let forgotten: Vec<Digest> =
@@ -52,12 +52,12 @@ pub(super) fn prune(world: &World, journal: &mut Journal, keep: u32) -> Result<R
         sweep_incoming(world)?;
         sweep_blobs(world, &marked)
     };
-    let (n_blobs, n_bytes) = swept().map_err(failed("what nobody needs"))?;
+    let (n_blobs, n_bytes) = swept().map_err(io_refusal("what nobody needs"))?;
     Ok(Reply::Pruned { releases: gone, n_blobs, n_bytes })
 }
 
 /// Releases that are needed.
-fn marked(world: &World, state: &State, keep: u32) -> io::Result<BTreeSet<Digest>> {
+fn needed_releases(world: &World, state: &State, keep: u32) -> io::Result<BTreeSet<Digest>> {
     let latest = state.good.iter().rev().take(keep as usize).copied();
     let mut marked: BTreeSet<Digest> = latest.collect();
     marked.extend(state.active);
@@ -113,7 +113,7 @@ fn sweep_blobs(world: &World, marked: &BTreeSet<Digest>) -> io::Result<(u64, u64
         }
     }
     let (mut n_blobs, mut n_bytes) = (0, 0);
-    each_blob(world, &mut |folder, name| {
+    for_each_blob(world, &mut |folder, name| {
         if !needed.contains(name) {
             n_bytes += folder.find(name)?.map_or(0, |found| found.size);
             n_blobs += 1;
@@ -124,7 +124,7 @@ fn sweep_blobs(world: &World, marked: &BTreeSet<Digest>) -> io::Result<(u64, u64
     Ok((n_blobs, n_bytes))
 }
 
-fn each_blob(
+fn for_each_blob(
     world: &World,
     visit: &mut dyn FnMut(&Folder, &str) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -167,11 +167,11 @@ pub(super) fn scrub(world: &World, state: &State, pulse: Pulse<'_>) -> Result<Re
         }
     }
     let mut blobs = Vec::new();
-    let listed = each_blob(world, &mut |folder, name| {
+    let listed = for_each_blob(world, &mut |folder, name| {
         blobs.push((name.to_owned(), folder.walk([])?));
         Ok(())
     });
-    listed.map_err(failed("the blobs"))?;
+    listed.map_err(io_refusal("the blobs"))?;
     for (name, folder) in blobs {
         let digits = name.trim_end_matches(".x");
         let told = match folder.open(&name) {

@@ -17,14 +17,14 @@ const MAX_REASON_CHARS: usize = 2000;
 ///
 /// # Errors
 /// Error of the system.
-pub(super) fn release(world: &World, id: Digest, reason: &str) -> io::Result<()> {
+pub(super) fn put_release(world: &World, id: Digest, reason: &str) -> io::Result<()> {
     let releases = world.folder("releases")?;
     let name = id.to_string();
     if releases.find(&name)?.is_none() {
         return Ok(());
     }
     // A folder that nobody may write to cannot be moved to another one.
-    releases.folder(&name)?.permit(0o755)?;
+    releases.folder(&name)?.set_mode(0o755)?;
     put(world, &releases, &name, reason)
 }
 
@@ -45,11 +45,11 @@ pub(super) fn put(world: &World, folder: &Folder, name: &str, reason: &str) -> i
     let text: String = reason.chars().take(MAX_REASON_CHARS).collect();
     quarantine.write(Point::QuarantineMove, &format!("{kept}.txt"), text.as_bytes())?;
     folder.rename(Point::QuarantineMove, name, &quarantine, &kept)?;
-    bound(&quarantine)
+    remove_oldest(&quarantine)
 }
 
 /// Removes the oldest beyond the bound.
-fn bound(quarantine: &Folder) -> io::Result<()> {
+fn remove_oldest(quarantine: &Folder) -> io::Result<()> {
     let names = quarantine.list()?;
     let things: Vec<&String> =
         names.iter().map(|(name, _)| name).filter(|name| !name.ends_with(".txt")).collect();

@@ -45,7 +45,7 @@ pub(super) fn digests(
             let (Some(file), Some(told)) = (files.get(index), told.get(index)) else { return };
             let mut counted = |n| {
                 n_read.fetch_add(n, Ordering::Relaxed);
-                if is_over.load(Ordering::Relaxed) { Err(stopped()) } else { Ok(()) }
+                if is_over.load(Ordering::Relaxed) { Err(stop_refusal()) } else { Ok(()) }
             };
             let digest = digest(file, &mut counted);
             let digest = digest.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
@@ -89,13 +89,13 @@ pub(super) fn digests(
     Ok(Told { digests: told.into_iter().map(of).collect(), beside })
 }
 
-fn stopped() -> Refused {
+fn stop_refusal() -> Refused {
     refusal(RefusalCode::Cancelled, "reading was stopped", "deploy again").into()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::disk::calm;
+    use super::super::disk::noop_pulse;
     use super::*;
     use std::io::Write as _;
 
@@ -112,7 +112,7 @@ mod tests {
     fn digests_stand_in_the_order_of_the_files() {
         let files = files(9);
         let all: Vec<&File> = files.iter().collect();
-        let told = digests(&all, &|| Ok(()), &mut calm).ok().unwrap();
+        let told = digests(&all, &|| Ok(()), &mut noop_pulse).ok().unwrap();
         for (index, digest) in told.digests.into_iter().enumerate() {
             assert_eq!(digest.unwrap(), Digest::of_bytes(&vec![index as u8; 3 << 20]));
         }
@@ -126,13 +126,13 @@ mod tests {
             std::thread::sleep(SIGN * 2);
             Ok(())
         };
-        let told = digests(&[&files[0]], &wait, &mut |_| Err(stopped()));
+        let told = digests(&[&files[0]], &wait, &mut |_| Err(stop_refusal()));
         assert!(told.is_err());
     }
 
     #[test]
     fn what_fails_beside_the_reading_is_told() {
-        let told = digests(&[], &|| Err(io::ErrorKind::StorageFull.into()), &mut calm);
+        let told = digests(&[], &|| Err(io::ErrorKind::StorageFull.into()), &mut noop_pulse);
         assert!(told.ok().unwrap().beside.is_err());
     }
 }

@@ -10,7 +10,7 @@ use super::fault::Point;
 use super::folder::Folder;
 use super::reading;
 use super::record::{Change, path_of};
-use super::refuse::{Refused, failed, refusal};
+use super::refuse::{Refused, io_refusal, refusal};
 use super::world::World;
 use crate::release::{Mode, Release};
 use crate::wire::{CHUNK_BYTES, Missing, RefusalCode, n_chunks};
@@ -47,7 +47,8 @@ pub(super) fn missing(world: &World, release: &Release) -> Result<Vec<Missing>, 
         if missing.contains_key(&file.sha256) || is_kept(world, file.sha256, file.mode, file.size) {
             continue;
         }
-        let have = chunks(world, file.sha256, file.size).map_err(failed("an arriving blob"))?;
+        let have = written_chunks(world, file.sha256, file.size)
+            .map_err(io_refusal("an arriving blob"))?;
         let all = 0..u32::try_from(n_chunks(file.size)).unwrap_or(u32::MAX);
         let chunks: Vec<u32> = all.filter(|index| !have.contains(index)).collect();
         missing.insert(file.sha256, Missing { sha256: file.sha256, size: file.size, chunks });
@@ -64,7 +65,11 @@ fn is_kept(world: &World, sha256: Digest, mode: Mode, size: u64) -> bool {
 }
 
 /// Indices of the chunks of an arriving blob that were written; none where its file was lost.
-fn chunks(world: &World, sha256: Digest, size: u64) -> io::Result<std::collections::BTreeSet<u32>> {
+fn written_chunks(
+    world: &World,
+    sha256: Digest,
+    size: u64,
+) -> io::Result<std::collections::BTreeSet<u32>> {
     let incoming = world.folder("incoming")?;
     let name = sha256.to_string();
     let is_there = incoming.find(&name)?.is_some_and(|found| found.size <= size);
@@ -90,7 +95,7 @@ pub(super) fn write(world: &World, chunk: &Chunk<'_>) -> Result<(), Refused> {
             refusal(RefusalCode::Protocol, message, "use the same version on both sides").into()
         );
     }
-    write_unchecked(world, chunk).map_err(failed("an arriving blob"))
+    write_unchecked(world, chunk).map_err(io_refusal("an arriving blob"))
 }
 
 fn write_unchecked(world: &World, chunk: &Chunk<'_>) -> io::Result<()> {
@@ -107,16 +112,16 @@ fn write_unchecked(world: &World, chunk: &Chunk<'_>) -> io::Result<()> {
         }
         opened => opened?,
     };
-    faults.at(Point::IncomingWrite)?;
+    faults.pass(Point::IncomingWrite)?;
     file.write_all_at(chunk.bytes, chunk.offset)?;
-    faults.recorder.written(&file, Some(chunk.offset), chunk.bytes);
-    faults.at(Point::IncomingNote)?;
+    faults.recorder.record_write(&file, Some(chunk.offset), chunk.bytes);
+    faults.pass(Point::IncomingNote)?;
     let index = u32::try_from(chunk.offset / CHUNK_BYTES).unwrap_or(u32::MAX);
     let note = incoming.open_own(Point::IncomingNote, &list)?;
     // Short writes at the end of a file do not mix, whichever connection they come from.
     rustix::fs::fcntl_setfl(&note, rustix::fs::OFlags::APPEND)?;
     (&note).write_all(&index.to_le_bytes())?;
-    faults.recorder.written(&note, None, &index.to_le_bytes());
+    faults.recorder.record_write(&note, None, &index.to_le_bytes());
     Ok(())
 }
 
@@ -139,23 +144,24 @@ pub(super) fn keep(
     blobs: &[(Digest, Mode)],
     pulse: super::disk::Pulse<'_>,
 ) -> Result<Vec<bool>, Refused> {
-    let incoming = world.folder("incoming").map_err(failed("the arriving blobs"))?;
+    let incoming = world.folder("incoming").map_err(io_refusal("the arriving blobs"))?;
     let faults = incoming.faults().clone();
     let mut arrived = Vec::with_capacity(blobs.len());
     for &(sha256, mode) in blobs {
-        arrived.push(opened(&incoming, sha256, mode)?);
+        arrived.push(open_arrived(&incoming, sha256, mode)?);
     }
     let files: Vec<&Arrived> = arrived.iter().flatten().collect();
     let own: Vec<_> = files.iter().map(|one| (Point::BlobSync, one.own.as_fd())).collect();
     let again: Vec<&File> = files.iter().map(|one| &one.again).collect();
     let told = reading::digests(&again, &|| durable::sync(&faults, &own), pulse)?;
-    told.beside.map_err(failed("an arrived blob"))?;
+    told.beside.map_err(io_refusal("an arrived blob"))?;
     let mut digests = told.digests.into_iter();
     let mut holds = Vec::with_capacity(blobs.len());
     for (one, &(sha256, mode)) in arrived.iter().zip(blobs) {
         let digest = one.as_ref().and_then(|_| digests.next()).transpose();
-        let is_whole = digest.map_err(failed("an arrived blob"))? == Some(sha256);
-        settle(world, &incoming, (sha256, mode), is_whole).map_err(failed("an arrived blob"))?;
+        let is_whole = digest.map_err(io_refusal("an arrived blob"))? == Some(sha256);
+        move_or_remove(world, &incoming, (sha256, mode), is_whole)
+            .map_err(io_refusal("an arrived blob"))?;
         holds.push(is_whole);
     }
     Ok(holds)
@@ -172,7 +178,7 @@ struct Arrived {
 /// put there.
 ///
 /// Permissions come first: what is synced before they are set is without them when the power goes.
-fn opened(incoming: &Folder, sha256: Digest, mode: Mode) -> Result<Option<Arrived>, Refused> {
+fn open_arrived(incoming: &Folder, sha256: Digest, mode: Mode) -> Result<Option<Arrived>, Refused> {
     let name = sha256.to_string();
     let own = match incoming.open_own(Point::BlobRead, &name) {
         Err(error) if is_foreign(&error) => return Ok(None),
@@ -181,20 +187,20 @@ fn opened(incoming: &Folder, sha256: Digest, mode: Mode) -> Result<Option<Arrive
             let help = "send what the plan misses, then stage";
             return Err(refusal(RefusalCode::Incomplete, message, help).into());
         }
-        opened => opened.map_err(failed("an arrived blob"))?,
+        opened => opened.map_err(io_refusal("an arrived blob"))?,
     };
     let permitted = || -> io::Result<File> {
         rustix::fs::fchmod(&own, rustix::fs::Mode::from_bits_truncate(mode.bits()))?;
         let told = || Change::Mode { path: path_of(&own), mode: mode.bits() };
-        incoming.faults().recorder.tell(told);
+        incoming.faults().recorder.record(told);
         incoming.open(&name)
     };
-    let again = permitted().map_err(failed("an arrived blob"))?;
+    let again = permitted().map_err(io_refusal("an arrived blob"))?;
     Ok(Some(Arrived { own, again }))
 }
 
 /// Moves a blob that holds to the kept ones, and removes one that does not.
-fn settle(
+fn move_or_remove(
     world: &World,
     incoming: &Folder,
     (sha256, mode): (Digest, Mode),

@@ -86,12 +86,12 @@ impl Recorder {
     ///
     /// # Errors
     /// Error of the system.
-    pub(super) fn to(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(Some(File::options().append(true).create(true).open(path)?)))
     }
 
     /// Tells a change, which is made up only where somebody listens.
-    pub(super) fn tell(&self, change: impl FnOnce() -> Change) {
+    pub(super) fn record(&self, change: impl FnOnce() -> Change) {
         let Some(file) = &self.0 else { return };
         let line = serde_json::to_string(&change()).unwrap_or_default() + "\n";
         // A test that cannot be told finds out by what is missing.
@@ -105,14 +105,14 @@ impl Recorder {
     }
 
     /// Tells what was written to an open file.
-    pub(super) fn written(&self, file: &File, offset: Option<u64>, bytes: &[u8]) {
+    pub(super) fn record_write(&self, file: &File, offset: Option<u64>, bytes: &[u8]) {
         let digits = || bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.tell(|| Change::Write { path: path_of(file), offset, bytes: digits() });
+        self.record(|| Change::Write { path: path_of(file), offset, bytes: digits() });
     }
 
     /// Tells that an open file or folder reached the disk.
-    pub(super) fn synced(&self, opened: impl AsFd) {
-        self.tell(|| Change::Sync(path_of(opened)));
+    pub(super) fn record_sync(&self, opened: impl AsFd) {
+        self.record(|| Change::Sync(path_of(opened)));
     }
 }
 

@@ -3,11 +3,11 @@
 //! `next_step` is pure. `recover` does what it says, step by step, under the lock, until nothing is
 //! left to do; each step is in the journal before it is done.
 
-use super::disk::{self, CURRENT, PREVIOUS, Pointed, calm};
+use super::disk::{self, CURRENT, PREVIOUS, Pointed, noop_pulse};
 use super::fault::Point;
 use super::journal::Journal;
 use super::quarantine;
-use super::refuse::{Refused, failed};
+use super::refuse::{Refused, io_refusal};
 use super::stage;
 use super::state::{Event, Pending, Rollback, State};
 use super::world::World;
@@ -89,9 +89,11 @@ pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refuse
             Step::RollBack(pending, reason) => roll_back(world, journal, &pending, &reason)?,
             Step::Restore(active, found) => {
                 journal.append(world, Event::Restored { found })?;
-                point(world, CURRENT, active, ROLLBACK)?;
+                set_pointer(world, CURRENT, active, ROLLBACK)?;
             }
-            Step::PointPrevious(previous) => point(world, PREVIOUS, previous, PREVIOUS_POINTS)?,
+            Step::PointPrevious(previous) => {
+                set_pointer(world, PREVIOUS, previous, PREVIOUS_POINTS)?;
+            }
         }
     }
     // Whoever has the lock stages nothing yet: what looks half built was left. It is in nobody's way
@@ -106,11 +108,11 @@ pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refuse
 /// `failed`.
 pub(super) fn is_needed(world: &World) -> Result<bool, Refused> {
     let state = super::journal::peek(world)?.state;
-    Ok(next_step(&state, &sight(world)?).is_some() || stage::has_left(world))
+    Ok(next_step(&state, &sight(world)?).is_some() || stage::has_leftovers(world))
 }
 
 fn sight(world: &World) -> Result<Sight, Refused> {
-    let pointed = |name| disk::pointed(world, name).map_err(failed("a pointer"));
+    let pointed = |name| disk::read_pointer(world, name).map_err(io_refusal("a pointer"));
     Ok(Sight {
         current: pointed(CURRENT)?,
         previous: pointed(PREVIOUS)?,
@@ -131,7 +133,7 @@ pub(super) fn roll_back(
 ) -> Result<(), Refused> {
     let holds = |id: Digest| {
         disk::manifest(world, id)
-            .and_then(|release| disk::damages(world, &release, &mut calm))
+            .and_then(|release| disk::damages(world, &release, &mut noop_pulse))
             .is_ok_and(|damages| damages.is_empty())
     };
     let to = match pending.base {
@@ -156,25 +158,25 @@ pub(super) fn roll_back(
 }
 
 fn end_rollback(world: &World, journal: &mut Journal, rollback: Rollback) -> Result<(), Refused> {
-    point(world, CURRENT, rollback.to, ROLLBACK)?;
+    set_pointer(world, CURRENT, rollback.to, ROLLBACK)?;
     journal.append(world, Event::RolledBack(rollback.clone()))?;
     let is_kept =
         rollback.to == Some(rollback.from) || journal.state().good.contains(&rollback.from);
     if !is_kept {
         // What failed is kept as evidence; where that fails, pruning takes it.
-        let _ = quarantine::release(world, rollback.from, &rollback.reason);
+        let _ = quarantine::put_release(world, rollback.from, &rollback.reason);
     }
     Ok(())
 }
 
-fn point(
+fn set_pointer(
     world: &World,
     pointer: &str,
     id: Option<Digest>,
     points: [Point; 3],
 ) -> Result<(), Refused> {
     let target = id.map(|id| format!("releases/{id}"));
-    world.root.point(points, pointer, target.as_deref()).map_err(failed("a pointer"))
+    world.root.point(points, pointer, target.as_deref()).map_err(io_refusal("a pointer"))
 }
 
 #[cfg(test)]
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn rolls_back(sight: &Sight, says: &str) {
+    fn assert_rolls_back(sight: &Sight, says: &str) {
         match next_step(&state(), sight) {
             Some(Step::RollBack(_, reason)) => assert!(reason.contains(says), "{reason}"),
             other => panic!("{other:?}"),
@@ -222,14 +224,14 @@ mod tests {
     #[test]
     fn what_is_pending_waits_until_its_time_and_no_longer() {
         assert_eq!(next_step(&state(), &sight("c", "boot", 99)), None);
-        rolls_back(&sight("c", "boot", 100), "in time");
+        assert_rolls_back(&sight("c", "boot", 100), "in time");
         let set_back = Pending { deadline_ms: 99 + MAX_WINDOW_MS + 1, ..state().pending.unwrap() };
         let far = State { pending: Some(set_back.clone()), ..state() };
         let told = next_step(&far, &sight("c", "boot", 99));
         assert!(matches!(told, Some(Step::RollBack(..))), "a clock that was set back: {told:?}");
         assert_eq!(next_step(&far, &sight("c", "boot", 100)), None);
-        rolls_back(&sight("c", "another", 1), "restarted");
-        rolls_back(&sight("b", "boot", 1), "interrupted");
+        assert_rolls_back(&sight("c", "another", 1), "restarted");
+        assert_rolls_back(&sight("b", "boot", 1), "interrupted");
     }
 
     #[test]

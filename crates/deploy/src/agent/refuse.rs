@@ -19,7 +19,7 @@ pub(super) fn refusal(
 }
 
 /// Tells that the disk or the system failed at something.
-pub(super) fn failed(what: &str) -> impl Fn(io::Error) -> Refused + '_ {
+pub(super) fn io_refusal(what: &str) -> impl Fn(io::Error) -> Refused + '_ {
     move |error| {
         let help = match Errno::from_io_error(&error) {
             Some(Errno::NOSPC | Errno::DQUOT) => {
@@ -42,14 +42,14 @@ pub(super) fn failed(what: &str) -> impl Fn(io::Error) -> Refused + '_ {
 }
 
 /// Tells that a request does not fit here.
-pub(super) fn out_of_place(what: &str) -> Refused {
+pub(super) fn protocol_refusal(what: &str) -> Refused {
     refusal(RefusalCode::Protocol, what, "use the same version on both sides").into()
 }
 
 impl From<JournalError> for Refused {
     fn from(error: JournalError) -> Self {
         match error {
-            JournalError::Io(error) => failed("the journal")(error),
+            JournalError::Io(error) => io_refusal("the journal")(error),
             JournalError::Damaged { .. } => {
                 let help = "the agent cannot know what it promised and changes nothing; compare \
                             `current` with the last deploy, then move the journal away";

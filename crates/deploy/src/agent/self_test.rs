@@ -7,7 +7,7 @@
 //! the manifest does not say.
 
 use super::fault::Point;
-use super::refuse::{Refused, failed, refusal};
+use super::refuse::{Refused, io_refusal, refusal};
 use super::world::World;
 use crate::release::{PROGRAM, Release};
 use crate::wire::RefusalCode;
@@ -78,7 +78,7 @@ pub fn examine(release: &Path) -> SelfTest {
         findings.iter().filter(|_| shown).map(|one| format!("{}: {}", one.place.path, one.message));
     let folder = project::models_folder(&tree);
     let models = Models::new(&tree, &folder, None);
-    let networks = profiles.iter().filter_map(|loaded| of_network(&tree, loaded, models));
+    let networks = profiles.iter().filter_map(|loaded| network_fault(&tree, loaded, models));
     let findings = findings.chain(networks);
     // Small fields leave processors without work now and then.
     let (engine_fingerprint, rehearsed): (Digest, Vec<_>) =
@@ -101,7 +101,7 @@ pub fn examine(release: &Path) -> SelfTest {
 }
 
 /// Fault of a profile's network on this machine, in its weights or in the labels that it finds.
-fn of_network(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<String> {
+fn network_fault(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<String> {
     loaded.params.unet()?;
     let name = &loaded.params.name;
     let expected = ["png", "tif"].map(|ending| format!("reference/{name}_labels.{ending}"));
@@ -147,7 +147,7 @@ pub(super) fn run(
     pulse: &mut dyn FnMut() -> Result<(), Refused>,
 ) -> Result<Duration, Refused> {
     let began = Instant::now();
-    world.root.faults().at(Point::TestStart).map_err(failed("the self test"))?;
+    world.root.faults().pass(Point::TestStart).map_err(io_refusal("the self test"))?;
     let folder = world.path.join("releases").join(release.id().to_string());
     let child = Command::new(folder.join(PROGRAM))
         .args(["agent", "self-test"])
@@ -160,7 +160,9 @@ pub(super) fn run(
         .spawn();
     let mut child = match child {
         Ok(child) => child,
-        Err(error) => return Err(refused(format!("its program cannot be started: {error}"))),
+        Err(error) => {
+            return Err(self_test_refusal(format!("its program cannot be started: {error}")));
+        }
     };
     let out = gather(child.stdout.take());
     let err = gather(child.stderr.take());
@@ -178,13 +180,14 @@ pub(super) fn run(
     let err = String::from_utf8_lossy(&err).into_owned();
     let err: String = err.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS).collect();
     if !status.success() {
-        return Err(refused(format!("its program ended with {status}: {err}")));
+        return Err(self_test_refusal(format!("its program ended with {status}: {err}")));
     }
-    let told: SelfTest = serde_json::from_slice(&out)
-        .map_err(|error| refused(format!("its program's answer cannot be read: {error}")))?;
+    let told: SelfTest = serde_json::from_slice(&out).map_err(|error| {
+        self_test_refusal(format!("its program's answer cannot be read: {error}"))
+    })?;
     match difference(&told, release) {
         None => Ok(began.elapsed()),
-        Some(difference) => Err(refused(difference)),
+        Some(difference) => Err(self_test_refusal(difference)),
     }
 }
 
@@ -245,10 +248,10 @@ fn wait(
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
             Ok(None) => {}
-            Err(error) => return Err(failed("the self test")(error)),
+            Err(error) => return Err(io_refusal("the self test")(error)),
         }
         let told = if until <= Instant::now() {
-            Err(refused(format!("it took longer than {} s", MAX_TIME.as_secs())))
+            Err(self_test_refusal(format!("it took longer than {} s", MAX_TIME.as_secs())))
         } else {
             pulse()
         };
@@ -277,7 +280,7 @@ fn gather(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     receiver
 }
 
-fn refused(what: String) -> Refused {
+fn self_test_refusal(what: String) -> Refused {
     let message = format!("the release does not pass its own test: {what}");
     let help = "nothing was switched; the release is kept in `quarantine` on the server";
     Box::new(refusal(RefusalCode::SelfTest, message, help))

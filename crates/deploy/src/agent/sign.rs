@@ -30,20 +30,21 @@ impl<'a, W: Write> Sign<'a, W> {
     ///
     /// # Errors
     /// `cancelled` when the other side is gone.
-    pub(super) fn give(&mut self, n: u64) -> Result<(), Refused> {
+    pub(super) fn advance(&mut self, n: u64) -> Result<(), Refused> {
         self.done += n;
         if self.is_gone.load(Ordering::Relaxed) {
-            return Err(gone());
+            return Err(disconnect_refusal());
         }
         if self.last.elapsed() < SIGN {
             return Ok(());
         }
         self.last = Instant::now();
         let body = Reply::Progress { step: self.step.to_owned(), done: self.done, total: 0 };
-        write_frame(self.writer, &Envelope { id: self.id, body }, &[]).map_err(|_| gone())
+        write_frame(self.writer, &Envelope { id: self.id, body }, &[])
+            .map_err(|_| disconnect_refusal())
     }
 }
 
-fn gone() -> Refused {
+fn disconnect_refusal() -> Refused {
     refusal(RefusalCode::Cancelled, "the other side is gone", "deploy again").into()
 }

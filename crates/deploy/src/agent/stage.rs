@@ -10,7 +10,7 @@ use super::folder::{Folder, Found};
 use super::quarantine;
 use super::reading;
 use super::receive;
-use super::refuse::{Refused, failed};
+use super::refuse::{Refused, io_refusal};
 use super::world::World;
 use crate::release::{Mode, Release};
 use crate::wire::Missing;
@@ -39,20 +39,20 @@ pub(super) fn verify(
     let all: Vec<(Digest, Mode)> = all.into_iter().collect();
     let mut damaged = BTreeSet::new();
     for some in all.chunks(N_AT_ONCE) {
-        damaged.extend(verify_some(world, some, pulse)?);
+        damaged.extend(verify_batch(world, some, pulse)?);
     }
-    settle(world, release, &all).map_err(failed("the blobs' folders"))?;
+    sync_names(world, release, &all).map_err(io_refusal("the blobs' folders"))?;
     let missing = receive::missing(world, release)?;
     Ok(missing.into_iter().filter(|one| damaged.contains(&one.sha256)).collect())
 }
 
 /// Reads back some blobs, kept and arrived ones; gives those that do not hold.
-fn verify_some(
+fn verify_batch(
     world: &World,
     blobs: &[(Digest, Mode)],
     pulse: Pulse<'_>,
 ) -> Result<BTreeSet<Digest>, Refused> {
-    let io = failed("a blob");
+    let io = io_refusal("a blob");
     let (mut kept, mut arrived, mut damaged) = (Vec::new(), Vec::new(), BTreeSet::new());
     for &(sha256, mode) in blobs {
         let folder = blob_folder(world, sha256).map_err(&io)?;
@@ -65,7 +65,7 @@ fn verify_some(
             None => arrived.push((sha256, mode)),
         }
     }
-    damaged.extend(rotten(world, &kept, pulse)?);
+    damaged.extend(quarantine_damaged(world, &kept, pulse)?);
     let holds = receive::keep(world, &arrived, pulse)?;
     let lost =
         arrived.iter().zip(holds).filter(|(_, holds)| !holds).map(|((sha256, _), _)| *sha256);
@@ -74,7 +74,7 @@ fn verify_some(
 }
 
 /// Which kept blobs do not hold; they are put aside.
-fn rotten(
+fn quarantine_damaged(
     world: &World,
     kept: &[(Digest, Mode, Folder, Found)],
     pulse: Pulse<'_>,
@@ -99,14 +99,14 @@ fn rotten(
         }
         let reason = "the blob's bytes, mode or owner are not what they should be";
         let put = quarantine::put(world, folder, &blob_name(*sha256, *mode), reason);
-        put.map_err(failed("a blob"))?;
+        put.map_err(io_refusal("a blob"))?;
         rotten.push(*sha256);
     }
     Ok(rotten)
 }
 
 /// Brings the names of blobs and the manifest to the disk.
-fn settle(world: &World, release: &Release, blobs: &[(Digest, Mode)]) -> io::Result<()> {
+fn sync_names(world: &World, release: &Release, blobs: &[(Digest, Mode)]) -> io::Result<()> {
     let manifests = world.folder("manifests")?;
     let manifest = manifests.open(&format!("{}.json", release.id()))?;
     let folders: BTreeSet<String> =
@@ -127,12 +127,12 @@ fn settle(world: &World, release: &Release, blobs: &[(Digest, Mode)]) -> io::Res
 /// # Errors
 /// `failed`.
 pub(super) fn build(world: &World, release: &Release) -> Result<(), Refused> {
-    build_unchecked(world, release).map_err(failed("the release's folder"))
+    build_unchecked(world, release).map_err(io_refusal("the release's folder"))
 }
 
 fn build_unchecked(world: &World, release: &Release) -> io::Result<()> {
     let releases = world.folder("releases")?;
-    let name = beside(release.id());
+    let name = temporary_name(release.id());
     releases.remove_tree(Point::StageClean, &name)?;
     let (root, _) = releases.make(Point::StageFolder, &name)?;
     let mut folders = BTreeSet::new();
@@ -151,39 +151,39 @@ fn build_unchecked(world: &World, release: &Release) -> io::Result<()> {
     let folders: Vec<Vec<&str>> = folders.into_iter().collect();
     for some in folders.chunks(N_AT_ONCE) {
         let inner = some.iter().map(|names| root.walk(names.iter().copied()));
-        finish(&inner.collect::<io::Result<Vec<Folder>>>()?)?;
+        seal_folders(&inner.collect::<io::Result<Vec<Folder>>>()?)?;
     }
-    finish(&[root])?;
+    seal_folders(&[root])?;
     releases.sync(Point::StageSync)
 }
 
 /// Brings folders to the disk; nothing is put into them from then on.
-fn finish(folders: &[Folder]) -> io::Result<()> {
+fn seal_folders(folders: &[Folder]) -> io::Result<()> {
     let opened: Vec<_> = folders.iter().map(|folder| (Point::StageSync, folder.as_fd())).collect();
     if let Some(one) = folders.first() {
         durable::sync(one.faults(), &opened)?;
     }
-    folders.iter().try_for_each(|folder| folder.permit(0o555))
+    folders.iter().try_for_each(|folder| folder.set_mode(0o555))
 }
 
 /// Gives the folder that was built the release's name; a damaged release of that name is put aside.
 ///
 /// # Errors
 /// `failed`.
-pub(super) fn name(world: &World, release: &Release) -> Result<(), Refused> {
-    name_unchecked(world, release).map_err(failed("the release's folder"))
+pub(super) fn publish(world: &World, release: &Release) -> Result<(), Refused> {
+    publish_unchecked(world, release).map_err(io_refusal("the release's folder"))
 }
 
-fn name_unchecked(world: &World, release: &Release) -> io::Result<()> {
+fn publish_unchecked(world: &World, release: &Release) -> io::Result<()> {
     let releases = world.folder("releases")?;
-    let (beside, name) = (beside(release.id()), release.id().to_string());
+    let (beside, name) = (temporary_name(release.id()), release.id().to_string());
     if releases.find(&name)?.is_none() {
         releases.rename(Point::StageMove, &beside, &releases, &name)?;
     } else {
         // It may be the active one: there is no moment without a release of that name.
         releases.exchange(Point::StageMove, &beside, &name)?;
         if let Ok(folder) = releases.folder(&beside) {
-            folder.permit(0o755)?;
+            folder.set_mode(0o755)?;
         }
         quarantine::put(world, &releases, &beside, "the release was damaged and is built anew")?;
     }
@@ -202,15 +202,15 @@ pub(super) fn clean(world: &World) -> Result<(), Refused> {
         }
         Ok(())
     };
-    cleaned().map_err(failed("what an earlier deploy left"))
+    cleaned().map_err(io_refusal("what an earlier deploy left"))
 }
 
 /// Whether there is something half built, by a deploy that is at work or by one that was.
-pub(super) fn has_left(world: &World) -> bool {
+pub(super) fn has_leftovers(world: &World) -> bool {
     let listed = world.folder("releases").and_then(|releases| releases.list());
     listed.is_ok_and(|names| names.iter().any(|(name, _)| name.starts_with('.')))
 }
 
-fn beside(id: Digest) -> String {
+fn temporary_name(id: Digest) -> String {
     format!(".{id}.tmp")
 }

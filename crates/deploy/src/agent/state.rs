@@ -261,7 +261,7 @@ mod tests {
         Digest::of_bytes(name.as_bytes())
     }
 
-    fn switching(state: &State, token: u64, name: &str) -> Event {
+    fn switching_event(state: &State, token: u64, name: &str) -> Event {
         Event::Switching(Pending {
             token,
             key: "k".to_owned(),
@@ -272,10 +272,10 @@ mod tests {
         })
     }
 
-    fn confirmed(names: &[&str]) -> State {
+    fn confirmed_state(names: &[&str]) -> State {
         let mut state = State::default();
         for (token, name) in (1..).zip(names) {
-            state.apply(&switching(&state.clone(), token, name));
+            state.apply(&switching_event(&state.clone(), token, name));
             state.apply(&Event::Confirmed { token, sequence: token });
         }
         state
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn confirmed_releases_are_good_in_order() {
-        let state = confirmed(&["a", "b", "c", "a"]);
+        let state = confirmed_state(&["a", "b", "c", "a"]);
         assert_eq!(state.good, [release("b"), release("c"), release("a")]);
         assert_eq!((state.active, state.previous), (Some(release("a")), Some(release("c"))));
         assert_eq!(state.sequence, 4);
@@ -291,8 +291,8 @@ mod tests {
 
     #[test]
     fn a_confirmation_of_another_lock_changes_nothing() {
-        let mut state = confirmed(&["a"]);
-        state.apply(&switching(&state.clone(), 7, "b"));
+        let mut state = confirmed_state(&["a"]);
+        state.apply(&switching_event(&state.clone(), 7, "b"));
         let before = state.clone();
         state.apply(&Event::Confirmed { token: 6, sequence: 9 });
         assert_eq!(state, before);
@@ -300,8 +300,8 @@ mod tests {
 
     #[test]
     fn a_rollback_leaves_what_was_active() {
-        let mut state = confirmed(&["a", "b"]);
-        state.apply(&switching(&state.clone(), 3, "c"));
+        let mut state = confirmed_state(&["a", "b"]);
+        state.apply(&switching_event(&state.clone(), 3, "c"));
         let (from, to) = (release("c"), Some(release("b")));
         let back = Rollback { token: 3, from, to, reason: "why".to_owned() };
         state.apply(&Event::RollingBack(back.clone()));

@@ -4,7 +4,7 @@
 use super::disk::{self, CURRENT, Pulse};
 use super::journal::{self, JournalError};
 use super::lock;
-use super::refuse::{Refused, failed};
+use super::refuse::{Refused, io_refusal};
 use super::work::left_ms;
 use super::world::World;
 use crate::wire::{Damage, PendingStatus, Reply, ServerStatus};
@@ -21,17 +21,17 @@ pub(super) fn status(
     verify: bool,
     pulse: Pulse<'_>,
 ) -> Result<ServerStatus, Refused> {
-    let [free_bytes, ..] = world.root.room().map_err(failed("the disk"))?;
+    let [free_bytes, ..] = world.root.disk_space().map_err(io_refusal("the disk"))?;
     let mut status = ServerStatus {
         cellgate: env!("CARGO_PKG_VERSION").to_owned(),
         lock: lock::holder(world),
         free_bytes,
         ..ServerStatus::default()
     };
-    let pointed = disk::pointed(world, CURRENT).map_err(failed("a pointer"))?;
+    let pointed = disk::read_pointer(world, CURRENT).map_err(io_refusal("a pointer"))?;
     let told = match journal::peek(world) {
         Ok(told) => told,
-        Err(JournalError::Io(error)) => return Err(failed("the journal")(error)),
+        Err(JournalError::Io(error)) => return Err(io_refusal("the journal")(error)),
         Err(error) => {
             status.active = pointed.release();
             status.stranded = Some(error.to_string());

@@ -12,7 +12,7 @@ use super::preflight;
 use super::quarantine;
 use super::receive;
 use super::recovery::{recover, roll_back};
-use super::refuse::{Refused, failed, out_of_place, refusal};
+use super::refuse::{Refused, io_refusal, protocol_refusal, refusal};
 use super::self_test;
 use super::stage;
 use super::state::{Deploy, Event, MAX_WINDOW_MS, Pending};
@@ -98,14 +98,14 @@ pub(super) fn plan(world: &World, manifest: &[u8], pulse: Pulse<'_>) -> Result<P
     let state = super::journal::peek(world)?.state;
     let missing = receive::missing(world, &release)?;
     let mut refusals = preflight::refusals(world, &release, &missing)?;
-    let order = preflight::order(&state, &release, Intent::Deploy);
+    let order = preflight::check_order(&state, &release, Intent::Deploy);
     refusals.extend(order.err().map(|refused| *refused));
-    let pointed = disk::pointed(world, CURRENT).map_err(failed("a pointer"))?;
+    let pointed = disk::read_pointer(world, CURRENT).map_err(io_refusal("a pointer"))?;
     let is_current = state.active == Some(release.id())
         && pointed.release() == Some(release.id())
         && state.pending.is_none();
     let is_active = is_current && disk::damages(world, &release, pulse)?.is_empty();
-    let [free_bytes, ..] = world.root.room().map_err(failed("the disk"))?;
+    let [free_bytes, ..] = world.root.disk_space().map_err(io_refusal("the disk"))?;
     let plan = Plan { active: state.active, is_active, missing, refusals, free_bytes };
     Ok(Planned { release, plan })
 }
@@ -114,7 +114,7 @@ pub(super) fn plan(world: &World, manifest: &[u8], pulse: Pulse<'_>) -> Result<P
 ///
 /// # Errors
 /// `active`, `unknown`, `incomplete`; `protocol` for a deploy that was not planned.
-pub(super) fn wanted(
+pub(super) fn release_and_base(
     world: &World,
     planned: Option<&Planned>,
     release: Digest,
@@ -122,7 +122,7 @@ pub(super) fn wanted(
     intent: Intent,
 ) -> Result<(Release, Option<Digest>), Refused> {
     let planned = planned.filter(|planned| planned.release.id() == release);
-    let unplanned = || out_of_place("this connection has not planned the release");
+    let unplanned = || protocol_refusal("this connection has not planned the release");
     let base = match base {
         Base::Active(base) => base,
         Base::Planned => planned.ok_or_else(unplanned)?.plan.active,
@@ -159,12 +159,12 @@ pub(super) fn begin(
     let mut held = Held::take(world, key, &owner, MOMENT)?;
     let state = held.journal.state();
     if let Some(pending) = &state.pending {
-        return Err(waits(world, pending));
+        return Err(pending_refusal(world, pending));
     }
     if state.active != base {
-        return Err(moved(state.active));
+        return Err(moved_refusal(state.active));
     }
-    preflight::order(state, &release, intent)?;
+    preflight::check_order(state, &release, intent)?;
     stage::clean(world)?;
     let missing = receive::missing(world, &release)?;
     let refusals = preflight::refusals(world, &release, &missing)?;
@@ -173,11 +173,11 @@ pub(super) fn begin(
         let message = all.join("; ");
         return Err(refusal(RefusalCode::Preflight, message, first.help.clone()).into());
     }
-    keep_manifest(world, &release).map_err(failed("the manifest"))?;
+    keep_manifest(world, &release).map_err(io_refusal("the manifest"))?;
     let token = held.journal.state().token + 1;
     let deploy = Deploy { key: key.to_owned(), token, release: release.id(), base, intent, owner };
     held.journal.append(world, Event::Began(deploy))?;
-    held.lock.tell_token(world, token)?;
+    held.lock.set_token(world, token)?;
     Ok((held, Working { token, release, intent }, missing))
 }
 
@@ -219,7 +219,7 @@ pub(super) fn stage(
     if !is_there || !disk::damages(world, release, pulse)?.is_empty() {
         stage::build(world, release)?;
         journal.append(world, Event::Staged { token: working.token })?;
-        stage::name(world, release)?;
+        stage::publish(world, release)?;
     } else {
         journal.append(world, Event::Staged { token: working.token })?;
     }
@@ -258,7 +258,7 @@ pub(super) fn test(
                 [RefusalCode::SelfTest, RefusalCode::NotApproved].contains(&refused.code);
             if is_final && !is_used {
                 // What cannot be put aside now is pruned later; it was never active.
-                let _ = quarantine::release(world, release.id(), &refused.message);
+                let _ = quarantine::put_release(world, release.id(), &refused.message);
             }
             Err(refused)
         }
@@ -282,7 +282,7 @@ pub(super) fn switch(
         return Err(refusal(RefusalCode::Incomplete, "the release is not tested", help).into());
     };
     if state.active != deploy.base {
-        return Err(moved(state.active));
+        return Err(moved_refusal(state.active));
     }
     let window_ms = window_ms.clamp(*WINDOW_MS.start(), *WINDOW_MS.end());
     let pending = Pending {
@@ -295,10 +295,11 @@ pub(super) fn switch(
     };
     journal.append(world, Event::Switching(pending.clone()))?;
     let target = format!("releases/{}", pending.release);
-    let switched = world.root.point(SWITCH, CURRENT, Some(&target)).map_err(failed("the switch"));
+    let switched = world.root.point(SWITCH, CURRENT, Some(&target));
+    let switched = switched.map_err(io_refusal("the switch"));
     let Err(refused) = switched else { return Ok(pending) };
     roll_back(world, journal, &pending, &refused.message)?;
-    Err(taken_back(pending.release, &refused.message))
+    Err(rolled_back_refusal(pending.release, &refused.message))
 }
 
 /// Keeps what was switched to.
@@ -309,12 +310,12 @@ pub(super) fn confirm(world: &World, token: u64) -> Result<Digest, Refused> {
     let mut held = Held::take_briefly(world, "a confirmation")?;
     let state = held.journal.state();
     if let Some(reason) = state.stranded.clone().filter(|_| state.pending.is_none()) {
-        return Err(stranded(&reason));
+        return Err(stranded_refusal(&reason));
     }
     if let Some(ended) = state.ended.clone().filter(|ended| ended.token == token) {
         return match ended.failure {
             None => Ok(ended.release),
-            Some(reason) => Err(taken_back(ended.release, &reason)),
+            Some(reason) => Err(rolled_back_refusal(ended.release, &reason)),
         };
     }
     let Some(pending) = state.pending.clone().filter(|pending| pending.token == token) else {
@@ -343,7 +344,7 @@ pub(super) fn revoke(world: &World, token: u64, reason: &str) -> Result<Option<D
     }
     let state = held.journal.state();
     match &state.stranded {
-        Some(reason) => Err(stranded(reason)),
+        Some(reason) => Err(stranded_refusal(reason)),
         None => Ok(state.active),
     }
 }
@@ -356,7 +357,7 @@ pub(super) fn left_ms(world: &World, pending: &Pending) -> u64 {
     if is_open { pending.deadline_ms - now_ms } else { 0 }
 }
 
-fn waits(world: &World, pending: &Pending) -> Refused {
+fn pending_refusal(world: &World, pending: &Pending) -> Refused {
     let left = left_ms(world, pending);
     let message = format!(
         "release {} of deploy `{}` waits for its confirmation, for at most {} s",
@@ -369,7 +370,7 @@ fn waits(world: &World, pending: &Pending) -> Refused {
     Box::new(crate::wire::Refusal { retry_ms: Some(left + 50), ..refusal })
 }
 
-fn moved(active: Option<Digest>) -> Refused {
+fn moved_refusal(active: Option<Digest>) -> Refused {
     let active = active.map_or_else(|| "nothing".to_owned(), |id| id.short());
     let message = format!("the server has moved since the plan: {active} is active");
     refusal(
@@ -380,7 +381,7 @@ fn moved(active: Option<Digest>) -> Refused {
     .into()
 }
 
-fn taken_back(release: Digest, reason: &str) -> Refused {
+fn rolled_back_refusal(release: Digest, reason: &str) -> Refused {
     let message = format!("release {} was rolled back: {reason}", release.short());
     let help = "the former release is active; the failed one is in `quarantine` on the server";
     refusal(RefusalCode::RolledBack, message, help).into()
@@ -388,7 +389,7 @@ fn taken_back(release: Digest, reason: &str) -> Refused {
 
 /// Tells that a person is needed.
 #[must_use]
-pub(super) fn stranded(reason: &str) -> Refused {
+pub(super) fn stranded_refusal(reason: &str) -> Refused {
     let help = "a person is needed: deploy a release that is known to be good, and look at the \
                 server's disk";
     refusal(RefusalCode::Stranded, reason, help).into()

@@ -59,9 +59,9 @@ impl World {
     /// Error of the system.
     pub fn open(root: &Path, settings: &Settings) -> io::Result<Self> {
         let path = root.canonicalize()?;
-        let recorder = settings.record.as_deref().map(Recorder::to).transpose()?;
+        let recorder = settings.record.as_deref().map(Recorder::open).transpose()?;
         let faults = Faults::new(settings.fault, settings.is_traced);
-        let faults = Arc::new(faults.recorded_by(recorder.unwrap_or_default()));
+        let faults = Arc::new(faults.with_recorder(recorder.unwrap_or_default()));
         let folder = Folder::root(&path, faults)?;
         let mut is_new = false;
         for name in ["state", "blobs", "manifests", "releases", "incoming", "quarantine"] {
@@ -75,7 +75,7 @@ impl World {
         Ok(Self {
             path,
             root: folder,
-            boot: settings.boot.clone().unwrap_or_else(boot),
+            boot: settings.boot.clone().unwrap_or_else(boot_id),
             lease: duration(settings.lease_ms, LEASE),
             silence: duration(settings.silence_ms, SILENCE),
             ahead_ms: settings.ahead_ms,
@@ -110,7 +110,7 @@ impl World {
 }
 
 /// The name of the machine's start; elsewhere than on Linux, where no server runs, a fixed word.
-fn boot() -> String {
+fn boot_id() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     id.map_or_else(|_| "unnamed".to_owned(), |id| id.trim().to_owned())
 }

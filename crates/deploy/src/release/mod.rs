@@ -130,7 +130,7 @@ pub enum ManifestError {
     #[error("the manifest is not in canonical form (RFC 8785)")]
     NotCanonical,
     /// Paths that a release may not have.
-    #[error("{}", join(.0))]
+    #[error("{}", join_errors(.0))]
     Paths(Vec<PathError>),
     /// Anything else, all of it.
     #[error("{}", .0.join("; "))]
@@ -140,7 +140,7 @@ pub enum ManifestError {
     Canonical(#[from] DigestError),
 }
 
-fn join(errors: &[PathError]) -> String {
+fn join_errors(errors: &[PathError]) -> String {
     errors.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 

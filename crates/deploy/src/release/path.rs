@@ -159,33 +159,33 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn refused(path: &str, fault: PathFault, named: &str) {
+    fn assert_refused(path: &str, fault: PathFault, named: &str) {
         let error = check(path).unwrap_err();
         assert_eq!((error.fault, &*error.shown), (fault, named));
     }
 
     #[test]
     fn paths_that_lead_elsewhere_are_refused_with_their_name() {
-        refused("", PathFault::Empty, "");
-        refused("/etc/passwd", PathFault::Absolute, "/etc/passwd");
-        refused("params/../../x", PathFault::Dots, "params/../../x");
-        refused("params//x", PathFault::Dots, "params//x");
-        refused("./params", PathFault::Dots, "./params");
-        refused("params/-rf", PathFault::Beginning, "params/-rf");
-        refused("-rf", PathFault::Beginning, "-rf");
-        refused("params/.x", PathFault::Beginning, "params/.x");
-        refused("params/a\0b", PathFault::Character, "params/a\\u{0}b");
-        refused("params/a\nb", PathFault::Character, "params/a\\u{a}b");
-        refused("params\\a", PathFault::Character, "params\\a");
-        refused("params/\u{202e}lmay.x", PathFault::Character, "params/\\u{202e}lmay.x");
-        refused("params/e\u{301}.yaml", PathFault::Character, "params/e\\u{301}.yaml");
-        refused("params/\u{e9}.yaml", PathFault::Character, "params/\\u{e9}.yaml");
-        refused("params/nul.yaml", PathFault::Device, "params/nul.yaml");
-        refused("params/COM1", PathFault::Device, "params/COM1");
-        refused("params/x.", PathFault::Ending, "params/x.");
-        refused("a/a/a/a/a/a/a/a/b", PathFault::TooDeep, "a/a/a/a/a/a/a/a/b");
+        assert_refused("", PathFault::Empty, "");
+        assert_refused("/etc/passwd", PathFault::Absolute, "/etc/passwd");
+        assert_refused("params/../../x", PathFault::Dots, "params/../../x");
+        assert_refused("params//x", PathFault::Dots, "params//x");
+        assert_refused("./params", PathFault::Dots, "./params");
+        assert_refused("params/-rf", PathFault::Beginning, "params/-rf");
+        assert_refused("-rf", PathFault::Beginning, "-rf");
+        assert_refused("params/.x", PathFault::Beginning, "params/.x");
+        assert_refused("params/a\0b", PathFault::Character, "params/a\\u{0}b");
+        assert_refused("params/a\nb", PathFault::Character, "params/a\\u{a}b");
+        assert_refused("params\\a", PathFault::Character, "params\\a");
+        assert_refused("params/\u{202e}lmay.x", PathFault::Character, "params/\\u{202e}lmay.x");
+        assert_refused("params/e\u{301}.yaml", PathFault::Character, "params/e\\u{301}.yaml");
+        assert_refused("params/\u{e9}.yaml", PathFault::Character, "params/\\u{e9}.yaml");
+        assert_refused("params/nul.yaml", PathFault::Device, "params/nul.yaml");
+        assert_refused("params/COM1", PathFault::Device, "params/COM1");
+        assert_refused("params/x.", PathFault::Ending, "params/x.");
+        assert_refused("a/a/a/a/a/a/a/a/b", PathFault::TooDeep, "a/a/a/a/a/a/a/a/b");
         let long = "a".repeat(256);
-        refused(&long, PathFault::TooLong, &format!("{}…", "a".repeat(79)));
+        assert_refused(&long, PathFault::TooLong, &format!("{}…", "a".repeat(79)));
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn sample() -> Manifest {
 }
 
 #[track_caller]
-fn refused(change: impl FnOnce(&mut Manifest), says: &str) {
+fn assert_refused(change: impl FnOnce(&mut Manifest), says: &str) {
     let mut manifest = sample();
     change(&mut manifest);
     let told = Release::new(manifest).unwrap_err().to_string();
@@ -52,20 +52,26 @@ fn refused(change: impl FnOnce(&mut Manifest), says: &str) {
 #[test]
 fn what_is_no_release_is_refused() {
     let at = |path: &'static str| move |m: &mut Manifest| m.files[0].path = path.to_owned();
-    refused(at("../approvals.jsonl"), "`../approvals.jsonl` has a part");
-    refused(at("shared/x"), "`shared/x` lies outside the folders");
-    refused(at("bin/CELLGATE"), "is the same as `bin/");
-    refused(|m| m.files.clear(), "`bin/cellgate` is missing");
-    refused(|m| m.files.retain(|file| file.path != APPROVALS), "`approvals.jsonl` is missing");
-    refused(|m| m.files[0].size = MAX_RELEASE_BYTES + 1, "too large");
-    refused(|m| m.files.iter_mut().for_each(|file| file.size = u64::MAX), "too large");
-    refused(|m| m.files[3].mode = Mode::Program, "outside `bin/` can be started");
-    refused(|m| m.profiles.clear(), "there is no profile");
-    refused(|m| m.profiles[0].path = "weights/p".to_owned(), "the file of a profile is missing");
-    refused(|m| m.profiles.push(m.profiles[0].clone()), "two profiles have one name");
-    refused(|m| m.commit = "main; rm".to_owned(), "`commit`");
-    refused(|m| m.sequence = u64::MAX, "2^53");
-    refused(|m| m.schema = "cellgate/release/v2".to_owned(), "one version");
+    assert_refused(at("../approvals.jsonl"), "`../approvals.jsonl` has a part");
+    assert_refused(at("shared/x"), "`shared/x` lies outside the folders");
+    assert_refused(at("bin/CELLGATE"), "is the same as `bin/");
+    assert_refused(|m| m.files.clear(), "`bin/cellgate` is missing");
+    assert_refused(
+        |m| m.files.retain(|file| file.path != APPROVALS),
+        "`approvals.jsonl` is missing",
+    );
+    assert_refused(|m| m.files[0].size = MAX_RELEASE_BYTES + 1, "too large");
+    assert_refused(|m| m.files.iter_mut().for_each(|file| file.size = u64::MAX), "too large");
+    assert_refused(|m| m.files[3].mode = Mode::Program, "outside `bin/` can be started");
+    assert_refused(|m| m.profiles.clear(), "there is no profile");
+    assert_refused(
+        |m| m.profiles[0].path = "weights/p".to_owned(),
+        "the file of a profile is missing",
+    );
+    assert_refused(|m| m.profiles.push(m.profiles[0].clone()), "two profiles have one name");
+    assert_refused(|m| m.commit = "main; rm".to_owned(), "`commit`");
+    assert_refused(|m| m.sequence = u64::MAX, "2^53");
+    assert_refused(|m| m.schema = "cellgate/release/v2".to_owned(), "one version");
 }
 
 #[test]

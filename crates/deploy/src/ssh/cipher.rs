@@ -25,14 +25,14 @@ pub(super) fn fastest() -> Option<&'static str> {
 }
 
 /// Whether ssh lets one cipher be put before its others.
-pub(super) async fn can_be_preferred() -> bool {
+pub(super) async fn is_preference_supported() -> bool {
     let told = timeout(PATIENCE, program("ssh").arg("-V").output()).await;
     let said = told.ok().and_then(Result::ok).map(|output| output.stderr).unwrap_or_default();
-    version(&String::from_utf8_lossy(&said)).is_some_and(|version| FIRST_VERSION <= version)
+    parse_version(&String::from_utf8_lossy(&said)).is_some_and(|version| FIRST_VERSION <= version)
 }
 
 /// The version in `OpenSSH_9.2p1 Debian-2, …`.
-fn version(said: &str) -> Option<(u32, u32)> {
+fn parse_version(said: &str) -> Option<(u32, u32)> {
     let (_, rest) = said.split_once("OpenSSH_")?;
     let rest = rest.strip_prefix("for_Windows_").unwrap_or(rest);
     let (major, rest) = rest.split_once('.')?;
@@ -46,9 +46,9 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(version("OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19"), Some((9, 2)));
-        assert_eq!(version("OpenSSH_10.0p2, OpenSSL 3.5.0"), Some((10, 0)));
-        assert_eq!(version("OpenSSH_7.9p1"), Some((7, 9)));
-        assert_eq!(version("dropbear"), None);
+        assert_eq!(parse_version("OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19"), Some((9, 2)));
+        assert_eq!(parse_version("OpenSSH_10.0p2, OpenSSL 3.5.0"), Some((10, 0)));
+        assert_eq!(parse_version("OpenSSH_7.9p1"), Some((7, 9)));
+        assert_eq!(parse_version("dropbear"), None);
     }
 }

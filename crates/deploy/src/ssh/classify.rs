@@ -48,11 +48,11 @@ pub(super) fn classify(said: &str, attempt: &Attempt<'_>) -> SshError {
     {
         SshError::NotSsh { host }
     } else if has("no matching ") || has("Unable to negotiate") {
-        SshError::NoCommonAlgorithm { host, said: quoted(said) }
+        SshError::NoCommonAlgorithm { host, said: quote(said) }
     } else if has("kex_exchange_identification") || has("Connection closed by") || has("reset by") {
         SshError::HungUp { host }
     } else {
-        SshError::Other { host, said: quoted(said) }
+        SshError::Other { host, said: quote(said) }
     }
 }
 
@@ -66,13 +66,13 @@ pub(super) fn classify_channel(said: &str, log: &str, host: &str, command: &str)
     if has("command not found") || has(": not found") || has("No such file or directory") {
         return SshError::CommandMissing { host, command: command.to_owned() };
     }
-    let words = [log, said].into_iter().map(quoted).find(|words| !words.is_empty());
+    let words = [log, said].into_iter().map(quote).find(|words| !words.is_empty());
     let said = words.unwrap_or_else(|| "nothing was said about why".to_owned());
     SshError::Lost { host, said }
 }
 
 /// ssh's words for a message: one line, printable, bounded.
-pub(super) fn quoted(said: &str) -> String {
+pub(super) fn quote(said: &str) -> String {
     let is_noise = |line: &&str| line.is_empty() || line.bytes().all(|byte| byte == b'@');
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !is_noise(line)).collect();
     let text = lines.join("; ");

@@ -82,7 +82,7 @@ impl Client {
             let Some(key) = &key else { return Ok(None) };
             Keyring::start(folder.path(), key, passphrase, cellgate, limits.key).await.map(Some)
         };
-        let (keyring, takes_first) = tokio::join!(keyring, cipher::can_be_preferred());
+        let (keyring, takes_first) = tokio::join!(keyring, cipher::is_preference_supported());
         let keyring = keyring?;
         if let Some(keyring) = &keyring {
             write(&folder.path().join("key.pub"), &(keyring.public.clone() + "\n"))?;
@@ -127,7 +127,7 @@ impl Client {
         self.keyring.as_ref().map(|keyring| &*keyring.public)
     }
 
-    pub(super) fn config(&self) -> PathBuf {
+    pub(super) fn config_path(&self) -> PathBuf {
         self.folder.path().join("config")
     }
 

@@ -62,11 +62,11 @@ pub(super) fn render(
     let mut text = String::new();
     for (host, endpoint) in hosts.iter().enumerate() {
         for (jump, endpoint) in jumps.iter().enumerate() {
-            block(&mut text, &jump_alias(host, jump), endpoint);
-            way(&mut text, files, connect, (host, jump));
+            write_host(&mut text, &jump_alias(host, jump), endpoint);
+            write_proxy(&mut text, files, connect, (host, jump));
         }
-        block(&mut text, &host_alias(host), endpoint);
-        way(&mut text, files, connect, (host, jumps.len()));
+        write_host(&mut text, &host_alias(host), endpoint);
+        write_proxy(&mut text, files, connect, (host, jumps.len()));
     }
     let lines = [
         ("UserKnownHostsFile", files.folder.join("known_hosts").display().to_string()),
@@ -80,8 +80,8 @@ pub(super) fn render(
         ("PreferredAuthentications", "publickey".to_owned()),
         ("PasswordAuthentication", "no".to_owned()),
         ("KbdInteractiveAuthentication", "no".to_owned()),
-        ("IdentityAgent", quoted(files.agent)),
-        ("IdentityFile", files.public.map_or_else(|| "none".to_owned(), quoted)),
+        ("IdentityAgent", quote_path(files.agent)),
+        ("IdentityFile", files.public.map_or_else(|| "none".to_owned(), quote_path)),
         ("IdentitiesOnly", if files.public.is_some() { "yes" } else { "no" }.to_owned()),
         ("ForwardAgent", "no".to_owned()),
         ("ForwardX11", "no".to_owned()),
@@ -106,17 +106,22 @@ pub(super) fn render(
     text
 }
 
-fn block(text: &mut String, alias: &str, endpoint: &Endpoint) {
+fn write_host(text: &mut String, alias: &str, endpoint: &Endpoint) {
     let Endpoint { host, port, user } = endpoint;
     let _ = writeln!(text, "Host {alias}\n  HostName {host}\n  Port {port}\n  User {user}");
 }
 
 /// The way to a host: through the one before, where there is one, or by a connection of our own.
 /// `ProxyJump` would send its words to nobody.
-fn way(text: &mut String, files: &Files<'_>, connect: Duration, (host, n_before): (usize, usize)) {
+fn write_proxy(
+    text: &mut String,
+    files: &Files<'_>,
+    connect: Duration,
+    (host, n_before): (usize, usize),
+) {
     let folder = files.folder.display();
     let Some(before) = n_before.checked_sub(1) else {
-        let (cellgate, log) = (in_shell(files.cellgate), dial_log(files.folder, host));
+        let (cellgate, log) = (quote_for_shell(files.cellgate), dial_log(files.folder, host));
         let (seconds, log) = (connect.as_secs().max(1), log.display());
         let dial = format!("{cellgate} dial --seconds {seconds} --log {log} -- %h %p");
         let _ = writeln!(text, "  ProxyCommand {dial}\n  ProxyUseFdpass yes");
@@ -128,13 +133,13 @@ fn way(text: &mut String, files: &Files<'_>, connect: Duration, (host, n_before)
 }
 
 /// A path as one word of a shell's line, in which ssh expands `%`.
-fn in_shell(path: &Path) -> String {
+fn quote_for_shell(path: &Path) -> String {
     let path = path.display().to_string().replace('%', "%%").replace('\'', "'\\''");
     format!("'{path}'")
 }
 
 /// A path for the file; `%` would be expanded.
-fn quoted(path: &Path) -> String {
+fn quote_path(path: &Path) -> String {
     format!("\"{}\"", path.display().to_string().replace('%', "%%"))
 }
 

@@ -6,7 +6,7 @@
 use super::super::known_hosts::Pin;
 use super::super::settings::Endpoint;
 use super::super::transport::{Channel, Said};
-use super::classify::{Attempt, classify, classify_channel, quoted};
+use super::classify::{Attempt, classify, classify_channel, quote};
 use super::client::Client;
 use super::failure::{SshError, Unverified};
 use super::program::program;
@@ -63,7 +63,7 @@ impl Connection {
         let log = client.folder.path().join(format!("log-{index}-{number}"));
         // Without a pin the login fails by itself; the search says why.
         let (known, launched) =
-            tokio::join!(all_pinned(client, index), launch(client, index, &socket, &log));
+            tokio::join!(check_pins(client, index), launch(client, index, &socket, &log));
         known?;
         launched?;
         let asked = timeout(client.limits.close, master::process_of(&socket)).await;
@@ -74,10 +74,10 @@ impl Connection {
     }
 
     /// Opens a channel and waits for the first word of what runs there.
-    pub(super) async fn channel(self: Arc<Self>, command: &str) -> Result<Channel, SshError> {
+    pub(super) async fn open_channel(self: Arc<Self>, command: &str) -> Result<Channel, SshError> {
         let failed = |error: openssh::Error| SshError::Other {
             host: self.host(),
-            said: quoted(&error.to_string()),
+            said: quote(&error.to_string()),
         };
         let mut remote = Session::to_raw_command(Arc::clone(&self.session), command);
         remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -111,7 +111,7 @@ impl Connection {
     pub(super) async fn run(&self, command: &str, input: Vec<u8>) -> Result<Answer, SshError> {
         let lost = |error: openssh::Error| SshError::Lost {
             host: self.host(),
-            said: quoted(&error.to_string()),
+            said: quote(&error.to_string()),
         };
         let mut remote = Session::to_raw_command(Arc::clone(&self.session), command);
         remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -163,14 +163,14 @@ impl Drop for Connection {
 }
 
 /// Whether the pins know every host on the way.
-async fn all_pinned(client: &Client, index: usize) -> Result<(), SshError> {
+async fn check_pins(client: &Client, index: usize) -> Result<(), SshError> {
     for endpoint in client.endpoints(index) {
         let host = endpoint.known_as();
         if client.pinned.lock().is_ok_and(|pinned| pinned.contains(&host)) {
             continue;
         }
         if pins(client, endpoint).await?.is_empty() {
-            let offered = offered(client, index, endpoint).await.map(Box::new);
+            let offered = scan_host_key(client, index, endpoint).await.map(Box::new);
             return Err(SshError::HostUnknown { host, offered });
         }
         if let Ok(mut pinned) = client.pinned.lock() {
@@ -184,7 +184,7 @@ async fn all_pinned(client: &Client, index: usize) -> Result<(), SshError> {
 async fn launch(client: &Client, index: usize, socket: &Path, log: &Path) -> Result<(), SshError> {
     let endpoint = &client.settings.hosts[index];
     let mut command = program("ssh");
-    command.arg("-F").arg(client.config()).arg("-S").arg(socket).arg("-E").arg(log);
+    command.arg("-F").arg(client.config_path()).arg("-S").arg(socket).arg("-E").arg(log);
     command.args(["-M", "-N", "-f", "--", &config::host_alias(index)]);
     // The master keeps what it inherits, so nothing here may wait for its end.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
@@ -235,7 +235,7 @@ async fn with_pins(client: &Client, index: usize, error: SshError) -> SshError {
         }
         // Pins of other types than the server has: to ssh the host is unknown.
         _ => {
-            let sent = offered(client, index, endpoint).await;
+            let sent = scan_host_key(client, index, endpoint).await;
             let sent =
                 sent.map_or_else(|| "another type".to_owned(), |offered| offered.fingerprint);
             SshError::HostKeyDiffers { host, sent, pinned }
@@ -268,14 +268,14 @@ async fn pins(client: &Client, endpoint: &Endpoint) -> Result<Vec<Pin>, SshError
 }
 
 /// The line that would pin what a server shows, and its fingerprint. Nobody has checked either.
-async fn offered(client: &Client, index: usize, endpoint: &Endpoint) -> Option<Unverified> {
+async fn scan_host_key(client: &Client, index: usize, endpoint: &Endpoint) -> Option<Unverified> {
     // Hosts before this one are pinned, or the search would have ended there.
     let jump = client.settings.jumps.iter().position(|jump| jump == endpoint);
     let alias =
         jump.map_or_else(|| config::host_alias(index), |jump| config::jump_alias(index, jump));
     let seen = client.folder.path().join(format!("unverified-{alias}"));
     let mut command = program("ssh");
-    command.arg("-F").arg(client.config());
+    command.arg("-F").arg(client.config_path());
     command.arg("-o").arg(format!("UserKnownHostsFile={}", seen.display()));
     for option in ["StrictHostKeyChecking=accept-new", "PreferredAuthentications=none"] {
         command.args(["-o", option]);

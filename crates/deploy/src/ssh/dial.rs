@@ -49,7 +49,7 @@ pub fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, DialErr
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for (address, n_left) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
         let left = until.saturating_duration_since(Instant::now()) / n_left;
-        match reach(address, left.max(Duration::from_millis(1))) {
+        match connect(address, left.max(Duration::from_millis(1))) {
             Ok(connection) => return Ok(connection),
             Err(error) => last = error,
         }
@@ -57,7 +57,7 @@ pub fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, DialErr
     Err(DialError::Unreachable { host: host.to_owned(), port, source: last })
 }
 
-fn reach(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+fn connect(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     let connection = TcpStream::connect_timeout(address, limit)?;
     connection.set_nodelay(true)?;
     rustix::net::sockopt::set_socket_keepalive(&connection, true)?;
@@ -69,10 +69,10 @@ fn reach(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
 /// # Errors
 /// [`DialError::HandOver`].
 pub fn hand_over(connection: &TcpStream, to: BorrowedFd<'_>) -> Result<(), DialError> {
-    handed_over(connection, to).map_err(DialError::HandOver)
+    send_descriptor(connection, to).map_err(DialError::HandOver)
 }
 
-fn handed_over(connection: &TcpStream, to: BorrowedFd<'_>) -> io::Result<()> {
+fn send_descriptor(connection: &TcpStream, to: BorrowedFd<'_>) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut rights = SendAncillaryBuffer::new(&mut space);
     let handed = [connection.as_fd()];

@@ -52,7 +52,7 @@ pub enum SshError {
         offered: Option<Box<Unverified>>,
     },
     /// The server shows another key than the pinned one.
-    #[error("the host key of {host} is not the pinned one: the server sent {sent}, {}", listed(.pinned))]
+    #[error("the host key of {host} is not the pinned one: the server sent {sent}, {}", describe_pins(.pinned))]
     HostKeyDiffers {
         /// The host.
         host: String,
@@ -256,7 +256,7 @@ impl SshError {
 
     /// Whether the same attempt may succeed later without anybody changing anything.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::ConnectionRefused { .. }
@@ -280,7 +280,7 @@ impl Unverified {
     }
 }
 
-fn listed(pins: &[String]) -> String {
+fn describe_pins(pins: &[String]) -> String {
     if pins.is_empty() {
         "pinned is another".to_owned()
     } else {

@@ -6,7 +6,7 @@
 //! has an end of its own besides.
 
 use super::super::key::{KeyError, PrivateKey};
-use super::classify::quoted;
+use super::classify::quote;
 use super::failure::SshError;
 use super::program::program;
 use cellgate_inputs::secret::Secret;
@@ -108,7 +108,7 @@ impl Keyring {
             } else if said.contains("libcrypto") || said.contains("invalid format") {
                 SshError::Key(KeyError::Damaged)
             } else {
-                SshError::Keyring { said: quoted(&said) }
+                SshError::Keyring { said: quote(&said) }
             },
         )
     }
@@ -144,7 +144,7 @@ async fn launch(socket: &Path) -> Result<(Child, Option<Pid>), SshError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let missing = |source| SshError::Missing { program: "ssh-agent", source };
     let mut child = command.spawn().map_err(missing)?;
-    let failed = |said: &str| SshError::Keyring { said: quoted(said) };
+    let failed = |said: &str| SshError::Keyring { said: quote(said) };
     let stdout = child.stdout.take().ok_or_else(|| failed("it has no output"))?;
     let mut line = String::new();
     let mut reader = BufReader::new(stdout.take(64));

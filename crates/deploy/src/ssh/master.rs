@@ -27,12 +27,12 @@ const MAX_ANSWER_BYTES: u32 = 16 << 10;
 /// Error of the system.
 pub(super) async fn process_of(socket: &Path) -> io::Result<Option<Pid>> {
     let mut stream = UnixStream::connect(socket).await?;
-    say(&mut stream, [HELLO, VERSION]).await?;
-    if hear(&mut stream).await?.first_chunk() != Some(&[HELLO, VERSION]) {
+    send_words(&mut stream, [HELLO, VERSION]).await?;
+    if receive_words(&mut stream).await?.first_chunk() != Some(&[HELLO, VERSION]) {
         return Ok(None);
     }
-    say(&mut stream, [ALIVE_CHECK, QUESTION]).await?;
-    let pid = match hear(&mut stream).await?.first_chunk() {
+    send_words(&mut stream, [ALIVE_CHECK, QUESTION]).await?;
+    let pid = match receive_words(&mut stream).await?.first_chunk() {
         Some([ALIVE, QUESTION, pid]) => i32::try_from(*pid).ok(),
         _ => None,
     };
@@ -40,14 +40,14 @@ pub(super) async fn process_of(socket: &Path) -> io::Result<Option<Pid>> {
     Ok(pid.filter(|pid| 1 < *pid).and_then(Pid::from_raw))
 }
 
-async fn say(stream: &mut UnixStream, words: [u32; 2]) -> io::Result<()> {
+async fn send_words(stream: &mut UnixStream, words: [u32; 2]) -> io::Result<()> {
     let mut bytes = (size_of_val(&words) as u32).to_be_bytes().to_vec();
     bytes.extend(words.iter().flat_map(|word| word.to_be_bytes()));
     stream.write_all(&bytes).await
 }
 
 /// The whole words of an answer.
-async fn hear(stream: &mut UnixStream) -> io::Result<Vec<u32>> {
+async fn receive_words(stream: &mut UnixStream) -> io::Result<Vec<u32>> {
     let n_bytes = stream.read_u32().await?;
     if MAX_ANSWER_BYTES < n_bytes {
         return Err(io::ErrorKind::InvalidData.into());

@@ -103,7 +103,7 @@ impl Host {
     /// # Errors
     /// [`SshError`]; that the command failed is no error.
     pub async fn run(&self, command: &str, input: Vec<u8>) -> Result<Answer, SshError> {
-        let connection = self.shared().await?;
+        let connection = self.shared_connection().await?;
         connection.run(command, input).await
     }
 
@@ -122,7 +122,7 @@ impl Host {
     }
 
     /// The connection that channels share.
-    async fn shared(&self) -> Result<Arc<Connection>, SshError> {
+    async fn shared_connection(&self) -> Result<Arc<Connection>, SshError> {
         let mut connection = self.connection.lock().await;
         if let Some(connection) = &*connection {
             return Ok(Arc::clone(connection));
@@ -134,42 +134,42 @@ impl Host {
 
     /// Opens the control channel before anybody asks for it; what fails is told when somebody does.
     pub async fn reach(&self) {
-        let opened = self.channel(Purpose::Control).await;
+        let opened = self.open_channel(Purpose::Control).await;
         *self.reached.lock().await = Some(opened);
     }
 
-    async fn channel(&self, purpose: Purpose) -> Result<Channel, SshError> {
+    async fn open_channel(&self, purpose: Purpose) -> Result<Channel, SshError> {
         match purpose {
             Purpose::Control => match self.reached.lock().await.take() {
                 Some(opened) => opened,
-                None => self.control().await,
+                None => self.open_control_channel().await,
             },
-            Purpose::Data => self.shared().await?.channel(&self.command).await,
+            Purpose::Data => self.shared_connection().await?.open_channel(&self.command).await,
             Purpose::Confirm => {
                 // One that was made ahead may have ended since.
-                if let Some(Ok(Ok(connection))) = self.logged_in_ahead().await
-                    && let Ok(channel) = Arc::new(connection).channel(&self.command).await
+                if let Some(Ok(Ok(connection))) = self.await_login().await
+                    && let Ok(channel) = Arc::new(connection).open_channel(&self.command).await
                 {
                     return Ok(channel);
                 }
                 let connection = Connection::open(&self.client, self.index).await?;
-                Arc::new(connection).channel(&self.command).await
+                Arc::new(connection).open_channel(&self.command).await
             }
         }
     }
 
     /// A control channel; over a new connection where the one that was there is broken.
-    async fn control(&self) -> Result<Channel, SshError> {
+    async fn open_control_channel(&self) -> Result<Channel, SshError> {
         let is_new = self.connection.lock().await.is_none();
-        let opened = self.shared().await?.channel(&self.command).await;
+        let opened = self.shared_connection().await?.open_channel(&self.command).await;
         if is_new || !matches!(opened, Err(SshError::Lost { .. })) {
             return opened;
         }
         drop(self.connection.lock().await.take());
-        self.shared().await?.channel(&self.command).await
+        self.shared_connection().await?.open_channel(&self.command).await
     }
 
-    async fn logged_in_ahead(&self) -> Option<Result<Result<Connection, SshError>, JoinError>> {
+    async fn await_login(&self) -> Option<Result<Result<Connection, SshError>, JoinError>> {
         match self.ahead.take() {
             Some(login) => Some(login.await),
             None => None,
@@ -179,8 +179,8 @@ impl Host {
 
 impl Transport for Host {
     async fn open(&self, purpose: Purpose) -> Result<Channel, TransportError> {
-        self.channel(purpose).await.map_err(|error| {
-            let is_transient = error.may_pass();
+        self.open_channel(purpose).await.map_err(|error| {
+            let is_transient = error.is_transient();
             let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
             let message = format!("{error}{}", why.unwrap_or_default());
             TransportError { message, help: error.remedy(), is_transient }

@@ -50,7 +50,7 @@ named!(Reply: Pong Progress Status Plan Locked Flushed Staged Damaged SelfTested
 named!(RefusalCode: Locked Pending Active Moved Replayed Preflight NotApproved Invalid Unknown
     Fenced Incomplete SelfTest RolledBack Stranded Protocol Failed Cancelled);
 
-/// Raw bytes as they were deflated before: [`repeated`], 64 of them.
+/// Raw bytes as they were deflated before: [`compressible_bytes`], 64 of them.
 const DEFLATED_BEFORE: [u8; 30] = [
     149, 199, 33, 17, 0, 0, 8, 3, 192, 42, 171, 54, 177, 3, 4, 24, 214, 255, 200, 128, 124, 167,
     176, 108, 129, 193, 26, 248, 203, 3,
@@ -59,7 +59,7 @@ const DEFLATED_BEFORE: [u8; 30] = [
 /// A message, what its name has behind the variant's, and its raw bytes.
 type Said<T> = (&'static str, T, Vec<u8>);
 
-fn bare<T>(detail: &'static str, body: T) -> Said<T> {
+fn message<T>(detail: &'static str, body: T) -> Said<T> {
     (detail, body, Vec::new())
 }
 
@@ -68,12 +68,12 @@ fn digest(text: &str) -> Digest {
 }
 
 /// Bytes that get shorter.
-fn repeated(n: usize) -> Vec<u8> {
+fn compressible_bytes(n: usize) -> Vec<u8> {
     b"the same again ".iter().copied().cycle().take(n).collect()
 }
 
 /// Bytes that do not get shorter.
-fn noise(n: usize) -> Vec<u8> {
+fn incompressible_bytes(n: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = |_| {
         state ^= state << 13;
@@ -101,33 +101,33 @@ fn requests() -> Vec<Said<Request>> {
     let active = Base::Active(Some(digest("active")));
     let chunk = |size, offset| Request::Chunk { token: 7, sha256: digest("blob"), size, offset };
     vec![
-        bare("", Request::Ping),
-        bare("quick", Request::Status { verify: false }),
-        bare("verify", Request::Status { verify: true }),
-        bare("known", Request::Plan),
-        ("plain-63", Request::Plan, repeated(63)),
-        ("deflated-64", Request::Plan, repeated(64)),
-        ("deflated-9999", Request::Plan, repeated(9_999)),
-        bare("planned", lock(Base::Planned, Intent::Deploy, owner())),
-        bare("none-active", lock(Base::Active(None), Intent::Deploy, nobody)),
-        bare("back", lock(active, Intent::Rollback, owner())),
-        bare("empty", chunk(0, 0)),
+        message("", Request::Ping),
+        message("quick", Request::Status { verify: false }),
+        message("verify", Request::Status { verify: true }),
+        message("known", Request::Plan),
+        ("plain-63", Request::Plan, compressible_bytes(63)),
+        ("deflated-64", Request::Plan, compressible_bytes(64)),
+        ("deflated-9999", Request::Plan, compressible_bytes(9_999)),
+        message("planned", lock(Base::Planned, Intent::Deploy, owner())),
+        message("none-active", lock(Base::Active(None), Intent::Deploy, nobody)),
+        message("back", lock(active, Intent::Rollback, owner())),
+        message("empty", chunk(0, 0)),
         ("plain-1", chunk(1, 0), vec![0xff]),
-        ("plain-noise-64", chunk(64, 0), noise(64)),
-        ("plain-noise-9999", chunk((1 << 20) + 9_999, 1 << 20), noise(9_999)),
-        ("deflated-262144", chunk(262_144, 0), repeated(262_144)),
-        ("plain-262145", chunk(262_145, 0), repeated(262_145)),
-        ("plain-1048576", chunk(u64::MAX, u64::MAX << 20), noise(1 << 20)),
-        bare("", Request::Flush),
-        bare("", Request::Stage { token: 7 }),
-        bare("", Request::SelfTest { token: 7 }),
-        bare("", Request::Switch { token: 7, window_ms: 60_000 }),
-        bare("", Request::Confirm { token: u64::MAX }),
-        bare("", Request::Abort { token: 0, reason: TEXT.to_owned() }),
-        bare("", Request::Prune { keep: u32::MAX }),
-        bare("", Request::Scrub),
-        bare("", Request::Log { max: 20 }),
-        bare("", Request::Read { path: "params/he-tissue.yaml".to_owned() }),
+        ("plain-noise-64", chunk(64, 0), incompressible_bytes(64)),
+        ("plain-noise-9999", chunk((1 << 20) + 9_999, 1 << 20), incompressible_bytes(9_999)),
+        ("deflated-262144", chunk(262_144, 0), compressible_bytes(262_144)),
+        ("plain-262145", chunk(262_145, 0), compressible_bytes(262_145)),
+        ("plain-1048576", chunk(u64::MAX, u64::MAX << 20), incompressible_bytes(1 << 20)),
+        message("", Request::Flush),
+        message("", Request::Stage { token: 7 }),
+        message("", Request::SelfTest { token: 7 }),
+        message("", Request::Switch { token: 7, window_ms: 60_000 }),
+        message("", Request::Confirm { token: u64::MAX }),
+        message("", Request::Abort { token: 0, reason: TEXT.to_owned() }),
+        message("", Request::Prune { keep: u32::MAX }),
+        message("", Request::Scrub),
+        message("", Request::Log { max: 20 }),
+        message("", Request::Read { path: "params/he-tissue.yaml".to_owned() }),
     ]
 }
 
@@ -210,33 +210,33 @@ fn replies() -> Vec<Said<Reply>> {
     let releases = vec![digest("old"), digest("older")];
     let records = vec![r#"{"at":1}"#.to_owned(), TEXT.to_owned()];
     let mut replies = vec![
-        bare("", Reply::Pong),
-        bare("", Reply::Progress { step: "copying".to_owned(), done: 1, total: 0 }),
-        bare("empty", status(empty_status())),
-        bare("first", status(first)),
-        bare("full", status(full_status())),
-        bare("empty", Reply::Plan(empty_plan)),
-        bare("full", Reply::Plan(full_plan)),
-        bare("whole", Reply::Locked { token: 7, missing: vec![] }),
-        bare("missing", Reply::Locked { token: u64::MAX, missing: missing() }),
-        bare("", Reply::Flushed { n_chunks: 3 }),
-        bare("", Reply::Staged),
-        bare("", Reply::Damaged { missing: missing() }),
-        bare("", Reply::SelfTested { took_ms: 812 }),
-        bare("", Reply::Pending { left_ms: 60_000 }),
-        bare("", Reply::Confirmed { release: digest("release") }),
-        bare("none-active", Reply::Aborted { active: None }),
-        bare("active", Reply::Aborted { active: Some(digest("active")) }),
-        bare("none", Reply::Pruned { releases: vec![], n_blobs: 0, n_bytes: 0 }),
-        bare("some", Reply::Pruned { releases, n_blobs: 2, n_bytes: 1 << 40 }),
-        bare("whole", Reply::Scrubbed { n_bytes: 1 << 40, damages: vec![] }),
-        bare("damaged", Reply::Scrubbed { n_bytes: 0, damages: damages() }),
-        bare("none", Reply::Log { records: vec![] }),
-        bare("some", Reply::Log { records }),
-        bare("empty", Reply::Content),
-        ("plain-63", Reply::Content, repeated(63)),
-        ("deflated-64", Reply::Content, repeated(64)),
-        ("plain-4194304", Reply::Content, repeated(4 << 20)),
+        message("", Reply::Pong),
+        message("", Reply::Progress { step: "copying".to_owned(), done: 1, total: 0 }),
+        message("empty", status(empty_status())),
+        message("first", status(first)),
+        message("full", status(full_status())),
+        message("empty", Reply::Plan(empty_plan)),
+        message("full", Reply::Plan(full_plan)),
+        message("whole", Reply::Locked { token: 7, missing: vec![] }),
+        message("missing", Reply::Locked { token: u64::MAX, missing: missing() }),
+        message("", Reply::Flushed { n_chunks: 3 }),
+        message("", Reply::Staged),
+        message("", Reply::Damaged { missing: missing() }),
+        message("", Reply::SelfTested { took_ms: 812 }),
+        message("", Reply::Pending { left_ms: 60_000 }),
+        message("", Reply::Confirmed { release: digest("release") }),
+        message("none-active", Reply::Aborted { active: None }),
+        message("active", Reply::Aborted { active: Some(digest("active")) }),
+        message("none", Reply::Pruned { releases: vec![], n_blobs: 0, n_bytes: 0 }),
+        message("some", Reply::Pruned { releases, n_blobs: 2, n_bytes: 1 << 40 }),
+        message("whole", Reply::Scrubbed { n_bytes: 1 << 40, damages: vec![] }),
+        message("damaged", Reply::Scrubbed { n_bytes: 0, damages: damages() }),
+        message("none", Reply::Log { records: vec![] }),
+        message("some", Reply::Log { records }),
+        message("empty", Reply::Content),
+        ("plain-63", Reply::Content, compressible_bytes(63)),
+        ("deflated-64", Reply::Content, compressible_bytes(64)),
+        ("plain-4194304", Reply::Content, compressible_bytes(4 << 20)),
     ];
     let codes = [
         ("locked", RefusalCode::Locked),
@@ -257,7 +257,7 @@ fn replies() -> Vec<Said<Reply>> {
         ("failed", RefusalCode::Failed),
         ("cancelled", RefusalCode::Cancelled),
     ];
-    replies.extend(codes.map(|(detail, code)| bare(detail, Reply::Refused(refusal(code)))));
+    replies.extend(codes.map(|(detail, code)| message(detail, Reply::Refused(refusal(code)))));
     replies
 }
 
@@ -334,22 +334,22 @@ fn every_frame_has_the_bytes_it_had() {
 #[test]
 fn every_variant_has_a_frame() {
     let (requests, replies) = (requests(), replies());
-    all_of(requests.iter().map(|(_, request, _)| request));
-    all_of(replies.iter().map(|(_, reply, _)| reply));
+    assert_all_variants(requests.iter().map(|(_, request, _)| request));
+    assert_all_variants(replies.iter().map(|(_, reply, _)| reply));
     let locks = requests.iter().filter_map(|(_, request, _)| match request {
         Request::Lock { base, intent, .. } => Some((base, intent)),
         _ => None,
     });
-    all_of(locks.clone().map(|(base, _)| base));
-    all_of(locks.map(|(_, intent)| intent));
-    all_of(replies.iter().filter_map(|(_, reply, _)| match reply {
+    assert_all_variants(locks.clone().map(|(base, _)| base));
+    assert_all_variants(locks.map(|(_, intent)| intent));
+    assert_all_variants(replies.iter().filter_map(|(_, reply, _)| match reply {
         Reply::Refused(refusal) => Some(&refusal.code),
         _ => None,
     }));
 }
 
 #[track_caller]
-fn all_of<'a, T: Named + 'a>(said: impl Iterator<Item = &'a T>) {
+fn assert_all_variants<'a, T: Named + 'a>(said: impl Iterator<Item = &'a T>) {
     let said: BTreeSet<_> = said.map(T::name).collect();
     assert_eq!(said, T::NAMES.iter().copied().collect());
 }
@@ -381,7 +381,7 @@ fn bounds_are_what_they_were() {
 }
 
 /// The value once for each object in it, with a member there that nobody knows.
-fn with_more(value: &Value) -> Vec<Value> {
+fn with_unknown_members(value: &Value) -> Vec<Value> {
     match value {
         Value::Object(members) => {
             let with = |key: &str, member: Value| {
@@ -390,13 +390,13 @@ fn with_more(value: &Value) -> Vec<Value> {
                 Value::Object(members)
             };
             let within = members.iter().flat_map(|(key, member)| {
-                with_more(member).into_iter().map(move |member| with(key, member))
+                with_unknown_members(member).into_iter().map(move |member| with(key, member))
             });
             within.chain([with("more", Value::Null)]).collect()
         }
         Value::Array(items) => {
             let within = items.iter().enumerate().flat_map(|(at, item)| {
-                with_more(item).into_iter().map(move |item| {
+                with_unknown_members(item).into_iter().map(move |item| {
                     let mut items = items.clone();
                     items[at] = item;
                     Value::Array(items)
@@ -415,7 +415,7 @@ fn only_a_greeting_may_say_more() {
         let mut columns = line.splitn(3, ' ');
         let (name, _, header) = (columns.next(), columns.next(), columns.next());
         let (name, header) = (name.unwrap(), header.unwrap());
-        for more in with_more(&serde_json::from_str(header).unwrap()) {
+        for more in with_unknown_members(&serde_json::from_str(header).unwrap()) {
             let bytes = bytes_of(&more, &[]);
             if name == "greeting" {
                 assert_eq!(read_frame::<Greeting>(&mut &*bytes).unwrap().header, greeting());
@@ -433,5 +433,5 @@ fn only_a_greeting_may_say_more() {
 
 #[test]
 fn what_was_deflated_before_is_read() {
-    assert_eq!(raw::inflated(&DEFLATED_BEFORE).unwrap(), repeated(64));
+    assert_eq!(raw::inflate(&DEFLATED_BEFORE).unwrap(), compressible_bytes(64));
 }

@@ -42,7 +42,7 @@ pub fn write_frame<T: Serialize>(
     header: &T,
     raw: &[u8],
 ) -> Result<(), WireError> {
-    let shorter = raw::deflated(raw);
+    let shorter = raw::deflate(raw);
     writer.write_all(&head_of(header, raw, shorter.as_deref())?)?;
     writer.write_all(shorter.as_deref().unwrap_or(raw))?;
     Ok(writer.flush()?)
@@ -57,7 +57,7 @@ pub async fn write_frame_async<T: Serialize>(
     header: &T,
     raw: &[u8],
 ) -> Result<(), WireError> {
-    let shorter = raw::deflated(raw);
+    let shorter = raw::deflate(raw);
     let head = head_of(header, raw, shorter.as_deref())?;
     writer.write_all(&head).await?;
     writer.write_all(shorter.as_deref().unwrap_or(raw)).await?;
@@ -80,10 +80,10 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Frame<T
             Err(error) => return Err(error.into()),
         }
     }
-    let lengths = Lengths::of(&prelude)?;
+    let lengths = Lengths::parse(&prelude)?;
     let (mut header, mut raw) = (vec![0; lengths.header], vec![0; lengths.raw]);
-    reader.read_exact(&mut header).map_err(torn)?;
-    reader.read_exact(&mut raw).map_err(torn)?;
+    reader.read_exact(&mut header).map_err(read_error)?;
+    reader.read_exact(&mut raw).map_err(read_error)?;
     lengths.frame(&prelude, &header, raw)
 }
 
@@ -103,14 +103,14 @@ pub async fn read_frame_async<T: DeserializeOwned>(
             more => n += more,
         }
     }
-    let lengths = Lengths::of(&prelude)?;
+    let lengths = Lengths::parse(&prelude)?;
     let (mut header, mut raw) = (vec![0; lengths.header], vec![0; lengths.raw]);
-    reader.read_exact(&mut header).await.map_err(torn)?;
-    reader.read_exact(&mut raw).await.map_err(torn)?;
+    reader.read_exact(&mut header).await.map_err(read_error)?;
+    reader.read_exact(&mut raw).await.map_err(read_error)?;
     lengths.frame(&prelude, &header, raw)
 }
 
-fn torn(error: io::Error) -> WireError {
+fn read_error(error: io::Error) -> WireError {
     if error.kind() == io::ErrorKind::UnexpectedEof { WireError::Torn } else { error.into() }
 }
 
@@ -121,7 +121,7 @@ struct Lengths {
 }
 
 impl Lengths {
-    fn of(prelude: &[u8; PRELUDE_BYTES]) -> Result<Self, WireError> {
+    fn parse(prelude: &[u8; PRELUDE_BYTES]) -> Result<Self, WireError> {
         let [a, b, c, d, e, f, g, h, check @ ..] = *prelude;
         let lengths = checksum(&[&prelude[..LENGTHS_BYTES]]);
         if lengths[..LENGTHS_CHECK_BYTES] != check[..LENGTHS_CHECK_BYTES] {
@@ -147,7 +147,7 @@ impl Lengths {
         if check != prelude[LENGTHS_BYTES + LENGTHS_CHECK_BYTES..] {
             return Err(WireError::Damaged);
         }
-        let raw = if self.is_deflated { raw::inflated(&raw)? } else { raw };
+        let raw = if self.is_deflated { raw::inflate(&raw)? } else { raw };
         let header = serde_json::from_slice(header);
         Ok(Frame { header: header.map_err(|error| WireError::Syntax(error.to_string()))?, raw })
     }
@@ -216,12 +216,12 @@ mod tests {
 
     #[test]
     fn any_cut_and_any_flipped_bit_is_noticed() {
-        notices_all(&bytes_of(&json!({"a": "b"}), b"some raw bytes"));
-        notices_all(&bytes_of(&json!({"a": "b"}), &[7; 999]));
+        assert_notices_all(&bytes_of(&json!({"a": "b"}), b"some raw bytes"));
+        assert_notices_all(&bytes_of(&json!({"a": "b"}), &[7; 999]));
     }
 
     #[track_caller]
-    fn notices_all(bytes: &[u8]) {
+    fn assert_notices_all(bytes: &[u8]) {
         for cut in 1..bytes.len() {
             assert!(matches!(read(&bytes[..cut]), Err(WireError::Torn)), "{cut}");
         }

@@ -38,7 +38,7 @@ pub struct Greeting {
 impl Greeting {
     /// The greeting of this program.
     #[must_use]
-    pub fn own() -> Self {
+    pub fn of_this_program() -> Self {
         Self {
             oldest: OLDEST,
             newest: NEWEST,
@@ -67,13 +67,13 @@ pub struct Opening {
 /// version, and the others.
 pub fn greet(reader: &mut impl Read, writer: &mut impl Write) -> Result<Opening, WireError> {
     writer.write_all(&MAGIC)?;
-    write_frame(writer, &Greeting::own(), &[])?;
-    let mut search = Search::within(0);
+    write_frame(writer, &Greeting::of_this_program(), &[])?;
+    let mut search = Search::new(0);
     let mut byte = [0; 1];
     while !search.is_found() {
         match reader.read(&mut byte) {
-            Ok(0) => return Err(search.failed()),
-            Ok(_) => search.take(byte[0])?,
+            Ok(0) => return Err(search.no_agent_error()),
+            Ok(_) => search.push(byte[0])?,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
@@ -93,15 +93,15 @@ pub async fn greet_async(
     // A server that has no agent may close its side before it reads; what it says is what helps.
     let said = async {
         writer.write_all(&MAGIC).await?;
-        write_frame_async(writer, &Greeting::own(), &[]).await
+        write_frame_async(writer, &Greeting::of_this_program(), &[]).await
     };
     let sent = said.await;
-    let mut search = Search::within(MAX_NOISE_BYTES);
+    let mut search = Search::new(MAX_NOISE_BYTES);
     let mut byte = [0; 1];
     while !search.is_found() {
         match reader.read(&mut byte).await? {
-            0 => return Err(search.failed()),
-            _ => search.take(byte[0])?,
+            0 => return Err(search.no_agent_error()),
+            _ => search.push(byte[0])?,
         }
     }
     sent?;
@@ -124,7 +124,7 @@ struct Search {
 }
 
 impl Search {
-    fn within(max_noise: usize) -> Self {
+    fn new(max_noise: usize) -> Self {
         Self { seen: Vec::new(), max_noise }
     }
 
@@ -132,15 +132,15 @@ impl Search {
         self.seen.ends_with(&MAGIC)
     }
 
-    fn take(&mut self, byte: u8) -> Result<(), WireError> {
+    fn push(&mut self, byte: u8) -> Result<(), WireError> {
         if self.max_noise + MAGIC.len() <= self.seen.len() {
-            return Err(self.failed());
+            return Err(self.no_agent_error());
         }
         self.seen.push(byte);
         Ok(())
     }
 
-    fn failed(&self) -> WireError {
+    fn no_agent_error(&self) -> WireError {
         WireError::NoAgent(self.banner())
     }
 
@@ -156,29 +156,30 @@ impl Search {
 mod tests {
     use super::*;
 
-    fn said(noise: &[u8], greeting: &Greeting) -> Vec<u8> {
+    fn greeting_bytes(noise: &[u8], greeting: &Greeting) -> Vec<u8> {
         let mut bytes = noise.to_vec();
         bytes.extend(MAGIC);
         write_frame(&mut bytes, greeting, &[]).unwrap();
         bytes
     }
 
-    fn opened(bytes: &[u8]) -> Result<Opening, WireError> {
+    fn opening_of(bytes: &[u8]) -> Result<Opening, WireError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(greet_async(&mut &*bytes, &mut Vec::new()))
     }
 
     #[test]
     fn an_agent_hears_nothing_before_the_greeting() {
-        let quiet = said(b"", &Greeting::own());
+        let quiet = greeting_bytes(b"", &Greeting::of_this_program());
         assert!(greet(&mut &*quiet, &mut Vec::new()).is_ok());
-        let noisy = said(b"GET / HTTP/1.1\r\n", &Greeting::own());
+        let noisy = greeting_bytes(b"GET / HTTP/1.1\r\n", &Greeting::of_this_program());
         assert!(matches!(greet(&mut &*noisy, &mut Vec::new()), Err(WireError::NoAgent(_))));
     }
 
     #[test]
     fn a_banner_is_skipped_and_kept_for_people() {
-        let opening = opened(&said(b"Welcome!\r\n\0\xffcell\x1b[2J", &Greeting::own())).unwrap();
+        let noise = b"Welcome!\r\n\0\xffcell\x1b[2J";
+        let opening = opening_of(&greeting_bytes(noise, &Greeting::of_this_program())).unwrap();
         assert_eq!(opening.version, NEWEST);
         assert!(opening.banner.starts_with("Welcome!"), "{}", opening.banner);
         assert!(!opening.banner.contains('\x1b'));
@@ -186,17 +187,18 @@ mod tests {
 
     #[test]
     fn noise_without_end_is_refused_with_what_it_says() {
-        let told = opened(&b"This account is not available\n".repeat(9999)).unwrap_err();
+        let told = opening_of(&b"This account is not available\n".repeat(9999)).unwrap_err();
         assert!(told.to_string().contains("This account is not available"), "{told}");
-        let told = opened(b"bash: cellgate: command not found\n").unwrap_err();
+        let told = opening_of(b"bash: cellgate: command not found\n").unwrap_err();
         assert!(told.to_string().contains("command not found"), "{told}");
     }
 
     #[test]
     fn a_version_that_nobody_shares_is_refused() {
-        let newer = Greeting { oldest: NEWEST + 1, newest: NEWEST + 3, ..Greeting::own() };
-        assert!(matches!(opened(&said(b"", &newer)), Err(WireError::Version { .. })));
-        let wider = Greeting { oldest: 0, newest: NEWEST + 3, ..Greeting::own() };
-        assert_eq!(opened(&said(b"", &wider)).unwrap().version, NEWEST);
+        let own = Greeting::of_this_program();
+        let newer = Greeting { oldest: NEWEST + 1, newest: NEWEST + 3, ..own.clone() };
+        assert!(matches!(opening_of(&greeting_bytes(b"", &newer)), Err(WireError::Version { .. })));
+        let wider = Greeting { oldest: 0, newest: NEWEST + 3, ..own };
+        assert_eq!(opening_of(&greeting_bytes(b"", &wider)).unwrap().version, NEWEST);
     }
 }

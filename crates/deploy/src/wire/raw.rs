@@ -18,7 +18,7 @@ const MIN_BYTES: usize = 64;
 
 /// The bytes deflated; `None` where they are too few or too many, or do not get shorter.
 #[must_use]
-pub(super) fn deflated(raw: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn deflate(raw: &[u8]) -> Option<Vec<u8>> {
     if !(MIN_BYTES..=MAX_DEFLATED_BYTES).contains(&raw.len()) {
         return None;
     }
@@ -32,7 +32,7 @@ pub(super) fn deflated(raw: &[u8]) -> Option<Vec<u8>> {
 /// # Errors
 /// [`WireError::Damaged`] for bytes that are not deflated or go on behind their end,
 /// [`WireError::TooLong`] when more comes out than may.
-pub(super) fn inflated(bytes: &[u8]) -> Result<Vec<u8>, WireError> {
+pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, WireError> {
     let mut raw = Vec::new();
     let mut decoder = DeflateDecoder::new(bytes);
     let bounded = decoder.by_ref().take(MAX_DEFLATED_BYTES as u64 + 1);
@@ -60,11 +60,11 @@ mod tests {
     #[test]
     fn texts_get_shorter_and_come_back() {
         let text = "threshold: {method: otsu3, correction_factor: 1.0}\n".repeat(99);
-        let bytes = deflated(text.as_bytes()).unwrap();
+        let bytes = deflate(text.as_bytes()).unwrap();
         assert!(bytes.len() * 10 < text.len(), "{}", bytes.len());
-        assert_eq!(inflated(&bytes).unwrap(), text.as_bytes());
-        assert_eq!(deflated(b"short"), None);
-        assert_eq!(deflated(&vec![0; MAX_DEFLATED_BYTES + 1]), None);
+        assert_eq!(inflate(&bytes).unwrap(), text.as_bytes());
+        assert_eq!(deflate(b"short"), None);
+        assert_eq!(deflate(&vec![0; MAX_DEFLATED_BYTES + 1]), None);
     }
 
     #[test]
@@ -75,24 +75,24 @@ mod tests {
         }
         let bomb = encoder.finish().unwrap();
         assert!(bomb.len() < MAX_DEFLATED_BYTES);
-        assert!(matches!(inflated(&bomb), Err(WireError::TooLong(_))));
-        let whole = deflated(&[7; MAX_DEFLATED_BYTES]).unwrap();
-        assert_eq!(inflated(&whole).unwrap().len(), MAX_DEFLATED_BYTES);
+        assert!(matches!(inflate(&bomb), Err(WireError::TooLong(_))));
+        let whole = deflate(&[7; MAX_DEFLATED_BYTES]).unwrap();
+        assert_eq!(inflate(&whole).unwrap().len(), MAX_DEFLATED_BYTES);
     }
 
     #[test]
     fn bytes_behind_the_end_are_damage() {
-        let mut bytes = deflated(&[7; 999]).unwrap();
+        let mut bytes = deflate(&[7; 999]).unwrap();
         bytes.extend(b"more");
-        assert!(matches!(inflated(&bytes), Err(WireError::Damaged)));
+        assert!(matches!(inflate(&bytes), Err(WireError::Damaged)));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_inflated_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..999)) {
-            let _ = inflated(&bytes);
-            if let Some(shorter) = deflated(&bytes) {
-                prop_assert_eq!(inflated(&shorter).unwrap(), bytes);
+            let _ = inflate(&bytes);
+            if let Some(shorter) = deflate(&bytes) {
+                prop_assert_eq!(inflate(&shorter).unwrap(), bytes);
             }
         }
     }

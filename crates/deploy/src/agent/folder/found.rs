@@ -20,7 +20,7 @@ pub(in crate::agent) struct Found {
 }
 
 #[allow(clippy::unnecessary_cast, reason = "the system's types differ between platforms")]
-pub(super) fn found(stat: &Stat) -> Found {
+pub(super) fn properties_of(stat: &Stat) -> Found {
     Found {
         kind: FileType::from_raw_mode(stat.st_mode),
         size: stat.st_size as u64,

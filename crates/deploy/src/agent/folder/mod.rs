@@ -12,7 +12,7 @@ pub(in crate::agent) use found::Found;
 
 use crate::agent::fault::{Faults, Point};
 use crate::agent::record::{Change, path_of};
-use found::found;
+use found::properties_of;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -61,7 +61,7 @@ impl Folder {
     /// Error of the system; a link is `NotADirectory` or `FilesystemLoop`.
     pub(in crate::agent) fn folder(&self, name: &str) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let fd = fs::openat(&self.fd, one(name)?, flags, Mode::empty())?;
+        let fd = fs::openat(&self.fd, single_name(name)?, flags, Mode::empty())?;
         Ok(Self { fd, faults: self.faults.clone() })
     }
 
@@ -87,7 +87,7 @@ impl Folder {
     pub(in crate::agent) fn ensure(&self, point: Point, name: &str) -> io::Result<Self> {
         let (folder, is_made) = self.make(point, name)?;
         if is_made {
-            self.sync_unpassed()?;
+            self.fsync()?;
         }
         Ok(folder)
     }
@@ -100,15 +100,15 @@ impl Folder {
     pub(in crate::agent) fn make(&self, point: Point, name: &str) -> io::Result<(Self, bool)> {
         match self.folder(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.faults.at(point)?;
-                match fs::mkdirat(&self.fd, one(name)?, Mode::from_bits_truncate(0o755)) {
-                    Ok(()) => self.tell(name, Change::Folder),
+                self.faults.pass(point)?;
+                match fs::mkdirat(&self.fd, single_name(name)?, Mode::from_bits_truncate(0o755)) {
+                    Ok(()) => self.record_change(name, Change::Folder),
                     Err(Errno::EXIST) => {}
                     Err(error) => return Err(error.into()),
                 }
                 let made = self.folder(name)?;
                 // Whatever the login's mask: those who use the release may read it.
-                made.permit(0o755)?;
+                made.set_mode(0o755)?;
                 Ok((made, true))
             }
             opened => Ok((opened?, false)),
@@ -120,8 +120,8 @@ impl Folder {
     /// # Errors
     /// Error of the system.
     pub(in crate::agent) fn find(&self, name: &str) -> io::Result<Option<Found>> {
-        match fs::statat(&self.fd, one(name)?, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(found(&stat))),
+        match fs::statat(&self.fd, single_name(name)?, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(properties_of(&stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -131,8 +131,8 @@ impl Folder {
     ///
     /// # Errors
     /// Error of the system.
-    pub(in crate::agent) fn own(&self) -> io::Result<Found> {
-        Ok(found(&fs::fstat(&self.fd)?))
+    pub(in crate::agent) fn properties(&self) -> io::Result<Found> {
+        Ok(properties_of(&fs::fstat(&self.fd)?))
     }
 
     /// Opens a file for reading; anything but a plain file is refused.
@@ -142,7 +142,7 @@ impl Folder {
     pub(in crate::agent) fn open(&self, name: &str) -> io::Result<File> {
         // A pipe that somebody planted must not block.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        plain(fs::openat(&self.fd, one(name)?, flags, Mode::empty())?)
+        plain_file(fs::openat(&self.fd, single_name(name)?, flags, Mode::empty())?)
     }
 
     /// Opens a file for reading and writing, and makes it when it is missing.
@@ -151,13 +151,14 @@ impl Folder {
     /// Error of the system; `PermissionDenied` for a file that has other names or another owner,
     /// since a write would change somebody else's file.
     pub(in crate::agent) fn open_own(&self, point: Point, name: &str) -> io::Result<File> {
-        self.faults.at(point)?;
+        self.faults.pass(point)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_bits_truncate(0o644);
         let is_made = self.faults.recorder.is_on() && self.find(name)?.is_none();
-        let file = plain(fs::openat(&self.fd, one(name)?, flags | OFlags::NONBLOCK, mode)?)?;
+        let flags = flags | OFlags::NONBLOCK;
+        let file = plain_file(fs::openat(&self.fd, single_name(name)?, flags, mode)?)?;
         if is_made {
-            self.tell(name, Change::File);
+            self.record_change(name, Change::File);
         }
         let stat = fs::fstat(&file)?;
         if stat.st_nlink != 1 || stat.st_uid != rustix::process::geteuid().as_raw() {
@@ -195,10 +196,10 @@ impl Folder {
         folder: &Self,
         to: &str,
     ) -> io::Result<()> {
-        self.faults.at(point)?;
-        fs::renameat(&self.fd, one(from)?, &folder.fd, one(to)?)?;
+        self.faults.pass(point)?;
+        fs::renameat(&self.fd, single_name(from)?, &folder.fd, single_name(to)?)?;
         let paths = || Change::Rename { from: self.path(from), to: folder.path(to) };
-        self.faults.recorder.tell(paths);
+        self.faults.recorder.record(paths);
         Ok(())
     }
 
@@ -207,11 +208,11 @@ impl Folder {
     /// # Errors
     /// Error of the system; some file systems do not support this.
     pub(in crate::agent) fn exchange(&self, point: Point, from: &str, to: &str) -> io::Result<()> {
-        self.faults.at(point)?;
-        let names = (one(from)?, one(to)?);
+        self.faults.pass(point)?;
+        let names = (single_name(from)?, single_name(to)?);
         fs::renameat_with(&self.fd, names.0, &self.fd, names.1, RenameFlags::EXCHANGE)?;
         let paths = || Change::Exchange { from: self.path(from), to: self.path(to) };
-        self.faults.recorder.tell(paths);
+        self.faults.recorder.record(paths);
         Ok(())
     }
 
@@ -226,10 +227,10 @@ impl Folder {
         folder: &Self,
         to: &str,
     ) -> io::Result<()> {
-        self.faults.at(point)?;
-        fs::linkat(&self.fd, one(from)?, &folder.fd, one(to)?, AtFlags::empty())?;
+        self.faults.pass(point)?;
+        fs::linkat(&self.fd, single_name(from)?, &folder.fd, single_name(to)?, AtFlags::empty())?;
         let paths = || Change::Link { from: self.path(from), to: folder.path(to) };
-        self.faults.recorder.tell(paths);
+        self.faults.recorder.record(paths);
         Ok(())
     }
 
@@ -244,22 +245,22 @@ impl Folder {
         target: Option<&str>,
     ) -> io::Result<()> {
         let beside = format!(".{name}.{}", std::process::id());
-        self.remove_if_there(&beside)?;
+        self.remove_if_exists(&beside)?;
         match target {
             Some(target) => {
-                self.faults.at(points[0])?;
+                self.faults.pass(points[0])?;
                 fs::symlinkat(target, &self.fd, &*beside)?;
                 let made = |path| Change::Symlink { path, target: target.to_owned() };
-                self.tell(&beside, made);
+                self.record_change(&beside, made);
                 let moved = self.rename(points[1], &beside, self, name);
                 if moved.is_err() {
-                    let _ = self.remove_if_there(&beside);
+                    let _ = self.remove_if_exists(&beside);
                 }
                 moved?;
             }
             None => {
-                self.faults.at(points[1])?;
-                self.remove_if_there(name)?;
+                self.faults.pass(points[1])?;
+                self.remove_if_exists(name)?;
             }
         }
         self.sync(points[2])
@@ -270,7 +271,7 @@ impl Folder {
     /// # Errors
     /// Error of the system; `InvalidInput` for an entry that is no link.
     pub(in crate::agent) fn target(&self, name: &str) -> io::Result<Option<String>> {
-        match fs::readlinkat(&self.fd, one(name)?, Vec::new()) {
+        match fs::readlinkat(&self.fd, single_name(name)?, Vec::new()) {
             Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
@@ -281,9 +282,9 @@ impl Folder {
     ///
     /// # Errors
     /// Error of the system.
-    pub(in crate::agent) fn permit(&self, mode: u32) -> io::Result<()> {
+    pub(in crate::agent) fn set_mode(&self, mode: u32) -> io::Result<()> {
         fs::fchmod(&self.fd, Mode::from_bits_truncate(mode))?;
-        self.faults.recorder.tell(|| Change::Mode { path: path_of(&self.fd), mode });
+        self.faults.recorder.record(|| Change::Mode { path: path_of(&self.fd), mode });
         Ok(())
     }
 
@@ -312,19 +313,19 @@ impl Folder {
     /// # Errors
     /// Error of the system.
     pub(in crate::agent) fn sync(&self, point: Point) -> io::Result<()> {
-        self.faults.at(point)?;
-        self.sync_unpassed()
+        self.faults.pass(point)?;
+        self.fsync()
     }
 
-    fn sync_unpassed(&self) -> io::Result<()> {
+    fn fsync(&self) -> io::Result<()> {
         fs::fsync(&self.fd)?;
-        self.faults.recorder.synced(&self.fd);
+        self.faults.recorder.record_sync(&self.fd);
         Ok(())
     }
 
     /// Tells what became of a name.
-    fn tell(&self, name: &str, change: impl FnOnce(String) -> Change) {
-        self.faults.recorder.tell(|| change(self.path(name)));
+    fn record_change(&self, name: &str, change: impl FnOnce(String) -> Change) {
+        self.faults.recorder.record(|| change(self.path(name)));
     }
 
     fn path(&self, name: &str) -> String {
@@ -335,7 +336,7 @@ impl Folder {
     ///
     /// # Errors
     /// Error of the system.
-    pub(in crate::agent) fn room(&self) -> io::Result<[u64; 4]> {
+    pub(in crate::agent) fn disk_space(&self) -> io::Result<[u64; 4]> {
         let room = fs::fstatvfs(&self.fd)?;
         let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);
         Ok([bytes(room.f_bavail), bytes(room.f_blocks), room.f_favail, room.f_files])
@@ -343,7 +344,7 @@ impl Folder {
 }
 
 /// A single name; what has a `/` would be followed.
-fn one(name: &str) -> io::Result<&str> {
+fn single_name(name: &str) -> io::Result<&str> {
     let is_one = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
     if is_one {
         Ok(name)
@@ -352,7 +353,7 @@ fn one(name: &str) -> io::Result<&str> {
     }
 }
 
-fn plain(fd: OwnedFd) -> io::Result<File> {
+fn plain_file(fd: OwnedFd) -> io::Result<File> {
     let stat = fs::fstat(&fd)?;
     if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
         Ok(File::from(fd))

@@ -1,6 +1,6 @@
 //! Removal: names are taken away, one or a whole tree, and nothing beyond.
 
-use super::{Folder, MAX_DEPTH, one};
+use super::{Folder, MAX_DEPTH, single_name};
 use crate::agent::fault::Point;
 use crate::agent::record::Change;
 use rustix::fs::{self, AtFlags, FileType};
@@ -13,13 +13,13 @@ impl Folder {
     /// # Errors
     /// Error of the system.
     pub(in crate::agent) fn remove(&self, point: Point, name: &str) -> io::Result<()> {
-        self.faults.at(point)?;
-        self.remove_if_there(name)
+        self.faults.pass(point)?;
+        self.remove_if_exists(name)
     }
 
-    pub(super) fn remove_if_there(&self, name: &str) -> io::Result<()> {
-        match fs::unlinkat(&self.fd, one(name)?, AtFlags::empty()) {
-            Ok(()) => self.tell(name, Change::Remove),
+    pub(super) fn remove_if_exists(&self, name: &str) -> io::Result<()> {
+        match fs::unlinkat(&self.fd, single_name(name)?, AtFlags::empty()) {
+            Ok(()) => self.record_change(name, Change::Remove),
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
@@ -31,10 +31,10 @@ impl Folder {
     /// # Errors
     /// Error of the system.
     pub(in crate::agent) fn remove_tree(&self, point: Point, name: &str) -> io::Result<()> {
-        self.remove_below(point, name, 0)
+        self.remove_recursively(point, name, 0)
     }
 
-    fn remove_below(&self, point: Point, name: &str, depth: usize) -> io::Result<()> {
+    fn remove_recursively(&self, point: Point, name: &str, depth: usize) -> io::Result<()> {
         match self.find(name)? {
             None => return Ok(()),
             Some(found) if found.kind != FileType::Directory => return self.remove(point, name),
@@ -44,13 +44,13 @@ impl Folder {
             Some(_) => {}
         }
         let folder = self.folder(name)?;
-        folder.permit(0o755)?;
+        folder.set_mode(0o755)?;
         for (inner, _) in folder.list()? {
-            folder.remove_below(point, &inner, depth + 1)?;
+            folder.remove_recursively(point, &inner, depth + 1)?;
         }
-        self.faults.at(point)?;
-        fs::unlinkat(&self.fd, one(name)?, AtFlags::REMOVEDIR)?;
-        self.tell(name, Change::Remove);
+        self.faults.pass(point)?;
+        fs::unlinkat(&self.fd, single_name(name)?, AtFlags::REMOVEDIR)?;
+        self.record_change(name, Change::Remove);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Writing: files are put whole into their place, so that nobody ever reads half of one.
 
-use super::{Folder, one};
+use super::{Folder, single_name};
 use crate::agent::fault::Point;
 use crate::agent::record::Change;
 use rustix::fs::{self, FallocateFlags, Mode, OFlags};
@@ -14,9 +14,9 @@ impl Folder {
     /// Error of the system; the former file is then unchanged, or the new one is in its place.
     pub(in crate::agent) fn write(&self, point: Point, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.write_then(point, name, bytes, |file| {
-            self.faults.at(point)?;
+            self.faults.pass(point)?;
             file.sync_all()?;
-            self.faults.recorder.synced(file);
+            self.faults.recorder.record_sync(file);
             Ok(())
         })?;
         self.sync(point)
@@ -44,24 +44,24 @@ impl Folder {
         then: impl FnOnce(&File) -> io::Result<()>,
     ) -> io::Result<()> {
         let beside = format!(".{name}.{}", std::process::id());
-        self.remove_if_there(&beside)?;
+        self.remove_if_exists(&beside)?;
         let written = (|| {
-            self.faults.at(point)?;
+            self.faults.pass(point)?;
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let mode = Mode::from_bits_truncate(0o644);
-            let mut file = File::from(fs::openat(&self.fd, one(&beside)?, flags, mode)?);
-            self.tell(&beside, Change::File);
+            let mut file = File::from(fs::openat(&self.fd, single_name(&beside)?, flags, mode)?);
+            self.record_change(&beside, Change::File);
             // A rename onto a file waits for the disk where ext4 has yet to find room for the bytes.
             // Where room cannot be taken beforehand, it takes that time.
             let _ = fs::fallocate(&file, FallocateFlags::empty(), 0, bytes.len() as u64);
             file.write_all(bytes)?;
-            self.faults.recorder.written(&file, None, bytes);
+            self.faults.recorder.record_write(&file, None, bytes);
             then(&file)?;
             self.rename(point, &beside, self, name)
         })();
         if written.is_err() {
             // What cannot be removed now is removed by the next attempt.
-            let _ = self.remove_if_there(&beside);
+            let _ = self.remove_if_exists(&beside);
         }
         written
     }
