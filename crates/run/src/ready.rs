@@ -119,7 +119,9 @@ impl<'a> Ready<'a> {
     ) -> Result<FieldRun, RunError> {
         let labels = match &self.network {
             None => stages.segment(subject, self.params)?,
-            Some(network) => stages.segment_with(subject, self.params, require_network(network)?)?,
+            Some(network) => {
+                stages.segment_with(subject, self.params, require_network(network)?)?
+            }
         };
         self.measure_field(labels, subject.image, subject.pixel_size)
     }

@@ -80,7 +80,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, JournalError> {
         let (text, after) = (&rest[..end], &rest[end + 1..]);
         let Some(record) = record_of(text) else {
             // The last line may be torn and still end like a line.
-            return if after.is_empty() && is_single_record(text) { Ok(told) } else { Err(damaged) };
+            return if after.is_empty() && is_single_record(text) {
+                Ok(told)
+            } else {
+                Err(damaged)
+            };
         };
         if !is_next_record(&record, &told) {
             return Err(damaged);

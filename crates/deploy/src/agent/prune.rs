@@ -27,7 +27,8 @@ const INCOMING_S: i64 = 24 * 3600;
 /// # Errors
 /// `failed`; what is needed is untouched.
 pub(super) fn prune(world: &World, journal: &mut Journal, keep: u32) -> Result<Reply, Refused> {
-    let marked = needed_releases(world, journal.state(), keep).map_err(io_refusal("the releases"))?;
+    let marked =
+        needed_releases(world, journal.state(), keep).map_err(io_refusal("the releases"))?;
     let releases = world.folder("releases").map_err(io_refusal("the releases"))?;
     let listed = releases.list().map_err(io_refusal("the releases"))?;
     let unmarked = |name: &str| name.parse::<Digest>().ok().filter(|id| !marked.contains(id));

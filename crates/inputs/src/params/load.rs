@@ -127,8 +127,9 @@ pub fn load_all(tree: &Tree, folder: &str, others: &[&str]) -> (Vec<Loaded>, Vec
 /// # Errors
 /// A finding when it is missing, too large, outside the tree or not UTF-8.
 pub fn file_of_tree(tree: &Tree, path: &str) -> Result<Source, Finding> {
-    let bytes =
-        tree.read(path, MAX_HAND_WRITTEN_BYTES).map_err(|error| unreadable_finding(path, &error))?;
+    let bytes = tree
+        .read(path, MAX_HAND_WRITTEN_BYTES)
+        .map_err(|error| unreadable_finding(path, &error))?;
     source_from_bytes(path, &bytes)
 }
 

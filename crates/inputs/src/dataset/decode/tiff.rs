@@ -134,10 +134,7 @@ fn pixel(reader: &mut Reader<'_>) -> Result<Pixel, Refusal> {
         (false, 1, []) | (true, 3, []) => false,
         (false, 2, [1 | 2]) | (true, 4, [] | [1 | 2]) => true,
         _ => {
-            return refuse(
-                "has more channels than gray or RGB",
-                "save each channel as a field",
-            );
+            return refuse("has more channels than gray or RGB", "save each channel as a field");
         }
     };
     let bits = number(reader, Tag::BitsPerSample, 1)?;
