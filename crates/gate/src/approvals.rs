@@ -131,10 +131,10 @@ impl Approvals {
             (None, None) => Self::none(),
             (Some(remote), None) => of(REMOTE, remote),
             (None, Some(local)) => of(LOCAL, local),
-            (Some(remote), Some(local)) => match newer(&remote, &local) {
+            (Some(remote), Some(local)) => match is_local_newer(&remote, &local) {
                 Some(true) => of(LOCAL, local),
                 Some(false) => of(REMOTE, remote),
-                None => Self { warnings: vec![diverged()], ..of(REMOTE, remote) },
+                None => Self { warnings: vec![diverged_finding()], ..of(REMOTE, remote) },
             },
         })
     }
@@ -143,7 +143,7 @@ impl Approvals {
 /// Whether the local log is the one to take; `None` when neither extends the other.
 ///
 /// A log that cannot be read is taken, so that it is told and not passed over.
-fn newer(remote: &Branch, local: &Branch) -> Option<bool> {
+fn is_local_newer(remote: &Branch, local: &Branch) -> Option<bool> {
     match (&remote.log, &local.log) {
         (Err(_), _) => Some(false),
         (_, Err(_)) => Some(true),
@@ -152,7 +152,7 @@ fn newer(remote: &Branch, local: &Branch) -> Option<bool> {
     }
 }
 
-fn diverged() -> Finding {
+fn diverged_finding() -> Finding {
     let message =
         format!("the local branch `{BRANCH}` does not extend the remote's and is not read");
     let help = format!("take the remote's with `git branch --force {BRANCH} origin/{BRANCH}`");
@@ -243,7 +243,7 @@ pub fn append(
     let top = match (remote, local) {
         (None, None) => None,
         (Some(one), None) | (None, Some(one)) => Some(one),
-        (Some(remote), Some(local)) => match newer(&remote, &local) {
+        (Some(remote), Some(local)) => match is_local_newer(&remote, &local) {
             Some(true) => Some(local),
             Some(false) => Some(remote),
             None => return Err(AppendError::Diverged),

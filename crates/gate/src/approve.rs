@@ -52,7 +52,7 @@ pub enum ApproveError {
     /// The report is about something else than what is checked out.
     #[error(
         "the report is not about what is checked out: {}; gate again, look at the new report, and \
-         approve that one", told(.0)
+         approve that one", describe_differences(.0)
     )]
     OtherHead(Vec<Difference>),
     /// git does not know who its user is.
@@ -84,7 +84,7 @@ impl From<Unreadable> for ApproveError {
     }
 }
 
-fn told(differences: &[Difference]) -> String {
+fn describe_differences(differences: &[Difference]) -> String {
     let sentence = |difference: &Difference| {
         let side = |digest: Option<Digest>| digest.map_or("none".into(), |digest| digest.short());
         let profile =

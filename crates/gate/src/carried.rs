@@ -32,7 +32,7 @@ impl Carried {
         let mut problems = Vec::new();
         let mut shards: BTreeMap<Share, (PathBuf, ShardRecord)> = BTreeMap::new();
         for folder in shard_folders(folders, &mut problems) {
-            let (share, record) = match read(&folder, here) {
+            let (share, record) = match read_shard(&folder, here) {
                 Ok(found) => found,
                 Err(more) => {
                     problems.extend(more);
@@ -74,17 +74,17 @@ impl Carried {
     pub(super) fn run(&self, key: &Key, field: &str) -> Result<FieldRun, NotRun> {
         let name = key.digest().to_string();
         let Some((folder, line)) = self.lines.get(&name) else {
-            return Err(self.problem(format!("no shard has a result for field `{field}`")));
+            return Err(self.note_problem(format!("no shard has a result for field `{field}`")));
         };
         match (&line.run, &line.failed) {
             (Some(digest), _) => self.load(folder, &format!("{name}.run"), digest),
             (None, Some(why)) => Err(NotRun(why.clone())),
-            (None, None) => Err(self.problem(format!("the result for field `{field}` is empty"))),
+            (None, None) => Err(self.note_problem(format!("the result for field `{field}` is empty"))),
         }
     }
 
     /// The repetition of a result, when there was one.
-    pub(super) fn again(&self, key: &Key, once: &FieldRun) -> Option<FieldRun> {
+    pub(super) fn repetition(&self, key: &Key, once: &FieldRun) -> Option<FieldRun> {
         let name = key.digest().to_string();
         let (folder, line) = self.lines.get(&name)?;
         let again = line.again.as_ref()?;
@@ -106,14 +106,14 @@ impl Carried {
         let path = folder.join(RUNS_FOLDER).join(name);
         let shown = path.display();
         let bytes = read_up_to(&path, MAX_ENTRY_BYTES)
-            .map_err(|error| self.problem(format!("`{shown}` cannot be read: {error}")))?;
+            .map_err(|error| self.note_problem(format!("`{shown}` cannot be read: {error}")))?;
         let is_sound = Digest::of_bytes(&bytes).to_string() == digest;
         let run = if is_sound { decode(&bytes) } else { None };
-        run.ok_or_else(|| self.problem(format!("`{shown}` is not what its digest says")))
+        run.ok_or_else(|| self.note_problem(format!("`{shown}` is not what its digest says")))
     }
 
     /// Notes what is wrong with a share: no field that needs it has a result.
-    fn problem(&self, text: String) -> NotRun {
+    fn note_problem(&self, text: String) -> NotRun {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
         NotRun(text)
     }
@@ -161,7 +161,7 @@ fn names_in(folder: &Path, problems: &mut Vec<String>) -> Vec<String> {
 }
 
 /// Reads and checks one share.
-fn read(folder: &Path, here: &Foundation) -> Result<(Share, ShardRecord), Vec<String>> {
+fn read_shard(folder: &Path, here: &Foundation) -> Result<(Share, ShardRecord), Vec<String>> {
     let shown = folder.display().to_string();
     let wrong = |why: String| vec![format!("`{shown}`: {why}")];
     let bytes = read_up_to(&folder.join(RECORD_FILE), MAX_RECORD_BYTES)
@@ -176,7 +176,7 @@ fn read(folder: &Path, here: &Foundation) -> Result<(Share, ShardRecord), Vec<St
     }
     let share: Share = record.shard.parse().map_err(|_| wrong("it names no share".to_owned()))?;
     let mut problems = Vec::new();
-    for ((what, theirs), (_, ours)) in record.rests_on.named().into_iter().zip(here.named()) {
+    for ((what, theirs), (_, ours)) in record.rests_on.named_parts().into_iter().zip(here.named_parts()) {
         if theirs != ours {
             problems.push(format!("shard {share} rests on another {what}: {theirs}, here {ours}"));
         }

@@ -34,10 +34,10 @@ const MAX_TOLD: usize = 20;
 
 /// Shares cannot be merged.
 #[derive(Debug, thiserror::Error)]
-#[error("the shards cannot be merged: {}", told(.0))]
+#[error("the shards cannot be merged: {}", join_reasons(.0))]
 pub struct ShardError(pub(super) Vec<String>);
 
-fn told(reasons: &[String]) -> String {
+fn join_reasons(reasons: &[String]) -> String {
     let mut text = reasons.iter().take(MAX_TOLD).cloned().collect::<Vec<_>>().join("; ");
     if let Some(more) = reasons.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
         text.push_str(&format!("; and {more} more"));

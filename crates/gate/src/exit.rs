@@ -74,7 +74,7 @@ impl ExitCode {
 
     /// The code of a number; `None` when no code has it.
     #[must_use]
-    pub fn of_number(number: u8) -> Option<Self> {
+    pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.number() == number)
     }
 
@@ -138,7 +138,7 @@ impl TryFrom<u8> for ExitCode {
     type Error = NoExitCode;
 
     fn try_from(number: u8) -> Result<Self, Self::Error> {
-        Self::of_number(number).ok_or(NoExitCode(number))
+        Self::from_number(number).ok_or(NoExitCode(number))
     }
 }
 

@@ -4,7 +4,7 @@ use super::carried::Carried;
 use super::error::NotRun;
 use super::partial::Keeper;
 use super::share::Taken;
-use super::sides::{Case, Trial, selected};
+use super::sides::{Case, Trial, selected_fields};
 use crate::report::model::Sides;
 use crate::verdict::FailedField;
 use cellgate_core::accuracy::{Scores, mean, score_field};
@@ -47,10 +47,10 @@ pub(super) enum Work<'a> {
 }
 
 impl Work<'_> {
-    fn takes(&self, case: usize, field: usize) -> bool {
+    fn has_field(&self, case: usize, field: usize) -> bool {
         match self {
             Self::Whole | Self::Carried(_) => true,
-            Self::Share(taken, _) => taken.has(case, field),
+            Self::Share(taken, _) => taken.has_field(case, field),
         }
     }
 }
@@ -84,8 +84,8 @@ pub(super) struct FieldRuns {
 impl RunPlan<'_> {
     /// The fields of a case that are run here, each with its trial.
     fn entries<'c>(&self, index: usize, case: &'c Case) -> Vec<(&'c Trial, &'c FieldEntry)> {
-        let all = case.trials.iter().flat_map(with_entries).enumerate();
-        all.filter(|(field, _)| self.work.takes(index, *field)).map(|(_, entry)| entry).collect()
+        let all = case.trials.iter().flat_map(trial_entries).enumerate();
+        all.filter(|(field, _)| self.work.has_field(index, *field)).map(|(_, entry)| entry).collect()
     }
 }
 
@@ -96,7 +96,7 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn of(plan: &RunPlan<'_>, case: &'a Case) -> Self {
+    fn new(plan: &RunPlan<'_>, case: &'a Case) -> Self {
         // What was run elsewhere needs no network here.
         let is_carried = matches!(plan.work, Work::Carried(_));
         let ready = |side: &'a Option<Loaded>, models: Models<'_>| {
@@ -136,7 +136,7 @@ pub(super) fn run_all(
     let run_case = |(index, case): (usize, &Case)| {
         let entries = plan.entries(index, case);
         let several = case.trials.len() > 1;
-        let pair = Pair::of(plan, case);
+        let pair = Pair::new(plan, case);
         let run = |(trial, entry): &(&Trial, &FieldEntry)| {
             let name =
                 if several { format!("{}/{}", trial.name, entry.name) } else { entry.name.clone() };
@@ -155,8 +155,8 @@ pub(super) fn run_all(
     cases.iter().enumerate().map(run_case).collect()
 }
 
-fn with_entries(trial: &Trial) -> impl Iterator<Item = (&Trial, &FieldEntry)> {
-    selected(trial).map(move |entry| (trial, entry))
+fn trial_entries(trial: &Trial) -> impl Iterator<Item = (&Trial, &FieldEntry)> {
+    selected_fields(trial).map(move |entry| (trial, entry))
 }
 
 fn run_entry(
@@ -193,7 +193,7 @@ fn run_entry(
     let (base, head) = (&pair.base, &pair.head);
     let mut stages = pair.shared_stages();
     if let Some(base) = base {
-        let (pixel, _) = pixel_of(base, &field, &case.path);
+        let (pixel, _) = pixel_size_of(base, &field, &case.path);
         let run = pixel.and_then(|pixel| runs.run(plan, &field, base, pixel, stages.as_mut()));
         runs.repeat = run.as_ref().ok().and_then(|once| repeat(plan, &field, base, once));
         runs.base = Some(run);
@@ -204,14 +204,14 @@ fn run_entry(
         let known = runs.base.clone().filter(|_| same);
         runs.n_known += usize::from(known.is_some());
         let run = known.unwrap_or_else(|| {
-            let (pixel, findings) = pixel_of(head, &field, &case.path);
+            let (pixel, findings) = pixel_size_of(head, &field, &case.path);
             runs.findings.extend(findings);
             runs.run(plan, &field, head, pixel?, stages.as_mut())
         });
         runs.head = Some(run);
     }
     let score = |run: &Option<Made>| {
-        score_field(field.truth.as_ref()?, &done(run)?.labels).ok().map(|accuracy| accuracy.scores)
+        score_field(field.truth.as_ref()?, &completed_run(run)?.labels).ok().map(|accuracy| accuracy.scores)
     };
     (runs.base_scores, runs.head_scores) = (score(&runs.base), score(&runs.head));
     runs
@@ -231,16 +231,16 @@ fn repeat(
     let (pixel, _) = pixel_size(params, None, field.pixel_size, "");
     let key = key(plan, field, params, pixel);
     if let Work::Carried(carried) = plan.work {
-        return carried.again(&key, once).map(Arc::new);
+        return carried.repetition(&key, once).map(Arc::new);
     }
-    let again = repeated(plan, field, ready, once, &key)?;
+    let again = run_repetition(plan, field, ready, once, &key)?;
     if let Work::Share(_, keeper) = &plan.work {
-        keeper.keep_again(&key, once, &again);
+        keeper.keep_repetition(&key, once, &again);
     }
     Some(again)
 }
 
-fn repeated(
+fn run_repetition(
     plan: &RunPlan<'_>,
     field: &Field,
     ready: &Ready<'_>,
@@ -261,7 +261,7 @@ fn repeated(
 }
 
 /// The pixel size that a profile runs on a field with, and what there is to say about it.
-fn pixel_of(
+fn pixel_size_of(
     ready: &Ready<'_>,
     field: &Field,
     path: &str,
@@ -293,14 +293,14 @@ impl FieldRuns {
             self.n_known += 1;
             return carried.run(&key, &self.name).map(Arc::new);
         }
-        let run = self.made(plan, field, ready, &key, stages);
+        let run = self.run_and_count(plan, field, ready, &key, stages);
         if let Work::Share(_, keeper) = &plan.work {
             keeper.keep(&key, run.as_deref().map_err(|NotRun(why)| why.as_str()));
         }
         run
     }
 
-    fn made(
+    fn run_and_count(
         &mut self,
         plan: &RunPlan<'_>,
         field: &Field,
@@ -336,18 +336,18 @@ impl ProfileRuns {
 
     /// Fields that ran on both sides.
     pub(super) fn pairs(&self) -> Vec<FieldPair<'_>> {
-        let pair = |field| pair(field, done(&field.base)?, done(&field.head)?);
+        let pair = |field| pair(field, completed_run(&field.base)?, completed_run(&field.head)?);
         self.fields.iter().filter_map(pair).collect()
     }
 
     /// Fields that base ran on twice.
     pub(super) fn repeats(&self) -> Vec<FieldPair<'_>> {
-        let repeat = |field| pair(field, done(&field.base)?, field.repeat.as_deref()?);
+        let repeat = |field| pair(field, completed_run(&field.base)?, field.repeat.as_deref()?);
         self.fields.iter().filter_map(repeat).collect()
     }
 
     /// Fields that could not be run.
-    pub(super) fn failed(&self) -> Vec<FailedField> {
+    pub(super) fn failed_fields(&self) -> Vec<FailedField> {
         let failed = |field: &FieldRuns| {
             let (base, head) = (failure(&field.base), failure(&field.head));
             Some(FailedField {
@@ -369,7 +369,7 @@ impl ProfileRuns {
 }
 
 /// Result of a run, if it succeeded.
-pub(super) fn done(run: &Option<Made>) -> Option<&FieldRun> {
+pub(super) fn completed_run(run: &Option<Made>) -> Option<&FieldRun> {
     run.as_ref()?.as_deref().ok()
 }
 

@@ -81,7 +81,7 @@ impl Prepared {
         self.sides.findings.extend(request.approvals.warnings.iter().cloned());
         let decision = Decision::make(&self.sides, self.cases, runs, &request.approvals)?;
         let mut sides = self.sides;
-        sides.show_below(&request.below);
+        sides.prefix_paths(&request.below);
         Ok(decision.outcome(request, sides))
     }
 }
@@ -156,9 +156,9 @@ impl Decision {
         let models = networks::models(request, &sides);
         let parts: Vec<ProfileParts<'_>> =
             self.profiles.iter().map(|profile| profile.parts(models)).collect();
-        let mut remarks = remarks::of(&self.profiles);
+        let mut remarks = remarks::verdict_findings(&self.profiles);
         remarks.iter_mut().for_each(|remark| remark.place.move_below(&request.below));
-        remarks.extend(request.approvals.log.as_ref().err().map(remarks::of_approvals));
+        remarks.extend(request.approvals.log.as_ref().err().map(remarks::approvals_finding));
         let gate = GateParts {
             judgement: &self.judgement,
             fail_on: request.fail_on,
@@ -187,7 +187,7 @@ impl Decision {
             report,
             pictures,
             files: files.collect(),
-            n_runs: RunCounts::of(self.profiles.iter().map(|one| &one.tried.runs)),
+            n_runs: RunCounts::sum(self.profiles.iter().map(|one| &one.tried.runs)),
             findings: sides.findings,
             remarks,
             sources: sides.sources,

@@ -23,7 +23,7 @@ pub(super) fn models<'a>(request: &'a Request<'_>, sides: &'a Sides) -> OfBoth<M
 }
 
 /// A network by its name, its digest and the figures of its card; `other` when there is none.
-pub(super) fn told(loaded: &Loaded, models: Models<'_>, other: String) -> String {
+pub(super) fn describe_network(loaded: &Loaded, models: Models<'_>, other: String) -> String {
     let Some(unet) = loaded.params.unet() else { return other };
     let name = format!("{} {}", unet.model, unet.weights.short());
     // A card that cannot be read is a finding of `validate`; here it only says nothing.

@@ -38,7 +38,7 @@ pub struct RunCounts {
 }
 
 impl RunCounts {
-    pub(super) fn of<'r>(runs: impl Iterator<Item = &'r ProfileRuns>) -> Self {
+    pub(super) fn sum<'r>(runs: impl Iterator<Item = &'r ProfileRuns>) -> Self {
         let mut counts = Self::default();
         for runs in runs {
             counts.computed += runs.n_computed;

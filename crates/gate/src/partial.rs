@@ -60,15 +60,15 @@ pub(super) struct Foundation {
 
 impl Foundation {
     /// The parts by the words for people.
-    pub(super) fn named(&self) -> [(&'static str, &str); 7] {
-        fn known(commit: &Option<String>) -> &str {
+    pub(super) fn named_parts(&self) -> [(&'static str, &str); 7] {
+        fn or_none(commit: &Option<String>) -> &str {
             commit.as_deref().unwrap_or("none")
         }
         [
             ("version of cellgate", &self.version),
             ("engine", &self.engine),
-            ("base commit", known(&self.base_commit)),
-            ("head commit", known(&self.head_commit)),
+            ("base commit", or_none(&self.base_commit)),
+            ("head commit", or_none(&self.head_commit)),
             ("dataset", &self.dataset_digest),
             ("policy", &self.policy_digest),
             ("list of profiles and fields", &self.work_digest),
@@ -135,18 +135,18 @@ impl Keeper {
                 RunLine { key: name.clone(), run: None, failed: Some(why.to_owned()), again: None }
             }
         };
-        self.kept().lines.entry(name).or_insert(line);
+        self.lock().lines.entry(name).or_insert(line);
     }
 
     /// Keeps the repetition of a result.
-    pub(super) fn keep_again(&self, key: &Key, once: &FieldRun, again: &FieldRun) {
+    pub(super) fn keep_repetition(&self, key: &Key, once: &FieldRun, again: &FieldRun) {
         let name = key.digest().to_string();
         let digest = if again == once {
-            self.kept().lines.get(&name).and_then(|line| line.run.clone())
+            self.lock().lines.get(&name).and_then(|line| line.run.clone())
         } else {
             self.write(&format!("{name}.again"), again)
         };
-        if let Some(line) = self.kept().lines.get_mut(&name) {
+        if let Some(line) = self.lock().lines.get_mut(&name) {
             line.again = digest;
         }
     }
@@ -178,13 +178,13 @@ impl Keeper {
         match replace(&self.folder.join(RUNS_FOLDER).join(name), &bytes) {
             Ok(()) => Some(Digest::of_bytes(&bytes).to_string()),
             Err(error) => {
-                self.kept().failure.get_or_insert(error);
+                self.lock().failure.get_or_insert(error);
                 None
             }
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
 //! Pictures: the fields worth looking at, with the outlines of both sides.
 
-use super::fields::done;
+use super::fields::completed_run;
 use super::profile::GatedProfile;
 use super::request::Request;
-use super::sides::{Case, selected};
+use super::sides::{Case, selected_fields};
 use crate::report::html::Picture;
 use crate::report::model::Report;
 use crate::report::overlay;
@@ -46,7 +46,7 @@ pub(super) fn draw(
         let (case, runs) = (&gated.tried.case, &gated.tried.runs);
         let field = runs.fields.iter().find(|field| field.name == *name)?;
         let image = image_of(request, case, name)?;
-        let (base, head) = (done(&field.base), done(&field.head));
+        let (base, head) = (completed_run(&field.base), completed_run(&field.head));
         let pairing = at.and_then(|at| gated.drift().map(|drift| &drift.fields[at].pairing));
         let picture = overlay::draw(
             &image.image,
@@ -70,7 +70,7 @@ fn image_of(request: &Request<'_>, case: &Case, name: &str) -> Option<Field> {
                 entry.name == name
             }
         };
-        selected(trial).find(named)
+        selected_fields(trial).find(named)
     })?;
     entry.open(&request.head).or_else(|_| entry.open(&request.base)).ok()
 }

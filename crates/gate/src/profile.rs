@@ -44,7 +44,7 @@ impl TriedProfile {
         let (base, head) = runs.accuracy();
         let floors = floors.unwrap_or_else(AccuracyFloors::default);
         let accuracy = AccuracyCase { base, head, floors };
-        Self { drift, standing, failed: runs.failed(), accuracy, case, runs }
+        Self { drift, standing, failed: runs.failed_fields(), accuracy, case, runs }
     }
 
     /// Inputs for judging the profile.
@@ -99,8 +99,8 @@ fn changed_keys(case: &Case, models: Sides<Models<'_>>) -> Vec<ChangedKey> {
     let keys = base.params.changed_keys(&head.params).into_iter();
     keys.map(|changed| {
         if changed.key == WEIGHTS_KEY {
-            let base = networks::told(base, models.base, changed.base);
-            let head = networks::told(head, models.head, changed.head);
+            let base = networks::describe_network(base, models.base, changed.base);
+            let head = networks::describe_network(head, models.head, changed.head);
             return ChangedKey { key: changed.key, base: Some(base), head: Some(head) };
         }
         ChangedKey { key: changed.key, base: Some(changed.base), head: Some(changed.head) }

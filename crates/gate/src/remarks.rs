@@ -10,12 +10,12 @@ use cellgate_inputs::params::place_of_key;
 use cellgate_inputs::source::{Place, Span};
 
 /// One finding for each changed key of a profile that did not pass, or for the profile's file.
-pub(super) fn of(profiles: &[GatedProfile]) -> Vec<Finding> {
-    profiles.iter().flat_map(|one| of_profile(&one.tried.case, &one.judgement)).collect()
+pub(super) fn verdict_findings(profiles: &[GatedProfile]) -> Vec<Finding> {
+    profiles.iter().flat_map(|one| profile_findings(&one.tried.case, &one.judgement)).collect()
 }
 
 /// The line of the approvals that is wrong.
-pub(super) fn of_approvals(why: &Unreadable) -> Finding {
+pub(super) fn approvals_finding(why: &Unreadable) -> Finding {
     let line = match why {
         Unreadable::Log(error) => u32::try_from(error.line).ok(),
         Unreadable::File { .. } => None,
@@ -34,7 +34,7 @@ pub(super) fn of_approvals(why: &Unreadable) -> Finding {
     Finding::error(Code::ApprovalsBroken, place, message).help(help)
 }
 
-fn of_profile(case: &Case, judgement: &Judgement) -> Vec<Finding> {
+fn profile_findings(case: &Case, judgement: &Judgement) -> Vec<Finding> {
     let Some(code) = code(judgement) else { return Vec::new() };
     let severity = if judgement.is_approved { Severity::Note } else { Severity::Error };
     let reasons: Vec<&str> = judgement.reasons.iter().map(|reason| reason.text.as_str()).collect();

@@ -54,19 +54,19 @@ pub fn run_share(
     let prepared = Prepared::load(request)?;
     let rests_on = foundation(request, &prepared, head_commit)?;
     let keeper = Keeper::start(folder)?;
-    let taken = Taken::of(share, &prepared.cases, &request.head, &request.base);
+    let taken = Taken::of_share(share, &prepared.cases, &request.head, &request.base);
     let runs = prepared.run(request, Work::Share(taken, &keeper));
     let mut sides = prepared.sides;
     for runs in &runs {
         sides.findings.extend(runs.findings.iter().cloned());
     }
     keeper.finish(share.to_string(), rests_on)?;
-    sides.show_below(&request.below);
+    sides.prefix_paths(&request.below);
     let is_invalid = has_errors(&sides.findings);
     Ok(Partial {
         findings: sides.findings,
         sources: sides.sources,
-        n_runs: RunCounts::of(runs.iter()),
+        n_runs: RunCounts::sum(runs.iter()),
         exit_code: if is_invalid { ExitCode::Findings } else { ExitCode::Passed },
     })
 }

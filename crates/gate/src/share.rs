@@ -3,7 +3,7 @@
 //! The unit of work is a field of a profile, with all its runs, so that base and head of a field
 //! are made by the same machine. Shares are balanced by pixels.
 
-use super::sides::{Case, selected};
+use super::sides::{Case, selected_fields};
 use cellgate_core::digest::{Digest, DigestError};
 use cellgate_inputs::revision::Tree;
 use serde::Serialize;
@@ -95,7 +95,7 @@ fn units(cases: &[Case], head: &Tree, base: &Tree) -> Vec<Unit> {
         // Base runs twice; head does when it is something else.
         let n_runs =
             2 * u64::from(before.is_some()) + u64::from(after.is_some() && after != before);
-        let entries = case.trials.iter().flat_map(selected);
+        let entries = case.trials.iter().flat_map(selected_fields);
         units.extend(entries.enumerate().map(|(field, entry)| {
             let n_px = entry.n_px(head).or_else(|| entry.n_px(base)).unwrap_or(1);
             Unit { case: index, field, n_px: (n_px * n_runs).max(1) }
@@ -141,7 +141,7 @@ pub(super) struct Taken(Vec<Vec<bool>>);
 
 impl Taken {
     /// Fields that a share takes.
-    pub(super) fn of(share: Share, cases: &[Case], head: &Tree, base: &Tree) -> Self {
+    pub(super) fn of_share(share: Share, cases: &[Case], head: &Tree, base: &Tree) -> Self {
         let units = units(cases, head, base);
         let shares = assign(&units, share.count);
         let mut taken: Vec<Vec<bool>> = cases.iter().map(|_| Vec::new()).collect();
@@ -153,7 +153,7 @@ impl Taken {
     }
 
     /// Whether it takes a field of a case, by its place among the case's fields.
-    pub(super) fn has(&self, case: usize, field: usize) -> bool {
+    pub(super) fn has_field(&self, case: usize, field: usize) -> bool {
         self.0.get(case).and_then(|fields| fields.get(field)).copied().unwrap_or(false)
     }
 }
@@ -172,7 +172,7 @@ pub(super) fn work_digest(cases: &[Case]) -> Result<Digest, DigestError> {
     let lines: Vec<Line<'_>> = cases
         .iter()
         .flat_map(|case| {
-            let of_trial = |trial| selected(trial).map(move |entry| (trial, entry));
+            let of_trial = |trial| selected_fields(trial).map(move |entry| (trial, entry));
             case.trials.iter().flat_map(of_trial).map(|(trial, entry)| Line {
                 profile: &case.name,
                 base: digest_of(&case.base),

@@ -173,7 +173,7 @@ impl Sides {
     }
 
     /// Tells of files from the repository's top, where the trees stand in its folder.
-    pub(super) fn show_below(&mut self, folder: &str) {
+    pub(super) fn prefix_paths(&mut self, folder: &str) {
         self.findings.iter_mut().for_each(|finding| finding.place.move_below(folder));
         for source in &mut self.sources {
             source.path = below(folder, &source.path).into();
@@ -270,7 +270,7 @@ impl Sides {
         for entry in of_base.chain(added) {
             by_profile.entry(entry.profile.clone()).or_default().push(entry.clone());
         }
-        let mut findings = self.ungated(&by_profile);
+        let mut findings = self.ungated_findings(&by_profile);
         let cases = by_profile
             .into_iter()
             .map(|(name, entries)| self.case(name, &entries, &mut findings))
@@ -301,7 +301,7 @@ impl Sides {
                     image_type,
                 });
             } else {
-                findings.push(nothing_matched(&name, &entry.dataset, image_type.as_deref()));
+                findings.push(nothing_matched_finding(&name, &entry.dataset, image_type.as_deref()));
             }
         }
         let folder = [&self.head, &self.base].into_iter().find_map(|side| side.project.as_ref());
@@ -321,7 +321,7 @@ impl Sides {
     }
 
     /// Warnings for profiles that nothing tries.
-    fn ungated(&self, by_profile: &BTreeMap<String, Vec<GateEntry>>) -> Vec<Finding> {
+    fn ungated_findings(&self, by_profile: &BTreeMap<String, Vec<GateEntry>>) -> Vec<Finding> {
         let untried = self.head.profiles.iter().filter(|(name, _)| !by_profile.contains_key(*name));
         untried
             .map(|(name, loaded)| {
@@ -343,7 +343,7 @@ fn stem(path: &str) -> Option<String> {
 }
 
 /// The fields that a trial takes.
-pub(super) fn selected(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
+pub(super) fn selected_fields(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
     let wanted = trial.image_type.as_deref();
     trial
         .dataset
@@ -358,7 +358,7 @@ pub(super) fn change(base: Option<Digest>, head: Option<Digest>) -> Change {
 }
 
 /// A finding for a gate entry that matches no field.
-fn nothing_matched(profile: &str, dataset: &str, image_type: Option<&str>) -> Finding {
+fn nothing_matched_finding(profile: &str, dataset: &str, image_type: Option<&str>) -> Finding {
     let of_type = image_type.map_or_else(String::new, |kind| format!(" of image type `{kind}`"));
     let message = format!("dataset `{dataset}` has no field{of_type} for profile `{profile}`");
     Finding::error(Code::NothingMatched, Place::file(cellgate_inputs::project::FILE), message)

@@ -56,7 +56,7 @@ impl Checked {
     }
 
     /// Shows every path below a folder.
-    fn below(mut self, folder: &Path) -> Self {
+    fn with_prefix(mut self, folder: &Path) -> Self {
         let shown = |path: &str| folder.join(path).to_string_lossy().replace('\\', "/");
         for file in &mut self.files {
             *file = shown(file);
@@ -83,9 +83,9 @@ pub fn selection(paths: &[String], cache: Option<&Cache>) -> Checked {
         if path.is_dir() {
             checked.extend(folder(path, cache));
         } else if path.exists() || !pattern.contains(['*', '?', '[', '{']) {
-            checked.extend(file(path, cache));
+            checked.extend(check_file(path, cache));
         } else {
-            checked.extend(glob(pattern, cache));
+            checked.extend(check_glob(pattern, cache));
         }
     }
     checked
@@ -97,28 +97,28 @@ pub fn folder(folder: &Path, cache: Option<&Cache>) -> Checked {
     let tree = Tree::Folder(folder.to_owned());
     let has = |name: &str| tree.has_file(name).unwrap_or(false);
     let checked = if has(project::FILE) {
-        of_project(&tree, cache)
+        check_project(&tree, cache)
     } else if has("dataset.yaml") {
-        of_dataset(&tree, ".")
+        check_dataset(&tree, ".")
     } else {
-        of_files(folder, &tree, cache)
+        check_yaml_files(folder, &tree, cache)
     };
-    checked.with_sources(&tree).below(if folder == Path::new(".") { Path::new("") } else { folder })
+    checked.with_sources(&tree).with_prefix(if folder == Path::new(".") { Path::new("") } else { folder })
 }
 
 /// Checks one file, by its schema.
 #[must_use]
-pub fn file(path: &Path, cache: Option<&Cache>) -> Checked {
+pub fn check_file(path: &Path, cache: Option<&Cache>) -> Checked {
     let folder = path.parent().unwrap_or(Path::new(""));
     let root = if folder == Path::new("") { Path::new(".") } else { folder };
     let tree = Tree::Folder(root.to_owned());
     let name =
         path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    of_file(root, &tree, &name, cache).with_sources(&tree).below(folder)
+    check_file_of_tree(root, &tree, &name, cache).with_sources(&tree).with_prefix(folder)
 }
 
 /// The project file and everything that it names, as far as it can be read.
-fn of_project(tree: &Tree, cache: Option<&Cache>) -> Checked {
+fn check_project(tree: &Tree, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let findings = match Project::load(tree) {
         Ok(project) => project.warnings,
@@ -137,7 +137,7 @@ fn of_project(tree: &Tree, cache: Option<&Cache>) -> Checked {
     checked.files.extend(profiles.iter().map(|loaded| loaded.source.path.to_string()));
     let folder = project::models_folder(tree);
     let models = Models::new(tree, &folder, cache);
-    checked.findings.extend(profiles.iter().flat_map(|loaded| of_network(loaded, models)));
+    checked.findings.extend(profiles.iter().flat_map(|loaded| network_findings(loaded, models)));
     for finding in &findings {
         let file = finding.place.path.to_string();
         if !checked.files.contains(&file) {
@@ -149,13 +149,13 @@ fn of_project(tree: &Tree, cache: Option<&Cache>) -> Checked {
     let datasets = value.get("datasets").and_then(serde_json::Value::as_object);
     for (_, folder) in datasets.into_iter().flatten() {
         if let Some(folder) = path(Some(folder)) {
-            checked.extend(of_dataset(tree, &folder));
+            checked.extend(check_dataset(tree, &folder));
         }
     }
     checked
 }
 
-fn of_dataset(tree: &Tree, folder: &str) -> Checked {
+fn check_dataset(tree: &Tree, folder: &str) -> Checked {
     let findings = match Dataset::load(tree, folder) {
         Ok(dataset) => dataset.check(tree),
         Err(findings) => findings,
@@ -168,18 +168,18 @@ fn of_dataset(tree: &Tree, folder: &str) -> Checked {
 }
 
 /// Findings about the network of a profile, its weights or its card.
-fn of_network(loaded: &Loaded, models: Models<'_>) -> Vec<Finding> {
+fn network_findings(loaded: &Loaded, models: Models<'_>) -> Vec<Finding> {
     let unet = loaded.params.unet();
     let failed = unet.and_then(|unet| models.check(unet).err());
     failed.iter().map(|error| error.finding(loaded)).collect()
 }
 
 /// Every YAML file directly in the tree's root.
-fn of_files(folder: &Path, tree: &Tree, cache: Option<&Cache>) -> Checked {
+fn check_yaml_files(folder: &Path, tree: &Tree, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let names = tree.list(".").unwrap_or_default();
     for name in names.iter().filter(|name| is_yaml(name)) {
-        checked.extend(of_file(folder, tree, name, cache));
+        checked.extend(check_file_of_tree(folder, tree, name, cache));
     }
     checked
 }
@@ -189,12 +189,12 @@ fn is_yaml(name: &str) -> bool {
 }
 
 /// One file directly in the tree's root.
-fn of_file(folder: &Path, tree: &Tree, name: &str, cache: Option<&Cache>) -> Checked {
+fn check_file_of_tree(folder: &Path, tree: &Tree, name: &str, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let source = match file_of_tree(tree, name) {
         Ok(source) => source,
         // A manifest may be larger than files that people write.
-        Err(_) if name == "dataset.yaml" => return of_dataset(tree, "."),
+        Err(_) if name == "dataset.yaml" => return check_dataset(tree, "."),
         Err(finding) => {
             checked.add(name, vec![finding]);
             return checked;
@@ -209,13 +209,13 @@ fn of_file(folder: &Path, tree: &Tree, name: &str, cache: Option<&Cache>) -> Che
             let read = tolerances_of_text(&source);
             checked.add(name, read.err().unwrap_or_default());
         }
-        "dataset" => return of_dataset(tree, "."),
+        "dataset" => return check_dataset(tree, "."),
         _ => {
             let findings = match params::of_text(&source) {
                 Err(findings) => findings,
                 Ok(loaded) => {
                     let (tree, models) = tree_of_profile(&folder.join(name));
-                    let network = of_network(&loaded, Models::new(&tree, &models, cache));
+                    let network = network_findings(&loaded, Models::new(&tree, &models, cache));
                     [loaded.warnings, network].concat()
                 }
             };
@@ -238,7 +238,7 @@ fn kind_of<'a>(source: &Source, name: &'a str) -> &'a str {
 }
 
 /// Every file that a glob matches, sorted.
-fn glob(pattern: &str, cache: Option<&Cache>) -> Checked {
+fn check_glob(pattern: &str, cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
     let matcher = match Glob::new(pattern) {
         Ok(glob) => glob.compile_matcher(),
@@ -252,7 +252,7 @@ fn glob(pattern: &str, cache: Option<&Cache>) -> Checked {
     walk(Path::new(""), &matcher, &mut MAX_WALKED.clone(), &mut found);
     found.sort_unstable();
     for path in found {
-        checked.extend(file(&path, cache));
+        checked.extend(check_file(&path, cache));
     }
     checked
 }
@@ -314,7 +314,7 @@ mod tests {
         let check = |name: &str, text: &str, expected: &[Code]| {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
-            assert_eq!(codes(&file(&path, None)), expected, "{name}");
+            assert_eq!(codes(&check_file(&path, None)), expected, "{name}");
         };
         check("p.yaml", PROFILE, &[]);
         check("x.yaml", "schema: cellgate/tolerances/v1\nmin_fields: 3\n", &[]);
@@ -325,6 +325,6 @@ mod tests {
             "schema: cellgate/dataset/v1\nname: d\nfields: []\n",
             &[Code::TooManyItems],
         );
-        assert_eq!(codes(&file(&folder.path().join("none.yaml"), None)), [Code::FileUnreadable]);
+        assert_eq!(codes(&check_file(&folder.path().join("none.yaml"), None)), [Code::FileUnreadable]);
     }
 }

@@ -99,7 +99,7 @@ impl Api {
     }
 
     /// The address of a path below the base; the path starts with `/`.
-    pub(super) fn at(&self, path: &str) -> Result<Uri, AddressError> {
+    pub(super) fn uri_of(&self, path: &str) -> Result<Uri, AddressError> {
         let base = self.base.to_string();
         format!("{}{path}", base.trim_end_matches('/')).parse().map_err(|_| AddressError::Api)
     }
@@ -143,7 +143,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 }
 
 /// One part of a path, every letter that could end it escaped.
-pub(super) fn segment(text: &str) -> String {
+pub(super) fn encode_segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -161,15 +161,15 @@ pub(super) fn segment(text: &str) -> String {
 }
 
 /// A path of several parts, its slashes kept.
-pub(super) fn path(text: &str) -> String {
-    text.split('/').map(segment).collect::<Vec<_>>().join("/")
+pub(super) fn encode_path(text: &str) -> String {
+    text.split('/').map(encode_segment).collect::<Vec<_>>().join("/")
 }
 
 /// Checks a link to a page of results: it must lie on this GitHub and hold plain letters alone.
 ///
 /// # Errors
 /// [`AddressError::Page`].
-pub fn page(text: &str, server: &str) -> Result<String, AddressError> {
+pub fn check_page_link(text: &str, server: &str) -> Result<String, AddressError> {
     let server = server.trim_end_matches('/');
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#=&%+".contains(c);
     let rest = text.strip_prefix(server).filter(|rest| rest.starts_with('/'));
@@ -200,9 +200,9 @@ mod tests {
     #[test]
     fn paths_lie_below_the_base() {
         let api = Api::parse(Some("https://ghe.example.org/api/v3/")).unwrap();
-        assert_eq!(api.at("/user").unwrap(), "https://ghe.example.org/api/v3/user");
+        assert_eq!(api.uri_of("/user").unwrap(), "https://ghe.example.org/api/v3/user");
         let public = Api::parse(None).unwrap();
-        assert_eq!(public.at("/user?a=b").unwrap(), "https://api.github.com/user?a=b");
+        assert_eq!(public.uri_of("/user?a=b").unwrap(), "https://api.github.com/user?a=b");
     }
 
     #[test]
@@ -225,9 +225,9 @@ mod tests {
 
     #[test]
     fn parts_of_a_path_cannot_leave_it() {
-        assert_eq!(segment("a/b?c#d e%"), "a%2Fb%3Fc%23d%20e%25");
-        assert_eq!(path("heads/feature/x ü"), "heads/feature/x%20%C3%BC");
-        assert_eq!(path("../x"), "%2E%2E/x");
+        assert_eq!(encode_segment("a/b?c#d e%"), "a%2Fb%3Fc%23d%20e%25");
+        assert_eq!(encode_path("heads/feature/x ü"), "heads/feature/x%20%C3%BC");
+        assert_eq!(encode_path("../x"), "%2E%2E/x");
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn pages_lie_on_this_github() {
         let server = "https://github.com";
-        assert!(page("https://github.com/o/t/actions/runs/1/artifacts/2", server).is_ok());
+        assert!(check_page_link("https://github.com/o/t/actions/runs/1/artifacts/2", server).is_ok());
         for text in [
             "https://github.com.evil.org/x",
             "https://evil.org/",
@@ -250,7 +250,7 @@ mod tests {
             "https://github.com/x)[y](https://evil.org",
             "javascript:alert(1)",
         ] {
-            assert!(page(text, server).is_err(), "{text}");
+            assert!(check_page_link(text, server).is_err(), "{text}");
         }
     }
 }

@@ -96,7 +96,7 @@ impl<E: Into<AnswerError>> From<E> for Stop {
     }
 }
 
-fn refused<T>(why: impl Into<String>) -> Result<T, Stop> {
+fn refuse<T>(why: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Refused(why.into()))
 }
 
@@ -140,7 +140,7 @@ pub async fn answer(
     }
     let speaker = match speaker(client, comment, setup).await {
         Ok(speaker) => speaker,
-        Err(stop) => return told(client, comment, Err(stop)).await,
+        Err(stop) => return reply(client, comment, Err(stop)).await,
     };
     if speaker.permission < Permission::Write {
         client.react(comment.comment_id, Reaction::Confused).await?;
@@ -150,7 +150,7 @@ pub async fn answer(
     // Whether it is seen does not decide anything.
     let _ = client.react(comment.comment_id, Reaction::Eyes).await;
     let done = carry_out(client, comment, setup, spoken, &speaker, when).await;
-    told(client, comment, done).await
+    reply(client, comment, done).await
 }
 
 /// Reads who speaks: pull request, policy of the branch it goes to, permission.
@@ -166,7 +166,7 @@ async fn speaker(client: &Client, comment: &IssueComment, setup: &Setup) -> Resu
 async fn policy_of(client: &Client, pull: &Pull, setup: &Setup) -> Result<ApprovalPolicy, Stop> {
     let branch = &pull.base.branch;
     let Some(tip) = client.branch(branch).await? else {
-        return refused(format!("the branch `{branch}` is gone"));
+        return refuse(format!("the branch `{branch}` is gone"));
     };
     let root = setup.root.trim_matches('/');
     let path = match root {
@@ -180,7 +180,7 @@ async fn policy_of(client: &Client, pull: &Pull, setup: &Setup) -> Result<Approv
     let text = String::from_utf8(bytes).unwrap_or_default();
     approval_policy(&Source::new(path.as_str(), text)).or_else(|findings| {
         let why = findings.first().map_or(String::new(), |finding| finding.message.clone());
-        refused(format!("`{path}` of `{branch}` is invalid: {why}"))
+        refuse(format!("`{path}` of `{branch}` is invalid: {why}"))
     })
 }
 
@@ -194,17 +194,17 @@ async fn carry_out(
 ) -> Result<String, Stop> {
     let command = match spoken {
         Spoken::Command(command) => command,
-        Spoken::Malformed(why) => return refused(why),
-        Spoken::NotForUs => return refused("nothing was said"),
+        Spoken::Malformed(why) => return refuse(why),
+        Spoken::NotForUs => return refuse("nothing was said"),
     };
-    may(comment, speaker, &command)?;
+    check_permitted(comment, speaker, &command)?;
     let wish = match command.action {
-        Action::Approve => reported(client, setup, speaker, &command.report).await?,
-        Action::Revoke => approved(client, setup, speaker, &command.report).await?,
+        Action::Approve => wish_to_approve(client, setup, speaker, &command.report).await?,
+        Action::Revoke => wish_to_revoke(client, setup, speaker, &command.report).await?,
     };
     let now = client.pull(comment.number).await?;
     if now.head.sha != speaker.pull.head.sha || now.state != "open" {
-        return refused("the pull request has changed in the meantime: look at its new report");
+        return refuse("the pull request has changed in the meantime: look at its new report");
     }
     let entry = Entry {
         action: wish.action,
@@ -229,27 +229,27 @@ async fn carry_out(
 }
 
 /// Whether the policy lets this person say this.
-fn may(comment: &IssueComment, speaker: &Speaker, command: &Command) -> Result<(), Stop> {
+fn check_permitted(comment: &IssueComment, speaker: &Speaker, command: &Command) -> Result<(), Stop> {
     let Speaker { permission, policy, pull } = speaker;
     if pull.state != "open" {
-        return refused("the pull request is not open");
+        return refuse("the pull request is not open");
     }
     // A word that is no permission must not open the door.
     let needed = policy.permission.parse().unwrap_or(Permission::Admin);
     if *permission < needed {
         let who = &comment.author;
-        return refused(format!("`{who}` has permission `{permission}`, and `{needed}` is needed"));
+        return refuse(format!("`{who}` has permission `{permission}`, and `{needed}` is needed"));
     }
     let is_author =
         pull.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(&comment.author));
     if is_author && !policy.allow_author && command.action == Action::Approve {
-        return refused("the policy does not let an author approve the own change");
+        return refuse("the policy does not let an author approve the own change");
     }
     Ok(())
 }
 
 /// The report that the gate left for the pull request's head, when it is the one that is meant.
-async fn reported(
+async fn wish_to_approve(
     client: &Client,
     setup: &Setup,
     speaker: &Speaker,
@@ -258,34 +258,34 @@ async fn reported(
     let head = &speaker.pull.head.sha;
     let commit: String = head.chars().take(12).collect();
     let Some(run) = gate_run(client, setup, head).await? else {
-        return refused(format!("the gate has not run for `{commit}` yet"));
+        return refuse(format!("the gate has not run for `{commit}` yet"));
     };
     if run.status.as_deref() != Some("completed") {
-        return refused(format!("the gate still runs for `{commit}`: wait for its report"));
+        return refuse(format!("the gate still runs for `{commit}`: wait for its report"));
     }
     let artifacts = client.artifacts(run.id, &setup.artifact).await?;
     let Some(artifact) = artifacts.iter().find(|artifact| !artifact.expired) else {
         let name = &setup.artifact;
-        return refused(format!("the gate left no artifact `{name}` for `{commit}`: run it again"));
+        return refuse(format!("the gate left no artifact `{name}` for `{commit}`: run it again"));
     };
     let archive = client.download(artifact, MAX_ARTIFACT_BYTES).await?;
     let report = match report_in(&archive) {
         Ok(report) => report,
-        Err(why) => return refused(format!("the report for `{commit}` cannot be read: {why}")),
+        Err(why) => return refuse(format!("the report for `{commit}` cannot be read: {why}")),
     };
     let digest = match report.digest() {
         Ok(digest) => digest,
-        Err(error) => return refused(error.to_string()),
+        Err(error) => return refuse(error.to_string()),
     };
     if !meant.names(&digest) {
         let present = digest.short();
-        return refused(format!(
+        return refuse(format!(
             "`{meant}` is not the report of `{commit}`, which is `{present}`: look at that one \
              first"
         ));
     }
     if let Err(why) = report.check_approvable() {
-        return refused(why.to_string());
+        return refuse(why.to_string());
     }
     Ok(Wish { action: Action::Approve, report: digest, binding: report.binding, run: Some(run) })
 }
@@ -319,7 +319,7 @@ async fn gate_run(client: &Client, setup: &Setup, head: &str) -> Result<Option<R
 }
 
 /// The approved report that is meant.
-async fn approved(
+async fn wish_to_revoke(
     client: &Client,
     setup: &Setup,
     speaker: &Speaker,
@@ -331,11 +331,11 @@ async fn approved(
     };
     let log = match Log::parse(&bytes.unwrap_or_default()) {
         Ok(log) => log,
-        Err(error) => return refused(format!("the log of approvals is broken: {error}")),
+        Err(error) => return refuse(format!("the log of approvals is broken: {error}")),
     };
     let (report, binding) = match log.report(meant) {
         Ok((report, binding)) => (report, binding.clone()),
-        Err(error) => return refused(format!("`{meant}`: {error}")),
+        Err(error) => return refuse(format!("`{meant}`: {error}")),
     };
     let run = gate_run(client, setup, &speaker.pull.head.sha).await?;
     Ok(Wish { action: Action::Revoke, report, binding, run })
@@ -359,7 +359,7 @@ async fn append(client: &Client, entry: &Entry) -> Result<bool, Stop> {
         .await;
     match appended {
         Ok(_) => Ok(is_new),
-        Err(AppendError::Edit(why)) => refused(format!("nothing was recorded: {why}")),
+        Err(AppendError::Edit(why)) => refuse(format!("nothing was recorded: {why}")),
         Err(error) => Err(error.into()),
     }
 }
@@ -385,12 +385,12 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn rerun(&self, id: u64) -> Result<(), GitHubError> {
-        self.order(Method::POST, &format!("/actions/runs/{id}/rerun"), Repeat::IfRefused).await
+        self.execute(Method::POST, &format!("/actions/runs/{id}/rerun"), Repeat::IfRefused).await
     }
 }
 
 /// Tells on the pull request what became of the comment.
-async fn told(
+async fn reply(
     client: &Client,
     comment: &IssueComment,
     done: Result<String, Stop>,

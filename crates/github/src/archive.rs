@@ -57,17 +57,17 @@ pub fn file_in(archive: &[u8], name: &str, n_bytes: usize) -> Result<Vec<u8>, Ar
     if !archive.starts_with(b"PK") {
         return if archive.len() <= n_bytes { Ok(archive.to_vec()) } else { Err(too_large()) };
     }
-    let entry = entry_of(archive, name)?;
+    let entry = find_entry(archive, name)?;
     if entry.flags & 1 != 0 {
         return Err(ArchiveError::Damaged("a file in it is encrypted"));
     }
     let local = entry.offset;
-    if number(archive, local, 4)? != 0x0403_4b50 {
+    if read_number(archive, local, 4)? != 0x0403_4b50 {
         return Err(ArchiveError::Damaged("a file does not begin where the directory says"));
     }
-    let n_name = number(archive, local + 26, 2)? as usize;
-    let n_extra = number(archive, local + 28, 2)? as usize;
-    let packed = part(archive, local + 30 + n_name + n_extra, entry.n_packed)?;
+    let n_name = read_number(archive, local + 26, 2)? as usize;
+    let n_extra = read_number(archive, local + 28, 2)? as usize;
+    let packed = slice(archive, local + 30 + n_name + n_extra, entry.n_packed)?;
     let mut content = Vec::new();
     let bound = n_bytes as u64 + 1;
     let read = match entry.method {
@@ -88,32 +88,32 @@ pub fn file_in(archive: &[u8], name: &str, n_bytes: usize) -> Result<Vec<u8>, Ar
 }
 
 /// The one entry of this name.
-fn entry_of(archive: &[u8], name: &str) -> Result<Entry, ArchiveError> {
-    let end = end_of(archive)?;
-    let n_entries = number(archive, end + 10, 2)? as u16;
+fn find_entry(archive: &[u8], name: &str) -> Result<Entry, ArchiveError> {
+    let end = find_end(archive)?;
+    let n_entries = read_number(archive, end + 10, 2)? as u16;
     if n_entries > MAX_ENTRIES {
         return Err(ArchiveError::Damaged("it holds too many files"));
     }
-    let mut at = number(archive, end + 16, 4)? as usize;
+    let mut at = read_number(archive, end + 16, 4)? as usize;
     let mut found = None;
     for _ in 0..n_entries {
-        if number(archive, at, 4)? != 0x0201_4b50 {
+        if read_number(archive, at, 4)? != 0x0201_4b50 {
             return Err(ArchiveError::Damaged("its directory is broken"));
         }
-        let lengths = [28, 30, 32].map(|field| number(archive, at + field, 2));
+        let lengths = [28, 30, 32].map(|field| read_number(archive, at + field, 2));
         let [n_name, n_extra, n_comment] = lengths;
         let (n_name, n_extra, n_comment) =
             (n_name? as usize, n_extra? as usize, n_comment? as usize);
-        if part(archive, at + 46, n_name)? == name.as_bytes() {
+        if slice(archive, at + 46, n_name)? == name.as_bytes() {
             if found.is_some() {
                 return Err(ArchiveError::Doubled(name.to_owned()));
             }
             found = Some(Entry {
-                flags: number(archive, at + 8, 2)? as u16,
-                method: number(archive, at + 10, 2)? as u16,
-                crc: number(archive, at + 16, 4)?,
-                n_packed: number(archive, at + 20, 4)? as usize,
-                offset: number(archive, at + 42, 4)? as usize,
+                flags: read_number(archive, at + 8, 2)? as u16,
+                method: read_number(archive, at + 10, 2)? as u16,
+                crc: read_number(archive, at + 16, 4)?,
+                n_packed: read_number(archive, at + 20, 4)? as usize,
+                offset: read_number(archive, at + 42, 4)? as usize,
             });
         }
         at += 46 + n_name + n_extra + n_comment;
@@ -122,7 +122,7 @@ fn entry_of(archive: &[u8], name: &str) -> Result<Entry, ArchiveError> {
 }
 
 /// Where the record stands that ends the archive.
-fn end_of(archive: &[u8]) -> Result<usize, ArchiveError> {
+fn find_end(archive: &[u8]) -> Result<usize, ArchiveError> {
     const N_RECORD: usize = 22;
     const N_COMMENT: usize = 65_535;
     let last = archive.len().checked_sub(N_RECORD);
@@ -133,12 +133,12 @@ fn end_of(archive: &[u8]) -> Result<usize, ArchiveError> {
 }
 
 /// A little-endian number of two or four bytes.
-fn number(archive: &[u8], at: usize, n_bytes: usize) -> Result<u32, ArchiveError> {
-    let bytes = part(archive, at, n_bytes)?;
+fn read_number(archive: &[u8], at: usize, n_bytes: usize) -> Result<u32, ArchiveError> {
+    let bytes = slice(archive, at, n_bytes)?;
     Ok(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }
 
-fn part(archive: &[u8], at: usize, n_bytes: usize) -> Result<&[u8], ArchiveError> {
+fn slice(archive: &[u8], at: usize, n_bytes: usize) -> Result<&[u8], ArchiveError> {
     let end = at.checked_add(n_bytes).ok_or(ArchiveError::Damaged("a length is impossible"))?;
     archive.get(at..end).ok_or(ArchiveError::Damaged("it is cut off"))
 }

@@ -46,9 +46,9 @@ pub enum BaseError {
 /// [`BaseError`], with what to fetch or to check out.
 pub fn base_of(event: Option<&Event>, folder: &Path) -> Result<String, BaseError> {
     match event.map(|event| &event.trigger) {
-        Some(Trigger::PullRequest(pull)) => of_pull_request(pull, folder),
-        Some(Trigger::MergeGroup { base_sha, .. }) => present(base_sha, folder),
-        Some(Trigger::Push { before, .. }) => of_push(before.as_deref(), folder),
+        Some(Trigger::PullRequest(pull)) => base_of_pull_request(pull, folder),
+        Some(Trigger::MergeGroup { base_sha, .. }) => check_present(base_sha, folder),
+        Some(Trigger::Push { before, .. }) => base_of_push(before.as_deref(), folder),
         Some(
             Trigger::WorkflowRun(_)
             | Trigger::IssueComment(_)
@@ -60,21 +60,21 @@ pub fn base_of(event: Option<&Event>, folder: &Path) -> Result<String, BaseError
     }
 }
 
-fn of_pull_request(pull: &PullRequest, folder: &Path) -> Result<String, BaseError> {
+fn base_of_pull_request(pull: &PullRequest, folder: &Path) -> Result<String, BaseError> {
     let head = head_commit(folder)?;
     if let [first, second] = parents(folder, &head)?.as_slice()
         && *second == pull.head_sha
     {
-        return present(first, folder);
+        return check_present(first, folder);
     }
     if !is_ancestor(folder, &pull.head_sha, "HEAD") {
         return Err(BaseError::NotThePullRequest { head, wanted: pull.head_sha.clone() });
     }
-    let base = present(&pull.base_sha, folder)?;
+    let base = check_present(&pull.base_sha, folder)?;
     Ok(merge_base(folder, &base)?)
 }
 
-fn of_push(before: Option<&str>, folder: &Path) -> Result<String, BaseError> {
+fn base_of_push(before: Option<&str>, folder: &Path) -> Result<String, BaseError> {
     if let Some(before) = before {
         if is_ancestor(folder, before, "HEAD") {
             return Ok(before.to_owned());
@@ -85,12 +85,12 @@ fn of_push(before: Option<&str>, folder: &Path) -> Result<String, BaseError> {
         }
     }
     match parents(folder, &head_commit(folder)?)?.first() {
-        Some(first) => present(first, folder),
+        Some(first) => check_present(first, folder),
         None => Ok(merge_base_with_default(folder)?),
     }
 }
 
-fn present(commit: &str, folder: &Path) -> Result<String, BaseError> {
+fn check_present(commit: &str, folder: &Path) -> Result<String, BaseError> {
     if has_commit(folder, commit) {
         Ok(commit.to_owned())
     } else {

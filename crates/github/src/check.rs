@@ -122,7 +122,7 @@ impl Ending<'_> {
 
     /// The report as Markdown in at most so many bytes, or why there is none.
     #[must_use]
-    pub fn words(&self, page: Option<&str>, max_bytes: usize) -> String {
+    pub fn render(&self, page: Option<&str>, max_bytes: usize) -> String {
         match self.report {
             Some(report) if self.is_contradicted() => {
                 let first = format!("**{}.**\n\n", self.title());
@@ -181,7 +181,7 @@ pub async fn complete(
     let mut batches = remarks.chunks(MAX_ANNOTATIONS);
     let said = |annotations: &[Annotation]| CheckOutput {
         title: ending.title().chars().take(MAX_TITLE).collect(),
-        summary: ending.words(subject.page, MAX_SUMMARY),
+        summary: ending.render(subject.page, MAX_SUMMARY),
         annotations: annotations.to_vec(),
     };
     let conclusion = Some(ending.conclude());
@@ -229,13 +229,13 @@ fn annotation(line: &FindingLine) -> Annotation {
             Severity::Warning => Level::Warning,
             Severity::Note => Level::Notice,
         },
-        message: bounded(&message),
+        message: bound_message(&message),
         title: harmless(&format!("cellgate: {}", line.code)).chars().take(MAX_TITLE).collect(),
     }
 }
 
 /// Plain text for a remark, line by line, never empty.
-fn bounded(text: &str) -> String {
+fn bound_message(text: &str) -> String {
     let lines: Vec<String> = text.lines().take(20).map(harmless).collect();
     let text = lines.join("\n");
     let end = text.floor_char_boundary(MAX_MESSAGE);

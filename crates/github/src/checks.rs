@@ -1,6 +1,6 @@
 //! Checks: check runs as the API has them.
 
-use super::address::segment;
+use super::address::encode_segment;
 use super::client::{Client, Repeat};
 use super::error::GitHubError;
 use http::Method;
@@ -132,7 +132,7 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn check_runs(&self, sha: &str, name: &str) -> Result<Vec<CheckRun>, GitHubError> {
-        let (sha, name) = (segment(sha), segment(name));
+        let (sha, name) = (encode_segment(sha), encode_segment(name));
         let path = format!("/commits/{sha}/check-runs?check_name={name}&filter=all");
         self.list(&path, Some("check_runs"), usize::MAX).await
     }
@@ -149,7 +149,7 @@ impl Client {
             let is_it = |run: &CheckRun| run.external_id.as_deref() == Some(&draft.external_id);
             Ok(found.into_iter().find(is_it))
         };
-        self.once_only(open, look).await
+        self.do_once(open, look).await
     }
 
     /// Changes a check run. Annotations are added to those that are there, once: where the answer
@@ -171,6 +171,6 @@ impl Client {
             let has_arrived = run.output.annotations_count + adds <= now.output.annotations_count;
             Ok(has_arrived.then_some(now))
         };
-        self.once_only(change, look).await
+        self.do_once(change, look).await
     }
 }

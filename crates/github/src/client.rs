@@ -122,8 +122,8 @@ impl Client {
 
     /// Reads one thing; `path` lies below the repository.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, GitHubError> {
-        let call = self.call(Method::GET, &self.below(path), None, Repeat::Always);
-        self.typed(&call).await
+        let call = self.call(Method::GET, &self.repository_path(path), None, Repeat::Always);
+        self.request_json(&call).await
     }
 
     /// Reads one thing; `path` lies below the base.
@@ -131,7 +131,7 @@ impl Client {
         &self,
         path: &str,
     ) -> Result<T, GitHubError> {
-        self.typed(&self.call(Method::GET, path, None, Repeat::Always)).await
+        self.request_json(&self.call(Method::GET, path, None, Repeat::Always)).await
     }
 
     /// Changes one thing; `path` lies below the repository.
@@ -142,23 +142,23 @@ impl Client {
         body: &impl Serialize,
         repeat: Repeat,
     ) -> Result<T, GitHubError> {
-        let body = self.written(&method, path, body)?;
-        self.typed(&self.call(method, &self.below(path), Some(&body), repeat)).await
+        let body = self.to_json(&method, path, body)?;
+        self.request_json(&self.call(method, &self.repository_path(path), Some(&body), repeat)).await
     }
 
     /// Changes one thing whose answer is not read; `path` lies below the repository.
-    pub(super) async fn order(
+    pub(super) async fn execute(
         &self,
         method: Method,
         path: &str,
         repeat: Repeat,
     ) -> Result<(), GitHubError> {
-        self.answer(&self.call(method, &self.below(path), None, repeat)).await.map(|_| ())
+        self.answer(&self.call(method, &self.repository_path(path), None, repeat)).await.map(|_| ())
     }
 
     /// Does a thing once that must not be done twice: where the answer is lost, the thing is looked
     /// for before it is done again.
-    pub(super) async fn once_only<T>(
+    pub(super) async fn do_once<T>(
         &self,
         deed: impl AsyncFn() -> Result<T, GitHubError>,
         look: impl AsyncFn() -> Result<Option<T>, GitHubError>,
@@ -179,7 +179,7 @@ impl Client {
     }
 
     /// The whole path of something below the repository.
-    pub(super) fn below(&self, path: &str) -> String {
+    pub(super) fn repository_path(&self, path: &str) -> String {
         format!("/repos/{}{path}", self.repository)
     }
 
@@ -195,29 +195,29 @@ impl Client {
         Call { method, path, body, repeat, accept: JSON, may_leave: false, n_bytes }
     }
 
-    fn written(
+    fn to_json(
         &self,
         method: &Method,
         path: &str,
         body: &impl Serialize,
     ) -> Result<serde_json::Value, GitHubError> {
         serde_json::to_value(body).map_err(|error| GitHubError::Malformed {
-            endpoint: Endpoint { method: name_of(method), path: path.to_owned() },
+            endpoint: Endpoint { method: method_name(method), path: path.to_owned() },
             why: error.to_string(),
         })
     }
 
-    async fn typed<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, GitHubError> {
+    async fn request_json<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, GitHubError> {
         let answer = self.answer(call).await?;
-        self.parsed(call, &answer.body)
+        self.parse(call, &answer.body)
     }
 
-    pub(super) fn parsed<T: DeserializeOwned>(
+    pub(super) fn parse<T: DeserializeOwned>(
         &self,
         call: &Call<'_>,
         body: &[u8],
     ) -> Result<T, GitHubError> {
-        serde_json::from_slice(body).map_err(|error| malformed(call, &error))
+        serde_json::from_slice(body).map_err(|error| malformed_answer(call, &error))
     }
 
     /// The answer to a call, which is a success.
@@ -233,15 +233,15 @@ impl Client {
     ) -> Result<(Answer, Uri), GitHubError> {
         let mut address = match address {
             Some(address) => address,
-            None => self.api.at(&call.path)?,
+            None => self.api.uri_of(&call.path)?,
         };
         for _ in 0..=N_REDIRECTS {
-            let answer = self.patiently(call, &address).await?;
+            let answer = self.exchange_with_retries(call, &address).await?;
             let keeps_method = matches!(answer.status.as_u16(), 307 | 308);
             match answer.status.as_u16() {
                 200..=299 => return Ok((answer, address)),
                 301 | 302 | 307 | 308 if keeps_method || call.method == Method::GET => {
-                    address = self.followed(call, &answer, &address)?;
+                    address = self.redirect_target(call, &answer, &address)?;
                 }
                 _ => return Err(self.refusal(call, &answer)),
             }
@@ -251,9 +251,9 @@ impl Client {
     }
 
     /// Where a redirect leads, if the way there is open to this call.
-    fn followed(&self, call: &Call<'_>, answer: &Answer, from: &Uri) -> Result<Uri, GitHubError> {
+    fn redirect_target(&self, call: &Call<'_>, answer: &Answer, from: &Uri) -> Result<Uri, GitHubError> {
         let target = answer.headers.get(LOCATION).and_then(|text| text.to_str().ok());
-        let target = target.and_then(|text| absolute(text, from));
+        let target = target.and_then(|text| resolve_address(text, from));
         let may_leave = |uri: &Uri| call.may_leave && self.api.may_fetch(uri);
         let is_open = |uri: &Uri| self.api.is_home(uri) || may_leave(uri);
         target.filter(is_open).ok_or_else(|| GitHubError::Malformed {
@@ -263,7 +263,7 @@ impl Client {
     }
 
     /// Asks until the answer is final, or attempts or patience are used up.
-    async fn patiently(&self, call: &Call<'_>, address: &Uri) -> Result<Answer, GitHubError> {
+    async fn exchange_with_retries(&self, call: &Call<'_>, address: &Uri) -> Result<Answer, GitHubError> {
         let n_attempts = self.limits.n_attempts.max(1);
         let mut attempt = 0;
         loop {
@@ -282,7 +282,7 @@ impl Client {
                         Advice::Stumbled(wait) => {
                             let why = format!("it was answered with {}", answer.status);
                             if call.repeat == Repeat::IfRefused {
-                                return Err(self.lost(call, why));
+                                return Err(self.answer_lost(call, why));
                             }
                             (wait, why)
                         }
@@ -293,7 +293,7 @@ impl Client {
                     return Err(GitHubError::TooLarge { endpoint: endpoint(call), limit });
                 }
                 Err(Loss::Cut(why)) if call.repeat == Repeat::IfRefused => {
-                    return Err(self.lost(call, why));
+                    return Err(self.answer_lost(call, why));
                 }
                 Err(Loss::Cut(why) | Loss::Unsent(why)) => (backoff(attempt), why),
             };
@@ -306,7 +306,7 @@ impl Client {
         }
     }
 
-    fn lost(&self, call: &Call<'_>, why: String) -> GitHubError {
+    fn answer_lost(&self, call: &Call<'_>, why: String) -> GitHubError {
         GitHubError::AnswerLost { endpoint: endpoint(call), why }
     }
 
@@ -355,20 +355,20 @@ impl Client {
         if status != 403 || !message.contains("not accessible") {
             return GitHubError::Refused { endpoint, status, message };
         }
-        let own = self.below("");
+        let own = self.repository_path("");
         let below = call.path.strip_prefix(&own).map(|path| path.split('?').next().unwrap_or(path));
         let is_reading = call.method == Method::GET;
-        let permission = below.and_then(|path| Permission::of(path, is_reading));
+        let permission = below.and_then(|path| Permission::needed_for(path, is_reading));
         GitHubError::Forbidden { endpoint, message, permission }
     }
 }
 
 /// Endpoint of a call, for a message.
 pub(super) fn endpoint(call: &Call<'_>) -> Endpoint {
-    Endpoint { method: name_of(&call.method), path: call.path.clone() }
+    Endpoint { method: method_name(&call.method), path: call.path.clone() }
 }
 
-fn name_of(method: &Method) -> &'static str {
+fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
@@ -378,12 +378,12 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
-pub(super) fn malformed(call: &Call<'_>, error: &serde_json::Error) -> GitHubError {
+pub(super) fn malformed_answer(call: &Call<'_>, error: &serde_json::Error) -> GitHubError {
     GitHubError::Malformed { endpoint: endpoint(call), why: error.to_string() }
 }
 
 /// An address that may be given relative to another.
-pub(super) fn absolute(text: &str, from: &Uri) -> Option<Uri> {
+pub(super) fn resolve_address(text: &str, from: &Uri) -> Option<Uri> {
     if text.starts_with('/') && !text.starts_with("//") {
         let (scheme, authority) = (from.scheme_str()?, from.authority()?);
         return format!("{scheme}://{authority}{text}").parse().ok();

@@ -103,9 +103,9 @@ impl Words<'_> {
     /// The whole comment, after these earlier verdicts, in at most so many bytes.
     #[must_use]
     pub fn text(&self, earlier: Vec<Entry>, max_bytes: usize) -> String {
-        let entries = history::with(earlier, self.entry.clone());
+        let entries = history::prepend(earlier, self.entry.clone());
         let (marker, line) = (self.name.marker(), history::line(&entries));
-        let folded = history::folded(&entries);
+        let folded = history::render_earlier(&entries);
         let about = format!("About commit {}.", self.entry.commit);
         let frame = marker.len() + line.len() + about.len() + folded.len() + 10;
         let body = (self.render)(max_bytes.saturating_sub(frame));

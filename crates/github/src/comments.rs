@@ -55,7 +55,7 @@ impl Comment {
     }
 
     /// Whether its text is this one; GitHub trims what it is given.
-    fn says(&self, text: &str) -> bool {
+    fn has_text(&self, text: &str) -> bool {
         let plain = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
         self.body.as_deref().is_some_and(|body| plain(body) == plain(text))
     }
@@ -100,9 +100,9 @@ impl Client {
         let post = async || self.send(Method::POST, &path, &sent, Repeat::IfRefused).await;
         let look = async || {
             let found = self.comments(number).await?;
-            Ok(found.into_iter().rev().find(|comment: &Comment| comment.says(body)))
+            Ok(found.into_iter().rev().find(|comment: &Comment| comment.has_text(body)))
         };
-        self.once_only(post, look).await
+        self.do_once(post, look).await
     }
 
     /// Replaces a comment's text.
@@ -120,7 +120,7 @@ impl Client {
     /// [`GitHubError`].
     pub async fn delete_comment(&self, id: u64) -> Result<(), GitHubError> {
         let path = format!("/issues/comments/{id}");
-        match self.order(Method::DELETE, &path, Repeat::Always).await {
+        match self.execute(Method::DELETE, &path, Repeat::Always).await {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
         }

@@ -1,6 +1,6 @@
 //! Deployments: records on GitHub of which commit is deployed where.
 
-use super::address::segment;
+use super::address::encode_segment;
 use super::client::{Client, Repeat};
 use super::error::GitHubError;
 use http::Method;
@@ -65,7 +65,7 @@ impl Client {
             "ref": sha, "environment": environment, "description": description,
             "auto_merge": false, "required_contexts": [],
         });
-        let (commit, place) = (segment(sha), segment(environment));
+        let (commit, place) = (encode_segment(sha), encode_segment(environment));
         let path = format!("/deployments?sha={commit}&environment={place}");
         let make = async || self.send(Method::POST, "/deployments", &body, Repeat::IfRefused).await;
         let look = async || {
@@ -73,7 +73,7 @@ impl Client {
             let is_it = |one: &Deployment| one.description.as_deref() == Some(&description);
             Ok(known.into_iter().find(is_it))
         };
-        self.once_only(make, look).await
+        self.do_once(make, look).await
     }
 
     /// Tells how far a deployment is; `log` is a page with more.

@@ -3,7 +3,7 @@
 //! Objects are named by their content, so writing one twice is writing it once. A branch is moved
 //! only forward from where it was seen.
 
-use super::address::{path, segment};
+use super::address::{encode_path, encode_segment};
 use super::client::{Client, Repeat, endpoint};
 use super::error::GitHubError;
 use base64::Engine as _;
@@ -32,7 +32,7 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn branch(&self, name: &str) -> Result<Option<String>, GitHubError> {
-        match self.get::<Reference>(&format!("/git/ref/heads/{}", path(name))).await {
+        match self.get::<Reference>(&format!("/git/ref/heads/{}", encode_path(name))).await {
             Ok(reference) => Ok(Some(reference.object.sha)),
             Err(error) if error.is_not_found() => Ok(None),
             // An empty repository has no branch at all.
@@ -66,7 +66,7 @@ impl Client {
     /// # Errors
     /// [`GitHubError::Moved`] when somebody was faster; all others.
     pub async fn advance_branch(&self, name: &str, sha: &str) -> Result<(), GitHubError> {
-        let place = format!("/git/refs/heads/{}", path(name));
+        let place = format!("/git/refs/heads/{}", encode_path(name));
         let body = json!({"sha": sha, "force": false});
         let moved: Result<Reference, _> =
             self.send(Method::PATCH, &place, &body, Repeat::Always).await;
@@ -93,7 +93,7 @@ impl Client {
         struct Comparison {
             status: String,
         }
-        let place = format!("/compare/{}...{}?per_page=1", segment(sha), segment(of));
+        let place = format!("/compare/{}...{}?per_page=1", encode_segment(sha), encode_segment(of));
         match self.get::<Comparison>(&place).await {
             Ok(found) => Ok(matches!(found.status.as_str(), "ahead" | "identical")),
             Err(error) if error.is_not_found() => Ok(false),
@@ -153,7 +153,7 @@ impl Client {
         struct Commit {
             tree: Object,
         }
-        let found: Commit = self.get(&format!("/git/commits/{}", segment(commit))).await?;
+        let found: Commit = self.get(&format!("/git/commits/{}", encode_segment(commit))).await?;
         Ok(found.tree.sha)
     }
 
@@ -167,8 +167,8 @@ impl Client {
         revision: &str,
         n_bytes: usize,
     ) -> Result<Option<Vec<u8>>, GitHubError> {
-        let place = format!("/contents/{}?ref={}", path(file), segment(revision));
-        let mut call = self.call(Method::GET, &self.below(&place), None, Repeat::Always);
+        let place = format!("/contents/{}?ref={}", encode_path(file), encode_segment(revision));
+        let mut call = self.call(Method::GET, &self.repository_path(&place), None, Repeat::Always);
         call.accept = RAW;
         call.n_bytes = n_bytes;
         let answer = match self.answer(&call).await {

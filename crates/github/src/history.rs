@@ -55,7 +55,7 @@ impl Entry {
         is_sound.then(|| Self { commit: commit.to_owned(), verdict, digest })
     }
 
-    fn words(&self) -> (&'static str, &str) {
+    fn verdict_and_digest(&self) -> (&'static str, &str) {
         (self.verdict.map_or("none", Verdict::as_str), self.digest.as_deref().unwrap_or("none"))
     }
 }
@@ -71,7 +71,7 @@ pub fn parse(comment: &str) -> Vec<Entry> {
 
 /// The verdicts with a new one before them; a commit that is judged again replaces its last one.
 #[must_use]
-pub fn with(mut earlier: Vec<Entry>, newest: Entry) -> Vec<Entry> {
+pub fn prepend(mut earlier: Vec<Entry>, newest: Entry) -> Vec<Entry> {
     if earlier.first().is_some_and(|entry| entry.commit == newest.commit) {
         earlier.remove(0);
     }
@@ -85,7 +85,7 @@ pub fn with(mut earlier: Vec<Entry>, newest: Entry) -> Vec<Entry> {
 pub fn line(entries: &[Entry]) -> String {
     let mut line = OPENING.to_owned();
     for entry in entries {
-        let (verdict, digest) = entry.words();
+        let (verdict, digest) = entry.verdict_and_digest();
         // Writing to a text cannot fail.
         let _ = write!(line, " {}:{verdict}:{digest}", entry.commit);
     }
@@ -94,7 +94,7 @@ pub fn line(entries: &[Entry]) -> String {
 
 /// The verdicts before the newest one, folded; nothing where there are none.
 #[must_use]
-pub fn folded(entries: &[Entry]) -> String {
+pub fn render_earlier(entries: &[Entry]) -> String {
     let earlier = entries.get(1..).unwrap_or_default();
     if earlier.is_empty() {
         return String::new();
@@ -103,7 +103,7 @@ pub fn folded(entries: &[Entry]) -> String {
         | commit | verdict | report |\n|---|---|---|\n"
         .to_owned();
     for entry in earlier {
-        let (verdict, digest) = entry.words();
+        let (verdict, digest) = entry.verdict_and_digest();
         let _ = writeln!(text, "| {} | {verdict} | `{digest}` |", entry.commit);
     }
     text + "\n</details>\n"
@@ -124,9 +124,9 @@ mod tests {
         let entries = vec![entry('a', Some(Verdict::Drifted)), entry('b', None)];
         let comment = format!("<!-- marker -->\n{}\ntext", line(&entries));
         assert_eq!(parse(&comment), entries);
-        assert!(folded(&entries).contains(&"b".repeat(40)));
-        assert!(!folded(&entries).contains(&"a".repeat(40)));
-        assert_eq!(folded(&entries[..1]), "");
+        assert!(render_earlier(&entries).contains(&"b".repeat(40)));
+        assert!(!render_earlier(&entries).contains(&"a".repeat(40)));
+        assert_eq!(render_earlier(&entries[..1]), "");
     }
 
     #[test]
@@ -151,8 +151,8 @@ mod tests {
     fn history_is_bounded_and_a_commit_stands_once() {
         let mut entries = Vec::new();
         for letter in "0123456789abcdef".chars() {
-            entries = with(entries, entry(letter, Some(Verdict::Unchanged)));
-            entries = with(entries, entry(letter, Some(Verdict::Broken)));
+            entries = prepend(entries, entry(letter, Some(Verdict::Unchanged)));
+            entries = prepend(entries, entry(letter, Some(Verdict::Broken)));
         }
         assert_eq!(entries.len(), MAX_ENTRIES);
         assert_eq!(entries[0], entry('f', Some(Verdict::Broken)));

@@ -110,14 +110,14 @@ pub(super) fn advise(
     now: SystemTime,
     attempt: u32,
 ) -> Advice {
-    let asked = seconds(headers, "retry-after");
+    let asked = header_duration(headers, "retry-after");
     match status.as_u16() {
         500 | 502..=504 => Advice::Stumbled(asked.unwrap_or_else(|| backoff(attempt))),
-        429 => Advice::Limited(asked.unwrap_or_else(|| limited(headers, now, attempt))),
+        429 => Advice::Limited(asked.unwrap_or_else(|| rate_limit_wait(headers, now, attempt))),
         403 => match asked {
             Some(asked) => Advice::Limited(asked),
-            None if is_used_up(headers) || speaks_of_limit(body) => {
-                Advice::Limited(limited(headers, now, attempt))
+            None if is_used_up(headers) || is_rate_limit_message(body) => {
+                Advice::Limited(rate_limit_wait(headers, now, attempt))
             }
             None => Advice::Take,
         },
@@ -130,8 +130,8 @@ pub(super) fn backoff(attempt: u32) -> Duration {
     Duration::from_secs(1 << attempt.min(5))
 }
 
-fn limited(headers: &HeaderMap, now: SystemTime, attempt: u32) -> Duration {
-    let reset = seconds(headers, "x-ratelimit-reset").filter(|_| is_used_up(headers));
+fn rate_limit_wait(headers: &HeaderMap, now: SystemTime, attempt: u32) -> Duration {
+    let reset = header_duration(headers, "x-ratelimit-reset").filter(|_| is_used_up(headers));
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     match reset {
         // A second more, since both clocks count whole ones.
@@ -142,15 +142,15 @@ fn limited(headers: &HeaderMap, now: SystemTime, attempt: u32) -> Duration {
 }
 
 fn is_used_up(headers: &HeaderMap) -> bool {
-    seconds(headers, "x-ratelimit-remaining") == Some(Duration::ZERO)
+    header_duration(headers, "x-ratelimit-remaining") == Some(Duration::ZERO)
 }
 
-fn speaks_of_limit(body: &[u8]) -> bool {
+fn is_rate_limit_message(body: &[u8]) -> bool {
     let start = String::from_utf8_lossy(&body[..body.len().min(2000)]).to_lowercase();
     start.contains("rate limit") || start.contains("abuse detection")
 }
 
-fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
+fn header_duration(headers: &HeaderMap, name: &str) -> Option<Duration> {
     let text = headers.get(name)?.to_str().ok()?.trim();
     text.parse().ok().map(Duration::from_secs)
 }

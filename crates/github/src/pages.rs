@@ -1,6 +1,6 @@
 //! Pages: lists that come in several answers, followed by the links that the answers give.
 
-use super::client::{Client, Repeat, absolute, endpoint, malformed};
+use super::client::{Client, Repeat, resolve_address, endpoint, malformed_answer};
 use super::error::GitHubError;
 use super::transport::Answer;
 use http::header::LINK;
@@ -19,19 +19,19 @@ impl Client {
         n_pages: usize,
     ) -> Result<Vec<T>, GitHubError> {
         let joint = if path.contains('?') { '&' } else { '?' };
-        let first = self.below(&format!("{path}{joint}per_page=100"));
+        let first = self.repository_path(&format!("{path}{joint}per_page=100"));
         let mut call = self.call(Method::GET, &first, None, Repeat::Always);
         let mut next = None;
         let mut entries = Vec::new();
         for _ in 0..n_pages.min(self.limits.n_pages) {
             let (answer, address) = self.answer_from(&call, next).await?;
-            let page: serde_json::Value = self.parsed(&call, &answer.body)?;
+            let page: serde_json::Value = self.parse(&call, &answer.body)?;
             let page = match key {
                 Some(key) => page.get(key).cloned().unwrap_or_default(),
                 None => page,
             };
             let page: Vec<T> =
-                serde_json::from_value(page).map_err(|error| malformed(&call, &error))?;
+                serde_json::from_value(page).map_err(|error| malformed_answer(&call, &error))?;
             entries.extend(page);
             match next_page(&answer, &address) {
                 None => return Ok(entries),
@@ -58,5 +58,5 @@ fn next_page(answer: &Answer, from: &Uri) -> Option<Uri> {
         parameters.any(|parameter| parameter == "rel=\"next\"" || parameter == "rel=next")
     })?;
     let target = next.split(';').next()?.trim().strip_prefix('<')?.strip_suffix('>')?;
-    absolute(target, from)
+    resolve_address(target, from)
 }

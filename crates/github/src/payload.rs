@@ -133,13 +133,13 @@ impl Event {
         if payload.len() as u64 > MAX_BYTES {
             return Err(EventError::TooLarge);
         }
-        read(name, payload)
+        parse_event(name, payload)
     }
 }
 
 /// Reads a payload whose size is bounded already.
-pub(super) fn read(name: &str, payload: &[u8]) -> Result<Event, EventError> {
-    let envelope: Envelope = typed(name, payload)?;
+pub(super) fn parse_event(name: &str, payload: &[u8]) -> Result<Event, EventError> {
+    let envelope: Envelope = parse_json(name, payload)?;
     let repository = match envelope.repository {
         Some(repository) => Some(repository_name("repository.full_name", repository)?),
         None => None,
@@ -151,17 +151,17 @@ pub(super) fn read(name: &str, payload: &[u8]) -> Result<Event, EventError> {
     let trigger = match name {
         "pull_request" | "pull_request_target" => {
             let is_privileged = name == "pull_request_target";
-            Trigger::PullRequest(pull_request(typed(name, payload)?, is_privileged)?)
+            Trigger::PullRequest(pull_request(parse_json(name, payload)?, is_privileged)?)
         }
         "merge_group" => {
-            let MergeGroupEvent { merge_group } = typed(name, payload)?;
+            let MergeGroupEvent { merge_group } = parse_json(name, payload)?;
             Trigger::MergeGroup {
                 head_sha: commit("merge_group.head_sha", merge_group.head_sha)?,
                 base_sha: commit("merge_group.base_sha", merge_group.base_sha)?,
             }
         }
         "push" => {
-            let push: PushEvent = typed(name, payload)?;
+            let push: PushEvent = parse_json(name, payload)?;
             Trigger::Push {
                 before: commit_or_none("before", push.before)?,
                 after: commit_or_none("after", push.after)?,
@@ -169,9 +169,9 @@ pub(super) fn read(name: &str, payload: &[u8]) -> Result<Event, EventError> {
         }
         "workflow_run" => {
             let own = repository.as_deref();
-            Trigger::WorkflowRun(workflow_run(typed(name, payload)?, own)?)
+            Trigger::WorkflowRun(workflow_run(parse_json(name, payload)?, own)?)
         }
-        "issue_comment" => Trigger::IssueComment(issue_comment(typed(name, payload)?)?),
+        "issue_comment" => Trigger::IssueComment(issue_comment(parse_json(name, payload)?)?),
         "schedule" => Trigger::Schedule,
         "workflow_dispatch" => Trigger::WorkflowDispatch,
         other => Trigger::Other(word("name", other.to_owned())?),
@@ -179,7 +179,7 @@ pub(super) fn read(name: &str, payload: &[u8]) -> Result<Event, EventError> {
     Ok(Event { repository, actor, trigger })
 }
 
-fn typed<T: DeserializeOwned>(name: &str, payload: &[u8]) -> Result<T, EventError> {
+fn parse_json<T: DeserializeOwned>(name: &str, payload: &[u8]) -> Result<T, EventError> {
     let failed = |source| EventError::Syntax { name: name.escape_default().to_string(), source };
     serde_json::from_slice(payload).map_err(failed)
 }
@@ -199,7 +199,7 @@ fn pull_request(event: PullRequestEvent, is_privileged: bool) -> Result<PullRequ
         number,
         head_sha: commit("pull_request.head.sha", head.sha)?,
         base_sha: commit("pull_request.base.sha", base.sha)?,
-        is_from_fork: is_elsewhere(head_repository.as_deref(), base_repository.as_deref()),
+        is_from_fork: is_other_repository(head_repository.as_deref(), base_repository.as_deref()),
         head_repository,
         author: login("pull_request.user.login", user)?,
         is_privileged,
@@ -222,7 +222,7 @@ fn workflow_run(event: WorkflowRunEvent, own: Option<&str>) -> Result<WorkflowRu
         event: word("workflow_run.event", run.event)?,
         conclusion,
         head_sha: commit("workflow_run.head_sha", run.head_sha)?,
-        is_from_fork: is_elsewhere(head_repository.as_deref(), own),
+        is_from_fork: is_other_repository(head_repository.as_deref(), own),
         head_repository,
     })
 }
@@ -239,13 +239,13 @@ fn issue_comment(event: IssueCommentEvent) -> Result<IssueComment, EventError> {
 }
 
 /// Whether head lives in another repository; who cannot be told counts as a stranger.
-fn is_elsewhere(head: Option<&str>, own: Option<&str>) -> bool {
+fn is_other_repository(head: Option<&str>, own: Option<&str>) -> bool {
     head.zip(own).is_none_or(|(head, own)| !head.eq_ignore_ascii_case(own))
 }
 
 fn commit(key: &'static str, text: String) -> Result<String, EventError> {
     let is_hex = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    checked(key, text, Wanted::Commit, |text| is_hex && [40, 64].contains(&text.len()))
+    check_form(key, text, Wanted::Commit, |text| is_hex && [40, 64].contains(&text.len()))
 }
 
 /// GitHub writes a branch that is not there as zeros.
@@ -261,14 +261,14 @@ fn repository_name(key: &'static str, repository: Repository) -> Result<String, 
             && part.chars().all(is_plain)
             && ![".", ".."].contains(&part)
     };
-    checked(key, repository.full_name, Wanted::Repository, |text| {
+    check_form(key, repository.full_name, Wanted::Repository, |text| {
         text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
     })
 }
 
 /// A login; those of apps end in `[bot]`.
 fn login(key: &'static str, user: Login) -> Result<String, EventError> {
-    checked(key, user.login, Wanted::Login, |text| {
+    check_form(key, user.login, Wanted::Login, |text| {
         let name = text.strip_suffix("[bot]").unwrap_or(text);
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         (1..=100).contains(&name.len()) && name.chars().all(is_plain)
@@ -276,13 +276,13 @@ fn login(key: &'static str, user: Login) -> Result<String, EventError> {
 }
 
 fn word(key: &'static str, text: String) -> Result<String, EventError> {
-    checked(key, text, Wanted::Word, |text| {
+    check_form(key, text, Wanted::Word, |text| {
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         (1..=100).contains(&text.len()) && text.chars().all(is_plain)
     })
 }
 
-fn checked(
+fn check_form(
     key: &'static str,
     text: String,
     wanted: Wanted,

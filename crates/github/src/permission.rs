@@ -41,7 +41,7 @@ impl Permission {
     /// Conversation comments take `pull-requests: write` on a pull request and `issues: write` on
     /// an issue; the former is named, since comments of the gate stand on pull requests.
     #[must_use]
-    pub fn of(path: &str, is_reading: bool) -> Option<Self> {
+    pub fn needed_for(path: &str, is_reading: bool) -> Option<Self> {
         let mut parts = path.trim_start_matches('/').split('/');
         let (first, rest) = (parts.next()?, parts.collect::<Vec<_>>());
         let is_comment = rest.contains(&"comments");
@@ -89,7 +89,7 @@ mod tests {
     #[track_caller]
     fn check(path: &str, is_reading: bool, line: &str) {
         let line = Some(line).filter(|line| !line.is_empty()).map(str::to_owned);
-        assert_eq!(Permission::of(path, is_reading).map(|right| right.to_string()), line);
+        assert_eq!(Permission::needed_for(path, is_reading).map(|right| right.to_string()), line);
     }
 
     #[test]

@@ -77,13 +77,13 @@ pub fn read(folder: &Path) -> Result<Vec<Picture>, PictureError> {
             return Err(PictureError::NotPng(path));
         }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        pictures.push(Picture { label: plain(&stem.unwrap_or_default()), png });
+        pictures.push(Picture { label: plain_label(&stem.unwrap_or_default()), png });
     }
     Ok(pictures)
 }
 
 /// Letters that are nothing but letters in a link.
-fn plain(text: &str) -> String {
+fn plain_label(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-. ".contains(c);
     text.chars().map(|c| if is_plain(c) { c } else { '-' }).take(80).collect()
 }
@@ -129,7 +129,7 @@ pub async fn push(
 
 /// The pictures as Markdown; nothing where there are none.
 #[must_use]
-pub fn shown(pictures: &[Linked]) -> String {
+pub fn render_markdown(pictures: &[Linked]) -> String {
     let picture = |linked: &Linked| format!("\n\n![{}]({})", linked.label, linked.address);
     pictures.iter().map(picture).collect()
 }

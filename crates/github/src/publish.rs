@@ -151,8 +151,8 @@ impl Publication<'_> {
         if self.request.state == State::Requested {
             return self.announce().await;
         }
-        let page = self.page().await?;
-        let report = match self.report().await {
+        let page = self.page_link().await?;
+        let report = match self.fetch_report().await {
             Ok(report) => report,
             // The check must end all the same, and must not pass.
             Err(error) => {
@@ -164,9 +164,9 @@ impl Publication<'_> {
         };
         let conclusion = self.target.conclusion.clone();
         let ending = Ending { report: report.as_ref(), conclusion: conclusion.as_deref() };
-        let linked = self.pictures().await?;
-        self.check(&ending, page.as_deref()).await?;
-        self.comment(&ending, page.as_deref(), &linked).await
+        let linked = self.push_pictures().await?;
+        self.complete_check(&ending, page.as_deref()).await?;
+        self.post_comment(&ending, page.as_deref(), &linked).await
     }
 
     /// Opens the check run of a gate that has started.
@@ -181,13 +181,13 @@ impl Publication<'_> {
         }
         let page = self.run_page();
         let opened = check::open(self.client, &self.subject(&head_sha, Some(&page))).await;
-        if let Some(run) = self.allowed(opened, "the check run")? {
+        if let Some(run) = self.tolerate_forbidden(opened, "the check run")? {
             self.outcome.done.push(format!("check run {} is open on {head_sha}", run.id));
         }
         Ok(())
     }
 
-    async fn check(&mut self, ending: &Ending<'_>, page: Option<&str>) -> Result<(), PublishError> {
+    async fn complete_check(&mut self, ending: &Ending<'_>, page: Option<&str>) -> Result<(), PublishError> {
         if !self.request.with_check {
             return Ok(());
         }
@@ -201,24 +201,24 @@ impl Publication<'_> {
             return Ok(());
         }
         let completed = check::complete(self.client, &subject, ending).await;
-        if let Some(run) = self.allowed(completed, "the check run")? {
+        if let Some(run) = self.tolerate_forbidden(completed, "the check run")? {
             let conclusion = run.conclusion.unwrap_or_default();
             self.outcome.done.push(format!("check run {} on {head_sha}: {conclusion}", run.id));
         }
         Ok(())
     }
 
-    async fn comment(
+    async fn post_comment(
         &mut self,
         ending: &Ending<'_>,
         page: Option<&str>,
         linked: &[Linked],
     ) -> Result<(), PublishError> {
         let Some(policy) = self.request.policy else { return Ok(()) };
-        let pictures = pictures::shown(linked);
+        let pictures = pictures::render_markdown(linked);
         let render = |max_bytes: usize| {
             let max_bytes = max_bytes.saturating_sub(pictures.len());
-            ending.words(page, max_bytes).trim_end().to_owned() + &pictures
+            ending.render(page, max_bytes).trim_end().to_owned() + &pictures
         };
         let words = Words {
             name: &self.request.name,
@@ -251,14 +251,14 @@ impl Publication<'_> {
             None => self.client.login().await?,
         };
         let posted = comment::post(self.client, number, &author, &words).await;
-        match self.allowed(posted, "the comment")? {
-            Some(posted) => self.tell(number, posted),
+        match self.tolerate_forbidden(posted, "the comment")? {
+            Some(posted) => self.note_posted(number, posted),
             None => self.outcome.unposted = Some(render(markdown::MAX_BYTES)),
         }
         Ok(())
     }
 
-    fn tell(&mut self, number: u64, posted: comment::Outcome) {
+    fn note_posted(&mut self, number: u64, posted: comment::Outcome) {
         self.outcome.done.push(match posted.posted {
             Posted::Created(address) => format!("commented on pull request {number}: {address}"),
             Posted::Updated(address) => format!("updated the comment: {address}"),
@@ -278,7 +278,7 @@ impl Publication<'_> {
     }
 
     /// Result of an action; in a pull request's own run a lack of rights is only a warning.
-    fn allowed<T>(
+    fn tolerate_forbidden<T>(
         &mut self,
         done: Result<T, GitHubError>,
         what: &str,
@@ -293,7 +293,7 @@ impl Publication<'_> {
         }
     }
 
-    async fn report(&self) -> Result<Option<Report>, Unusable> {
+    async fn fetch_report(&self) -> Result<Option<Report>, Unusable> {
         let bytes = match &self.request.report {
             Source::Missing => return Ok(None),
             Source::Bytes(bytes) => bytes.clone(),
@@ -309,11 +309,11 @@ impl Publication<'_> {
         Ok(Some(Report::from_json(&bytes)?))
     }
 
-    async fn page(&self) -> Result<Option<String>, PublishError> {
+    async fn page_link(&self) -> Result<Option<String>, PublishError> {
         let server = self.request.server.trim_end_matches('/');
         match &self.request.page {
             Page::Missing => Ok(None),
-            Page::Address(text) => Ok(Some(address::page(text, server)?)),
+            Page::Address(text) => Ok(Some(address::check_page_link(text, server)?)),
             Page::Artifact(name) => {
                 let found = self.client.artifacts(self.target.run.0, name).await?;
                 let found = found.into_iter().find(|artifact| !artifact.expired);
@@ -322,7 +322,7 @@ impl Publication<'_> {
         }
     }
 
-    async fn pictures(&mut self) -> Result<Vec<Linked>, PublishError> {
+    async fn push_pictures(&mut self) -> Result<Vec<Linked>, PublishError> {
         let Some((branch, pictures)) = &self.request.pictures else { return Ok(Vec::new()) };
         if self.request.is_dry {
             let n = pictures.len();
@@ -330,7 +330,7 @@ impl Publication<'_> {
             return Ok(Vec::new());
         }
         let pushed = pictures::push(self.client, branch, &self.request.server, pictures).await;
-        Ok(self.allowed(pushed, "the pictures")?.unwrap_or_default())
+        Ok(self.tolerate_forbidden(pushed, "the pictures")?.unwrap_or_default())
     }
 
     fn run_page(&self) -> String {

@@ -1,6 +1,6 @@
 //! Pulls: pull requests, their reviews, and what a person may do in the repository.
 
-use super::address::segment;
+use super::address::encode_segment;
 use super::client::Client;
 use super::comments::Account;
 use super::error::GitHubError;
@@ -127,7 +127,7 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn pulls_of_commit(&self, sha: &str) -> Result<Vec<Pull>, GitHubError> {
-        let listed = self.list(&format!("/commits/{}/pulls", segment(sha)), None, 5).await;
+        let listed = self.list(&format!("/commits/{}/pulls", encode_segment(sha)), None, 5).await;
         match listed {
             Err(error) if matches!(error.status(), Some(404 | 422)) => Ok(Vec::new()),
             listed => listed,
@@ -147,7 +147,7 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn open_pulls_of(&self, owner: &str, branch: &str) -> Result<Vec<Pull>, GitHubError> {
-        let head = segment(&format!("{owner}:{branch}"));
+        let head = encode_segment(&format!("{owner}:{branch}"));
         self.list(&format!("/pulls?state=open&head={head}"), None, 5).await
     }
 
@@ -173,7 +173,7 @@ impl Client {
             permission: String,
             role_name: Option<String>,
         }
-        let path = format!("/collaborators/{}/permission", segment(login));
+        let path = format!("/collaborators/{}/permission", encode_segment(login));
         let answer: Answer = match self.get(&path).await {
             Err(error) if error.is_not_found() => return Ok(Role::None),
             answer => answer?,

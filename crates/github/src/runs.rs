@@ -1,6 +1,6 @@
 //! Runs: workflow runs, what they left behind, and running their failed jobs again.
 
-use super::address::segment;
+use super::address::encode_segment;
 use super::client::{Client, Repeat, endpoint};
 use super::error::GitHubError;
 use cellgate_core::digest::Digest;
@@ -57,7 +57,7 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn runs_of(&self, head_sha: &str) -> Result<Vec<Run>, GitHubError> {
-        let path = format!("/actions/runs?head_sha={}", segment(head_sha));
+        let path = format!("/actions/runs?head_sha={}", encode_segment(head_sha));
         self.list(&path, Some("workflow_runs"), usize::MAX).await
     }
 
@@ -67,12 +67,12 @@ impl Client {
     /// [`GitHubError`].
     pub async fn rerun_failed_jobs(&self, id: u64) -> Result<(), GitHubError> {
         let path = format!("/actions/runs/{id}/rerun-failed-jobs");
-        let order = async || self.order(Method::POST, &path, Repeat::IfRefused).await;
+        let order = async || self.execute(Method::POST, &path, Repeat::IfRefused).await;
         let look = async || {
             let is_over = self.run(id).await?.status.as_deref() == Some("completed");
             Ok((!is_over).then_some(()))
         };
-        self.once_only(order, look).await
+        self.do_once(order, look).await
     }
 
     /// Artifacts of a run under a name, the newest first.
@@ -80,7 +80,7 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn artifacts(&self, run: u64, name: &str) -> Result<Vec<Artifact>, GitHubError> {
-        let path = format!("/actions/runs/{run}/artifacts?name={}", segment(name));
+        let path = format!("/actions/runs/{run}/artifacts?name={}", encode_segment(name));
         let mut found: Vec<Artifact> = self.list(&path, Some("artifacts"), 5).await?;
         found.retain(|artifact| artifact.name == name);
         found.sort_by_key(|artifact| std::cmp::Reverse(artifact.id));
@@ -99,7 +99,7 @@ impl Client {
         artifact: &Artifact,
         n_bytes: usize,
     ) -> Result<Vec<u8>, GitHubError> {
-        let path = self.below(&format!("/actions/artifacts/{}/zip", artifact.id));
+        let path = self.repository_path(&format!("/actions/artifacts/{}/zip", artifact.id));
         let mut call = self.call(Method::GET, &path, None, Repeat::Always);
         call.n_bytes = n_bytes;
         call.may_leave = true;

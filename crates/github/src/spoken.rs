@@ -43,11 +43,11 @@ impl Spoken {
             return Self::NotForUs;
         }
         let mut rest = line;
-        if word(&mut rest) != "/cellgate" || !line.starts_with('/') {
+        if take_word(&mut rest) != "/cellgate" || !line.starts_with('/') {
             return Self::NotForUs;
         }
-        let Ok(action) = word(&mut rest).parse::<Action>() else { return Self::NotForUs };
-        let report = word(&mut rest).parse::<DigestPrefix>();
+        let Ok(action) = take_word(&mut rest).parse::<Action>() else { return Self::NotForUs };
+        let report = take_word(&mut rest).parse::<DigestPrefix>();
         let why = rest.trim();
         let n_chars = why.chars().count();
         let is_reason =
@@ -66,7 +66,7 @@ impl Spoken {
 }
 
 /// Takes the first word off a text.
-fn word<'a>(rest: &mut &'a str) -> &'a str {
+fn take_word<'a>(rest: &mut &'a str) -> &'a str {
     let text = rest.trim_start_matches([' ', '\t']);
     let end = text.find([' ', '\t']).unwrap_or(text.len());
     let (word, after) = text.split_at(end);

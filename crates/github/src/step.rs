@@ -100,7 +100,7 @@ impl Step {
     /// [`StepError::Io`].
     pub fn summarize(&self, report: &Report) -> Result<(), StepError> {
         let Some(path) = &self.summary else { return Ok(()) };
-        let text = markdown::render(report, None, room(path));
+        let text = markdown::render(report, None, remaining_bytes(path));
         append(path, &text)
     }
 
@@ -111,7 +111,7 @@ impl Step {
     pub fn summarize_failure(&self, word: &str, why: &str) -> Result<(), StepError> {
         let Some(path) = &self.summary else { return Ok(()) };
         let text = format!("### ❌ cellgate: {}\n\n{}\n", prose(word), prose(why));
-        if room(path) < text.len() { Ok(()) } else { append(path, &text) }
+        if remaining_bytes(path) < text.len() { Ok(()) } else { append(path, &text) }
     }
 }
 
@@ -146,7 +146,7 @@ pub fn outputs_without_report(word: &str, n_findings: usize, exit_code: ExitCode
 }
 
 /// Bytes that still fit into a summary, with some to spare for line ends.
-fn room(path: &Path) -> usize {
+fn remaining_bytes(path: &Path) -> usize {
     let taken = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     MAX_SUMMARY_BYTES.saturating_sub(taken + 1024) as usize
 }

@@ -105,10 +105,10 @@ pub async fn find(
         Trigger::PullRequest(pull) if pull.is_privileged => {
             Err(TargetError::Untrusted("pull_request_target".to_owned()))
         }
-        Trigger::PullRequest(pull) => Ok(of_pull_request(client, pull, own_run).await?),
-        Trigger::WorkflowRun(run) => of_run(client, run).await,
-        Trigger::MergeGroup { head_sha, .. } => Ok(of_commit("merge_group", head_sha, own_run)),
-        Trigger::Push { after: Some(sha), .. } => Ok(of_commit("push", sha, own_run)),
+        Trigger::PullRequest(pull) => Ok(target_of_pull_request(client, pull, own_run).await?),
+        Trigger::WorkflowRun(run) => target_of_run(client, run).await,
+        Trigger::MergeGroup { head_sha, .. } => Ok(target_of_commit("merge_group", head_sha, own_run)),
+        Trigger::Push { after: Some(sha), .. } => Ok(target_of_commit("push", sha, own_run)),
         Trigger::Push { after: None, .. } => Err(TargetError::Event("push".to_owned())),
         Trigger::IssueComment(_) => Err(TargetError::Event("issue_comment".to_owned())),
         Trigger::Schedule => Err(TargetError::Event("schedule".to_owned())),
@@ -117,7 +117,7 @@ pub async fn find(
     }
 }
 
-fn of_commit(event: &str, head_sha: &str, own_run: (u64, u64)) -> Target {
+fn target_of_commit(event: &str, head_sha: &str, own_run: (u64, u64)) -> Target {
     Target {
         head_sha: head_sha.to_owned(),
         run: own_run,
@@ -127,7 +127,7 @@ fn of_commit(event: &str, head_sha: &str, own_run: (u64, u64)) -> Target {
     }
 }
 
-async fn of_pull_request(
+async fn target_of_pull_request(
     client: &Client,
     pull: &PullRequest,
     own_run: (u64, u64),
@@ -135,13 +135,13 @@ async fn of_pull_request(
     let now = client.pull(pull.number).await?;
     let is_current = now.head.sha == pull.head_sha;
     let found = if is_current { Ok(pull.number) } else { Err(NoPull::Moved(pull.number)) };
-    Ok(Target { pull: found, ..of_commit("pull_request", &pull.head_sha, own_run) })
+    Ok(Target { pull: found, ..target_of_commit("pull_request", &pull.head_sha, own_run) })
 }
 
-async fn of_run(client: &Client, run: &WorkflowRun) -> Result<Target, TargetError> {
+async fn target_of_run(client: &Client, run: &WorkflowRun) -> Result<Target, TargetError> {
     let pull = match run.event.as_str() {
         "pull_request" => match &run.head_repository {
-            Some(head) => one_pull(client, &run.head_sha, head).await?,
+            Some(head) => find_pull(client, &run.head_sha, head).await?,
             None => Err(NoPull::Missing),
         },
         "push" | "merge_group" | "schedule" | "workflow_dispatch" => {
@@ -160,7 +160,7 @@ async fn of_run(client: &Client, run: &WorkflowRun) -> Result<Target, TargetErro
 }
 
 /// The one open pull request whose head is this commit.
-async fn one_pull(
+async fn find_pull(
     client: &Client,
     head_sha: &str,
     head_repository: &str,

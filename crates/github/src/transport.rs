@@ -5,7 +5,7 @@
 
 use super::address::is_loopback;
 use super::pace::Limits;
-use super::way::{WayError, connector, secured, tunnel};
+use super::way::{WayError, connector, with_tls, tunnel};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::{Client as Http, Error as HttpError};
@@ -52,10 +52,10 @@ impl Transport {
         tokio::runtime::Handle::try_current()?;
         let proxies = Matcher::from_env();
         let tunnel = match proxies.intercept(home).filter(|_| !is_local(home)) {
-            Some(proxy) => Some((proxy.uri().clone(), through(&proxy, limits.connect)?)),
+            Some(proxy) => Some((proxy.uri().clone(), proxied_client(&proxy, limits.connect)?)),
             None => None,
         };
-        let direct = straight(limits.connect)?;
+        let direct = direct_client(limits.connect)?;
         Ok(Self { direct, proxies, connect: limits.connect, tunnel })
     }
 
@@ -67,7 +67,7 @@ impl Transport {
         n_bytes: usize,
     ) -> Result<Answer, Loss> {
         let octocrab =
-            self.way_to(request.uri()).map_err(|error| Loss::Unsent(error.to_string()))?;
+            self.client_for(request.uri()).map_err(|error| Loss::Unsent(error.to_string()))?;
         let whole = async {
             let sent = tokio::time::timeout(
                 limits.read + self.connect,
@@ -101,12 +101,12 @@ impl Transport {
     }
 
     /// The client whose connections lead to an address.
-    fn way_to(&self, address: &Uri) -> Result<Octocrab, WayError> {
+    fn client_for(&self, address: &Uri) -> Result<Octocrab, WayError> {
         let proxy = self.proxies.intercept(address).filter(|_| !is_local(address));
         let Some(proxy) = proxy else { return Ok(self.direct.clone()) };
         match &self.tunnel {
             Some((known, octocrab)) if known == proxy.uri() => Ok(octocrab.clone()),
-            _ => through(&proxy, self.connect),
+            _ => proxied_client(&proxy, self.connect),
         }
     }
 }
@@ -125,7 +125,7 @@ fn is_local(address: &Uri) -> bool {
 /// A client over a kind of connection, which octocrab's types cannot name.
 macro_rules! client {
     ($connector:expr) => {{
-        let http = Http::builder(TokioExecutor::new()).build(secured($connector)?);
+        let http = Http::builder(TokioExecutor::new()).build(with_tls($connector)?);
         // Without a token, redirects and repetition: those are `client`'s.
         let octocrab = OctocrabBuilder::new_empty().with_service(http).with_auth(AuthState::None);
         let Ok(client) = octocrab.build();
@@ -133,11 +133,11 @@ macro_rules! client {
     }};
 }
 
-fn straight(connect: Duration) -> Result<Octocrab, WayError> {
+fn direct_client(connect: Duration) -> Result<Octocrab, WayError> {
     client!(connector(connect))
 }
 
-fn through(proxy: &Intercept, connect: Duration) -> Result<Octocrab, WayError> {
+fn proxied_client(proxy: &Intercept, connect: Duration) -> Result<Octocrab, WayError> {
     client!(tunnel(proxy, connect))
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn tunnel(proxy: &Intercept, connect: Duration) -> Tunnel<HttpConnect
 ///
 /// # Errors
 /// [`WayError::Certificates`].
-pub(crate) fn secured<C>(connector: C) -> Result<HttpsConnector<C>, WayError> {
+pub(crate) fn with_tls<C>(connector: C) -> Result<HttpsConnector<C>, WayError> {
     let builder =
         HttpsConnectorBuilder::new().with_native_roots().map_err(WayError::Certificates)?;
     Ok(builder.https_or_http().enable_http1().wrap_connector(connector))

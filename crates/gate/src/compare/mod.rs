@@ -66,7 +66,7 @@ pub fn compare(
     tolerances: Option<&Path>,
 ) -> Result<Report, CompareError> {
     let (base_run, head_run, tolerances) =
-        inputs(base, head, tolerances).map_err(CompareError::Findings)?;
+        open_inputs(base, head, tolerances).map_err(CompareError::Findings)?;
     let pairs: Vec<FieldPair<'_>> = base_run
         .fields
         .iter()
@@ -92,8 +92,8 @@ pub fn compare(
             fingerprint: head_run.record.engine_fingerprint.clone(),
             approved_fingerprint: None,
         },
-        base: named(base),
-        head: named(head),
+        base: revision_of(base),
+        head: revision_of(head),
         dataset_digest: dataset_digest(&head_run.record)?.to_string(),
         policy_digest: policy_digest.to_string(),
         // Runs belong to no repository: nobody can approve what they say.
@@ -107,7 +107,7 @@ pub fn compare(
         noise: None,
         min_fields: policy.tolerances.min_fields,
         seed: SEED,
-        findings: &made_differently(&base_run.record, &head_run),
+        findings: &difference_warnings(&base_run.record, &head_run),
         remarks: &[],
     };
     let parts = ProfileParts {
@@ -125,15 +125,15 @@ pub fn compare(
 }
 
 /// Both runs, which are of the same images, and the tolerances; or every remark about them.
-fn inputs(
+fn open_inputs(
     base: &Path,
     head: &Path,
     tolerances: Option<&Path>,
 ) -> Result<(RunFolder, RunFolder, Tolerances), Vec<Finding>> {
-    match (RunFolder::open(base), RunFolder::open(head), tolerances_of(tolerances)) {
+    match (RunFolder::open(base), RunFolder::open(head), load_tolerances(tolerances)) {
         (Ok(base), Ok(head), Ok(tolerances)) => {
-            let unlike = base.unlike(&head);
-            if unlike.is_empty() { Ok((base, head, tolerances)) } else { Err(unlike) }
+            let differences = base.differences(&head);
+            if differences.is_empty() { Ok((base, head, tolerances)) } else { Err(differences) }
         }
         (base, head, tolerances) => {
             let all = [base.err(), head.err(), tolerances.err()];
@@ -168,11 +168,11 @@ fn side(field: &RunField) -> Side<'_> {
     Side { labels: &field.labels, nuclei: &field.nuclei, summary: &field.summary }
 }
 
-fn named(folder: &Path) -> Revision {
+fn revision_of(folder: &Path) -> Revision {
     Revision { name: folder.to_string_lossy().into_owned(), commit: None }
 }
 
-fn tolerances_of(path: Option<&Path>) -> Result<Tolerances, Vec<Finding>> {
+fn load_tolerances(path: Option<&Path>) -> Result<Tolerances, Vec<Finding>> {
     let Some(path) = path else { return Ok(Tolerances::default()) };
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let tree = Tree::Folder(folder.unwrap_or(Path::new(".")).to_owned());
@@ -205,7 +205,7 @@ fn dataset_digest(record: &RunRecord) -> Result<Digest, DigestError> {
 }
 
 /// Warnings where the runs differ in more than their parameters.
-fn made_differently(base: &RunRecord, head: &RunFolder) -> Vec<Finding> {
+fn difference_warnings(base: &RunRecord, head: &RunFolder) -> Vec<Finding> {
     let place = Place::file(head.path(RECORD_FILE).as_str());
     let pairs = [
         ("profile", &base.profile, &head.record.profile),

@@ -53,11 +53,11 @@ impl RunFolder {
     pub(super) fn open(folder: &Path) -> Result<Self, Vec<Finding>> {
         let read = |name: &str, max_bytes| read_up_to(&folder.join(name), max_bytes);
         let record = read(RECORD_FILE, MAX_RECORD_BYTES)
-            .and_then(|bytes| record_of(&shown(folder, RECORD_FILE), &bytes));
+            .and_then(|bytes| parse_record(&display_path(folder, RECORD_FILE), &bytes));
         let nuclei = read(NUCLEI_FILE, MAX_TABLE_BYTES)
-            .and_then(|bytes| tables::nuclei(&shown(folder, NUCLEI_FILE), &bytes));
+            .and_then(|bytes| tables::read_nuclei(&display_path(folder, NUCLEI_FILE), &bytes));
         let summaries = read(FIELDS_FILE, MAX_TABLE_BYTES)
-            .and_then(|bytes| tables::fields(&shown(folder, FIELDS_FILE), &bytes));
+            .and_then(|bytes| tables::read_fields(&display_path(folder, FIELDS_FILE), &bytes));
         let (record, mut nuclei, summaries) = match (record, nuclei, summaries) {
             (Ok(record), Ok(nuclei), Ok(summaries)) => (record, nuclei, summaries),
             (record, nuclei, summaries) => {
@@ -76,7 +76,7 @@ impl RunFolder {
             .collect();
         let fields: Vec<Result<RunField, Vec<Finding>>> = rows
             .into_par_iter()
-            .map(|(record, nuclei)| field(folder, record, nuclei, &summaries))
+            .map(|(record, nuclei)| read_field(folder, record, nuclei, &summaries))
             .collect();
         let mut sound = Vec::new();
         for field in fields {
@@ -94,11 +94,11 @@ impl RunFolder {
 
     /// The path of one of its files, as people know it.
     pub(super) fn path(&self, name: &str) -> String {
-        shown(&self.folder, name)
+        display_path(&self.folder, name)
     }
 
     /// Why another run is of other fields, images or pixel sizes.
-    pub(super) fn unlike(&self, head: &Self) -> Vec<Finding> {
+    pub(super) fn differences(&self, head: &Self) -> Vec<Finding> {
         let place = Place::file(head.path(RECORD_FILE).as_str());
         let unlike = |message: String| {
             Finding::error(Code::RunsDiffer, place.clone(), message)
@@ -138,21 +138,21 @@ impl RunFolder {
     }
 }
 
-fn shown(folder: &Path, name: &str) -> String {
+fn display_path(folder: &Path, name: &str) -> String {
     folder.join(name).to_string_lossy().into_owned()
 }
 
-fn wrong(path: &str, message: impl Into<String>) -> Finding {
+fn form_finding(path: &str, message: impl Into<String>) -> Finding {
     Finding::error(Code::WrongForm, Place::file(path), message)
         .help("compare folders as `cellgate segment` wrote them")
 }
 
-fn record_of(path: &str, bytes: &[u8]) -> Result<RunRecord, Finding> {
+fn parse_record(path: &str, bytes: &[u8]) -> Result<RunRecord, Finding> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,
     }
-    let syntax = |error: serde_json::Error| wrong(path, format!("not a record of a run: {error}"));
+    let syntax = |error: serde_json::Error| form_finding(path, format!("not a record of a run: {error}"));
     let head: Head = serde_json::from_slice(bytes).map_err(syntax)?;
     if head.schema != SCHEMA {
         let version = |schema: &str| schema.strip_prefix("cellgate/run/v")?.parse::<u32>().ok();
@@ -171,10 +171,10 @@ fn record_of(path: &str, bytes: &[u8]) -> Result<RunRecord, Finding> {
         !name.is_empty() && ![".", ".."].contains(&name) && !name.contains(['/', '\\', '\0'])
     };
     if let Some(field) = record.fields.iter().find(|field| !is_plain(&field.name)) {
-        return Err(wrong(path, format!("`{}` is no name of a field", field.name)));
+        return Err(form_finding(path, format!("`{}` is no name of a field", field.name)));
     }
     if let Some([one, _]) = record.fields.windows(2).find(|two| two[0].name == two[1].name) {
-        return Err(wrong(path, format!("field `{}` stands there twice", one.name)));
+        return Err(form_finding(path, format!("field `{}` stands there twice", one.name)));
     }
     if record.fields.is_empty() {
         let message = "the run has no fields";
@@ -196,25 +196,25 @@ fn unknown_fields(
     let unknown = of_nuclei.chain(of_fields).filter(|(_, name)| !known.contains(name.as_str()));
     unknown
         .map(|(file, name)| {
-            wrong(&shown(folder, file), format!("`{RECORD_FILE}` has no field `{name}`"))
+            form_finding(&display_path(folder, file), format!("`{RECORD_FILE}` has no field `{name}`"))
         })
         .collect()
 }
 
-fn field(
+fn read_field(
     folder: &Path,
     record: &FieldRecord,
     nuclei: Nuclei,
     summaries: &BTreeMap<String, Summary>,
 ) -> Result<RunField, Vec<Finding>> {
     let name = &record.name;
-    let no_row = || vec![wrong(&shown(folder, FIELDS_FILE), format!("field `{name}` has no row"))];
+    let no_row = || vec![form_finding(&display_path(folder, FIELDS_FILE), format!("field `{name}` has no row"))];
     let summary = *summaries.get(name).ok_or_else(no_row)?;
     let file = |ending: &&str| folder.join(format!("{name}_labels.{ending}"));
     let paths: Vec<PathBuf> = LABEL_ENDINGS.iter().map(file).filter(|path| path.exists()).collect();
     let [path] = paths.as_slice() else {
         let message = format!("field `{name}` has {} label images, not one", paths.len());
-        return Err(vec![wrong(&shown(folder, &format!("{name}_labels.png")), message)]);
+        return Err(vec![form_finding(&display_path(folder, &format!("{name}_labels.png")), message)]);
     };
     let shown_path = path.to_string_lossy().into_owned();
     let bytes = read_up_to(path, MAX_FILE_BYTES).map_err(|finding| vec![finding])?;
@@ -222,20 +222,20 @@ fn field(
     let mut findings = Vec::new();
     let mut differs = |what: &str, one: String, two: String| {
         if one != two {
-            findings.push(wrong(&shown_path, format!("{what}: {one} here, {two} in the tables")));
+            findings.push(form_finding(&shown_path, format!("{what}: {one} here, {two} in the tables")));
         }
     };
     let size = |width: u32, height: u32| format!("{width} by {height} px");
     let of_labels = size(labels.width(), labels.height());
     differs("the size differs", of_labels, size(summary.width_px, summary.height_px));
-    let drawn = distinct(&labels);
+    let drawn = distinct_labels(&labels);
     let n_nuclei = |n: usize| format!("{n} nuclei");
     differs("the count differs", n_nuclei(drawn.len()), n_nuclei(nuclei.len()));
     let of_record = (n_nuclei(record.nuclei as usize), n_nuclei(summary.n_nuclei as usize));
     differs("the count differs", n_nuclei(drawn.len()), of_record.0);
     differs("the count differs", n_nuclei(drawn.len()), of_record.1);
     if findings.is_empty() && drawn != nuclei.labels {
-        findings.push(wrong(&shown_path, format!("the numbers are not those of `{NUCLEI_FILE}`")));
+        findings.push(form_finding(&shown_path, format!("the numbers are not those of `{NUCLEI_FILE}`")));
     }
     if findings.is_empty() {
         Ok(RunField { name: name.clone(), labels, nuclei, summary })
@@ -245,7 +245,7 @@ fn field(
 }
 
 /// The numbers of all objects, rising.
-fn distinct(labels: &Labels) -> Vec<u32> {
+fn distinct_labels(labels: &Labels) -> Vec<u32> {
     let stretches = labels.samples().chunk_by(|one, two| one == two);
     let numbers: BTreeSet<u32> =
         stretches.map(|same| same[0]).filter(|&label| label != 0).collect();

@@ -42,40 +42,40 @@ impl NucleiFile {
     }
 }
 
-fn wrong(path: &str, line: Option<u64>, message: impl std::fmt::Display) -> Finding {
+fn form_finding(path: &str, line: Option<u64>, message: impl std::fmt::Display) -> Finding {
     let at = line.map_or_else(String::new, |line| format!("line {line}: "));
     Finding::error(Code::WrongForm, Place::file(path), format!("{at}{message}"))
         .help("compare tables as `cellgate segment` wrote them")
 }
 
-fn number(path: &str, row: &StringRecord, text: &str) -> Result<Option<f64>, Finding> {
+fn parse_number(path: &str, row: &StringRecord, text: &str) -> Result<Option<f64>, Finding> {
     if text.is_empty() {
         return Ok(None);
     }
     let finite = text.parse().ok().filter(|value: &f64| value.is_finite());
     let line = row.position().map(csv::Position::line);
-    finite.map(Some).ok_or_else(|| wrong(path, line, format!("`{text}` is no number")))
+    finite.map(Some).ok_or_else(|| form_finding(path, line, format!("`{text}` is no number")))
 }
 
 /// Header and rows; every row has as many values as the header.
-fn rows(path: &str, bytes: &[u8]) -> Result<(Vec<String>, Vec<StringRecord>), Finding> {
+fn read_rows(path: &str, bytes: &[u8]) -> Result<(Vec<String>, Vec<StringRecord>), Finding> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let failed = |error: csv::Error| wrong(path, None, format!("not a table: {error}"));
+    let failed = |error: csv::Error| form_finding(path, None, format!("not a table: {error}"));
     let header: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
     let distinct: BTreeSet<&String> = header.iter().collect();
     if distinct.len() < header.len() {
-        return Err(wrong(path, Some(1), "a column stands there twice"));
+        return Err(form_finding(path, Some(1), "a column stands there twice"));
     }
     let rows = reader.records().collect::<Result<_, _>>().map_err(failed)?;
     Ok((header, rows))
 }
 
 /// Reads `nuclei.csv`.
-pub(super) fn nuclei(path: &str, bytes: &[u8]) -> Result<NucleiFile, Finding> {
-    let (header, rows) = rows(path, bytes)?;
+pub(super) fn read_nuclei(path: &str, bytes: &[u8]) -> Result<NucleiFile, Finding> {
+    let (header, rows) = read_rows(path, bytes)?;
     let Some(("field", "label")) = header.first().zip(header.get(1)).map(|(a, b)| (&**a, &**b))
     else {
-        return Err(wrong(path, Some(1), "the first columns are not `field` and `label`"));
+        return Err(form_finding(path, Some(1), "the first columns are not `field` and `label`"));
     };
     let class_at = header.iter().position(|name| name == "class");
     let is_number = |index: usize| 2 <= index && Some(index) != class_at;
@@ -85,20 +85,20 @@ pub(super) fn nuclei(path: &str, bytes: &[u8]) -> Result<NucleiFile, Finding> {
     for row in &rows {
         let line = row.position().map(csv::Position::line);
         let label: Option<u32> = row[1].parse().ok().filter(|&label| 0 < label);
-        let label = label.ok_or_else(|| wrong(path, line, "`label` is no number of an object"))?;
+        let label = label.ok_or_else(|| form_finding(path, line, "`label` is no number of an object"))?;
         let field = fields.entry(row[0].to_owned()).or_default();
         if field.labels.last().is_some_and(|&last| label <= last) {
-            return Err(wrong(path, line, format!("label {label} does not rise in its field")));
+            return Err(form_finding(path, line, format!("label {label} does not rise in its field")));
         }
         field.labels.push(label);
         for (index, text) in row.iter().enumerate().filter(|(index, _)| is_number(*index)) {
-            let value = number(path, row, text)?;
+            let value = parse_number(path, row, text)?;
             debug_assert!(index < header.len(), "rows are as long as the header");
             field.values.push(value);
         }
         if let Some(at) = class_at {
             let class = Class::parse(&row[at]);
-            let unknown = || wrong(path, line, format!("`{}` is no class", &row[at]));
+            let unknown = || form_finding(path, line, format!("`{}` is no class", &row[at]));
             field.classes.push(class.ok_or_else(unknown)?);
         }
     }
@@ -106,29 +106,29 @@ pub(super) fn nuclei(path: &str, bytes: &[u8]) -> Result<NucleiFile, Finding> {
 }
 
 /// Reads `fields.csv`.
-pub(super) fn fields(path: &str, bytes: &[u8]) -> Result<BTreeMap<String, Summary>, Finding> {
-    let (header, rows) = rows(path, bytes)?;
+pub(super) fn read_fields(path: &str, bytes: &[u8]) -> Result<BTreeMap<String, Summary>, Finding> {
+    let (header, rows) = read_rows(path, bytes)?;
     let names = Summary::default().metrics().map(|(name, _)| name);
     let expected = std::iter::once("field").chain(names);
     if !header.iter().map(String::as_str).eq(expected) {
-        return Err(wrong(path, Some(1), "the columns are not those of `fields.csv`"));
+        return Err(form_finding(path, Some(1), "the columns are not those of `fields.csv`"));
     }
     let mut summaries = BTreeMap::new();
     for row in &rows {
         let line = row.position().map(csv::Position::line);
         let values: Vec<Option<f64>> =
-            row.iter().skip(1).map(|text| number(path, row, text)).collect::<Result<_, _>>()?;
-        let summary = summary(&values);
-        let summary = summary.ok_or_else(|| wrong(path, line, "a number is missing or odd"))?;
+            row.iter().skip(1).map(|text| parse_number(path, row, text)).collect::<Result<_, _>>()?;
+        let summary = summary_of_metrics(&values);
+        let summary = summary.ok_or_else(|| form_finding(path, line, "a number is missing or odd"))?;
         if summaries.insert(row[0].to_owned(), summary).is_some() {
-            return Err(wrong(path, line, format!("field `{}` stands there twice", &row[0])));
+            return Err(form_finding(path, line, format!("field `{}` stands there twice", &row[0])));
         }
     }
     Ok(summaries)
 }
 
 /// The summary whose [`Summary::metrics`] are these values.
-fn summary(values: &[Option<f64>]) -> Option<Summary> {
+fn summary_of_metrics(values: &[Option<f64>]) -> Option<Summary> {
     let &[width, height, nuclei, density, area, positive, h_score, allred, brightness] = values
     else {
         return None;
@@ -170,7 +170,7 @@ mod tests {
             ..Summary::default()
         };
         let written = tables::fields(&[("a,\"b\"", summary)]).unwrap();
-        let read = fields("fields.csv", &written).unwrap();
+        let read = read_fields("fields.csv", &written).unwrap();
         assert_eq!(read, BTreeMap::from([("a,\"b\"".to_owned(), summary)]));
 
         let column = |name: &str, values| Column { name: name.to_owned(), values };
@@ -184,26 +184,26 @@ mod tests {
         };
         let mut table = tables::NucleiTable::new(Vec::new());
         table.add("a", &nuclei_of_a).unwrap();
-        let mut read = nuclei("nuclei.csv", &table.finish().unwrap()).unwrap();
+        let mut read = read_nuclei("nuclei.csv", &table.finish().unwrap()).unwrap();
         let rows = read.fields.remove("a").unwrap();
         assert_eq!(read.table(rows), nuclei_of_a);
         assert_eq!(read.table(FieldRows::default()).columns.len(), 2);
     }
 
     #[track_caller]
-    fn refused(text: &str, says: &str) {
-        let finding = nuclei("nuclei.csv", text.as_bytes()).unwrap_err();
+    fn check_refusal(text: &str, says: &str) {
+        let finding = read_nuclei("nuclei.csv", text.as_bytes()).unwrap_err();
         assert!(finding.message.contains(says), "{}", finding.message);
     }
 
     #[test]
     fn strange_tables_are_refused_with_their_line() {
-        refused("a,b\n", "not `field` and `label`");
-        refused("field,label,x,x\n", "twice");
-        refused("field,label,x\na,1,nan\n", "line 2: `nan` is no number");
-        refused("field,label,x\na,1,1\na,1,1\n", "line 3: label 1 does not rise");
-        refused("field,label,x\na,0,1\n", "no number of an object");
-        refused("field,label,x\na,1\n", "not a table");
-        refused("field,label,class\na,1,big\n", "`big` is no class");
+        check_refusal("a,b\n", "not `field` and `label`");
+        check_refusal("field,label,x,x\n", "twice");
+        check_refusal("field,label,x\na,1,nan\n", "line 2: `nan` is no number");
+        check_refusal("field,label,x\na,1,1\na,1,1\n", "line 3: label 1 does not rise");
+        check_refusal("field,label,x\na,0,1\n", "no number of an object");
+        check_refusal("field,label,x\na,1\n", "not a table");
+        check_refusal("field,label,class\na,1,big\n", "`big` is no class");
     }
 }

@@ -42,25 +42,25 @@ pub fn how_to_sentence(report: &Report) -> Option<String> {
 #[must_use]
 pub fn told(approval: &ApprovalReport) -> String {
     let first = approval.by.first();
-    let who = first.map_or("nobody".to_owned(), |by| quoted(&by.who));
+    let who = first.map_or("nobody".to_owned(), |by| quote(&by.who));
     match approval.state.as_str() {
         "approved" => {
-            let by: Vec<String> = approval.by.iter().map(person).collect();
+            let by: Vec<String> = approval.by.iter().map(describe_approver).collect();
             format!("approved by {}", by.join("; and by "))
         }
         "missing" => "nobody has approved it yet".to_owned(),
         "stale" => {
-            let differences: Vec<String> = approval.differences.iter().map(side_by_side).collect();
-            let when = first.map_or(String::new(), |by| format!(" on {}", quoted(&by.when)));
+            let differences: Vec<String> = approval.differences.iter().map(describe_difference).collect();
+            let when = first.map_or(String::new(), |by| format!(" on {}", quote(&by.when)));
             format!("{who} approved something else{when}: {}", differences.join("; "))
         }
         "revoked" => {
-            let why = first.map_or(String::new(), |by| format!(": {}", quoted(&by.why)));
-            let when = first.map_or(String::new(), |by| format!(" on {}", quoted(&by.when)));
+            let why = first.map_or(String::new(), |by| format!(": {}", quote(&by.why)));
+            let when = first.map_or(String::new(), |by| format!(" on {}", quote(&by.when)));
             format!("the approval was revoked by {who}{when}{why}")
         }
         "too-few" => {
-            let by: Vec<String> = approval.by.iter().map(person).collect();
+            let by: Vec<String> = approval.by.iter().map(describe_approver).collect();
             let (n_people, needed) = (approval.by.len(), approval.needed);
             format!("{n_people} of {needed} people have approved: {}", by.join("; and "))
         }
@@ -72,8 +72,8 @@ pub fn told(approval: &ApprovalReport) -> String {
             let needed = approval.permission.as_deref().unwrap_or("write");
             format!(
                 "{who} has approved with permission {}, and {} is needed",
-                quoted(has),
-                quoted(needed)
+                quote(has),
+                quote(needed)
             )
         }
         _ => "its approval is unknown".to_owned(),
@@ -81,25 +81,25 @@ pub fn told(approval: &ApprovalReport) -> String {
 }
 
 /// Who, when and why.
-fn person(by: &ApproverReport) -> String {
+fn describe_approver(by: &ApproverReport) -> String {
     let pull_request =
         by.pull_request.map_or(String::new(), |number| format!(" in pull request {number}"));
-    let (who, when, why) = (quoted(&by.who), quoted(&by.when), quoted(&by.why));
+    let (who, when, why) = (quote(&by.who), quote(&by.when), quote(&by.why));
     format!("{who} on {when}{pull_request}: {why}")
 }
 
-fn side_by_side(difference: &DifferenceReport) -> String {
+fn describe_difference(difference: &DifferenceReport) -> String {
     let short = |digest: &Option<String>| {
         digest.as_deref().map_or("none".to_owned(), |digest| {
-            quoted(&digest.chars().take(12).collect::<String>())
+            quote(&digest.chars().take(12).collect::<String>())
         })
     };
     let (approved, present) = (short(&difference.approved), short(&difference.present));
-    format!("{} digest {approved} was approved, {present} is there", quoted(&difference.part))
+    format!("{} digest {approved} was approved, {present} is there", quote(&difference.part))
 }
 
 /// A text as a name in a sentence.
-fn quoted(text: &str) -> String {
+fn quote(text: &str) -> String {
     format!("`{}`", text.replace('`', "'"))
 }
 

@@ -111,8 +111,8 @@ impl<'a> Panel<'a> {
             title,
             remark,
             series,
-            across: Axis::over(0.0, steps as f64, AXES.0),
-            up: Axis::over(low, high, AXES.1),
+            across: Axis::new(0.0, steps as f64, AXES.0),
+            up: Axis::new(low, high, AXES.1),
         }
     }
 
@@ -126,11 +126,11 @@ impl<'a> Panel<'a> {
                 tspan dx="12" fill="#666" { (self.remark) }
             }
             @for (x, y, place) in legend {
-                (key(x, y, place, &self.series[place].name))
+                (legend_key(x, y, place, &self.series[place].name))
             }
             g transform={ "translate(" (left) " " (top) ")" } {
                 @for (place, text) in self.up.ticks() {
-                    @let y = tenth(height - place);
+                    @let y = round_to_tenth(height - place);
                     line x1="0" x2=(width) y1=(y) y2=(y) stroke="#e3e3e3" {}
                     text x="-8" y=(y + 4.5) text-anchor="end" { (text) }
                 }
@@ -144,7 +144,7 @@ impl<'a> Panel<'a> {
                         stroke-width=(thickness(place)) stroke-dasharray=[dashes(place)]
                         stroke-linejoin="round" {}
                 }
-                @if is_marked { (self.best()) }
+                @if is_marked { (self.best_mark()) }
             }
         }
     }
@@ -158,26 +158,26 @@ impl<'a> Panel<'a> {
             if ORIGIN.0 < x && ORIGIN.0 + AXES.0 + 13.0 < x + width {
                 (x, y) = (ORIGIN.0, y + 18.0);
             }
-            places.push((tenth(x), y, place));
+            places.push((round_to_tenth(x), y, place));
             x += width;
         }
         places
     }
 
     fn points(&self, series: &Series) -> String {
-        let thinned = thinned(&series.points);
+        let thinned = thin(&series.points);
         let place = |(step, value): (f64, f64)| {
-            format!("{},{}", self.across.place(step), tenth(AXES.1 - self.up.place(value)))
+            format!("{},{}", self.across.position(step), round_to_tenth(AXES.1 - self.up.position(value)))
         };
         thinned.into_iter().map(place).collect::<Vec<_>>().join(" ")
     }
 
     /// The greatest number of the first series.
-    fn best(&self) -> Markup {
+    fn best_mark(&self) -> Markup {
         let points = self.series.first().into_iter().flat_map(|one| &one.points);
         let best = points.copied().reduce(|one, other| if other.1 > one.1 { other } else { one });
         let best = best.filter(|(_, value)| value.is_finite()).map(|(step, value)| {
-            let (x, y) = (self.across.place(step as f64), tenth(AXES.1 - self.up.place(value)));
+            let (x, y) = (self.across.position(step as f64), round_to_tenth(AXES.1 - self.up.position(value)));
             // The words stand on the side where there is room.
             let (text_x, anchor) =
                 if x > AXES.0 / 2.0 { (x - 8.0, "end") } else { (x + 8.0, "start") };
@@ -186,14 +186,14 @@ impl<'a> Panel<'a> {
         html! {
             @if let Some((x, y, text_x, anchor, text)) = best {
                 circle cx=(x) cy=(y) r="4" fill="#fff" stroke="#000" stroke-width="2" {}
-                text x=(tenth(text_x)) y=(tenth(y - 8.0)) text-anchor=(anchor)
+                text x=(round_to_tenth(text_x)) y=(round_to_tenth(y - 8.0)) text-anchor=(anchor)
                     paint-order="stroke" stroke="#fff" stroke-width="4" { (text) }
             }
         }
     }
 }
 
-fn key(x: f64, y: f64, place: usize, name: &str) -> Markup {
+fn legend_key(x: f64, y: f64, place: usize, name: &str) -> Markup {
     html! {
         line x1=(x) x2=(x + 20.0) y1=(y - 4.5) y2=(y - 4.5) stroke=(COLORS[place % COLORS.len()])
             stroke-width=(thickness(place)) stroke-dasharray=[dashes(place)] {}
@@ -211,7 +211,7 @@ fn dashes(place: usize) -> Option<&'static str> {
 }
 
 /// A line of few points: means of neighbors.
-fn thinned(points: &[(u64, f64)]) -> Vec<(f64, f64)> {
+fn thin(points: &[(u64, f64)]) -> Vec<(f64, f64)> {
     let each = points.len().div_ceil(MAX_POINTS).max(1);
     let finite = points.iter().filter(|(_, value)| value.is_finite()).collect::<Vec<_>>();
     let mean = |part: &[&(u64, f64)]| {
@@ -233,7 +233,7 @@ struct Axis {
 
 impl Axis {
     /// An axis from the tick below `low` to the tick above `high`, with about five ticks.
-    fn over(low: f64, high: f64, length: f64) -> Self {
+    fn new(low: f64, high: f64, length: f64) -> Self {
         let span = if high > low { high - low } else { high.abs().max(1.0) };
         let power = 10_f64.powi((span / 5.0).log10().floor() as i32);
         let wanted = span / 5.0 / power;
@@ -245,8 +245,8 @@ impl Axis {
     }
 
     /// Where a number is, from the axis' start.
-    fn place(&self, value: f64) -> f64 {
-        tenth((value - self.low) / (self.high - self.low) * self.length)
+    fn position(&self, value: f64) -> f64 {
+        round_to_tenth((value - self.low) / (self.high - self.low) * self.length)
     }
 
     /// Where ticks are, and what stands there.
@@ -255,13 +255,13 @@ impl Axis {
         let n_decimals = (-(self.step.log10() + 1e-9).floor()).clamp(0.0, 12.0) as usize;
         let tick = |number: u32| {
             let value = self.low + f64::from(number) * self.step;
-            (self.place(value), format!("{value:.n_decimals$}"))
+            (self.position(value), format!("{value:.n_decimals$}"))
         };
         (0..=n_steps).map(tick).collect()
     }
 }
 
-fn tenth(value: f64) -> f64 {
+fn round_to_tenth(value: f64) -> f64 {
     (10.0 * value).round() / 10.0
 }
 
@@ -301,7 +301,7 @@ mod tests {
     #[track_caller]
     fn check_ticks(low: f64, high: f64, expected: &[&str]) {
         let ticks: Vec<String> =
-            Axis::over(low, high, 100.0).ticks().into_iter().map(|(_, text)| text).collect();
+            Axis::new(low, high, 100.0).ticks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(ticks, expected);
     }
 
@@ -334,8 +334,8 @@ mod tests {
     #[test]
     fn long_lines_are_thinned_and_numbers_that_are_none_left_out() {
         let points: Vec<(u64, f64)> = (0..1000).map(|step| (step, 1.0)).collect();
-        assert_eq!(thinned(&points).len(), 334);
-        assert_eq!(thinned(&[(1, f64::NAN), (2, 3.0)]), [(2.0, 3.0)]);
+        assert_eq!(thin(&points).len(), 334);
+        assert_eq!(thin(&[(1, f64::NAN), (2, 3.0)]), [(2.0, 3.0)]);
         let nothing = Curves { losses: vec![series("x", &[(1, f64::NAN)])], ..Curves::default() };
         assert!(!nothing.svg().contains("NaN"));
     }

@@ -6,7 +6,7 @@
 
 use super::model::{MeasurementReport, NucleiReport, PartsReport, ProfileReport, Report};
 use crate::exit::ExitCode;
-use crate::verdict::{ReasonCode, Verdict, signed, signed_percent};
+use crate::verdict::{ReasonCode, Verdict, format_signed, format_signed_percent};
 
 /// A measurement's name as people say it: without its unit, words apart.
 ///
@@ -104,14 +104,14 @@ pub fn explain(profile: &ProfileReport) -> String {
         return format!("all {} nuclei are the same", nuclei.base);
     }
     let Some(measurement) = most_moved(profile) else {
-        return fates(nuclei);
+        return describe_fates(nuclei);
     };
     let moved = format!("{} {}", label(&measurement.name), amount(measurement));
     if measurement.verdict.as_deref() == Some("missing") {
         return format!("{} is no longer measured", label(&measurement.name));
     }
     if measurement.parts.is_none() {
-        return format!("{moved}: {}", fates(nuclei));
+        return format!("{moved}: {}", describe_fates(nuclei));
     }
     match cause(measurement, nuclei) {
         Some(cause) => format!("{moved} because {cause}"),
@@ -126,9 +126,9 @@ pub fn amount(measurement: &MeasurementReport) -> String {
     let relative =
         measurement.relative_shift.filter(|_| measurement.unit.as_deref() != Some("percent"));
     match (relative, measurement.shift) {
-        (Some(fraction), _) => signed_percent(fraction),
+        (Some(fraction), _) => format_signed_percent(fraction),
         (None, Some(shift)) => {
-            format!("{} {}", signed(shift), printed_unit(measurement.unit.as_deref()))
+            format!("{} {}", format_signed(shift), printed_unit(measurement.unit.as_deref()))
                 .trim_end()
                 .to_owned()
         }
@@ -170,37 +170,37 @@ pub fn cause(measurement: &MeasurementReport, nuclei: &NucleiReport) -> Option<S
     let (parts, shift) = (measurement.parts.as_ref()?, measurement.shift?);
     let counts = |part: f64| part * shift > 0.0 && part.abs() >= MIN_PART_FRACTION * shift.abs();
     let mut causes: Vec<(&str, f64)> =
-        named(parts).into_iter().filter(|&(_, part)| counts(part)).collect();
+        named_parts(parts).into_iter().filter(|&(_, part)| counts(part)).collect();
     causes.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let told = |&(name, part): &(&str, f64)| one_cause(measurement, nuclei, name, part);
+    let told = |&(name, part): &(&str, f64)| describe_cause(measurement, nuclei, name, part);
     match causes.as_slice() {
         [] => None,
         [only] => Some(told(only)),
         several => {
             let base = measurement.base.map(f64::abs).filter(|base| *base > 0.0);
-            let share = |part: f64| base.map_or(signed(part), |base| signed_percent(part / base));
+            let share = |part: f64| base.map_or(format_signed(part), |base| format_signed_percent(part / base));
             let told = several.iter().map(|cause| format!("{} ({})", told(cause), share(cause.1)));
             Some(told.collect::<Vec<_>>().join(" and "))
         }
     }
 }
 
-fn one_cause(
+fn describe_cause(
     measurement: &MeasurementReport,
     nuclei: &NucleiReport,
     name: &str,
     part: f64,
 ) -> String {
     // Nuclei that vanished raise the mean when they lay below it; those that appeared, above it.
-    let (low, high) = extremes(&measurement.name);
+    let (low, high) = extreme_adjectives(&measurement.name);
     match name {
-        "vanished" => counted(nuclei.vanished, if part > 0.0 { low } else { high }, "vanished"),
-        "appeared" => counted(nuclei.appeared, if part > 0.0 { high } else { low }, "appeared"),
-        "regrouped" if nuclei.merged < nuclei.split => counted(nuclei.split, "", "fell apart"),
-        "regrouped" if nuclei.merged > 0 => counted(nuclei.merged, "", "grew together"),
+        "vanished" => count_phrase(nuclei.vanished, if part > 0.0 { low } else { high }, "vanished"),
+        "appeared" => count_phrase(nuclei.appeared, if part > 0.0 { high } else { low }, "appeared"),
+        "regrouped" if nuclei.merged < nuclei.split => count_phrase(nuclei.split, "", "fell apart"),
+        "regrouped" if nuclei.merged > 0 => count_phrase(nuclei.merged, "", "grew together"),
         "regrouped" => "values are undefined on one side".to_owned(),
-        "modified" => counted(nuclei.modified, "", "overlap their partners little"),
-        _ => format!("matched nuclei {}", changed(&measurement.name, part > 0.0)),
+        "modified" => count_phrase(nuclei.modified, "", "overlap their partners little"),
+        _ => format!("matched nuclei {}", change_verb(&measurement.name, part > 0.0)),
     }
 }
 
@@ -220,7 +220,7 @@ pub fn score_label(name: &str) -> &str {
 
 /// The parts of a shift with their names.
 #[must_use]
-pub fn named(parts: &PartsReport) -> [(&'static str, f64); 5] {
+pub fn named_parts(parts: &PartsReport) -> [(&'static str, f64); 5] {
     [
         ("matched", parts.matched),
         ("modified", parts.modified),
@@ -230,7 +230,7 @@ pub fn named(parts: &PartsReport) -> [(&'static str, f64); 5] {
     ]
 }
 
-fn counted(n_nuclei: u64, quality: &str, what: &str) -> String {
+fn count_phrase(n_nuclei: u64, quality: &str, what: &str) -> String {
     let noun = if n_nuclei == 1 { "nucleus" } else { "nuclei" };
     let words = [n_nuclei.to_string(), quality.to_owned(), noun.to_owned(), what.to_owned()];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
@@ -247,7 +247,7 @@ fn is_density(name: &str) -> bool {
 }
 
 /// Adjectives for nuclei with low and with high values.
-fn extremes(name: &str) -> (&'static str, &'static str) {
+fn extreme_adjectives(name: &str) -> (&'static str, &'static str) {
     if is_size(name) {
         ("small", "large")
     } else if is_density(name) {
@@ -259,7 +259,7 @@ fn extremes(name: &str) -> (&'static str, &'static str) {
     }
 }
 
-fn changed(name: &str, rose: bool) -> &'static str {
+fn change_verb(name: &str, rose: bool) -> &'static str {
     match (is_size(name), rose) {
         (true, true) => "grew",
         (true, false) => "shrank",
@@ -270,7 +270,7 @@ fn changed(name: &str, rose: bool) -> &'static str {
 
 /// The fates other than matched, the most frequent first.
 #[must_use]
-pub fn fates(nuclei: &NucleiReport) -> String {
+pub fn describe_fates(nuclei: &NucleiReport) -> String {
     let mut fates = [
         (nuclei.vanished, "vanished"),
         (nuclei.appeared, "appeared"),
@@ -343,6 +343,6 @@ mod tests {
     #[test]
     fn fates_are_told_by_number() {
         let told = "of 300 nuclei 61 vanished, 12 grew together, 4 changed their outline, 3 fell apart, 1 appeared";
-        assert_eq!(fates(&NUCLEI), told);
+        assert_eq!(describe_fates(&NUCLEI), told);
     }
 }

@@ -120,24 +120,24 @@ fn rings(labels: &Labels) -> BTreeMap<u32, Vec<Vec<Corner>>> {
             }
         }
     }
-    next.into_iter().map(|(label, edges)| (label, walk(edges))).collect()
+    next.into_iter().map(|(label, edges)| (label, join_edges(edges))).collect()
 }
 
 /// Joins edges to rings; where two pieces touch at a corner it turns right, which keeps them apart.
-fn walk(mut edges: BTreeMap<Corner, Vec<Corner>>) -> Vec<Vec<Corner>> {
+fn join_edges(mut edges: BTreeMap<Corner, Vec<Corner>>) -> Vec<Vec<Corner>> {
     let mut rings = Vec::new();
     while let Some(start) = edges.keys().next().copied() {
         let mut ring: Vec<Corner> = Vec::new();
         let mut here = start;
         let mut came: Option<Corner> = None;
         while let Some(ends) = edges.get_mut(&here) {
-            let turn = |to: &Corner| came.map_or(0, |from| cross(from, here, *to));
+            let turn = |to: &Corner| came.map_or(0, |from| cross_product(from, here, *to));
             let best = (0..ends.len()).max_by_key(|&index| turn(&ends[index])).unwrap_or(0);
             let to = ends.swap_remove(best);
             if ends.is_empty() {
                 edges.remove(&here);
             }
-            let is_straight = came.is_some_and(|from| cross(from, here, to) == 0);
+            let is_straight = came.is_some_and(|from| cross_product(from, here, to) == 0);
             if !is_straight {
                 ring.push(here);
             }
@@ -152,7 +152,7 @@ fn walk(mut edges: BTreeMap<Corner, Vec<Corner>>) -> Vec<Vec<Corner>> {
     rings
 }
 
-fn cross((x0, y0): Corner, (x1, y1): Corner, (x2, y2): Corner) -> i64 {
+fn cross_product((x0, y0): Corner, (x1, y1): Corner, (x2, y2): Corner) -> i64 {
     let (ax, ay) = (i64::from(x1) - i64::from(x0), i64::from(y1) - i64::from(y0));
     let (bx, by) = (i64::from(x2) - i64::from(x1), i64::from(y2) - i64::from(y1));
     ax * by - ay * bx

@@ -34,7 +34,7 @@ pub fn human(card: &Card) -> String {
     line("input", &format!("percentiles {low} to {high} become 0 to 1"));
     for known in &card.input.channels {
         let channels: Vec<&str> = known.channels.iter().map(|channel| channel.as_str()).collect();
-        line("", &format!("{}: {}", modality(known.modality), channels.join(", ")));
+        line("", &format!("{}: {}", modality_name(known.modality), channels.join(", ")));
     }
     line("", &format!("preparation: {}", card.input.preparation));
     if let Some(decoding) = card.decoding {
@@ -48,7 +48,7 @@ pub fn human(card: &Card) -> String {
     if let Some(training) = &card.training {
         describe(training, &mut line);
     }
-    text + &figures("validation", &card.figures.validation) + &figures("test", &card.figures.test)
+    text + &accuracy_table("validation", &card.figures.validation) + &accuracy_table("test", &card.figures.test)
 }
 
 fn describe(training: &Training, line: &mut impl FnMut(&str, &str)) {
@@ -77,7 +77,7 @@ fn describe(training: &Training, line: &mut impl FnMut(&str, &str)) {
     }
 }
 
-fn modality(modality: Modality) -> &'static str {
+fn modality_name(modality: Modality) -> &'static str {
     match modality {
         Modality::Fluorescence => "fluorescence",
         Modality::He => "he",
@@ -86,7 +86,7 @@ fn modality(modality: Modality) -> &'static str {
 }
 
 /// A table of accuracies; empty without rows.
-fn figures(title: &str, rows: &[Accuracy]) -> String {
+fn accuracy_table(title: &str, rows: &[Accuracy]) -> String {
     if rows.is_empty() {
         return String::new();
     }

@@ -49,8 +49,8 @@ pub fn draw(
     head: Option<&Labels>,
     pairing: Option<&Pairing>,
 ) -> Raster<[u8; 3]> {
-    let grid = Grid::of(image.width(), image.height());
-    let field = shown(image, grid);
+    let grid = Grid::for_image(image.width(), image.height());
+    let field = to_rgb(image, grid);
     let agreed = agreed_color(&field);
     let no_fates = Pairing::default();
     let pairing = pairing.unwrap_or(&no_fates);
@@ -95,7 +95,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(width: u32, height: u32) -> Self {
+    fn for_image(width: u32, height: u32) -> Self {
         let edge = width.max(height);
         if edge <= MAX_ENLARGED_EDGE {
             return Self { width: 2 * width, height: 2 * height };
@@ -174,10 +174,10 @@ fn agreed_color(field: &Raster<[u8; 3]>) -> [u8; 3] {
 }
 
 /// The field as it is shown: colors as they are, gray stretched between two percentiles.
-fn shown(image: &Image, grid: Grid) -> Raster<[u8; 3]> {
+fn to_rgb(image: &Image, grid: Grid) -> Raster<[u8; 3]> {
     match image {
-        Image::Gray8(raster) => gray(&raster.map(u16::from), grid),
-        Image::Gray16(raster) => gray(raster, grid),
+        Image::Gray8(raster) => stretch_gray(&raster.map(u16::from), grid),
+        Image::Gray16(raster) => stretch_gray(raster, grid),
         Image::Rgb8(raster) => {
             Raster::from_fn(grid.width, grid.height, |x, y| grid.sample(raster, x, y))
         }
@@ -187,7 +187,7 @@ fn shown(image: &Image, grid: Grid) -> Raster<[u8; 3]> {
     }
 }
 
-fn gray(raster: &Raster<u16>, grid: Grid) -> Raster<[u8; 3]> {
+fn stretch_gray(raster: &Raster<u16>, grid: Grid) -> Raster<[u8; 3]> {
     let mut histogram = vec![0_u64; 1 << 16];
     for &value in raster.samples() {
         histogram[usize::from(value)] += 1;
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use cellgate_core::labels;
 
-    fn dark(width: u32, height: u32) -> Image {
+    fn dark_image(width: u32, height: u32) -> Image {
         Image::Gray16(Raster::filled(width, height, 300))
     }
 
@@ -221,7 +221,7 @@ mod tests {
     fn outlines_that_agree_are_one_line_and_others_have_their_side() {
         let base = labels![1, 1, 1, 0; 1, 1, 1, 0; 1, 1, 1, 0; 0, 0, 0, 0];
         let head = labels![1, 1, 1, 1; 1, 1, 1, 1; 1, 1, 1, 1; 0, 0, 0, 0];
-        let picture = draw(&dark(4, 4), Some(&base), Some(&head), None);
+        let picture = draw(&dark_image(4, 4), Some(&base), Some(&head), None);
         assert_eq!((picture.width(), picture.height()), (8, 8));
         assert_eq!(picture.at(0, 0), [255; 3]);
         assert_eq!(picture.at(5, 2), color::BASE);
@@ -235,7 +235,7 @@ mod tests {
         let head = labels![0, 0, 0, 7, 7, 7; 0, 0, 0, 7, 7, 7; 0, 0, 0, 7, 7, 7];
         let overlaps = cellgate_core::overlap::Overlaps::count(&base, &head).unwrap();
         let pairing = cellgate_core::drift::pair(&overlaps);
-        let picture = draw(&dark(6, 3), Some(&base), Some(&head), Some(&pairing));
+        let picture = draw(&dark_image(6, 3), Some(&base), Some(&head), Some(&pairing));
         assert_eq!(picture.at(2, 2), blend([0; 3], color::VANISHED));
         assert_eq!(picture.at(8, 2), blend([0; 3], color::APPEARED));
     }
@@ -245,7 +245,7 @@ mod tests {
         let sizes =
             [(4000, 3000, 1024, 768), (800, 600, 800, 600), (100_000, 2, 1024, 1), (3, 2, 6, 4)];
         for (width, height, expected_width, expected_height) in sizes {
-            let grid = Grid::of(width, height);
+            let grid = Grid::for_image(width, height);
             assert_eq!((grid.width, grid.height), (expected_width, expected_height));
         }
     }
@@ -259,8 +259,8 @@ mod tests {
 
     #[test]
     fn pictures_encode_and_empty_ones_are_an_error() {
-        let picture = draw(&dark(4, 4), None, None, None);
+        let picture = draw(&dark_image(4, 4), None, None, None);
         assert!(encode_png(&picture).unwrap().starts_with(b"\x89PNG"));
-        assert!(encode_png(&draw(&dark(0, 0), None, None, None)).is_err());
+        assert!(encode_png(&draw(&dark_image(0, 0), None, None, None)).is_err());
     }
 }

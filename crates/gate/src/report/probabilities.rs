@@ -7,7 +7,7 @@ use cellgate_core::unet::feature_map::FeatureMap;
 /// One channel of the first map, in sixteen bits: 0 is black, 1 is white.
 #[must_use]
 pub fn gray(answer: &FeatureMap, output: Output) -> Image {
-    let picture = pixels(answer, |pixel| (pixel[output as usize] * 65_535.0).round() as u16);
+    let picture = map_pixels(answer, |pixel| (pixel[output as usize] * 65_535.0).round() as u16);
     Image::Gray16(picture)
 }
 
@@ -19,10 +19,10 @@ pub fn color(answer: &FeatureMap) -> Image {
     let color = |pixel: &[f32; OUTPUTS as usize]| {
         shown.map(|output| (pixel[output as usize] * 255.0).round() as u8)
     };
-    Image::Rgb8(pixels(answer, color))
+    Image::Rgb8(map_pixels(answer, color))
 }
 
-fn pixels<T: Copy>(
+fn map_pixels<T: Copy>(
     answer: &FeatureMap,
     value: impl Fn(&[f32; OUTPUTS as usize]) -> T,
 ) -> Raster<T> {

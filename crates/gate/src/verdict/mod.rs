@@ -12,7 +12,7 @@ mod reason;
 
 use crate::exit::ExitCode;
 pub use judgement::{Direction, Judgement, Need};
-pub use number::{readable, signed, signed_percent};
+pub use number::{format_number, format_signed, format_signed_percent};
 pub use profile::{AccuracyCase, Comparison, FailedField, ProfileCase, direction};
 pub use reason::{Reason, ReasonCode};
 pub use word::Verdict;
@@ -44,7 +44,7 @@ impl FailOn {
         }
     }
 
-    fn fails(self, verdict: Verdict) -> bool {
+    fn is_failed_by(self, verdict: Verdict) -> bool {
         match self {
             Self::Broken => verdict == Verdict::Broken,
             Self::Drifted => verdict >= Verdict::Inconclusive,
@@ -164,7 +164,7 @@ impl GateJudgement {
             ExitCode::Accuracy
         } else if !self.is_deterministic
             || self.profiles.is_empty()
-            || open().any(|profile| fail_on.fails(profile.verdict))
+            || open().any(|profile| fail_on.is_failed_by(profile.verdict))
         {
             ExitCode::Drift
         } else if self.has_broken_approvals || open().any(|profile| profile.need == Need::Always) {

@@ -4,13 +4,13 @@
 ///
 /// # Examples
 /// ```
-/// use cellgate_gate::verdict::readable;
-/// assert_eq!(readable(0.123_456), "0.123");
-/// assert_eq!(readable(1234.6), "1235");
-/// assert_eq!(readable(1e-9), "1.00e-9");
+/// use cellgate_gate::verdict::format_number;
+/// assert_eq!(format_number(0.123_456), "0.123");
+/// assert_eq!(format_number(1234.6), "1235");
+/// assert_eq!(format_number(1e-9), "1.00e-9");
 /// ```
 #[must_use]
-pub fn readable(value: f64) -> String {
+pub fn format_number(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -24,14 +24,14 @@ pub fn readable(value: f64) -> String {
 
 /// A number with three significant digits and its sign.
 #[must_use]
-pub fn signed(value: f64) -> String {
+pub fn format_signed(value: f64) -> String {
     let sign = if value > 0.0 { "+" } else { "" };
-    format!("{sign}{}", readable(value))
+    format!("{sign}{}", format_number(value))
 }
 
 /// A fraction in percent, with its sign.
 #[must_use]
-pub fn signed_percent(fraction: f64) -> String {
+pub fn format_signed_percent(fraction: f64) -> String {
     let percent = 100.0 * fraction;
     let sign = if percent > 0.0 { "+" } else { "" };
     match percent.abs() {
@@ -59,16 +59,16 @@ mod tests {
             (f64::INFINITY, "inf"),
         ];
         for (value, expected) in table {
-            assert_eq!(readable(value), expected);
+            assert_eq!(format_number(value), expected);
         }
-        assert_eq!((signed(2.0).as_str(), signed(-2.0).as_str()), ("+2.00", "-2.00"));
+        assert_eq!((format_signed(2.0).as_str(), format_signed(-2.0).as_str()), ("+2.00", "-2.00"));
     }
 
     #[test]
     fn percent_keeps_small_shifts_visible() {
         let table = [(0.0, "0 %"), (0.042, "+4.2 %"), (-0.0001, "-0.01 %"), (3.5, "+350 %")];
         for (fraction, expected) in table {
-            assert_eq!(signed_percent(fraction), expected);
+            assert_eq!(format_signed_percent(fraction), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::judgement::{Direction, Judgement, Need};
 use super::word::Verdict;
-use super::{Reason, ReasonCode, readable, signed};
+use super::{Reason, ReasonCode, format_number, format_signed};
 use cellgate_core::accuracy::Scores;
 use cellgate_core::drift::{Breach, Drift, MeasurementDrift, Movement, Rule, Shift};
 use cellgate_inputs::project::AccuracyFloors;
@@ -81,19 +81,19 @@ pub fn direction(base: &Scores, head: &Scores) -> Direction {
 
 /// Judges one profile by itself.
 pub(super) fn judge(case: &ProfileCase<'_>) -> Judgement {
-    let (mut verdict, mut reasons) = comparison(&case.comparison);
+    let (mut verdict, mut reasons) = judge_comparison(&case.comparison);
     for field in case.failed_fields {
-        let (worst, reason) = failed_field(field);
+        let (worst, reason) = judge_failed_field(field);
         verdict = verdict.max(worst);
         reasons.push(reason);
     }
     // Without a valid profile in head there is no score to hold to a floor.
     let has_head = !matches!(case.comparison, Comparison::Deleted | Comparison::HeadInvalid);
     let (below, is_below_floor) =
-        if has_head { floors(&case.accuracy) } else { (Vec::new(), false) };
+        if has_head { check_floors(&case.accuracy) } else { (Vec::new(), false) };
     reasons.extend(below);
     let direction = case.accuracy.base.zip(case.accuracy.head).map(|(b, h)| direction(&b, &h));
-    reasons.extend(accuracy_moved(&case.accuracy, direction));
+    reasons.extend(accuracy_reason(&case.accuracy, direction));
     reasons.sort_by_key(|reason| Reverse(reason.severity));
     let need = match case.comparison {
         Comparison::New | Comparison::Deleted | Comparison::BaseInvalid => Need::Always,
@@ -112,9 +112,9 @@ pub(super) fn judge(case: &ProfileCase<'_>) -> Judgement {
     }
 }
 
-fn comparison(comparison: &Comparison<'_>) -> (Verdict, Vec<Reason>) {
+fn judge_comparison(comparison: &Comparison<'_>) -> (Verdict, Vec<Reason>) {
     let (verdict, reason) = match comparison {
-        Comparison::Drift(found) => return drift(found),
+        Comparison::Drift(found) => return judge_drift(found),
         Comparison::New => (
             Verdict::Inconclusive,
             Reason::warning(
@@ -149,7 +149,7 @@ fn comparison(comparison: &Comparison<'_>) -> (Verdict, Vec<Reason>) {
     (verdict, vec![reason])
 }
 
-fn failed_field(field: &FailedField) -> (Verdict, Reason) {
+fn judge_failed_field(field: &FailedField) -> (Verdict, Reason) {
     let (name, why) = (&field.name, &field.why);
     if field.in_head {
         let text = format!("field `{name}` failed: {why}");
@@ -160,7 +160,7 @@ fn failed_field(field: &FailedField) -> (Verdict, Reason) {
     }
 }
 
-fn drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
+fn judge_drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
     if drift.fields.is_empty() {
         let reason = Reason::error(ReasonCode::NothingCompared, "no field was compared");
         return (Verdict::Broken, vec![reason]);
@@ -179,10 +179,10 @@ fn drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
         add(Verdict::Broken, Reason::error(ReasonCode::FieldEmptied, text));
     }
     for breach in &drift.breaches {
-        add(Verdict::Drifted, breached(breach));
+        add(Verdict::Drifted, breach_reason(breach));
     }
     for measurement in &drift.measurements {
-        if let Some((worst, reason)) = moved(measurement) {
+        if let Some((worst, reason)) = judge_measurement(measurement) {
             add(worst, reason);
         }
     }
@@ -202,7 +202,7 @@ fn drift(drift: &Drift) -> (Verdict, Vec<Reason>) {
     (verdict, reasons)
 }
 
-fn breached(breach: &Breach) -> Reason {
+fn breach_reason(breach: &Breach) -> Reason {
     let code = match breach.rule {
         Rule::Vanished => ReasonCode::StructureVanished,
         Rule::Appeared => ReasonCode::StructureAppeared,
@@ -213,19 +213,19 @@ fn breached(breach: &Breach) -> Reason {
         0 => "of none in base".to_owned(),
         n_base => {
             let percent = 100.0 * breach.n_nuclei as f64 / n_base as f64;
-            format!("{} % of the {n_base} in base", readable(percent))
+            format!("{} % of the {n_base} in base", format_number(percent))
         }
     };
     let (n_nuclei, what) = (breach.n_nuclei, breach.rule.as_str());
-    let limit = readable(100.0 * breach.limit);
+    let limit = format_number(100.0 * breach.limit);
     let text = format!("{n_nuclei} nuclei {what}, {fraction}; the limit is {limit} %");
     Reason::error(code, text)
 }
 
 /// Verdict and reason that a measurement adds; nothing within its margin or when it is not judged.
-fn moved(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)> {
+fn judge_measurement(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)> {
     let (name, margin) = (&measurement.name, measurement.margin?);
-    let margin_text = with_unit(readable(margin), measurement.unit);
+    let margin_text = with_unit(format_number(margin), measurement.unit);
     match measurement.movement? {
         Movement::Unchanged | Movement::Equivalent => None,
         Movement::Missing => {
@@ -234,13 +234,13 @@ fn moved(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)> {
         }
         Movement::Drifted => {
             let outside = |shift: &Shift| shift.is_decidable && shift.is_outside(margin);
-            let over = told(measurement, outside)?;
+            let over = describe_shift(measurement, outside)?;
             let text = format!("`{name}` moved by {over}, beyond its margin of {margin_text}");
             Some((Verdict::Drifted, Reason::error(ReasonCode::MeasurementDrifted, text)))
         }
         Movement::Inconclusive => {
             let undecided = |shift: &Shift| !(shift.is_decidable && shift.is_within(margin));
-            let over = told(measurement, undecided).unwrap_or_else(|| "an unknown amount".into());
+            let over = describe_shift(measurement, undecided).unwrap_or_else(|| "an unknown amount".into());
             let needed = measurement.fields_needed.map_or(String::new(), |n_fields| {
                 format!("; about {n_fields} fields would decide")
             });
@@ -257,7 +257,7 @@ fn moved(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)> {
 }
 
 /// The first shift of a measurement that `is_meant`, with its interval.
-fn told(measurement: &MeasurementDrift, is_meant: impl Fn(&Shift) -> bool) -> Option<String> {
+fn describe_shift(measurement: &MeasurementDrift, is_meant: impl Fn(&Shift) -> bool) -> Option<String> {
     let population = measurement.population.filter(&is_meant).map(|shift| (shift, ""));
     let matched =
         measurement.matched.filter(&is_meant).map(|shift| (shift, " over matched nuclei"));
@@ -265,9 +265,9 @@ fn told(measurement: &MeasurementDrift, is_meant: impl Fn(&Shift) -> bool) -> Op
     let interval = if shift.is_decidable { "90 % interval" } else { "range over fields" };
     Some(format!(
         "{}{over} ({interval} {} to {})",
-        with_unit(signed(shift.mean), measurement.unit),
-        signed(shift.interval.low),
-        signed(shift.interval.high),
+        with_unit(format_signed(shift.mean), measurement.unit),
+        format_signed(shift.interval.low),
+        format_signed(shift.interval.high),
     ))
 }
 
@@ -276,7 +276,7 @@ fn with_unit(number: String, unit: Option<&str>) -> String {
 }
 
 /// Holds head's accuracy to the floors; also says whether it misses one.
-fn floors(accuracy: &AccuracyCase) -> (Vec<Reason>, bool) {
+fn check_floors(accuracy: &AccuracyCase) -> (Vec<Reason>, bool) {
     let floors = &accuracy.floors;
     let named = [
         ("f1_at_50", floors.f1_at_50),
@@ -296,7 +296,7 @@ fn floors(accuracy: &AccuracyCase) -> (Vec<Reason>, bool) {
     let score = |name: &str| head.named().into_iter().find(|(score, _)| *score == name);
     let missed = set.into_iter().filter_map(|(name, floor)| {
         let (_, score) = score(name)?;
-        let text = format!("`{name}` is {}, its floor is {}", readable(score), readable(floor));
+        let text = format!("`{name}` is {}, its floor is {}", format_number(score), format_number(floor));
         (score < floor).then(|| Reason::error(ReasonCode::AccuracyBelowFloor, text))
     });
     let missed: Vec<Reason> = missed.collect();
@@ -304,7 +304,7 @@ fn floors(accuracy: &AccuracyCase) -> (Vec<Reason>, bool) {
     (missed, is_below_floor)
 }
 
-fn accuracy_moved(accuracy: &AccuracyCase, direction: Option<Direction>) -> Option<Reason> {
+fn accuracy_reason(accuracy: &AccuracyCase, direction: Option<Direction>) -> Option<Reason> {
     let (base, head) = accuracy.base.zip(accuracy.head)?;
     let word = match direction? {
         Direction::Same => return None,
@@ -313,10 +313,10 @@ fn accuracy_moved(accuracy: &AccuracyCase, direction: Option<Direction>) -> Opti
     };
     let text = format!(
         "accuracy moved {word}: F1 {} to {}, mAP {} to {}",
-        readable(base.f1_at_50),
-        readable(head.f1_at_50),
-        readable(base.map),
-        readable(head.map),
+        format_number(base.f1_at_50),
+        format_number(head.f1_at_50),
+        format_number(base.map),
+        format_number(head.map),
     );
     Some(Reason::note(ReasonCode::AccuracyMoved, text))
 }

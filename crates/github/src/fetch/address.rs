@@ -31,7 +31,7 @@ impl Address {
     ///
     /// # Errors
     /// [`AddressError`] when it is no address, or leads from https to http.
-    pub(super) fn leading_to(&self, location: &str) -> Result<Self, AddressError> {
+    pub(super) fn resolve(&self, location: &str) -> Result<Self, AddressError> {
         let next = if location.starts_with('/') && !location.starts_with("//") {
             let authority = self.0.authority().ok_or(AddressError)?;
             let scheme = self.0.scheme_str().ok_or(AddressError)?;
@@ -99,7 +99,7 @@ mod tests {
     fn an_answer_leads_to_no_weaker_place() {
         let leads = |from: &str, to: &str| {
             let from: Address = from.parse().unwrap();
-            from.leading_to(to).ok().map(|to| to.uri().to_string())
+            from.resolve(to).ok().map(|to| to.uri().to_string())
         };
         let https = "https://example.org/a";
         assert_eq!(leads(https, "/b").as_deref(), Some("https://example.org/b"));

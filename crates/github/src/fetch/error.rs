@@ -75,7 +75,7 @@ pub enum FetchError {
     },
 }
 
-pub(super) fn disk(path: &Path) -> impl Fn(std::io::Error) -> FetchError + use<> {
+pub(super) fn disk_error(path: &Path) -> impl Fn(std::io::Error) -> FetchError + use<> {
     let path = path.to_owned();
     move |source| FetchError::Disk { path: path.clone(), source }
 }

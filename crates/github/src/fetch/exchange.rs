@@ -7,7 +7,7 @@ use super::address::Address;
 use super::error::FetchError;
 use super::part::Part;
 use super::wanted::{Limits, Wanted};
-use crate::way::{WayError, connector, secured, tunnel};
+use crate::way::{WayError, connector, with_tls, tunnel};
 use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, LOCATION, RANGE, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -47,7 +47,7 @@ pub(super) struct Client {
 impl Client {
     /// Sets the ways up.
     pub(super) fn open(limits: Limits) -> Result<Self, WayError> {
-        let tls = secured(connector(limits.connect))?;
+        let tls = with_tls(connector(limits.connect))?;
         let direct = Http::builder(TokioExecutor::new()).build(tls);
         Ok(Self { direct, proxies: Matcher::from_env(), limits })
     }
@@ -59,14 +59,14 @@ impl Client {
         part: &mut Part,
         n_came: &mut u64,
     ) -> Result<(), Loss> {
-        let whole = tokio::time::timeout(self.limits.whole, self.rest(wanted, part, n_came));
+        let whole = tokio::time::timeout(self.limits.whole, self.request_rest(wanted, part, n_came));
         whole.await.unwrap_or_else(|_| Err(Loss::Again("it took too long".to_owned())))
     }
 
-    async fn rest(&self, wanted: &Wanted, part: &mut Part, n_came: &mut u64) -> Result<(), Loss> {
+    async fn request_rest(&self, wanted: &Wanted, part: &mut Part, n_came: &mut u64) -> Result<(), Loss> {
         let response = self.follow(wanted, part.n_bytes()).await?;
         match response.status() {
-            StatusCode::PARTIAL_CONTENT if begins_at(response.headers(), part.n_bytes()) => {}
+            StatusCode::PARTIAL_CONTENT if is_range_from(response.headers(), part.n_bytes()) => {}
             // The whole file, or a range that nobody asked for.
             StatusCode::OK => part.restart()?,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
@@ -78,7 +78,7 @@ impl Client {
                 part.restart()?;
                 return Err(Loss::Again("the rest is not what was asked for".to_owned()));
             }
-            status if is_passing(status) => {
+            status if is_transient(status) => {
                 return Err(Loss::Again(format!("status {}", status.as_u16())));
             }
             status => {
@@ -86,7 +86,7 @@ impl Client {
                 return Err(FetchError::Refused { address, status: status.as_u16() }.into());
             }
         }
-        self.take(wanted, response.into_body(), part, n_came).await
+        self.read_body(wanted, response.into_body(), part, n_came).await
     }
 
     /// Asks, and asks on where the answer leads to.
@@ -104,7 +104,7 @@ impl Client {
             let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
             let location = location.ok_or_else(|| redirected("without saying where"))?;
             address = address
-                .leading_to(location)
+                .resolve(location)
                 .map_err(|_| redirected("to a place that is not safe to ask"))?;
         }
         Err(redirected(&format!("more than {MAX_REDIRECTS} times")))
@@ -123,20 +123,20 @@ impl Client {
         let sent = match proxy {
             None => self.direct.request(request),
             Some(proxy) => {
-                let tls = secured(tunnel(&proxy, self.limits.connect))
+                let tls = with_tls(tunnel(&proxy, self.limits.connect))
                     .map_err(|error| Loss::Final(FetchError::Client(error)))?;
                 Http::builder(TokioExecutor::new()).build(tls).request(request)
             }
         };
         match tokio::time::timeout(self.limits.connect + self.limits.idle, sent).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(again(innermost(&error))),
+            Ok(Err(error)) => Err(again(innermost_cause(&error))),
             Err(_) => Err(again("no answer in time".to_owned())),
         }
     }
 
     /// Takes a body to its end.
-    async fn take(
+    async fn read_body(
         &self,
         wanted: &Wanted,
         mut body: Incoming,
@@ -147,7 +147,7 @@ impl Client {
             let frame = match tokio::time::timeout(self.limits.idle, body.frame()).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => return Err(Loss::Again(innermost(&error))),
+                Ok(Some(Err(error))) => return Err(Loss::Again(innermost_cause(&error))),
                 Err(_) => return Err(Loss::Again("the answer stopped midway".to_owned())),
             };
             let Some(bytes) = frame.data_ref() else { continue };
@@ -163,7 +163,7 @@ impl Client {
 }
 
 /// Whether a part of a file begins where the rest is missing.
-fn begins_at(headers: &HeaderMap, n_bytes: u64) -> bool {
+fn is_range_from(headers: &HeaderMap, n_bytes: u64) -> bool {
     let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let range = range.and_then(|range| range.strip_prefix("bytes "));
     let start = range.and_then(|range| range.split('-').next()?.parse::<u64>().ok());
@@ -178,13 +178,13 @@ fn is_complete(headers: &HeaderMap, n_bytes: u64) -> bool {
 }
 
 /// Whether another answer may come later.
-fn is_passing(status: StatusCode) -> bool {
+fn is_transient(status: StatusCode) -> bool {
     status.is_server_error()
         || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
 }
 
 /// The innermost cause of an error; wrappers repeat it.
-fn innermost(error: &dyn Error) -> String {
+fn innermost_cause(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -16,7 +16,7 @@ pub use error::FetchError;
 pub use pull::{Need, Wish, of_dataset, of_models};
 pub use wanted::{Limits, Wanted};
 
-use error::disk;
+use error::disk_error;
 use exchange::{Client, Loss};
 use part::Part;
 
@@ -56,7 +56,7 @@ impl Fetcher {
     pub async fn fetch(&self, wanted: &Wanted) -> Result<Fetched, FetchError> {
         if wanted.path.exists() {
             let path = wanted.path.clone();
-            let found = part::digest_of(&wanted.path).map_err(disk(&wanted.path))?;
+            let found = part::digest_of(&wanted.path).map_err(disk_error(&wanted.path))?;
             return if found == wanted.sha256 {
                 Ok(Fetched::Known)
             } else {

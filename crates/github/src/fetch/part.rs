@@ -3,7 +3,7 @@
 //! One process at a time writes it; a later one goes on with it. It takes the file's place by a
 //! rename, and only when it is the file.
 
-use super::error::{FetchError, disk};
+use super::error::{FetchError, disk_error};
 use super::wanted::Wanted;
 use cellgate_core::digest::{Digest, Hasher};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -28,10 +28,10 @@ impl Part {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        std::fs::create_dir_all(folder).map_err(disk(folder))?;
+        std::fs::create_dir_all(folder).map_err(disk_error(folder))?;
         let name = wanted.path.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!(".{name}.{}.part", wanted.sha256.short()));
-        let failed = disk(&path);
+        let failed = disk_error(&path);
         let mut options = OpenOptions::new();
         let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(&failed)?;
@@ -55,14 +55,14 @@ impl Part {
 
     /// Adds bytes.
     pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.file.write_all(bytes).map_err(disk(&self.path))?;
+        self.file.write_all(bytes).map_err(disk_error(&self.path))?;
         self.n_bytes += bytes.len() as u64;
         Ok(())
     }
 
     /// Begins anew.
     pub(super) fn restart(&mut self) -> Result<(), FetchError> {
-        let failed = disk(&self.path);
+        let failed = disk_error(&self.path);
         self.file.set_len(0).map_err(&failed)?;
         self.file.rewind().map_err(&failed)?;
         self.n_bytes = 0;
@@ -71,7 +71,7 @@ impl Part {
 
     /// Digest of what is there.
     pub(super) fn digest(&mut self) -> Result<Digest, FetchError> {
-        let failed = disk(&self.path);
+        let failed = disk_error(&self.path);
         self.file.rewind().map_err(&failed)?;
         let digest = digest_of_rest(&mut self.file).map_err(&failed)?;
         self.file.seek(SeekFrom::End(0)).map_err(&failed)?;
@@ -80,7 +80,7 @@ impl Part {
 
     /// Moves it to its place, where nothing may stand.
     pub(super) fn finish(self, path: &Path) -> Result<(), FetchError> {
-        self.file.sync_all().map_err(disk(&self.path))?;
+        self.file.sync_all().map_err(disk_error(&self.path))?;
         match std::fs::hard_link(&self.path, path) {
             Ok(()) => {
                 self.discard();
@@ -90,7 +90,7 @@ impl Part {
                 Err(FetchError::Taken(path.to_owned()))
             }
             // Some disks have no links.
-            Err(_) => std::fs::rename(&self.path, path).map_err(disk(path)),
+            Err(_) => std::fs::rename(&self.path, path).map_err(disk_error(path)),
         }
     }
 

@@ -4,7 +4,7 @@
 //! GitHub Docs, Workflow commands for GitHub Actions; escapes after the runner's
 //! `ActionCommand.cs`.
 
-use super::text::visible;
+use super::text::visible_char;
 use cellgate_inputs::finding::{Finding, Severity};
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ pub fn annotations(findings: &[Finding]) -> String {
         let fits = of_level.len() <= MAX_PER_LEVEL;
         let n_shown = if fits { of_level.len() } else { MAX_PER_LEVEL - 1 };
         for finding in &of_level[..n_shown] {
-            text.push_str(&line(command, finding));
+            text.push_str(&workflow_command(command, finding));
         }
         if !fits {
             let more = of_level.len() - n_shown;
@@ -38,7 +38,7 @@ pub fn annotations(findings: &[Finding]) -> String {
     text
 }
 
-fn line(command: &str, finding: &Finding) -> String {
+fn workflow_command(command: &str, finding: &Finding) -> String {
     let mut properties = vec![("file", finding.place.path.to_string())];
     if let Some(span) = finding.place.span {
         properties.push(("line", span.line.to_string()));
@@ -52,22 +52,22 @@ fn line(command: &str, finding: &Finding) -> String {
     properties.push(("title", format!("cellgate: {}", finding.code)));
     let properties: Vec<String> = properties
         .into_iter()
-        .map(|(name, value)| format!("{name}={}", escaped_property(&value)))
+        .map(|(name, value)| format!("{name}={}", escape_property(&value)))
         .collect();
     let help = finding.help.as_ref().map_or(String::new(), |help| format!("\n{help}"));
-    let message = escaped(&format!("{}{help}", finding.message));
+    let message = escape_message(&format!("{}{help}", finding.message));
     format!("::{command} {}::{message}\n", properties.join(","))
 }
 
 /// A message: the runner turns these three escapes back, `%25` last.
-fn escaped(text: &str) -> String {
+fn escape_message(text: &str) -> String {
     let is_line_end = |character: char| matches!(character, '\r' | '\n');
-    let shown: String = text.chars().map(|c| if is_line_end(c) { c } else { visible(c) }).collect();
+    let shown: String = text.chars().map(|c| if is_line_end(c) { c } else { visible_char(c) }).collect();
     // The old form of commands is obeyed anywhere in a line.
     let shown = shown.replace("##[", "# #[");
     shown.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-fn escaped_property(text: &str) -> String {
-    escaped(text).replace(':', "%3A").replace(',', "%2C")
+fn escape_property(text: &str) -> String {
+    escape_message(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,6 +1,6 @@
 //! JUnit: findings as the XML that test dashboards read.
 
-use super::text::visible;
+use super::text::visible_char;
 use cellgate_inputs::finding::{Finding, Severity};
 use std::fmt::Write as _;
 
@@ -19,24 +19,24 @@ pub fn junit(findings: &[Finding], files: &[String]) -> String {
     let _ = writeln!(xml, "<testsuites name=\"cellgate\" {counts}>");
     let _ = writeln!(xml, "  <testsuite name=\"cellgate validate\" {counts}>");
     for file in clean {
-        let name = escaped(file);
+        let name = escape_xml(file);
         let _ = writeln!(xml, "    <testcase classname=\"cellgate.validate\" name=\"{name}\"/>");
     }
     for finding in &errors {
-        let _ = write!(xml, "{}", case(finding));
+        let _ = write!(xml, "{}", test_case(finding));
     }
     let remarks: Vec<String> =
-        findings.iter().filter(|finding| !is_error(finding)).map(words).collect();
+        findings.iter().filter(|finding| !is_error(finding)).map(full_message).collect();
     if !remarks.is_empty() {
-        let _ = writeln!(xml, "    <system-out>{}</system-out>", escaped(&remarks.join("\n")));
+        let _ = writeln!(xml, "    <system-out>{}</system-out>", escape_xml(&remarks.join("\n")));
     }
     xml.push_str("  </testsuite>\n</testsuites>\n");
     xml
 }
 
-fn case(finding: &Finding) -> String {
-    let name = escaped(&format!("{} {}", at(finding), finding.code));
-    let (message, body) = (escaped(&finding.message), escaped(&words(finding)));
+fn test_case(finding: &Finding) -> String {
+    let name = escape_xml(&format!("{} {}", location(finding), finding.code));
+    let (message, body) = (escape_xml(&finding.message), escape_xml(&full_message(finding)));
     format!(
         "    <testcase classname=\"cellgate.validate\" name=\"{name}\">\n      \
          <failure type=\"{}\" message=\"{message}\">{body}</failure>\n    </testcase>\n",
@@ -44,20 +44,20 @@ fn case(finding: &Finding) -> String {
     )
 }
 
-fn at(finding: &Finding) -> String {
+fn location(finding: &Finding) -> String {
     match finding.place.span {
         Some(span) => format!("{}:{}:{}", finding.place.path, span.line, span.column),
         None => finding.place.path.to_string(),
     }
 }
 
-fn words(finding: &Finding) -> String {
+fn full_message(finding: &Finding) -> String {
     let help = finding.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
-    format!("{}: {}: {}{help}", at(finding), finding.severity, finding.message)
+    format!("{}: {}: {}{help}", location(finding), finding.severity, finding.message)
 }
 
 /// Text for an attribute or an element; XML 1.0 has no form for control characters at all.
-fn escaped(text: &str) -> String {
+fn escape_xml(text: &str) -> String {
     let mut xml = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -67,7 +67,7 @@ fn escaped(text: &str) -> String {
             '"' => xml.push_str("&quot;"),
             '\n' => xml.push_str("&#10;"),
             '\u{fffe}' | '\u{ffff}' => xml.push('\u{fffd}'),
-            other => xml.push(visible(other)),
+            other => xml.push(visible_char(other)),
         }
     }
     xml

@@ -1,6 +1,6 @@
 //! Terminal: findings for people, each with the line it is about.
 
-use super::text::{harmless, visible};
+use super::text::{harmless, visible_char};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use cellgate_inputs::finding::{Finding, Severity};
 use cellgate_inputs::source::{Source, Span};
@@ -17,7 +17,7 @@ pub fn human(findings: &[Finding], sources: &[Source], color: bool) -> String {
     let mut text = String::new();
     for finding in findings {
         let source = sources.iter().find(|source| source.path == finding.place.path);
-        text.push_str(&one(finding, source, &renderer));
+        text.push_str(&render_finding(finding, source, &renderer));
         text.push_str("\n\n");
     }
     text
@@ -38,7 +38,7 @@ pub fn summary_line(findings: &[Finding]) -> String {
     if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
 }
 
-fn one(finding: &Finding, source: Option<&Source>, renderer: &Renderer) -> String {
+fn render_finding(finding: &Finding, source: Option<&Source>, renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -47,7 +47,7 @@ fn one(finding: &Finding, source: Option<&Source>, renderer: &Renderer) -> Strin
     let message = harmless(&finding.message);
     let path = harmless(&finding.place.path);
     let help = finding.help.as_deref().map(harmless);
-    let line = finding.place.span.zip(source).map(|(span, source)| shown_line(source, span));
+    let line = finding.place.span.zip(source).map(|(span, source)| first_line_of(source, span));
     let title = level.primary_title(message).id(finding.code.as_str());
     let mut group = match (&line, finding.place.span) {
         (Some((number, line, marked)), _) => {
@@ -70,7 +70,7 @@ fn one(finding: &Finding, source: Option<&Source>, renderer: &Renderer) -> Strin
 }
 
 /// The number and visible text of a span's first line, and the span's bytes in that text.
-fn shown_line(source: &Source, span: Span) -> (usize, String, Range<usize>) {
+fn first_line_of(source: &Source, span: Span) -> (usize, String, Range<usize>) {
     let start = source.text.floor_char_boundary(span.start_byte);
     let end = source.text.floor_char_boundary(span.end_byte.max(start));
     let line_start = source.text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -86,7 +86,7 @@ fn shown_line(source: &Source, span: Span) -> (usize, String, Range<usize>) {
             marked.end = Some(shown.len());
         }
         // A tab would make the mark stand in another column than the text.
-        shown.push(if character == '\t' { ' ' } else { visible(character) });
+        shown.push(if character == '\t' { ' ' } else { visible_char(character) });
     }
     let from = marked.start.unwrap_or(shown.len());
     let to = marked.end.unwrap_or(shown.len()).max(from);

@@ -8,7 +8,7 @@
 /// GitHub's runner obeys anywhere in a line, becomes `# #[`.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    let shown: String = text.chars().map(visible).collect();
+    let shown: String = text.chars().map(visible_char).collect();
     shown.replace("##[", "# #[")
 }
 
@@ -39,7 +39,7 @@ pub fn inert(text: &str) -> String {
 }
 
 /// The character itself, or U+FFFD for one that acts instead of showing.
-pub(super) fn visible(character: char) -> char {
+pub(super) fn visible_char(character: char) -> char {
     let reorders = matches!(
         character,
         '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'

@@ -3,7 +3,7 @@
 //! Coordinates are rounded to a tenth, so that equal reports give equal pages.
 
 use crate::report::model::{HistogramReport, MeasurementReport};
-use crate::verdict::readable;
+use crate::verdict::format_number;
 use maud::{Markup, html};
 
 /// Margins to either side of zero that an interval plot shows.
@@ -29,18 +29,18 @@ pub(super) fn interval(measurement: &MeasurementReport) -> Markup {
     };
     let x = |value: f64| {
         let place = (value / margin).clamp(-REACH, REACH);
-        tenth(PLOT.0 / 2.0 + place / REACH * (PLOT.0 / 2.0 - 8.0))
+        round_to_tenth(PLOT.0 / 2.0 + place / REACH * (PLOT.0 / 2.0 - 8.0))
     };
     let matched = measurement.matched.as_ref();
     let all = measurement.shift.map(|shift| (shift, measurement.ci.or(measurement.range)));
     let spoken = format!(
         "shift {} with margin {}",
-        measurement.shift.map_or("undefined".to_owned(), readable),
-        readable(margin)
+        measurement.shift.map_or("undefined".to_owned(), format_number),
+        format_number(margin)
     );
     html! {
         svg.plot viewBox={ "0 0 " (PLOT.0) " " (PLOT.1) } role="img" aria-label=(spoken) {
-            rect.band x=(x(-margin)) y="1" width=(tenth(x(margin) - x(-margin))) height=(PLOT.1 - 2.0) rx="4" {}
+            rect.band x=(x(-margin)) y="1" width=(round_to_tenth(x(margin) - x(-margin))) height=(PLOT.1 - 2.0) rx="4" {}
             line.zero x1=(x(0.0)) x2=(x(0.0)) y1="1" y2=(PLOT.1 - 1.0) {}
             @for shift in measurement.by_field.iter().flatten() {
                 circle.field cx=(x(*shift)) cy="29" r="2" {}
@@ -68,7 +68,7 @@ fn whisker(
                 line x1=(x(low)) x2=(x(high)) y1=(y) y2=(y) stroke-width="2" stroke-linecap="round" {}
             }
             @if beyond {
-                polygon points={ (tip) "," (y) " " (tenth(back)) "," (y - 4.5) " " (tenth(back)) "," (y + 4.5) } {}
+                polygon points={ (tip) "," (y) " " (round_to_tenth(back)) "," (y - 4.5) " " (round_to_tenth(back)) "," (y + 4.5) } {}
             } @else {
                 circle cx=(tip) cy=(y) r="4" stroke-width="2" {}
             }
@@ -85,18 +85,18 @@ pub(super) fn distribution(histogram: &HistogramReport, title: &str) -> Markup {
     };
     let (base, head) = (fractions(&histogram.base), fractions(&histogram.head));
     let top = base.iter().chain(&head).copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
-    let y = |fraction: f64| tenth(height - fraction / top * (height - 6.0));
+    let y = |fraction: f64| round_to_tenth(height - fraction / top * (height - 6.0));
     let step = width / base.len() as f64;
     let path = |fractions: &[f64]| {
         let steps = fractions.iter().enumerate().map(|(index, &fraction)| {
-            format!("V{}H{}", y(fraction), tenth(step * (index + 1) as f64))
+            format!("V{}H{}", y(fraction), round_to_tenth(step * (index + 1) as f64))
         });
         format!("M0 {height}{}V{height}", steps.collect::<String>())
     };
     let span = histogram.high - histogram.low;
     let place = |value: f64| {
         let fraction = if span > 0.0 { (value - histogram.low) / span } else { 0.0 };
-        tenth(fraction.clamp(0.0, 1.0) * width)
+        round_to_tenth(fraction.clamp(0.0, 1.0) * width)
     };
     let median = |quantiles: Option<[f64; 3]>| quantiles.map(|[_, median, _]| median);
     html! {
@@ -109,12 +109,12 @@ pub(super) fn distribution(histogram: &HistogramReport, title: &str) -> Markup {
                     line class=(class) x1=(place(median)) x2=(place(median)) y1="0" y2=(height) {}
                 }
             }
-            text x="0" y=(SPREAD.1 - 5.0) { (readable(histogram.low)) }
-            text x=(width) y=(SPREAD.1 - 5.0) text-anchor="end" { (readable(histogram.high)) }
+            text x="0" y=(SPREAD.1 - 5.0) { (format_number(histogram.low)) }
+            text x=(width) y=(SPREAD.1 - 5.0) text-anchor="end" { (format_number(histogram.high)) }
         }
     }
 }
 
-fn tenth(value: f64) -> f64 {
+fn round_to_tenth(value: f64) -> f64 {
     (10.0 * value).round() / 10.0
 }

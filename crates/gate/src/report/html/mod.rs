@@ -14,7 +14,7 @@ use super::consent;
 use super::explain::{explain, outcome};
 use super::model::{Report, Revision};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use parts::{MAX_ROWS, digest, look, pill, prose, reasons};
+use parts::{MAX_ROWS, digest, class_and_sign, pill, prose, reasons};
 
 /// Most pictures of one page; more are counted and left out.
 pub const MAX_PICTURES: usize = 24;
@@ -30,7 +30,7 @@ const STYLE: &str = include_str!("style.css");
 /// allow; [`worst_fields`](super::model::ProfileReport::worst_fields) says which to draw.
 #[must_use]
 pub fn render(report: &Report, pictures: &[Picture]) -> String {
-    let shown = within_budget(pictures);
+    let shown = limit_to_budget(pictures);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -59,7 +59,7 @@ pub fn render(report: &Report, pictures: &[Picture]) -> String {
     .into_string()
 }
 
-fn within_budget(pictures: &[Picture]) -> &[Picture] {
+fn limit_to_budget(pictures: &[Picture]) -> &[Picture] {
     let mut n_bytes = 0;
     let fits = |picture: &&Picture| {
         n_bytes += picture.png.len();
@@ -69,12 +69,12 @@ fn within_budget(pictures: &[Picture]) -> &[Picture] {
 }
 
 fn banner(report: &Report) -> Markup {
-    let (calm, sign) = look(report.verdict);
+    let (calm, sign) = class_and_sign(report.verdict);
     // A gate that fails for another reason than drift must not look calm.
     let class = if !report.exit_code.is_passed() && calm == "good" { "bad" } else { calm };
     html! {
         div class={ "banner " (class) } {
-            h1 { span aria-hidden="true" { (sign) } (capitalized(report.verdict.as_str())) }
+            h1 { span aria-hidden="true" { (sign) } (capitalize(report.verdict.as_str())) }
             p.lead { (outcome(report)) }
             @if !report.reasons.is_empty() { (reasons(&report.reasons)) }
             (how_to(report))
@@ -93,7 +93,7 @@ fn how_to(report: &Report) -> Markup {
     }
 }
 
-fn capitalized(word: &str) -> String {
+fn capitalize(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }

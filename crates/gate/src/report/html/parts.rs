@@ -20,7 +20,7 @@ pub struct Picture {
 }
 
 /// Class and sign of a verdict; its word always stands beside them.
-pub(super) fn look(verdict: Verdict) -> (&'static str, &'static str) {
+pub(super) fn class_and_sign(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Unchanged => ("good", "="),
         Verdict::Equivalent => ("good", "≈"),
@@ -31,7 +31,7 @@ pub(super) fn look(verdict: Verdict) -> (&'static str, &'static str) {
 }
 
 pub(super) fn pill(verdict: Verdict) -> Markup {
-    let (class, sign) = look(verdict);
+    let (class, sign) = class_and_sign(verdict);
     html! { span class={ "pill " (class) } { span aria-hidden="true" { (sign) " " } (verdict) } }
 }
 

@@ -3,9 +3,9 @@
 use super::charts;
 use super::parts::{MAX_ROWS, Picture, digest, pill, prose, reasons};
 use crate::report::consent::told as told_of;
-use crate::report::explain::{amount, cause, explain, named, score_label, title};
+use crate::report::explain::{amount, cause, explain, named_parts, score_label, title};
 use crate::report::model::{AccuracyReport, MeasurementReport, NucleiReport, ProfileReport};
-use crate::verdict::{Verdict, readable, signed};
+use crate::verdict::{Verdict, format_number, format_signed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
@@ -68,17 +68,17 @@ fn changed_keys(profile: &ProfileReport) -> Markup {
                     }
                 }
             } }
-            (left_out(profile.changed_keys.len(), "keys"))
+            (omission_note(profile.changed_keys.len(), "keys"))
         }
     }
 }
 
-fn left_out(n_rows: usize, what: &str) -> Markup {
+fn omission_note(n_rows: usize, what: &str) -> Markup {
     html! { @if n_rows > MAX_ROWS { p.soft.small { (n_rows - MAX_ROWS) " more " (what) " are left out." } } }
 }
 
 /// Class of the color, word and number of each fate, base's nuclei first.
-fn told(nuclei: &NucleiReport) -> [(&'static str, &'static str, u64); 6] {
+fn fate_rows(nuclei: &NucleiReport) -> [(&'static str, &'static str, u64); 6] {
     [
         ("matched-bg", "matched", nuclei.matched),
         ("modified-bg", "modified", nuclei.modified),
@@ -90,7 +90,7 @@ fn told(nuclei: &NucleiReport) -> [(&'static str, &'static str, u64); 6] {
 }
 
 fn fates(nuclei: &NucleiReport) -> Markup {
-    let told = told(nuclei);
+    let told = fate_rows(nuclei);
     html! {
         h3 { "What became of " (nuclei.base) " nuclei" span.soft { " (" (nuclei.head) " in head)" } }
         div.bar aria-hidden="true" {
@@ -128,14 +128,14 @@ fn measurements(profile: &ProfileReport) -> Markup {
                 } }
                 tbody { @for m in judged.iter().take(MAX_ROWS) { (row(m, profile)) } }
             } }
-            (left_out(judged.len(), "measurements"))
+            (omission_note(judged.len(), "measurements"))
         }
         @if !others.is_empty() {
             p.soft.small {
                 "Measured and not judged: "
                 @for (index, m) in others.iter().take(MAX_ROWS).enumerate() {
                     @if index > 0 { ", " }
-                    (title(m)) @if m.shift.is_some() { " " (minus(&amount(m))) }
+                    (title(m)) @if m.shift.is_some() { " " (with_minus_sign(&amount(m))) }
                 }
             }
         }
@@ -144,17 +144,17 @@ fn measurements(profile: &ProfileReport) -> Markup {
 
 fn row(m: &MeasurementReport, profile: &ProfileReport) -> Markup {
     let number =
-        |value: Option<f64>| value.map_or("–".to_owned(), |value| minus(&readable(value)));
+        |value: Option<f64>| value.map_or("–".to_owned(), |value| with_minus_sign(&format_number(value)));
     let relative = Some(amount(m)).filter(|amount| amount.ends_with('%'));
     html! {
         tr {
-            th scope="row" { (title(m)) (why(m, profile)) }
+            th scope="row" { (title(m)) (shift_explanation(m, profile)) }
             td.number data-name="base" { (number(m.base)) }
             td.number data-name="head" { (number(m.head)) }
             td.number data-name="shift" {
                 span {
-                    (m.shift.map_or("–".to_owned(), |shift| minus(&signed(shift))))
-                    @if let Some(relative) = relative { br; span.soft.small { (minus(&relative)) } }
+                    (m.shift.map_or("–".to_owned(), |shift| with_minus_sign(&format_signed(shift))))
+                    @if let Some(relative) = relative { br; span.soft.small { (with_minus_sign(&relative)) } }
                 }
             }
             td.interval { (charts::interval(m)) }
@@ -165,17 +165,17 @@ fn row(m: &MeasurementReport, profile: &ProfileReport) -> Markup {
 }
 
 /// The cause of a shift and its parts, where it was not calm.
-fn why(m: &MeasurementReport, profile: &ProfileReport) -> Markup {
+fn shift_explanation(m: &MeasurementReport, profile: &ProfileReport) -> Markup {
     let is_calm = matches!(m.verdict.as_deref(), Some("unchanged" | "equivalent"));
     let cause = profile.nuclei.as_ref().and_then(|nuclei| cause(m, nuclei)).filter(|_| !is_calm);
-    let parts = m.parts.as_ref().filter(|_| !is_calm).map(named);
+    let parts = m.parts.as_ref().filter(|_| !is_calm).map(named_parts);
     html! {
         @if let Some(cause) = cause { div.soft.small { "because " (cause) } }
         @if let Some(parts) = parts {
             div.soft.small {
                 @for (index, (name, part)) in parts.iter().filter(|(_, part)| *part != 0.0).enumerate() {
                     @if index > 0 { " · " }
-                    (name) " " (minus(&signed(*part)))
+                    (name) " " (with_minus_sign(&format_signed(*part)))
                 }
             }
         }
@@ -194,12 +194,12 @@ fn movement(m: &MeasurementReport) -> Markup {
 }
 
 /// Numbers with a minus sign in the place of a hyphen.
-fn minus(number: &str) -> String {
+fn with_minus_sign(number: &str) -> String {
     number.replace('-', "−")
 }
 
 fn scores(accuracy: &AccuracyReport) -> Markup {
-    let number = |value: Option<f64>| value.map_or("–".to_owned(), readable);
+    let number = |value: Option<f64>| value.map_or("–".to_owned(), format_number);
     html! {
         h3 {
             "Accuracy against truth"
@@ -215,7 +215,7 @@ fn scores(accuracy: &AccuracyReport) -> Markup {
                         th scope="row" { (score_label(&score.name)) }
                         td.number data-name="base" { (number(score.base)) }
                         td.number data-name="head" { (number(score.head)) }
-                        td.number data-name="shift" { (shift.map_or("–".to_owned(), |shift| minus(&signed(shift)))) }
+                        td.number data-name="shift" { (shift.map_or("–".to_owned(), |shift| with_minus_sign(&format_signed(shift)))) }
                         td.number data-name="floor" { (number(score.floor)) }
                         td data-name="" {
                             @if is_below { span.pill.bad { "below floor" } }
@@ -276,7 +276,7 @@ fn field_pictures(profile: &ProfileReport, pictures: &[Picture]) -> Markup {
 
 fn field_picture(profile: &ProfileReport, picture: &Picture) -> Markup {
     let nuclei = profile.fields.iter().find(|field| field.name == picture.field).map(|f| f.nuclei);
-    let told = nuclei.map_or(String::new(), |nuclei| crate::report::explain::fates(&nuclei));
+    let told = nuclei.map_or(String::new(), |nuclei| crate::report::explain::describe_fates(&nuclei));
     html! {
         figure {
             img src={ "data:image/png;base64," (STANDARD.encode(&picture.png)) }
@@ -309,7 +309,7 @@ fn fields(profile: &ProfileReport) -> Markup {
                     }
                 }
             } }
-            (left_out(profile.fields.len(), "fields"))
+            (omission_note(profile.fields.len(), "fields"))
         }
     }
 }

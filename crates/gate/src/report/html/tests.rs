@@ -53,9 +53,9 @@ fn pictures_beyond_the_budget_are_left_out() {
         field: "A01".into(),
         png: vec![0; MAX_PICTURE_BYTES / 2 + 1],
     };
-    assert_eq!(within_budget(&[large.clone(), large]).len(), 1);
+    assert_eq!(limit_to_budget(&[large.clone(), large]).len(), 1);
     let small = Picture { profile: String::new(), field: String::new(), png: vec![0] };
-    assert_eq!(within_budget(&vec![small; 50]).len(), MAX_PICTURES);
+    assert_eq!(limit_to_budget(&vec![small; 50]).len(), MAX_PICTURES);
 }
 
 #[test]

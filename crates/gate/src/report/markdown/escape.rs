@@ -7,7 +7,7 @@ const MAX_CHARS: usize = 300;
 #[must_use]
 pub fn code(text: &str) -> String {
     // A comment's opening is broken too: whoever looks for a marker must not find one in here.
-    let text = plain(text).replace('`', "'").replace('|', "\\|").replace("<!", "<\u{200b}!");
+    let text = single_line(text).replace('`', "'").replace('|', "\\|").replace("<!", "<\u{200b}!");
     // Padding keeps a text of spaces, and one that ends with a backslash, inside its span.
     if text.trim().is_empty() || text.ends_with('\\') {
         format!("` {text} `")
@@ -19,7 +19,7 @@ pub fn code(text: &str) -> String {
 /// A sentence: stretches between backticks are code, all else is text without any markup.
 #[must_use]
 pub fn prose(text: &str) -> String {
-    let text = plain(text);
+    let text = single_line(text);
     let stretches: Vec<&str> = text.split('`').collect();
     let last = stretches.len() - 1;
     let mut out = String::new();
@@ -35,9 +35,9 @@ pub fn prose(text: &str) -> String {
 }
 
 /// Text inside an HTML element.
-pub(super) fn html(text: &str) -> String {
+pub(super) fn escape_html(text: &str) -> String {
     let mut out = String::new();
-    for c in plain(text).chars() {
+    for c in single_line(text).chars() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -50,7 +50,7 @@ pub(super) fn html(text: &str) -> String {
 }
 
 /// One line without control characters and without marks that turn the direction of reading.
-fn plain(text: &str) -> String {
+fn single_line(text: &str) -> String {
     let is_invisible = |c: &char| {
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{61c}' | '\u{feff}' | '\u{2028}' | '\u{2029}')

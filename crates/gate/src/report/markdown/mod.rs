@@ -11,7 +11,7 @@ pub use escape::{code, prose};
 use super::consent;
 use super::explain::{amount, explain, outcome, score_label, title};
 use super::model::{MeasurementReport, ProfileReport, ReasonLine, Report};
-use crate::verdict::{Verdict, readable, signed};
+use crate::verdict::{Verdict, format_number, format_signed};
 use cellgate_inputs::finding::Severity;
 use std::fmt::Write as _;
 
@@ -68,17 +68,17 @@ fn cut(text: &str, max_bytes: usize) -> String {
 fn render_at(report: &Report, page: Option<&str>, detail: Detail) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = heading(&mut out, report, page);
-    let _ = overview(&mut out, report);
+    let _ = write_heading(&mut out, report, page);
+    let _ = write_overview(&mut out, report);
     if detail < Detail::TableOnly {
         for (_, profile) in report.gravest_first() {
-            let _ = details(&mut out, profile, detail);
+            let _ = write_details(&mut out, profile, detail);
         }
     } else {
         out.push_str("_Details did not fit here; see the report._\n\n");
     }
-    let _ = findings(&mut out, report);
-    let _ = footer(&mut out, report);
+    let _ = write_findings(&mut out, report);
+    let _ = write_footer(&mut out, report);
     out
 }
 
@@ -92,7 +92,7 @@ fn sign(verdict: Verdict) -> &'static str {
     }
 }
 
-fn heading(out: &mut String, report: &Report, page: Option<&str>) -> std::fmt::Result {
+fn write_heading(out: &mut String, report: &Report, page: Option<&str>) -> std::fmt::Result {
     // A gate that fails for another reason than drift must not look calm.
     let is_calm = report.verdict <= Verdict::Equivalent;
     let sign = if !report.exit_code.is_passed() && is_calm { "❌" } else { sign(report.verdict) };
@@ -101,14 +101,14 @@ fn heading(out: &mut String, report: &Report, page: Option<&str>) -> std::fmt::R
     if let Some(page) = page.filter(|page| is_plain_link(page)) {
         writeln!(out, "[Open the report with pictures]({page})\n")?;
     }
-    reasons(out, &report.reasons)?;
+    write_reasons(out, &report.reasons)?;
     match consent::how_to_sentence(report) {
-        Some(sentence) => writeln!(out, "{}.\n", prose(&capitalized(&sentence))),
+        Some(sentence) => writeln!(out, "{}.\n", prose(&capitalize(&sentence))),
         None => Ok(()),
     }
 }
 
-fn capitalized(sentence: &str) -> String {
+fn capitalize(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
@@ -119,7 +119,7 @@ fn is_plain_link(link: &str) -> bool {
     link.starts_with("https://") && link.chars().all(is_plain)
 }
 
-fn reasons(out: &mut String, reasons: &[ReasonLine]) -> std::fmt::Result {
+fn write_reasons(out: &mut String, reasons: &[ReasonLine]) -> std::fmt::Result {
     for reason in reasons.iter().take(MAX_ROWS) {
         let weight = match reason.severity {
             Severity::Error => "**error**: ",
@@ -128,18 +128,18 @@ fn reasons(out: &mut String, reasons: &[ReasonLine]) -> std::fmt::Result {
         };
         writeln!(out, "- {weight}{}", prose(&reason.text))?;
     }
-    more(out, reasons.len(), "reasons")?;
+    write_more(out, reasons.len(), "reasons")?;
     if reasons.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
-fn more(out: &mut String, n_rows: usize, what: &str) -> std::fmt::Result {
+fn write_more(out: &mut String, n_rows: usize, what: &str) -> std::fmt::Result {
     match n_rows.checked_sub(MAX_ROWS + 1) {
         Some(_) => writeln!(out, "\n_{} more {what}._", n_rows - MAX_ROWS),
         None => Ok(()),
     }
 }
 
-fn overview(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_overview(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.profiles.is_empty() {
         return Ok(());
     }
@@ -155,42 +155,42 @@ fn overview(out: &mut String, report: &Report) -> std::fmt::Result {
             sign(profile.verdict),
             profile.verdict,
             prose(&explain(profile)),
-            f1(profile),
+            f1_cell(profile),
         )?;
     }
-    more(out, report.profiles.len(), "profiles")?;
+    write_more(out, report.profiles.len(), "profiles")?;
     writeln!(out)
 }
 
-fn f1(profile: &ProfileReport) -> String {
+fn f1_cell(profile: &ProfileReport) -> String {
     let accuracy = profile.accuracy.as_ref();
     let score = accuracy.and_then(|accuracy| accuracy.scores.iter().find(|s| s.name == "f1_at_50"));
     match score.map(|score| (score.base, score.head)) {
-        Some((Some(base), Some(head))) => format!("{} → {}", readable(base), readable(head)),
-        Some((None, Some(head))) => readable(head),
+        Some((Some(base), Some(head))) => format!("{} → {}", format_number(base), format_number(head)),
+        Some((None, Some(head))) => format_number(head),
         Some((_, None)) | None => String::new(),
     }
 }
 
-fn details(out: &mut String, profile: &ProfileReport, detail: Detail) -> std::fmt::Result {
-    writeln!(out, "<details><summary><b>{}</b>: details</summary>\n", escape::html(&profile.name))?;
+fn write_details(out: &mut String, profile: &ProfileReport, detail: Detail) -> std::fmt::Result {
+    writeln!(out, "<details><summary><b>{}</b>: details</summary>\n", escape::escape_html(&profile.name))?;
     if let Some(approval) = &profile.approval {
         writeln!(out, "Approval: {}.\n", prose(&consent::told(approval)))?;
     }
-    reasons(out, &profile.reasons)?;
-    changed_keys(out, profile)?;
+    write_reasons(out, &profile.reasons)?;
+    write_changed_keys(out, profile)?;
     if detail < Detail::WithoutMeasurements {
-        measurements(out, profile)?;
+        write_measurements(out, profile)?;
     }
-    fates(out, profile)?;
-    accuracy(out, profile)?;
+    write_fates(out, profile)?;
+    write_accuracy(out, profile)?;
     if detail < Detail::WithoutFields {
-        fields(out, profile)?;
+        write_fields(out, profile)?;
     }
     writeln!(out, "</details>\n")
 }
 
-fn changed_keys(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
+fn write_changed_keys(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     if profile.changed_keys.is_empty() {
         return Ok(());
     }
@@ -200,11 +200,11 @@ fn changed_keys(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
         let (base, head) = (side(&changed.base), side(&changed.head));
         writeln!(out, "| {} | {base} | {head} |", code(&changed.key))?;
     }
-    more(out, profile.changed_keys.len(), "keys")?;
+    write_more(out, profile.changed_keys.len(), "keys")?;
     writeln!(out)
 }
 
-fn measurements(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
+fn write_measurements(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     let judged: Vec<&MeasurementReport> =
         profile.measurements.iter().filter(|m| m.verdict.is_some()).collect();
     if judged.is_empty() {
@@ -216,17 +216,17 @@ fn measurements(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     )?;
     writeln!(out, "|---|--:|--:|--:|--:|--:|--:|---|")?;
     for m in judged.iter().take(MAX_ROWS) {
-        let number = |value: Option<f64>| value.map_or("–".to_owned(), readable);
+        let number = |value: Option<f64>| value.map_or("–".to_owned(), format_number);
         let shift = m.shift.map_or("–".to_owned(), |shift| match amount(m) {
-            amount if amount.ends_with('%') => format!("{} ({amount})", signed(shift)),
-            _ => signed(shift),
+            amount if amount.ends_with('%') => format!("{} ({amount})", format_signed(shift)),
+            _ => format_signed(shift),
         });
         let interval = match (m.ci, m.range) {
-            (Some([low, high]), _) => format!("{} to {}", signed(low), signed(high)),
-            (None, Some([low, high])) => format!("range {} to {}", signed(low), signed(high)),
+            (Some([low, high]), _) => format!("{} to {}", format_signed(low), format_signed(high)),
+            (None, Some([low, high])) => format!("range {} to {}", format_signed(low), format_signed(high)),
             (None, None) => "–".to_owned(),
         };
-        let matched = m.matched.as_ref().map_or("–".to_owned(), |matched| signed(matched.shift));
+        let matched = m.matched.as_ref().map_or("–".to_owned(), |matched| format_signed(matched.shift));
         writeln!(
             out,
             "| {} | {} | {} | {shift} | {interval} | ±{} | {matched} | {} |",
@@ -237,11 +237,11 @@ fn measurements(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
             prose(m.verdict.as_deref().unwrap_or_default()),
         )?;
     }
-    more(out, judged.len(), "measurements")?;
+    write_more(out, judged.len(), "measurements")?;
     writeln!(out)
 }
 
-fn fates(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
+fn write_fates(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     let Some(nuclei) = &profile.nuclei else { return Ok(()) };
     writeln!(
         out,
@@ -264,18 +264,18 @@ fn fates(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     )
 }
 
-fn accuracy(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
+fn write_accuracy(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     let Some(accuracy) = &profile.accuracy else { return Ok(()) };
     writeln!(out, "| accuracy against truth | base | head | floor |\n|---|--:|--:|--:|")?;
     for score in accuracy.scores.iter().take(MAX_ROWS) {
-        let number = |value: Option<f64>| value.map_or("–".to_owned(), readable);
+        let number = |value: Option<f64>| value.map_or("–".to_owned(), format_number);
         let (base, head, floor) = (number(score.base), number(score.head), number(score.floor));
         writeln!(out, "| {} | {base} | {head} | {floor} |", prose(score_label(&score.name)))?;
     }
     writeln!(out)
 }
 
-fn fields(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
+fn write_fields(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
     if profile.fields.is_empty() {
         return Ok(());
     }
@@ -300,11 +300,11 @@ fn fields(out: &mut String, profile: &ProfileReport) -> std::fmt::Result {
             n.vanished,
         )?;
     }
-    more(out, profile.fields.len(), "fields")?;
+    write_more(out, profile.fields.len(), "fields")?;
     writeln!(out)
 }
 
-fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.findings.is_empty() {
         return Ok(());
     }
@@ -317,11 +317,11 @@ fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
         let (severity, message) = (finding.severity, prose(&finding.message));
         writeln!(out, "- **{severity}** {place} {message}{help} [{}]", prose(&finding.code))?;
     }
-    more(out, report.findings.len(), "findings")?;
+    write_more(out, report.findings.len(), "findings")?;
     writeln!(out)
 }
 
-fn footer(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_footer(out: &mut String, report: &Report) -> std::fmt::Result {
     let statistics = &report.statistics;
     let noise = match &report.noise_floor {
         None => "not measured".to_owned(),
