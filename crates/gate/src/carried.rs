@@ -79,7 +79,9 @@ impl Carried {
         match (&line.run, &line.failed) {
             (Some(digest), _) => self.load(folder, &format!("{name}.run"), digest),
             (None, Some(why)) => Err(NotRun(why.clone())),
-            (None, None) => Err(self.note_problem(format!("the result for field `{field}` is empty"))),
+            (None, None) => {
+                Err(self.note_problem(format!("the result for field `{field}` is empty")))
+            }
         }
     }
 
@@ -176,7 +178,9 @@ fn read_shard(folder: &Path, here: &Foundation) -> Result<(Share, ShardRecord), 
     }
     let share: Share = record.shard.parse().map_err(|_| wrong("it names no share".to_owned()))?;
     let mut problems = Vec::new();
-    for ((what, theirs), (_, ours)) in record.rests_on.named_parts().into_iter().zip(here.named_parts()) {
+    for ((what, theirs), (_, ours)) in
+        record.rests_on.named_parts().into_iter().zip(here.named_parts())
+    {
         if theirs != ours {
             problems.push(format!("shard {share} rests on another {what}: {theirs}, here {ours}"));
         }

@@ -85,7 +85,9 @@ impl RunPlan<'_> {
     /// The fields of a case that are run here, each with its trial.
     fn entries<'c>(&self, index: usize, case: &'c Case) -> Vec<(&'c Trial, &'c FieldEntry)> {
         let all = case.trials.iter().flat_map(trial_entries).enumerate();
-        all.filter(|(field, _)| self.work.has_field(index, *field)).map(|(_, entry)| entry).collect()
+        all.filter(|(field, _)| self.work.has_field(index, *field))
+            .map(|(_, entry)| entry)
+            .collect()
     }
 }
 
@@ -211,7 +213,9 @@ fn run_entry(
         runs.head = Some(run);
     }
     let score = |run: &Option<Made>| {
-        score_field(field.truth.as_ref()?, &completed_run(run)?.labels).ok().map(|accuracy| accuracy.scores)
+        score_field(field.truth.as_ref()?, &completed_run(run)?.labels)
+            .ok()
+            .map(|accuracy| accuracy.scores)
     };
     (runs.base_scores, runs.head_scores) = (score(&runs.base), score(&runs.head));
     runs

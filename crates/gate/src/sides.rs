@@ -301,7 +301,11 @@ impl Sides {
                     image_type,
                 });
             } else {
-                findings.push(nothing_matched_finding(&name, &entry.dataset, image_type.as_deref()));
+                findings.push(nothing_matched_finding(
+                    &name,
+                    &entry.dataset,
+                    image_type.as_deref(),
+                ));
             }
         }
         let folder = [&self.head, &self.base].into_iter().find_map(|side| side.project.as_ref());

@@ -103,7 +103,11 @@ pub fn folder(folder: &Path, cache: Option<&Cache>) -> Checked {
     } else {
         check_yaml_files(folder, &tree, cache)
     };
-    checked.with_sources(&tree).with_prefix(if folder == Path::new(".") { Path::new("") } else { folder })
+    checked.with_sources(&tree).with_prefix(if folder == Path::new(".") {
+        Path::new("")
+    } else {
+        folder
+    })
 }
 
 /// Checks one file, by its schema.
@@ -325,6 +329,9 @@ mod tests {
             "schema: cellgate/dataset/v1\nname: d\nfields: []\n",
             &[Code::TooManyItems],
         );
-        assert_eq!(codes(&check_file(&folder.path().join("none.yaml"), None)), [Code::FileUnreadable]);
+        assert_eq!(
+            codes(&check_file(&folder.path().join("none.yaml"), None)),
+            [Code::FileUnreadable]
+        );
     }
 }

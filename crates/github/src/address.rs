@@ -242,7 +242,9 @@ mod tests {
     #[test]
     fn pages_lie_on_this_github() {
         let server = "https://github.com";
-        assert!(check_page_link("https://github.com/o/t/actions/runs/1/artifacts/2", server).is_ok());
+        assert!(
+            check_page_link("https://github.com/o/t/actions/runs/1/artifacts/2", server).is_ok()
+        );
         for text in [
             "https://github.com.evil.org/x",
             "https://evil.org/",

@@ -229,7 +229,11 @@ async fn carry_out(
 }
 
 /// Whether the policy lets this person say this.
-fn check_permitted(comment: &IssueComment, speaker: &Speaker, command: &Command) -> Result<(), Stop> {
+fn check_permitted(
+    comment: &IssueComment,
+    speaker: &Speaker,
+    command: &Command,
+) -> Result<(), Stop> {
     let Speaker { permission, policy, pull } = speaker;
     if pull.state != "open" {
         return refuse("the pull request is not open");

@@ -143,7 +143,8 @@ impl Client {
         repeat: Repeat,
     ) -> Result<T, GitHubError> {
         let body = self.to_json(&method, path, body)?;
-        self.request_json(&self.call(method, &self.repository_path(path), Some(&body), repeat)).await
+        self.request_json(&self.call(method, &self.repository_path(path), Some(&body), repeat))
+            .await
     }
 
     /// Changes one thing whose answer is not read; `path` lies below the repository.
@@ -251,7 +252,12 @@ impl Client {
     }
 
     /// Where a redirect leads, if the way there is open to this call.
-    fn redirect_target(&self, call: &Call<'_>, answer: &Answer, from: &Uri) -> Result<Uri, GitHubError> {
+    fn redirect_target(
+        &self,
+        call: &Call<'_>,
+        answer: &Answer,
+        from: &Uri,
+    ) -> Result<Uri, GitHubError> {
         let target = answer.headers.get(LOCATION).and_then(|text| text.to_str().ok());
         let target = target.and_then(|text| resolve_address(text, from));
         let may_leave = |uri: &Uri| call.may_leave && self.api.may_fetch(uri);
@@ -263,7 +269,11 @@ impl Client {
     }
 
     /// Asks until the answer is final, or attempts or patience are used up.
-    async fn exchange_with_retries(&self, call: &Call<'_>, address: &Uri) -> Result<Answer, GitHubError> {
+    async fn exchange_with_retries(
+        &self,
+        call: &Call<'_>,
+        address: &Uri,
+    ) -> Result<Answer, GitHubError> {
         let n_attempts = self.limits.n_attempts.max(1);
         let mut attempt = 0;
         loop {

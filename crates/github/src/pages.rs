@@ -1,6 +1,6 @@
 //! Pages: lists that come in several answers, followed by the links that the answers give.
 
-use super::client::{Client, Repeat, resolve_address, endpoint, malformed_answer};
+use super::client::{Client, Repeat, endpoint, malformed_answer, resolve_address};
 use super::error::GitHubError;
 use super::transport::Answer;
 use http::header::LINK;

@@ -187,7 +187,11 @@ impl Publication<'_> {
         Ok(())
     }
 
-    async fn complete_check(&mut self, ending: &Ending<'_>, page: Option<&str>) -> Result<(), PublishError> {
+    async fn complete_check(
+        &mut self,
+        ending: &Ending<'_>,
+        page: Option<&str>,
+    ) -> Result<(), PublishError> {
         if !self.request.with_check {
             return Ok(());
         }

@@ -107,7 +107,9 @@ pub async fn find(
         }
         Trigger::PullRequest(pull) => Ok(target_of_pull_request(client, pull, own_run).await?),
         Trigger::WorkflowRun(run) => target_of_run(client, run).await,
-        Trigger::MergeGroup { head_sha, .. } => Ok(target_of_commit("merge_group", head_sha, own_run)),
+        Trigger::MergeGroup { head_sha, .. } => {
+            Ok(target_of_commit("merge_group", head_sha, own_run))
+        }
         Trigger::Push { after: Some(sha), .. } => Ok(target_of_commit("push", sha, own_run)),
         Trigger::Push { after: None, .. } => Err(TargetError::Event("push".to_owned())),
         Trigger::IssueComment(_) => Err(TargetError::Event("issue_comment".to_owned())),

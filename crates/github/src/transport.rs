@@ -5,7 +5,7 @@
 
 use super::address::is_loopback;
 use super::pace::Limits;
-use super::way::{WayError, connector, with_tls, tunnel};
+use super::way::{WayError, connector, tunnel, with_tls};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::{Client as Http, Error as HttpError};

@@ -152,7 +152,8 @@ fn parse_record(path: &str, bytes: &[u8]) -> Result<RunRecord, Finding> {
     struct Head {
         schema: String,
     }
-    let syntax = |error: serde_json::Error| form_finding(path, format!("not a record of a run: {error}"));
+    let syntax =
+        |error: serde_json::Error| form_finding(path, format!("not a record of a run: {error}"));
     let head: Head = serde_json::from_slice(bytes).map_err(syntax)?;
     if head.schema != SCHEMA {
         let version = |schema: &str| schema.strip_prefix("cellgate/run/v")?.parse::<u32>().ok();
@@ -196,7 +197,10 @@ fn unknown_fields(
     let unknown = of_nuclei.chain(of_fields).filter(|(_, name)| !known.contains(name.as_str()));
     unknown
         .map(|(file, name)| {
-            form_finding(&display_path(folder, file), format!("`{RECORD_FILE}` has no field `{name}`"))
+            form_finding(
+                &display_path(folder, file),
+                format!("`{RECORD_FILE}` has no field `{name}`"),
+            )
         })
         .collect()
 }
@@ -208,13 +212,18 @@ fn read_field(
     summaries: &BTreeMap<String, Summary>,
 ) -> Result<RunField, Vec<Finding>> {
     let name = &record.name;
-    let no_row = || vec![form_finding(&display_path(folder, FIELDS_FILE), format!("field `{name}` has no row"))];
+    let no_row = || {
+        vec![form_finding(&display_path(folder, FIELDS_FILE), format!("field `{name}` has no row"))]
+    };
     let summary = *summaries.get(name).ok_or_else(no_row)?;
     let file = |ending: &&str| folder.join(format!("{name}_labels.{ending}"));
     let paths: Vec<PathBuf> = LABEL_ENDINGS.iter().map(file).filter(|path| path.exists()).collect();
     let [path] = paths.as_slice() else {
         let message = format!("field `{name}` has {} label images, not one", paths.len());
-        return Err(vec![form_finding(&display_path(folder, &format!("{name}_labels.png")), message)]);
+        return Err(vec![form_finding(
+            &display_path(folder, &format!("{name}_labels.png")),
+            message,
+        )]);
     };
     let shown_path = path.to_string_lossy().into_owned();
     let bytes = read_up_to(path, MAX_FILE_BYTES).map_err(|finding| vec![finding])?;
@@ -222,7 +231,10 @@ fn read_field(
     let mut findings = Vec::new();
     let mut differs = |what: &str, one: String, two: String| {
         if one != two {
-            findings.push(form_finding(&shown_path, format!("{what}: {one} here, {two} in the tables")));
+            findings.push(form_finding(
+                &shown_path,
+                format!("{what}: {one} here, {two} in the tables"),
+            ));
         }
     };
     let size = |width: u32, height: u32| format!("{width} by {height} px");
@@ -235,7 +247,10 @@ fn read_field(
     differs("the count differs", n_nuclei(drawn.len()), of_record.0);
     differs("the count differs", n_nuclei(drawn.len()), of_record.1);
     if findings.is_empty() && drawn != nuclei.labels {
-        findings.push(form_finding(&shown_path, format!("the numbers are not those of `{NUCLEI_FILE}`")));
+        findings.push(form_finding(
+            &shown_path,
+            format!("the numbers are not those of `{NUCLEI_FILE}`"),
+        ));
     }
     if findings.is_empty() {
         Ok(RunField { name: name.clone(), labels, nuclei, summary })

@@ -85,10 +85,15 @@ pub(super) fn read_nuclei(path: &str, bytes: &[u8]) -> Result<NucleiFile, Findin
     for row in &rows {
         let line = row.position().map(csv::Position::line);
         let label: Option<u32> = row[1].parse().ok().filter(|&label| 0 < label);
-        let label = label.ok_or_else(|| form_finding(path, line, "`label` is no number of an object"))?;
+        let label =
+            label.ok_or_else(|| form_finding(path, line, "`label` is no number of an object"))?;
         let field = fields.entry(row[0].to_owned()).or_default();
         if field.labels.last().is_some_and(|&last| label <= last) {
-            return Err(form_finding(path, line, format!("label {label} does not rise in its field")));
+            return Err(form_finding(
+                path,
+                line,
+                format!("label {label} does not rise in its field"),
+            ));
         }
         field.labels.push(label);
         for (index, text) in row.iter().enumerate().filter(|(index, _)| is_number(*index)) {
@@ -116,12 +121,20 @@ pub(super) fn read_fields(path: &str, bytes: &[u8]) -> Result<BTreeMap<String, S
     let mut summaries = BTreeMap::new();
     for row in &rows {
         let line = row.position().map(csv::Position::line);
-        let values: Vec<Option<f64>> =
-            row.iter().skip(1).map(|text| parse_number(path, row, text)).collect::<Result<_, _>>()?;
+        let values: Vec<Option<f64>> = row
+            .iter()
+            .skip(1)
+            .map(|text| parse_number(path, row, text))
+            .collect::<Result<_, _>>()?;
         let summary = summary_of_metrics(&values);
-        let summary = summary.ok_or_else(|| form_finding(path, line, "a number is missing or odd"))?;
+        let summary =
+            summary.ok_or_else(|| form_finding(path, line, "a number is missing or odd"))?;
         if summaries.insert(row[0].to_owned(), summary).is_some() {
-            return Err(form_finding(path, line, format!("field `{}` stands there twice", &row[0])));
+            return Err(form_finding(
+                path,
+                line,
+                format!("field `{}` stands there twice", &row[0]),
+            ));
         }
     }
     Ok(summaries)

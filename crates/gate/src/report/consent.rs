@@ -50,7 +50,8 @@ pub fn told(approval: &ApprovalReport) -> String {
         }
         "missing" => "nobody has approved it yet".to_owned(),
         "stale" => {
-            let differences: Vec<String> = approval.differences.iter().map(describe_difference).collect();
+            let differences: Vec<String> =
+                approval.differences.iter().map(describe_difference).collect();
             let when = first.map_or(String::new(), |by| format!(" on {}", quote(&by.when)));
             format!("{who} approved something else{when}: {}", differences.join("; "))
         }
@@ -90,9 +91,9 @@ fn describe_approver(by: &ApproverReport) -> String {
 
 fn describe_difference(difference: &DifferenceReport) -> String {
     let short = |digest: &Option<String>| {
-        digest.as_deref().map_or("none".to_owned(), |digest| {
-            quote(&digest.chars().take(12).collect::<String>())
-        })
+        digest
+            .as_deref()
+            .map_or("none".to_owned(), |digest| quote(&digest.chars().take(12).collect::<String>()))
     };
     let (approved, present) = (short(&difference.approved), short(&difference.present));
     format!("{} digest {approved} was approved, {present} is there", quote(&difference.part))

@@ -167,7 +167,11 @@ impl<'a> Panel<'a> {
     fn points(&self, series: &Series) -> String {
         let thinned = thin(&series.points);
         let place = |(step, value): (f64, f64)| {
-            format!("{},{}", self.across.position(step), round_to_tenth(AXES.1 - self.up.position(value)))
+            format!(
+                "{},{}",
+                self.across.position(step),
+                round_to_tenth(AXES.1 - self.up.position(value))
+            )
         };
         thinned.into_iter().map(place).collect::<Vec<_>>().join(" ")
     }
@@ -177,7 +181,10 @@ impl<'a> Panel<'a> {
         let points = self.series.first().into_iter().flat_map(|one| &one.points);
         let best = points.copied().reduce(|one, other| if other.1 > one.1 { other } else { one });
         let best = best.filter(|(_, value)| value.is_finite()).map(|(step, value)| {
-            let (x, y) = (self.across.position(step as f64), round_to_tenth(AXES.1 - self.up.position(value)));
+            let (x, y) = (
+                self.across.position(step as f64),
+                round_to_tenth(AXES.1 - self.up.position(value)),
+            );
             // The words stand on the side where there is room.
             let (text_x, anchor) =
                 if x > AXES.0 / 2.0 { (x - 8.0, "end") } else { (x + 8.0, "start") };

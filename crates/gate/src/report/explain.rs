@@ -178,7 +178,9 @@ pub fn cause(measurement: &MeasurementReport, nuclei: &NucleiReport) -> Option<S
         [only] => Some(told(only)),
         several => {
             let base = measurement.base.map(f64::abs).filter(|base| *base > 0.0);
-            let share = |part: f64| base.map_or(format_signed(part), |base| format_signed_percent(part / base));
+            let share = |part: f64| {
+                base.map_or(format_signed(part), |base| format_signed_percent(part / base))
+            };
             let told = several.iter().map(|cause| format!("{} ({})", told(cause), share(cause.1)));
             Some(told.collect::<Vec<_>>().join(" and "))
         }
@@ -194,8 +196,12 @@ fn describe_cause(
     // Nuclei that vanished raise the mean when they lay below it; those that appeared, above it.
     let (low, high) = extreme_adjectives(&measurement.name);
     match name {
-        "vanished" => count_phrase(nuclei.vanished, if part > 0.0 { low } else { high }, "vanished"),
-        "appeared" => count_phrase(nuclei.appeared, if part > 0.0 { high } else { low }, "appeared"),
+        "vanished" => {
+            count_phrase(nuclei.vanished, if part > 0.0 { low } else { high }, "vanished")
+        }
+        "appeared" => {
+            count_phrase(nuclei.appeared, if part > 0.0 { high } else { low }, "appeared")
+        }
         "regrouped" if nuclei.merged < nuclei.split => count_phrase(nuclei.split, "", "fell apart"),
         "regrouped" if nuclei.merged > 0 => count_phrase(nuclei.merged, "", "grew together"),
         "regrouped" => "values are undefined on one side".to_owned(),

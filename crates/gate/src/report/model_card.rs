@@ -48,7 +48,8 @@ pub fn human(card: &Card) -> String {
     if let Some(training) = &card.training {
         describe(training, &mut line);
     }
-    text + &accuracy_table("validation", &card.figures.validation) + &accuracy_table("test", &card.figures.test)
+    text + &accuracy_table("validation", &card.figures.validation)
+        + &accuracy_table("test", &card.figures.test)
 }
 
 fn describe(training: &Training, line: &mut impl FnMut(&str, &str)) {

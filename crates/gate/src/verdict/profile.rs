@@ -240,7 +240,8 @@ fn judge_measurement(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)
         }
         Movement::Inconclusive => {
             let undecided = |shift: &Shift| !(shift.is_decidable && shift.is_within(margin));
-            let over = describe_shift(measurement, undecided).unwrap_or_else(|| "an unknown amount".into());
+            let over = describe_shift(measurement, undecided)
+                .unwrap_or_else(|| "an unknown amount".into());
             let needed = measurement.fields_needed.map_or(String::new(), |n_fields| {
                 format!("; about {n_fields} fields would decide")
             });
@@ -257,7 +258,10 @@ fn judge_measurement(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)
 }
 
 /// The first shift of a measurement that `is_meant`, with its interval.
-fn describe_shift(measurement: &MeasurementDrift, is_meant: impl Fn(&Shift) -> bool) -> Option<String> {
+fn describe_shift(
+    measurement: &MeasurementDrift,
+    is_meant: impl Fn(&Shift) -> bool,
+) -> Option<String> {
     let population = measurement.population.filter(&is_meant).map(|shift| (shift, ""));
     let matched =
         measurement.matched.filter(&is_meant).map(|shift| (shift, " over matched nuclei"));
@@ -296,7 +300,8 @@ fn check_floors(accuracy: &AccuracyCase) -> (Vec<Reason>, bool) {
     let score = |name: &str| head.named().into_iter().find(|(score, _)| *score == name);
     let missed = set.into_iter().filter_map(|(name, floor)| {
         let (_, score) = score(name)?;
-        let text = format!("`{name}` is {}, its floor is {}", format_number(score), format_number(floor));
+        let text =
+            format!("`{name}` is {}, its floor is {}", format_number(score), format_number(floor));
         (score < floor).then(|| Reason::error(ReasonCode::AccuracyBelowFloor, text))
     });
     let missed: Vec<Reason> = missed.collect();

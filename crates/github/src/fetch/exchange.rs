@@ -7,7 +7,7 @@ use super::address::Address;
 use super::error::FetchError;
 use super::part::Part;
 use super::wanted::{Limits, Wanted};
-use crate::way::{WayError, connector, with_tls, tunnel};
+use crate::way::{WayError, connector, tunnel, with_tls};
 use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, LOCATION, RANGE, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -59,11 +59,17 @@ impl Client {
         part: &mut Part,
         n_came: &mut u64,
     ) -> Result<(), Loss> {
-        let whole = tokio::time::timeout(self.limits.whole, self.request_rest(wanted, part, n_came));
+        let whole =
+            tokio::time::timeout(self.limits.whole, self.request_rest(wanted, part, n_came));
         whole.await.unwrap_or_else(|_| Err(Loss::Again("it took too long".to_owned())))
     }
 
-    async fn request_rest(&self, wanted: &Wanted, part: &mut Part, n_came: &mut u64) -> Result<(), Loss> {
+    async fn request_rest(
+        &self,
+        wanted: &Wanted,
+        part: &mut Part,
+        n_came: &mut u64,
+    ) -> Result<(), Loss> {
         let response = self.follow(wanted, part.n_bytes()).await?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT if is_range_from(response.headers(), part.n_bytes()) => {}

@@ -62,7 +62,8 @@ fn workflow_command(command: &str, finding: &Finding) -> String {
 /// A message: the runner turns these three escapes back, `%25` last.
 fn escape_message(text: &str) -> String {
     let is_line_end = |character: char| matches!(character, '\r' | '\n');
-    let shown: String = text.chars().map(|c| if is_line_end(c) { c } else { visible_char(c) }).collect();
+    let shown: String =
+        text.chars().map(|c| if is_line_end(c) { c } else { visible_char(c) }).collect();
     // The old form of commands is obeyed anywhere in a line.
     let shown = shown.replace("##[", "# #[");
     shown.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")

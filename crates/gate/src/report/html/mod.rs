@@ -14,7 +14,7 @@ use super::consent;
 use super::explain::{explain, outcome};
 use super::model::{Report, Revision};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use parts::{MAX_ROWS, digest, class_and_sign, pill, prose, reasons};
+use parts::{MAX_ROWS, class_and_sign, digest, pill, prose, reasons};
 
 /// Most pictures of one page; more are counted and left out.
 pub const MAX_PICTURES: usize = 24;

@@ -143,8 +143,9 @@ fn measurements(profile: &ProfileReport) -> Markup {
 }
 
 fn row(m: &MeasurementReport, profile: &ProfileReport) -> Markup {
-    let number =
-        |value: Option<f64>| value.map_or("–".to_owned(), |value| with_minus_sign(&format_number(value)));
+    let number = |value: Option<f64>| {
+        value.map_or("–".to_owned(), |value| with_minus_sign(&format_number(value)))
+    };
     let relative = Some(amount(m)).filter(|amount| amount.ends_with('%'));
     html! {
         tr {
@@ -276,7 +277,8 @@ fn field_pictures(profile: &ProfileReport, pictures: &[Picture]) -> Markup {
 
 fn field_picture(profile: &ProfileReport, picture: &Picture) -> Markup {
     let nuclei = profile.fields.iter().find(|field| field.name == picture.field).map(|f| f.nuclei);
-    let told = nuclei.map_or(String::new(), |nuclei| crate::report::explain::describe_fates(&nuclei));
+    let told =
+        nuclei.map_or(String::new(), |nuclei| crate::report::explain::describe_fates(&nuclei));
     html! {
         figure {
             img src={ "data:image/png;base64," (STANDARD.encode(&picture.png)) }

@@ -166,14 +166,20 @@ fn f1_cell(profile: &ProfileReport) -> String {
     let accuracy = profile.accuracy.as_ref();
     let score = accuracy.and_then(|accuracy| accuracy.scores.iter().find(|s| s.name == "f1_at_50"));
     match score.map(|score| (score.base, score.head)) {
-        Some((Some(base), Some(head))) => format!("{} → {}", format_number(base), format_number(head)),
+        Some((Some(base), Some(head))) => {
+            format!("{} → {}", format_number(base), format_number(head))
+        }
         Some((None, Some(head))) => format_number(head),
         Some((_, None)) | None => String::new(),
     }
 }
 
 fn write_details(out: &mut String, profile: &ProfileReport, detail: Detail) -> std::fmt::Result {
-    writeln!(out, "<details><summary><b>{}</b>: details</summary>\n", escape::escape_html(&profile.name))?;
+    writeln!(
+        out,
+        "<details><summary><b>{}</b>: details</summary>\n",
+        escape::escape_html(&profile.name)
+    )?;
     if let Some(approval) = &profile.approval {
         writeln!(out, "Approval: {}.\n", prose(&consent::told(approval)))?;
     }
@@ -223,10 +229,13 @@ fn write_measurements(out: &mut String, profile: &ProfileReport) -> std::fmt::Re
         });
         let interval = match (m.ci, m.range) {
             (Some([low, high]), _) => format!("{} to {}", format_signed(low), format_signed(high)),
-            (None, Some([low, high])) => format!("range {} to {}", format_signed(low), format_signed(high)),
+            (None, Some([low, high])) => {
+                format!("range {} to {}", format_signed(low), format_signed(high))
+            }
             (None, None) => "–".to_owned(),
         };
-        let matched = m.matched.as_ref().map_or("–".to_owned(), |matched| format_signed(matched.shift));
+        let matched =
+            m.matched.as_ref().map_or("–".to_owned(), |matched| format_signed(matched.shift));
         writeln!(
             out,
             "| {} | {} | {} | {shift} | {interval} | ±{} | {matched} | {} |",
