@@ -6,7 +6,7 @@
 //! belongs is known from its neighbors alone, by climbing to the highest.
 
 use super::SegmentError;
-use super::relief::Relief;
+use super::elevation::ElevationMap;
 use crate::grid::mask::packed;
 use crate::grid::patch::Patch;
 use crate::profile::Suppression;
@@ -19,34 +19,34 @@ use std::ops::Range;
 ///
 /// Two touching disks have their centers two radii apart; the ridge of one long nucleus has its
 /// peaks within one.
-pub const AUTO_APART: Apart = Apart::Radii(1.0);
+pub const AUTO_MIN_PEAK_DISTANCE: MinPeakDistance = MinPeakDistance::Radii(1.0);
 
 /// When a peak stands on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
-    /// It rises this much above the saddle to a higher peak, in units of the relief.
+pub struct PeakCriteria {
+    /// It rises this much above the saddle to a higher peak, in units of the elevation map.
     pub h: f64,
     /// It is this far from a higher peak.
-    pub apart: Apart,
+    pub min_peak_distance: MinPeakDistance,
 }
 
 /// How far two peaks must be apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Apart {
+pub enum MinPeakDistance {
     /// By a number of pixels.
     Px(f64),
     /// By this many times the larger distance of the two peaks to the background.
     Radii(f64),
 }
 
-impl Apart {
+impl MinPeakDistance {
     /// Distance that a profile's suppression asks for.
     ///
     /// # Errors
     /// [`SegmentError::PixelSizeMissing`] when it is in micrometers and `working` is `None`.
     pub fn of(suppression: Suppression, working: Option<PixelSize>) -> Result<Self, SegmentError> {
         Ok(match suppression {
-            Suppression::Auto => AUTO_APART,
+            Suppression::Auto => AUTO_MIN_PEAK_DISTANCE,
             Suppression::Distance(length) => {
                 Self::Px(length.px(working).ok_or(SegmentError::PixelSizeMissing)?)
             }
@@ -109,28 +109,31 @@ struct Least {
     /// How much its peak rises above the saddle, in levels.
     rise: f64,
     /// How far its peak lies from the other.
-    apart: Apart,
+    min_peak_distance: MinPeakDistance,
 }
 
 impl Basins {
     /// Floods a patch; squared distances to the background become numbers of basins, from 1.
     ///
     /// # Shapes
-    /// `relief.levels` and `places` as `patch.cells`; `places` are 0 outside the region, before and
-    /// after.
+    /// `elevation.levels` and `places` as `patch.cells`; `places` are 0 outside the region, before
+    /// and after.
     pub fn flood(
         &mut self,
         patch: &Patch,
-        relief: &Relief,
+        elevation: &ElevationMap,
         places: &mut [u32],
-        standing: Standing,
+        criteria: PeakCriteria,
     ) {
-        wide!(self.find_climbs(patch.width, &relief.levels));
-        self.climb(patch, &relief.levels, places);
+        wide!(self.find_climbs(patch.width, &elevation.levels));
+        self.climb(patch, &elevation.levels, places);
         if self.peaks.len() > 2 {
-            self.find_saddles(patch, &relief.levels, places);
-            let least = Least { rise: standing.h * relief.levels_per_unit, apart: standing.apart };
-            self.join(patch.width, &relief.levels, places, least);
+            self.find_saddles(patch, &elevation.levels, places);
+            let least = Least {
+                rise: criteria.h * elevation.levels_per_unit,
+                min_peak_distance: criteria.min_peak_distance,
+            };
+            self.join(patch.width, &elevation.levels, places, least);
         }
     }
 
@@ -301,9 +304,11 @@ impl Basins {
         let place = |at: u32| ((at as usize % width) as f64, (at as usize / width) as f64);
         let ((x0, y0), (x1, y1)) = (place(high_peak.at), place(low_peak.at));
         let gap = (x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0);
-        let least_gap = match least.apart {
-            Apart::Px(px) => px * px,
-            Apart::Radii(radii) => radii * radii * f64::from(high_peak.square.max(low_peak.square)),
+        let least_gap = match least.min_peak_distance {
+            MinPeakDistance::Px(px) => px * px,
+            MinPeakDistance::Radii(radii) => {
+                radii * radii * f64::from(high_peak.square.max(low_peak.square))
+            }
         };
         if rise == 0.0 || rise < least.rise || gap < least_gap {
             self.parents[low as usize] = high;

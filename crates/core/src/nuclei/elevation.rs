@@ -1,4 +1,4 @@
-//! Relief: the levels that the flood follows, high in the middle of nuclei.
+//! Elevation map: the levels that the flood follows, high in the middle of nuclei.
 //!
 //! Takes a patch with its distances, or a signal; gives a level for each pixel of the region. Whole
 //! patches are processed at once and in 16 bits, which suits vector instructions.
@@ -9,7 +9,7 @@ use crate::vectors::wide;
 
 /// Levels of a patch.
 #[derive(Debug, Default)]
-pub struct Relief {
+pub struct ElevationMap {
     /// Level of each pixel of the patch: 0 outside the region, 1 to [`MAX_LEVEL`] inside.
     pub levels: Vec<u16>,
     /// Levels of one unit of `h`.
@@ -18,7 +18,7 @@ pub struct Relief {
     values: Vec<i32>,
 }
 
-/// Highest level of a relief.
+/// Highest level of an elevation map.
 pub const MAX_LEVEL: u16 = 4_096;
 
 /// Levels of one pixel of distance, before smoothing: sixty-fourths leave room for any region that
@@ -28,8 +28,9 @@ const FINE: f64 = 64.0;
 /// Squared distances up to this one have levels that fit 14 bits.
 const MAX_SQUARE: u32 = 16_384;
 
-impl Relief {
-    /// Relief of distances to the background, smoothed so that ragged outlines make no peaks.
+impl ElevationMap {
+    /// Elevation map of distances to the background, smoothed so that ragged outlines make no
+    /// peaks.
     ///
     /// # Shapes
     /// `squares`: squared distances as `patch.cells`. `between` is overwritten.
@@ -62,7 +63,7 @@ impl Relief {
         self.levels_per_unit = FINE / fold / f64::from(coarse);
     }
 
-    /// Relief of a signal inside the region.
+    /// Elevation map of a signal inside the region.
     ///
     /// # Shapes
     /// `runs`: those that the patch was laid out from.
