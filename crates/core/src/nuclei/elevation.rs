@@ -34,7 +34,7 @@ impl ElevationMap {
     ///
     /// # Shapes
     /// `squares`: squared distances as `patch.cells`. `between` is overwritten.
-    pub fn of_distances(&mut self, patch: &Patch, squares: &[u32], between: &mut Vec<u16>) {
+    pub fn set_from_distances(&mut self, patch: &Patch, squares: &[u32], between: &mut Vec<u16>) {
         let farthest = squares.iter().fold(0, |farthest, &square| square.max(farthest));
         let distance = |square: u32| f64::from(square).sqrt() * FINE;
         let fold = (distance(farthest) / f64::from(u16::MAX)).max(1.0);
@@ -56,9 +56,9 @@ impl ElevationMap {
         // A quarter of the fine steps where that suffices.
         let coarse = (highest / MAX_LEVEL + 1).max(4);
         if coarse == 4 {
-            self.keep_inside(patch, |level| level / 4);
+            self.convert_inside(patch, |level| level / 4);
         } else {
-            self.keep_inside(patch, |level| level / coarse);
+            self.convert_inside(patch, |level| level / coarse);
         }
         self.levels_per_unit = FINE / fold / f64::from(coarse);
     }
@@ -67,7 +67,12 @@ impl ElevationMap {
     ///
     /// # Shapes
     /// `runs`: those that the patch was laid out from.
-    pub fn of_signal(&mut self, patch: &Patch, runs: &[Run], signal: impl Fn(u32, u32) -> i32) {
+    pub fn set_from_signal(
+        &mut self,
+        patch: &Patch,
+        runs: &[Run],
+        signal: impl Fn(u32, u32) -> i32,
+    ) {
         self.values.clear();
         for run in runs {
             self.values.extend((run.start..run.end).map(|x| signal(x, run.y)));
@@ -95,17 +100,17 @@ impl ElevationMap {
         between.resize(self.levels.len(), 0);
         for _ in 0..2 {
             // Rows run into each other for one pixel of the frame, which is cleared afterwards.
-            wide!(neighbors_blended(&self.levels, between, 1, blend));
+            wide!(blend_neighbors(&self.levels, between, 1, blend));
             for row in between.chunks_exact_mut(patch.width) {
                 row[0] = 0;
                 row[patch.right_frame..].fill(0);
             }
-            wide!(neighbors_blended(between, &mut self.levels, patch.width, blend));
+            wide!(blend_neighbors(between, &mut self.levels, patch.width, blend));
         }
     }
 
     /// Converts the levels of the region, and counts them from 1; the others become 0.
-    fn keep_inside(&mut self, patch: &Patch, convert: impl Fn(u16) -> u16) {
+    fn convert_inside(&mut self, patch: &Patch, convert: impl Fn(u16) -> u16) {
         for (level, &cell) in self.levels.iter_mut().zip(&patch.cells) {
             *level = if cell == Cell::Inside { convert(*level) + 1 } else { 0 };
         }
@@ -128,7 +133,7 @@ fn fine_roots(squares: &[u32], levels: &mut [u16]) {
 
 /// Blends every level with those `step` places before and after it, where there are both.
 #[inline(always)]
-fn neighbors_blended(
+fn blend_neighbors(
     from: &[u16],
     to: &mut [u16],
     step: usize,

@@ -73,13 +73,13 @@ impl Bench {
         squared_distances(patch, scratch, places);
         match guide {
             Guide::Whole | Guide::Distance => {
-                elevation.of_distances(patch, places, &mut scratch.columns);
+                elevation.set_from_distances(patch, places, &mut scratch.columns);
             }
             Guide::Signal(raster) => {
-                elevation.of_signal(patch, runs, |x, y| i32::from(raster.at(x, y)));
+                elevation.set_from_signal(patch, runs, |x, y| i32::from(raster.at(x, y)));
             }
             Guide::Laplacian(raster) => {
-                elevation.of_signal(patch, runs, |x, y| negative_laplacian(raster, x, y));
+                elevation.set_from_signal(patch, runs, |x, y| negative_laplacian(raster, x, y));
             }
         }
         basins.flood(patch, elevation, places, criteria);
@@ -92,7 +92,7 @@ impl Bench {
         for (run, span) in runs.iter().zip(&self.patch.spans) {
             let mut start = run.start;
             let number_at = |x: u32| self.places[span.start + (x - run.start) as usize];
-            let basin_at = |x: u32| self.basins.joined(number_at(x));
+            let basin_at = |x: u32| self.basins.basin_of(number_at(x));
             while start < run.end {
                 let basin = basin_at(start);
                 let other = (start + 1..run.end).find(|&x| basin_at(x) != basin);

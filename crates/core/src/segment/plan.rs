@@ -94,7 +94,7 @@ impl<'a> Plan<'a> {
 
     /// Which signal the profile's split follows; [`Self::landscape`] takes it.
     #[must_use]
-    pub fn followed(&self) -> Followed {
+    pub fn split_signal(&self) -> Followed {
         match self.classical.split.method {
             SplitMethod::None | SplitMethod::Shape => Followed::None,
             SplitMethod::Intensity => Followed::Smooth,
@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
     /// Landscape that the profile's split follows.
     ///
     /// # Edge cases
-    /// Without the signal that is [`Self::followed`] regions stay whole.
+    /// Without the signal of [`Self::split_signal`] regions stay whole.
     #[must_use]
     pub fn landscape(&self, followed: Option<Signal>) -> Landscape {
         match (self.classical.split.method, followed) {

@@ -58,7 +58,7 @@ impl Decoding {
         let size = (answer.shape.width as u32, answer.shape.height as u32);
         // Probabilities are compared as they are, before they become steps.
         let threshold = self.nucleus_threshold as f32;
-        let nucleus = of_pixels(answer, |pixel| pixel[Output::Nucleus as usize]);
+        let nucleus = map_pixels(answer, |pixel| pixel[Output::Nucleus as usize]);
         let mask = Mask::of(&nucleus, |probability| threshold <= probability);
         let components = cleaning.regions(mask);
         let landscape = self.landscape(answer);
@@ -75,18 +75,18 @@ impl Decoding {
     pub fn landscape(&self, answer: &FeatureMap) -> Raster<u16> {
         let steps = |probability: f32| (probability * STEPS + 0.5) as u16;
         match self.separation {
-            Separation::Boundary => of_pixels(answer, |pixel| {
+            Separation::Boundary => map_pixels(answer, |pixel| {
                 steps(pixel[Output::Nucleus as usize] * (1.0 - pixel[Output::Boundary as usize]))
             }),
             Separation::Distance => {
-                of_pixels(answer, |pixel| steps(pixel[Output::Distance as usize]))
+                map_pixels(answer, |pixel| steps(pixel[Output::Distance as usize]))
             }
         }
     }
 }
 
 /// One number for each pixel of the first map.
-fn of_pixels<T: Copy + Default + Send>(
+fn map_pixels<T: Copy + Default + Send>(
     answer: &FeatureMap,
     number: impl Fn(&[f32; OUTPUTS as usize]) -> T + Sync,
 ) -> Raster<T> {

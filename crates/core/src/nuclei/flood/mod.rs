@@ -7,7 +7,7 @@
 
 use super::SegmentError;
 use super::elevation::ElevationMap;
-use crate::grid::mask::packed;
+use crate::grid::mask::pack_bits;
 use crate::grid::patch::Patch;
 use crate::profile::Suppression;
 use crate::units::PixelSize;
@@ -133,13 +133,13 @@ impl Basins {
                 rise: criteria.h * elevation.levels_per_unit,
                 min_peak_distance: criteria.min_peak_distance,
             };
-            self.join(patch.width, &elevation.levels, places, least);
+            self.merge_basins(patch.width, &elevation.levels, places, least);
         }
     }
 
     /// The basin that a basin ended up in.
     #[must_use]
-    pub fn joined(&self, number: u32) -> u32 {
+    pub fn basin_of(&self, number: u32) -> u32 {
         self.parents[number as usize]
     }
 
@@ -203,7 +203,7 @@ impl Basins {
             }
         }
         for &index in &self.unfinished {
-            self.climb_the_rest(patch.spans[index].clone(), patch.width, places);
+            self.climb_unfinished(patch.spans[index].clone(), patch.width, places);
         }
     }
 
@@ -227,7 +227,7 @@ impl Basins {
     }
 
     /// Numbers the few pixels whose way turns from up to down.
-    fn climb_the_rest(&self, span: Range<usize>, width: usize, numbers: &mut [u32]) {
+    fn climb_unfinished(&self, span: Range<usize>, width: usize, numbers: &mut [u32]) {
         // Places to go for each climb; what does not stand on a table is hard to foresee.
         let steps = [0, width.wrapping_neg(), usize::MAX, 1, width];
         for start in span {
@@ -270,7 +270,7 @@ impl Basins {
     }
 
     /// Lets basins meet at their saddles, from the highest down.
-    fn join(&mut self, width: usize, levels: &[u16], numbers: &[u32], least: Least) {
+    fn merge_basins(&mut self, width: usize, levels: &[u16], numbers: &[u32], least: Least) {
         let saddles = std::mem::take(&mut self.saddles);
         for saddle in &saddles {
             let at = saddle.at();
@@ -284,7 +284,7 @@ impl Basins {
                 }
                 let (one, two) = (self.root(home), self.root(number));
                 if one != two {
-                    self.meet(one, two, level, least, width);
+                    self.merge_at_saddle(one, two, level, least, width);
                 }
             }
         }
@@ -295,7 +295,7 @@ impl Basins {
     }
 
     /// Two basins meet at a saddle: the lower joins the higher unless it stands on its own.
-    fn meet(&mut self, one: u32, two: u32, saddle: u16, least: Least, width: usize) {
+    fn merge_at_saddle(&mut self, one: u32, two: u32, saddle: u16, least: Least, width: usize) {
         let (one_peak, two_peak) = (self.peaks[one as usize], self.peaks[two as usize]);
         let one_is_higher = (one_peak.level, two_peak.at) > (two_peak.level, one_peak.at);
         let (high, low) = if one_is_higher { (one, two) } else { (two, one) };
@@ -361,7 +361,7 @@ fn find_borders(numbers: &[u32], width: usize, n_px: usize, borders: &mut Vec<u6
         {
             *differ = u8::from(here != right) | u8::from(here != below);
         }
-        borders.push(packed(&differ));
+        borders.push(pack_bits(&differ));
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 /// Basins of the pixels of runs, each with a level and a squared distance, numbered from 1 as they
 /// come.
-fn flooded(runs: &[Run], pixels: &[(u16, u32)], criteria: PeakCriteria) -> Vec<u32> {
+fn flood_pixels(runs: &[Run], pixels: &[(u16, u32)], criteria: PeakCriteria) -> Vec<u32> {
     let mut patch = Patch::default();
     patch.lay(runs);
     let mut elevation = ElevationMap::default();
@@ -18,11 +18,11 @@ fn flooded(runs: &[Run], pixels: &[(u16, u32)], criteria: PeakCriteria) -> Vec<u
     }
     let mut basins = Basins::default();
     basins.flood(&patch, &elevation, &mut places, criteria);
-    let numbers = patch.spans.iter().cloned().flatten().map(|at| basins.joined(places[at]));
-    renumbered(numbers)
+    let numbers = patch.spans.iter().cloned().flatten().map(|at| basins.basin_of(places[at]));
+    renumber(numbers)
 }
 
-fn renumbered(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
+fn renumber(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut seen = Vec::new();
     let number = |number: u32| {
         let known = seen.iter().position(|&other| other == number);
@@ -41,11 +41,11 @@ fn check(levels: &[u16], criteria: PeakCriteria, expected: &[u32]) {
     let pixels: Vec<(u16, u32)> =
         levels.iter().map(|&level| (level, u32::from(level).pow(2))).collect();
     let row = [Run { y: 0, start: 0, end: levels.len() as u32 }];
-    assert_eq!(flooded(&row, &pixels, criteria), expected);
+    assert_eq!(flood_pixels(&row, &pixels, criteria), expected);
 }
 
 /// The same by the definition: all pixels of a grid are visited, one after the other.
-fn by_visiting(
+fn flood_by_definition(
     width: usize,
     grid: &[Option<(u16, u32)>],
     PeakCriteria { h, min_peak_distance }: PeakCriteria,
@@ -95,7 +95,7 @@ fn by_visiting(
             }
         }
     }
-    renumbered(peaks.into_iter().flatten().map(|peak| root(&parents, peak) as u32))
+    renumber(peaks.into_iter().flatten().map(|peak| root(&parents, peak) as u32))
 }
 
 proptest! {
@@ -127,8 +127,8 @@ proptest! {
         let inside: Vec<(u16, u32)> = pixels.iter().flatten().copied().collect();
         let criteria = PeakCriteria { h: h.into(), min_peak_distance };
         prop_assert_eq!(
-            flooded(&runs, &inside, criteria),
-            by_visiting(width, &pixels, criteria)
+            flood_pixels(&runs, &inside, criteria),
+            flood_by_definition(width, &pixels, criteria)
         );
     }
 }
