@@ -69,10 +69,10 @@ impl Overlaps {
             return Err(ShapesDiffer { base: shape(base), head: shape(head) });
         }
         let mut counts = runs(base, head);
-        add_up(&mut counts, |count| (count.base, count.head));
+        merge_counts(&mut counts, |count| (count.base, count.head));
         let side = |label: fn(&Count) -> u32| {
             let mut side: Vec<Count> = counts.iter().copied().filter(|c| label(c) != 0).collect();
-            add_up(&mut side, label);
+            merge_counts(&mut side, label);
             let nucleus =
                 |c: &Count| Nucleus { label: label(c), n_px: c.n_px, first_px: c.first_px };
             side.iter().map(nucleus).collect::<Vec<_>>()
@@ -144,7 +144,7 @@ fn runs(base: &Labels, head: &Labels) -> Vec<Count> {
 }
 
 /// Sorts counts by a key and adds up those with the same key.
-fn add_up<K: Ord>(counts: &mut Vec<Count>, key: impl Fn(&Count) -> K) {
+fn merge_counts<K: Ord>(counts: &mut Vec<Count>, key: impl Fn(&Count) -> K) {
     counts.sort_unstable_by_key(|count| (key(count), count.first_px));
     counts.dedup_by(|later, kept| {
         let same = key(later) == key(kept);

@@ -115,14 +115,14 @@ impl ClassCounts {
         }
     }
 
-    fn graded(self) -> u64 {
+    fn n_graded(self) -> u64 {
         self.one_plus + self.two_plus + self.three_plus
     }
 
     /// Positive nuclei in percent of all; `None` without nuclei.
     #[must_use]
     pub fn positive_percent(self) -> Option<f64> {
-        let positive = self.positive + self.graded();
+        let positive = self.positive + self.n_graded();
         let all = positive + self.negative;
         (all > 0).then(|| 100.0 * positive as f64 / all as f64)
     }
@@ -134,7 +134,7 @@ impl ClassCounts {
     /// McCarty et al. 1985; as QuPath's `DetectionPathClassCounts`.
     #[must_use]
     pub fn h_score(self) -> Option<f64> {
-        let all = self.negative + self.graded();
+        let all = self.negative + self.n_graded();
         let weighed = self.one_plus + 2 * self.two_plus + 3 * self.three_plus;
         (all > 0 && self.positive == 0).then(|| 100.0 * weighed as f64 / all as f64)
     }
@@ -145,7 +145,7 @@ impl ClassCounts {
     /// Allred et al. 1998; limits as QuPath's `DetectionPathClassCounts`.
     #[must_use]
     pub fn allred(self) -> Option<u32> {
-        let (all, graded) = (self.negative + self.graded(), self.graded());
+        let (all, graded) = (self.negative + self.n_graded(), self.n_graded());
         if all == 0 || self.positive > 0 {
             return None;
         }

@@ -37,13 +37,13 @@ impl DensityTables {
 
     /// The optical densities of one pixel.
     #[must_use]
-    pub fn of(&self, rgb: [usize; 3]) -> [f64; 3] {
+    pub fn densities(&self, rgb: [usize; 3]) -> [f64; 3] {
         [self.tables[0][rgb[0]], self.tables[1][rgb[1]], self.tables[2][rgb[2]]]
     }
 
     /// The table of one color: 0 red, 1 green, 2 blue.
     #[must_use]
-    pub fn of_color(&self, color: usize) -> &[f64] {
+    pub fn table(&self, color: usize) -> &[f64] {
         &self.tables[color]
     }
 }
@@ -94,15 +94,15 @@ impl Mixture {
 /// `None` when a vector is zero or the two are parallel.
 #[must_use]
 pub fn unmix(first: [f64; 3], second: [f64; 3]) -> Option<[[f64; 3]; 2]> {
-    let (one, two) = (normalized(first)?, normalized(second)?);
-    let third = normalized(cross(one, two))?;
+    let (one, two) = (normalize(first)?, normalize(second)?);
+    let third = normalize(cross(one, two))?;
     // Rows of the inverse's transpose are cross products over the determinant.
     let determinant = dot(one, cross(two, third));
     let weights = |vector: [f64; 3]| vector.map(|part| part / determinant);
     Some([weights(cross(two, third)), weights(cross(third, one))])
 }
 
-fn normalized(vector: [f64; 3]) -> Option<[f64; 3]> {
+fn normalize(vector: [f64; 3]) -> Option<[f64; 3]> {
     let length = dot(vector, vector).sqrt();
     (length > 1e-6).then(|| vector.map(|part| part / length))
 }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn amounts_are_recovered_from_a_mixture() {
         let [hematoxylin, dab] = unmix(HEMATOXYLIN, DAB).unwrap();
-        let (one, two) = (normalized(HEMATOXYLIN).unwrap(), normalized(DAB).unwrap());
+        let (one, two) = (normalize(HEMATOXYLIN).unwrap(), normalize(DAB).unwrap());
         let density = [0, 1, 2].map(|color| 0.4 * one[color] + 0.7 * two[color]);
         assert!((dot(hematoxylin, density) - 0.4).abs() < 1e-12);
         assert!((dot(dab, density) - 0.7).abs() < 1e-12);
@@ -138,9 +138,9 @@ mod tests {
     #[test]
     fn density_is_zero_for_clear_glass_and_bounded_for_black() {
         let tables = DensityTables::new([255.0; 3], 255);
-        assert_eq!(tables.of([255, 255, 255]), [0.0; 3]);
-        assert_eq!(tables.of([0, 1, 255])[0], tables.of([0, 1, 255])[1]);
-        assert!((tables.of([0, 0, 0])[0] - 2.406_540_180_433_955).abs() < 1e-12);
+        assert_eq!(tables.densities([255, 255, 255]), [0.0; 3]);
+        assert_eq!(tables.densities([0, 1, 255])[0], tables.densities([0, 1, 255])[1]);
+        assert!((tables.densities([0, 0, 0])[0] - 2.406_540_180_433_955).abs() < 1e-12);
     }
 
     #[test]

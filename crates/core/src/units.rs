@@ -54,7 +54,7 @@ impl PixelSize {
 
     /// How many of these pixels fit along one pixel of `other`.
     #[must_use]
-    pub fn per(self, other: Self) -> f64 {
+    pub fn pixels_per(self, other: Self) -> f64 {
         other.0 / self.0
     }
 

@@ -39,10 +39,10 @@ pub(crate) use pulp::{Simd, WithSimd};
 ///
 /// Unlike [`wide!`] the last bits of results may differ between processors.
 #[inline]
-pub(crate) fn with_floats<W: WithSimd>(work: W) -> W::Output {
+pub(crate) fn run_simd<W: WithSimd>(work: W) -> W::Output {
     #[cfg(test)]
     if portable::is_wanted() {
-        return without_intrinsics(work);
+        return run_portable(work);
     }
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
@@ -52,12 +52,12 @@ pub(crate) fn with_floats<W: WithSimd>(work: W) -> W::Output {
     if let Some(simd) = pulp::aarch64::Neon::try_new() {
         return pulp::Simd::vectorize(simd, work);
     }
-    without_intrinsics(work)
+    run_portable(work)
 }
 
 /// Runs the same over blocks of eight that any processor computes.
 #[inline]
-pub(crate) fn without_intrinsics<W: WithSimd>(work: W) -> W::Output {
+pub(crate) fn run_portable<W: WithSimd>(work: W) -> W::Output {
     pulp::Simd::vectorize(pulp::Scalar256b, work)
 }
 

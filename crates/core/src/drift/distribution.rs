@@ -42,8 +42,9 @@ impl Distribution {
     pub(super) fn of(mut base: Vec<f64>, mut head: Vec<f64>) -> Option<Self> {
         base.sort_unstable_by(f64::total_cmp);
         head.sort_unstable_by(f64::total_cmp);
-        let ends =
-            |values: &[f64]| Some((at(values, TAIL_FRACTION)?, at(values, 1.0 - TAIL_FRACTION)?));
+        let ends = |values: &[f64]| {
+            Some((quantile(values, TAIL_FRACTION)?, quantile(values, 1.0 - TAIL_FRACTION)?))
+        };
         let (low, high) = match (ends(&base), ends(&head)) {
             (Some(base), Some(head)) => (base.0.min(head.0), base.1.max(head.1)),
             (Some(ends), None) | (None, Some(ends)) => ends,
@@ -72,12 +73,16 @@ impl Distribution {
 
 impl Quantiles {
     fn of(sorted: &[f64]) -> Option<Self> {
-        Some(Self { q10: at(sorted, 0.1)?, q50: at(sorted, 0.5)?, q90: at(sorted, 0.9)? })
+        Some(Self {
+            q10: quantile(sorted, 0.1)?,
+            q50: quantile(sorted, 0.5)?,
+            q90: quantile(sorted, 0.9)?,
+        })
     }
 }
 
 /// The value at a fraction of the ranks.
-fn at(sorted: &[f64], fraction: f64) -> Option<f64> {
+fn quantile(sorted: &[f64], fraction: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get((fraction * last as f64) as usize).copied()
 }

@@ -52,7 +52,7 @@ pub struct Parts {
 impl Parts {
     /// All parts with their names, in the order of the sum.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, f64); 5] {
+    pub fn entries(&self) -> [(&'static str, f64); 5] {
         [
             ("matched", self.matched),
             ("modified", self.modified),
@@ -159,7 +159,8 @@ impl<'a> FieldRows<'a> {
         let parts = base_mean.zip(head_mean).map(|(base_mean, _)| {
             let n_head = head.all().len() as f64;
             let sum_of = |side: &Values<'_>, fate| {
-                sum(side.of(fate).into_iter().map(|value| value - base_mean).collect()) / n_head
+                let values = side.with_fate(fate).into_iter();
+                sum(values.map(|value| value - base_mean).collect()) / n_head
             };
             let one_sided = |pairs: &[(usize, usize)]| {
                 let value = |&(b, h): &(usize, usize)| match (base.at(b), head.at(h)) {
@@ -210,7 +211,7 @@ impl Values<'_> {
         self.values.into_iter().flatten().copied().flatten().collect()
     }
 
-    fn of(&self, fate: Fate) -> Vec<f64> {
+    fn with_fate(&self, fate: Fate) -> Vec<f64> {
         let rows = self.fates.iter().enumerate().filter(|&(_, &found)| found == fate);
         rows.filter_map(|(row, _)| self.at(row)).collect()
     }

@@ -138,7 +138,7 @@ fn sources(fields: &[FieldRows<'_>], tolerances: &Tolerances) -> Vec<Source> {
         };
         for name in [columns(rows.field.base.nuclei), columns(rows.field.head.nuclei)].concat() {
             let is_new = sources.iter().all(|source| source.name() != name);
-            if is_new && (!says_where(&name) || is_asked_for(&name)) {
+            if is_new && (!is_location(&name) || is_asked_for(&name)) {
                 sources.push(Source::Nuclei(name));
             }
         }
@@ -147,7 +147,7 @@ fn sources(fields: &[FieldRows<'_>], tolerances: &Tolerances) -> Vec<Source> {
 }
 
 /// Whether a column says where a nucleus lies, in pixels or in micrometers.
-fn says_where(name: &str) -> bool {
+fn is_location(name: &str) -> bool {
     PLACE_COLUMNS.iter().any(|&column| {
         column == name || physical_name(column).is_some_and(|physical| physical == name)
     })
@@ -168,7 +168,7 @@ struct InField {
     parts: Option<Parts>,
 }
 
-fn in_field(source: &Source, rows: &FieldRows<'_>) -> InField {
+fn measurement_in_field(source: &Source, rows: &FieldRows<'_>) -> InField {
     match source {
         Source::Field(name) => {
             let metric = |summary: &crate::score::Summary| {
@@ -192,7 +192,8 @@ fn shift_of(
     tolerances: &Tolerances,
     seed: u64,
 ) -> MeasurementDrift {
-    let in_fields: Vec<InField> = fields.iter().map(|rows| in_field(source, rows)).collect();
+    let in_fields: Vec<InField> =
+        fields.iter().map(|rows| measurement_in_field(source, rows)).collect();
     let both = || in_fields.iter().filter_map(|field| field.base.zip(field.head));
     let any = |side: fn(&InField) -> Option<f64>| mean(in_fields.iter().filter_map(side).collect());
     let is_paired = both().next().is_some();

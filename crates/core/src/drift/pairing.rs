@@ -48,17 +48,17 @@ impl Pairing {
     /// Number of nuclei of base with a fate.
     #[must_use]
     pub fn n_base(&self, fate: Fate) -> u64 {
-        n_with(&self.base, fate)
+        n_with_fate(&self.base, fate)
     }
 
     /// Number of nuclei of head with a fate.
     #[must_use]
     pub fn n_head(&self, fate: Fate) -> u64 {
-        n_with(&self.head, fate)
+        n_with_fate(&self.head, fate)
     }
 }
 
-fn n_with(fates: &[(u32, Fate)], fate: Fate) -> u64 {
+fn n_with_fate(fates: &[(u32, Fate)], fate: Fate) -> u64 {
     fates.iter().filter(|&&(_, found)| found == fate).count() as u64
 }
 
@@ -97,7 +97,7 @@ pub fn pair(overlaps: &Overlaps) -> Pairing {
             fates.pair(link);
         }
     }
-    let still_entangled = fates.settle_groups(&fates.open(&entangled));
+    let still_entangled = fates.settle_groups(&fates.open_pairs(&entangled));
     fates.pair_by_overlap(&still_entangled);
     for link in &entangled {
         fates.base[link.base].get_or_insert(Fate::Merged);
@@ -117,7 +117,7 @@ struct Fates<'a> {
 
 impl Fates<'_> {
     /// The pairs of which neither nucleus has a fate yet.
-    fn open(&self, pairs: &[Shared]) -> Vec<Shared> {
+    fn open_pairs(&self, pairs: &[Shared]) -> Vec<Shared> {
         pairs.iter().copied().filter(|pair| self.is_open(*pair)).collect()
     }
 
@@ -174,7 +174,7 @@ impl Fates<'_> {
     /// Of equal overlaps the one nearer to the top left goes first: unlike a label, a place is the
     /// same however nuclei are numbered and whichever side is called base.
     fn pair_by_overlap(&mut self, pairs: &[Shared]) {
-        let mut pairs = self.open(pairs);
+        let mut pairs = self.open_pairs(pairs);
         let place = |pair: &Shared| {
             let (base, head) = (self.overlaps.base[pair.base], self.overlaps.head[pair.head]);
             (base.first_px.min(head.first_px), base.first_px.max(head.first_px))
@@ -206,13 +206,13 @@ impl Fates<'_> {
         Pairing {
             matched: pairs(matched),
             modified: pairs(modified),
-            base: named(&overlaps.base, &self.base),
-            head: named(&overlaps.head, &self.head),
+            base: fates_by_label(&overlaps.base, &self.base),
+            head: fates_by_label(&overlaps.head, &self.head),
         }
     }
 }
 
-fn named(nuclei: &[Nucleus], fates: &[Option<Fate>]) -> Vec<(u32, Fate)> {
+fn fates_by_label(nuclei: &[Nucleus], fates: &[Option<Fate>]) -> Vec<(u32, Fate)> {
     let fate = |fate: &Option<Fate>| fate.unwrap_or(Fate::Alone);
     nuclei.iter().zip(fates).map(|(nucleus, found)| (nucleus.label, fate(found))).collect()
 }
@@ -248,13 +248,13 @@ mod tests {
     use crate::raster::Labels;
     use proptest::prelude::*;
 
-    fn paired(base: &Labels, head: &Labels) -> Pairing {
+    fn pair_labels(base: &Labels, head: &Labels) -> Pairing {
         pair(&Overlaps::count(base, head).unwrap())
     }
 
     #[track_caller]
     fn check(base: &Labels, head: &Labels, base_fates: &[Fate], head_fates: &[Fate]) {
-        let pairing = paired(base, head);
+        let pairing = pair_labels(base, head);
         let fates = |fates: &[(u32, Fate)]| fates.iter().map(|&(_, f)| f).collect::<Vec<_>>();
         assert_eq!(fates(&pairing.base), base_fates, "base");
         assert_eq!(fates(&pairing.head), head_fates, "head");
@@ -347,7 +347,7 @@ mod tests {
                 Merged => (label, Split),
                 Matched | Modified | Alone => (label, fate),
             };
-            let (forth, back) = (paired(&base, &head), paired(&head, &base));
+            let (forth, back) = (pair_labels(&base, &head), pair_labels(&head, &base));
             prop_assert_eq!(forth.base.iter().map(swap).collect::<Vec<_>>(), back.head);
             prop_assert_eq!(forth.head.iter().map(swap).collect::<Vec<_>>(), back.base);
         }
@@ -355,7 +355,7 @@ mod tests {
         #[test]
         fn labels_do_not_matter(base in field(), head in field()) {
             let renamed = head.map(|label| NEW_NAMES[label as usize]);
-            let (before, after) = (paired(&base, &head), paired(&base, &renamed));
+            let (before, after) = (pair_labels(&base, &head), pair_labels(&base, &renamed));
             prop_assert_eq!(before.base, after.base);
             let rename = |pair: &Pair| Pair { head: NEW_NAMES[pair.head as usize], ..*pair };
             prop_assert_eq!(before.matched.iter().map(rename).collect::<Vec<_>>(), after.matched);

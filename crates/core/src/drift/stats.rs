@@ -116,7 +116,7 @@ fn percentile_bootstrap(differences: &[f64], seed: u64) -> Interval {
     let mut random = SplitMix64(seed);
     let n = differences.len();
     let mut means: Vec<f64> = (0..N_RESAMPLES)
-        .map(|_| (0..n).map(|_| differences[random.below(n)]).sum::<f64>() / n as f64)
+        .map(|_| (0..n).map(|_| differences[random.next_below(n)]).sum::<f64>() / n as f64)
         .collect();
     means.sort_unstable_by(f64::total_cmp);
     let rank = means.len() / 20;
@@ -137,7 +137,7 @@ impl SplitMix64 {
     }
 
     /// A number below `n`, by the high half of a product; its bias is below n / 2⁶⁴.
-    fn below(&mut self, n: usize) -> usize {
+    fn next_below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 }
@@ -165,13 +165,13 @@ impl Shift {
     ///
     /// # Units
     /// Dimensionless, 0 to 1.
-    fn chance_at(&self, margin: f64) -> f64 {
+    fn p_value(&self, margin: f64) -> f64 {
         let beyond = self.mean.abs() - margin;
         if self.sd == 0.0 {
             return if beyond > 0.0 { 0.0 } else { 1.0 };
         }
         let t = beyond / (self.sd / f64::from(self.n_fields).sqrt());
-        student::probability_up_to(-t, self.n_fields.saturating_sub(1))
+        student::cumulative_probability(-t, self.n_fields.saturating_sub(1))
     }
 
     /// How many fields of this spread would decide; `None` when no number is likely to.
@@ -207,17 +207,17 @@ impl Shift {
 /// 1979, Scand. J. Stat. 6(2).
 #[must_use]
 pub(super) fn judge(shifts: &[(Shift, f64)]) -> Vec<Movement> {
-    let mut by_chance: Vec<(f64, usize)> = shifts
+    let mut by_p_value: Vec<(f64, usize)> = shifts
         .iter()
         .enumerate()
         .filter(|(_, (shift, _))| shift.is_decidable)
-        .map(|(index, (shift, margin))| (shift.chance_at(*margin), index))
+        .map(|(index, (shift, margin))| (shift.p_value(*margin), index))
         .collect();
-    by_chance.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let n_tests = by_chance.len();
+    by_p_value.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let n_tests = by_p_value.len();
     let mut is_alarm = vec![false; shifts.len()];
-    for (rank, (chance, index)) in by_chance.into_iter().enumerate() {
-        if chance > FALSE_ALARM / (n_tests - rank) as f64 {
+    for (rank, (p_value, index)) in by_p_value.into_iter().enumerate() {
+        if p_value > FALSE_ALARM / (n_tests - rank) as f64 {
             break;
         }
         is_alarm[index] = true;
@@ -339,7 +339,7 @@ mod tests {
         let mut random = SplitMix64(42);
         let mut draw = || {
             skew(
-                (0..12).map(|_| random.below(1 << 20) as f64 / f64::from(1 << 20)).sum::<f64>()
+                (0..12).map(|_| random.next_below(1 << 20) as f64 / f64::from(1 << 20)).sum::<f64>()
                     - 6.0,
             )
         };

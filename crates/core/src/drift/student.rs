@@ -11,16 +11,16 @@ use std::f64::consts::FRAC_2_PI;
 ///
 /// # Edge cases
 /// Infinite `t` gives 0 or 1. `n_free` of 0 is read as 1.
-pub(super) fn probability_up_to(t: f64, n_free: u32) -> f64 {
+pub(super) fn cumulative_probability(t: f64, n_free: u32) -> f64 {
     let n_free = n_free.max(1);
     if t.is_infinite() {
         return if t > 0.0 { 1.0 } else { 0.0 };
     }
-    0.5 + 0.5 * between(t, n_free)
+    0.5 + 0.5 * central_probability(t, n_free)
 }
 
 /// Probability of lying between -t and t, with the sign of `t`.
-fn between(t: f64, n_free: u32) -> f64 {
+fn central_probability(t: f64, n_free: u32) -> f64 {
     let root = f64::from(n_free).sqrt();
     let hypotenuse = (f64::from(n_free) + t * t).sqrt();
     let (sin, cos) = (t / hypotenuse, root / hypotenuse);
@@ -48,7 +48,7 @@ pub(super) fn quantile_95(n_free: u32) -> f64 {
     let (mut low, mut high) = (1.6, 6.4);
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        if probability_up_to(middle, n_free) < 0.95 { low = middle } else { high = middle }
+        if cumulative_probability(middle, n_free) < 0.95 { low = middle } else { high = middle }
     }
     high
 }
@@ -72,9 +72,9 @@ mod tests {
     fn one_and_two_degrees_have_their_closed_forms() {
         for t in [-40.0, -3.0, -0.2, 0.0, 0.7, 2.5, 1e6] {
             let cauchy = 0.5 + libm::atan(t) / std::f64::consts::PI;
-            assert!((probability_up_to(t, 1) - cauchy).abs() < 1e-15, "{t}");
+            assert!((cumulative_probability(t, 1) - cauchy).abs() < 1e-15, "{t}");
             let two = 0.5 + 0.5 * t / (2.0 + t * t).sqrt();
-            assert!((probability_up_to(t, 2) - two).abs() < 1e-15, "{t}");
+            assert!((cumulative_probability(t, 2) - two).abs() < 1e-15, "{t}");
         }
     }
 
@@ -82,11 +82,11 @@ mod tests {
     fn distribution_is_symmetric_and_complete() {
         for n_free in [1, 2, 3, 4, 7, 50, 151] {
             for t in [0.1, 1.0, 4.0] {
-                let both = probability_up_to(t, n_free) + probability_up_to(-t, n_free);
+                let both = cumulative_probability(t, n_free) + cumulative_probability(-t, n_free);
                 assert!((both - 1.0).abs() < 1e-15, "{n_free}, {t}");
             }
-            assert_eq!(probability_up_to(f64::INFINITY, n_free), 1.0);
-            assert_eq!(probability_up_to(f64::NEG_INFINITY, n_free), 0.0);
+            assert_eq!(cumulative_probability(f64::INFINITY, n_free), 1.0);
+            assert_eq!(cumulative_probability(f64::NEG_INFINITY, n_free), 0.0);
         }
     }
 }

@@ -64,7 +64,7 @@ fn tolerances(measurements: &[(&str, f64)]) -> Tolerances {
     }
 }
 
-fn compared(base: &[OwnedSide], head: &[OwnedSide], tolerances: &Tolerances) -> Drift {
+fn compare_sides(base: &[OwnedSide], head: &[OwnedSide], tolerances: &Tolerances) -> Drift {
     let fields: Vec<FieldPair<'_>> = base
         .iter()
         .zip(head)
@@ -88,7 +88,7 @@ fn head_field() -> OwnedSide {
 #[test]
 fn a_side_compared_with_itself_is_identical_and_unchanged() {
     let fields = vec![base_field(); 4];
-    let drift = compared(&fields, &fields, &tolerances(&[("area_px2", 0.0), ("nuclei", 0.0)]));
+    let drift = compare_sides(&fields, &fields, &tolerances(&[("area_px2", 0.0), ("nuclei", 0.0)]));
     assert!(drift.is_identical());
     for name in ["area_px2", "nuclei"] {
         assert_eq!(measurement(&drift, name).movement, Some(Movement::Unchanged));
@@ -101,7 +101,8 @@ fn a_lost_small_nucleus_moves_the_population_and_not_the_matched() {
     let mut lost = base_field();
     lost.labels = lost.labels.map(|label| if label == 3 { 0 } else { label });
     let lost = OwnedSide::of(lost.labels);
-    let drift = compared(&vec![base_field(); 3], &vec![lost; 3], &tolerances(&[("area_px2", 1.0)]));
+    let drift =
+        compare_sides(&vec![base_field(); 3], &vec![lost; 3], &tolerances(&[("area_px2", 1.0)]));
     let area = measurement(&drift, "area_px2");
     // Areas 6, 6, 2 against 6, 6.
     assert!((area.population.unwrap().mean - (6.0 - 14.0 / 3.0)).abs() < 1e-12);
@@ -118,7 +119,7 @@ fn a_shift_of_matched_nuclei_cannot_hide_behind_the_population() {
     // One nucleus grows while a small one appears: the mean area stays, matched area does not.
     let base = OwnedSide::of(labels![1, 1, 1, 1, 0, 0, 0, 0, 0, 0]);
     let head = OwnedSide::of(labels![1, 1, 1, 1, 1, 1, 1, 0, 2, 0]);
-    let drift = compared(&vec![base; 3], &vec![head; 3], &tolerances(&[("area_px2", 1.0)]));
+    let drift = compare_sides(&vec![base; 3], &vec![head; 3], &tolerances(&[("area_px2", 1.0)]));
     let area = measurement(&drift, "area_px2");
     assert_eq!(area.population.unwrap().mean, 0.0);
     assert_eq!(area.matched.unwrap().mean, 3.0);
@@ -130,10 +131,10 @@ fn micrometers_are_judged_in_the_place_of_pixels() {
     let areas = [Some(1.5), Some(1.5), Some(0.5)];
     let fields = vec![base_field().with_column("area_um2", &areas); 3];
     let both = tolerances(&[("area_px2", 1.0), ("area_um2", 1.0)]);
-    let drift = compared(&fields, &fields, &both);
+    let drift = compare_sides(&fields, &fields, &both);
     assert_eq!(measurement(&drift, "area_px2").movement, None);
     assert_eq!(measurement(&drift, "area_um2").movement, Some(Movement::Unchanged));
-    let px_only = compared(&fields, &fields, &tolerances(&[("area_px2", 1.0)]));
+    let px_only = compare_sides(&fields, &fields, &tolerances(&[("area_px2", 1.0)]));
     assert_eq!(measurement(&px_only, "area_px2").movement, Some(Movement::Unchanged));
 }
 
@@ -141,12 +142,12 @@ fn micrometers_are_judged_in_the_place_of_pixels() {
 fn a_measurement_that_head_no_longer_takes_is_missing() {
     let with = base_field().with_column("dab_od_mean", &[Some(0.2), None, Some(0.3)]);
     let judged = tolerances(&[("dab_od_mean", 0.1), ("nowhere", 1.0)]);
-    let gone = compared(&vec![with.clone(); 3], &vec![base_field(); 3], &judged);
+    let gone = compare_sides(&vec![with.clone(); 3], &vec![base_field(); 3], &judged);
     let dab = measurement(&gone, "dab_od_mean");
     assert_eq!(dab.movement, Some(Movement::Missing));
     assert_eq!((dab.base, dab.head, dab.n_undefined), (Some(0.25), None, (3, 0)));
     assert!(gone.measurements.iter().all(|measurement| measurement.name != "nowhere"));
-    let added = compared(&vec![base_field(); 3], &vec![with; 3], &judged);
+    let added = compare_sides(&vec![base_field(); 3], &vec![with; 3], &judged);
     assert_eq!(measurement(&added, "dab_od_mean").movement, None);
 }
 
@@ -154,17 +155,18 @@ fn a_measurement_that_head_no_longer_takes_is_missing() {
 fn undefined_values_are_counted_and_left_out() {
     let base = base_field().with_column("solidity", &[Some(1.0), None, Some(0.4)]);
     let head = base_field().with_column("solidity", &[None, Some(0.9), Some(0.5)]);
-    let drift = compared(&vec![base; 3], &vec![head; 3], &tolerances(&[]));
+    let drift = compare_sides(&vec![base; 3], &vec![head; 3], &tolerances(&[]));
     let solidity = measurement(&drift, "solidity");
     assert_eq!(solidity.n_undefined, (3, 3));
     assert!((solidity.matched.unwrap().mean - 0.1).abs() < 1e-12);
-    let parts: f64 = solidity.parts.unwrap().named().iter().map(|(_, part)| part).sum();
+    let parts: f64 = solidity.parts.unwrap().entries().iter().map(|(_, part)| part).sum();
     assert!((parts - solidity.population.unwrap().mean).abs() < 1e-12);
 }
 
 #[test]
 fn too_few_fields_are_inconclusive_and_say_how_many_are_needed() {
-    let drift = compared(&[base_field()], &[head_field()], &tolerances(&[("area_px2", 100.0)]));
+    let drift =
+        compare_sides(&[base_field()], &[head_field()], &tolerances(&[("area_px2", 100.0)]));
     let area = measurement(&drift, "area_px2");
     assert_eq!(area.movement, Some(Movement::Inconclusive));
     assert_eq!(area.fields_needed, Some(3));
@@ -176,7 +178,7 @@ fn a_relative_margin_follows_the_mean_of_base() {
     relative
         .measurements
         .insert("nuclei".into(), Tolerance { absolute: 0.0, relative_fraction: 1.0 / 3.0 });
-    let drift = compared(&vec![base_field(); 3], &vec![head_field(); 3], &relative);
+    let drift = compare_sides(&vec![base_field(); 3], &vec![head_field(); 3], &relative);
     let nuclei = measurement(&drift, "nuclei");
     assert_eq!((nuclei.base, nuclei.head, nuclei.margin), (Some(3.0), Some(2.0), Some(1.0)));
     assert_eq!(nuclei.movement, Some(Movement::Equivalent));
@@ -186,7 +188,8 @@ fn a_relative_margin_follows_the_mean_of_base() {
 #[test]
 fn empty_fields_on_both_sides_are_fine() {
     let empty = OwnedSide::of(Labels::filled(4, 4, 0));
-    let drift = compared(&vec![empty.clone(); 3], &vec![empty; 3], &tolerances(&[("nuclei", 0.0)]));
+    let drift =
+        compare_sides(&vec![empty.clone(); 3], &vec![empty; 3], &tolerances(&[("nuclei", 0.0)]));
     assert!(drift.is_identical());
     assert!(!drift.fields[0].is_emptied());
     assert_eq!(measurement(&drift, "nuclei").movement, Some(Movement::Unchanged));
@@ -195,7 +198,7 @@ fn empty_fields_on_both_sides_are_fine() {
 #[test]
 fn an_emptied_field_is_noticed() {
     let empty = OwnedSide::of(Labels::filled(7, 3, 0));
-    let drift = compared(&[base_field()], &[empty], &tolerances(&[]));
+    let drift = compare_sides(&[base_field()], &[empty], &tolerances(&[]));
     assert!(drift.fields[0].is_emptied());
 }
 
@@ -208,7 +211,7 @@ fn a_changed_class_is_counted_and_not_identical() {
     };
     let base = classed([Class::Negative, Class::OnePlus, Class::Negative]);
     let head = classed([Class::Negative, Class::TwoPlus, Class::Negative]);
-    let drift = compared(&[base], &[head], &tolerances(&[]));
+    let drift = compare_sides(&[base], &[head], &tolerances(&[]));
     assert_eq!(drift.nuclei.reclassified, 1);
     assert!(!drift.is_identical());
 }
@@ -249,10 +252,10 @@ proptest! {
     fn parts_add_up_to_the_shift(fields in prop::collection::vec((field(), field()), 1..5)) {
         let (base, head): (Vec<_>, Vec<_>) =
             fields.into_iter().map(|(b, h)| (OwnedSide::of(b), OwnedSide::of(h))).unzip();
-        let drift = compared(&base, &head, &tolerances(&[("area_px2", 1.0)]));
+        let drift = compare_sides(&base, &head, &tolerances(&[("area_px2", 1.0)]));
         let area = measurement(&drift, "area_px2");
         if let (Some(parts), Some(shift)) = (area.parts, area.population) {
-            let sum: f64 = parts.named().iter().map(|(_, part)| part).sum();
+            let sum: f64 = parts.entries().iter().map(|(_, part)| part).sum();
             prop_assert!((sum - shift.mean).abs() < 1e-9);
         }
     }
@@ -262,7 +265,8 @@ proptest! {
         let (base, head): (Vec<_>, Vec<_>) =
             fields.into_iter().map(|(b, h)| (OwnedSide::of(b), OwnedSide::of(h))).unzip();
         let judged = tolerances(&[("area_px2", 1.0), ("nuclei", 1.0)]);
-        let (forth, back) = (compared(&base, &head, &judged), compared(&head, &base, &judged));
+        let (forth, back) =
+            (compare_sides(&base, &head, &judged), compare_sides(&head, &base, &judged));
         for (forth, back) in forth.measurements.iter().zip(&back.measurements) {
             prop_assert_eq!(forth.population.map(|s| s.mean), back.population.map(|s| 0.0 - s.mean));
             prop_assert_eq!(forth.movement, back.movement);
@@ -275,8 +279,8 @@ proptest! {
         let (base, head) = (vec![OwnedSide::of(base); 3], OwnedSide::of(head));
         let renamed = OwnedSide::of(head.labels.map(|label| NAMES[label as usize]));
         let judged = tolerances(&[("area_px2", 1.0), ("nuclei", 1.0)]);
-        let before = compared(&base, &vec![head; 3], &judged);
-        let after = compared(&base, &vec![renamed; 3], &judged);
+        let before = compare_sides(&base, &vec![head; 3], &judged);
+        let after = compare_sides(&base, &vec![renamed; 3], &judged);
         prop_assert_eq!(before.measurements, after.measurements);
         prop_assert_eq!(before.nuclei, after.nuclei);
     }

@@ -16,12 +16,12 @@ const _: () = assert!(MAX_DISTANCE_PX as u64 * MAX_DISTANCE_PX as u64 <= u32::MA
 /// in linear time, doi:10.1007/0-306-47025-X_36. Agrees with scipy's `distance_transform_edt`,
 /// which knows no background beyond the border either.
 pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec<u32>) {
-    wide!(along_columns(patch, scratch));
+    wide!(column_distances(patch, scratch));
     squares.clear();
     squares.resize(patch.cells.len(), 0);
     let rows = squares.chunks_exact_mut(patch.width).zip(patch.cells.chunks_exact(patch.width));
     for ((squares, cells), line) in rows.zip(scratch.columns.chunks_exact(patch.width)) {
-        if wide!(nearest(line, cells, &mut scratch.heights, squares)) {
+        if wide!(scan_nearby(line, cells, &mut scratch.heights, squares)) {
             continue;
         }
         for run in runs_with_neighbors(line) {
@@ -35,7 +35,7 @@ pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec
 
 /// Distance to the background along each column.
 #[inline(always)]
-fn along_columns(patch: &Patch, scratch: &mut Scratch) {
+fn column_distances(patch: &Patch, scratch: &mut Scratch) {
     let Scratch { columns, beside, .. } = scratch;
     columns.clear();
     columns.resize(patch.cells.len(), 0);
@@ -97,7 +97,12 @@ const STRIDE: usize = 4;
 /// right of a block of columns at once, only as far as something closer can be. Gives whether it
 /// was near enough everywhere; if not, the squares mean nothing.
 #[inline(always)]
-fn nearest(columns: &[u16], cells: &[Cell], heights: &mut Vec<i16>, squares: &mut [u32]) -> bool {
+fn scan_nearby(
+    columns: &[u16],
+    cells: &[Cell],
+    heights: &mut Vec<i16>,
+    squares: &mut [u32],
+) -> bool {
     let margin = usize::from(NEAR_PX);
     heights.clear();
     heights.resize(margin, i16::MAX);

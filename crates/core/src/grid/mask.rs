@@ -35,7 +35,7 @@ impl Mask {
                 for (byte, &sample) in bytes.iter_mut().zip(block) {
                     *byte = u8::from(is_foreground(sample));
                 }
-                *word = packed(&bytes);
+                *word = pack_bits(&bytes);
             }
         });
         mask
@@ -121,15 +121,15 @@ impl Mask {
     }
 
     fn eroded(&self, radius_px: f64) -> Self {
-        self.over_disks(radius_px, u64::MAX, |one, two| one & two)
+        self.combine_over_disks(radius_px, u64::MAX, |one, two| one & two)
     }
 
     fn dilated(&self, radius_px: f64) -> Self {
-        self.over_disks(radius_px, 0, |one, two| one | two)
+        self.combine_over_disks(radius_px, 0, |one, two| one | two)
     }
 
     /// Combines the disk around every pixel; beyond the border stands `outside`.
-    fn over_disks(
+    fn combine_over_disks(
         &self,
         radius_px: f64,
         outside: u64,
@@ -148,11 +148,11 @@ impl Mask {
                 }
                 let half = half_widths[dy.unsigned_abs() as usize];
                 if half <= MAX_NEAR_PX {
-                    self.lay_between(from as u32, 1, outside, &mut line);
-                    wide!(over_near(&line, half as u32, words, combine));
+                    self.pad_row(from as u32, 1, outside, &mut line);
+                    wide!(combine_near(&line, half as u32, words, combine));
                     continue;
                 }
-                self.over_window(from as u32, half, outside, combine, &mut line);
+                self.combine_over_window(from as u32, half, outside, combine, &mut line);
                 words.iter_mut().zip(&line).for_each(|(word, &bits)| *word = combine(*word, bits));
             }
         });
@@ -160,7 +160,7 @@ impl Mask {
     }
 
     /// Lays row `y` into `line`, between `pad` words of what stands beyond the border.
-    fn lay_between(&self, y: u32, pad: usize, outside: u64, line: &mut Vec<u64>) {
+    fn pad_row(&self, y: u32, pad: usize, outside: u64, line: &mut Vec<u64>) {
         line.clear();
         line.resize(pad, outside);
         line.extend_from_slice(self.row(y));
@@ -174,7 +174,7 @@ impl Mask {
     }
 
     /// Combines `2 * half + 1` pixels of row `y` around every pixel, into `line`.
-    fn over_window(
+    fn combine_over_window(
         &self,
         y: u32,
         half: usize,
@@ -183,7 +183,7 @@ impl Mask {
         line: &mut Vec<u64>,
     ) {
         let pad = half / 64 + 1;
-        self.lay_between(y, pad, outside, line);
+        self.pad_row(y, pad, outside, line);
         // Windows of lengths 1, 2, 4, … to the right, then two of them that overlap.
         let (window, mut length) = (2 * half + 1, 1);
         while 2 * length <= window {
@@ -212,7 +212,7 @@ const MAX_NEAR_PX: usize = 8;
 /// Combines `2 * half + 1` pixels of a line around every pixel with `words`; the line has a word more
 /// at either end.
 #[inline(always)]
-fn over_near(line: &[u64], half: u32, words: &mut [u64], combine: impl Fn(u64, u64) -> u64) {
+fn combine_near(line: &[u64], half: u32, words: &mut [u64], combine: impl Fn(u64, u64) -> u64) {
     let n = words.len();
     let (before, here, after) = (&line[..n], &line[1..=n], &line[2..]);
     for (word, &bits) in words.iter_mut().zip(here) {
@@ -229,7 +229,7 @@ fn over_near(line: &[u64], half: u32, words: &mut [u64], combine: impl Fn(u64, u
 
 /// One bit for each byte of 0 or 1; the lowest for the first.
 #[inline(always)]
-pub(crate) fn packed(bytes: &[u8; 64]) -> u64 {
+pub(crate) fn pack_bits(bytes: &[u8; 64]) -> u64 {
     // The product moves the byte `i` to the bit `i` of the highest byte; nothing carries over.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (eights, _) = bytes.as_chunks::<8>();
@@ -257,7 +257,7 @@ mod tests {
         Mask::of(&raster, |value| value == 0)
     }
 
-    fn brute(mask: &Mask, radius: f64, is_erosion: bool) -> Mask {
+    fn brute_force(mask: &Mask, radius: f64, is_erosion: bool) -> Mask {
         let reach = radius as i64;
         let raster = Raster::from_fn(mask.width(), mask.height(), |x, y| {
             let mut disk = (-reach..=reach)
@@ -279,15 +279,15 @@ mod tests {
         for (width, radius) in [(1, 1.0), (63, 1.0), (64, 2.0), (65, 3.5), (200, 2.0), (130, 40.0)]
         {
             let mask = noise(width, 30, 3);
-            assert_eq!(mask.dilated(radius), brute(&mask, radius, false), "{width} {radius}");
-            let mask = brute(&noise(width, 30, 40), 2.0, false);
-            assert_eq!(mask.eroded(radius), brute(&mask, radius, true), "{width} {radius}");
+            assert_eq!(mask.dilated(radius), brute_force(&mask, radius, false), "{width} {radius}");
+            let mask = brute_force(&noise(width, 30, 40), 2.0, false);
+            assert_eq!(mask.eroded(radius), brute_force(&mask, radius, true), "{width} {radius}");
         }
     }
 
     #[test]
     fn opening_and_closing_do_nothing_twice() {
-        let mask = brute(&noise(150, 40, 30), 2.0, false);
+        let mask = brute_force(&noise(150, 40, 30), 2.0, false);
         let opened = mask.clone().opened(2.0);
         assert_eq!(opened.clone().opened(2.0), opened);
         let closed = mask.closed(2.0);

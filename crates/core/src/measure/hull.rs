@@ -56,8 +56,8 @@ impl Hull {
             |(numerator, denominator): (i64, i64)| numerator.div_euclid(2 * denominator);
         let (mut left, mut right) = (Side::new(&self.left), Side::new(&self.right));
         let row = |y: usize| {
-            let first = ceil_half(left.at(2 * y as i64)?);
-            let last = floor_half(right.at(2 * y as i64)?);
+            let first = ceil_half(left.crossing_at(2 * y as i64)?);
+            let last = floor_half(right.crossing_at(2 * y as i64)?);
             (first <= last).then_some((first.max(0) as u32, last as u32))
         };
         (0..n_rows).map(row).collect()
@@ -114,7 +114,7 @@ impl<'a> Side<'a> {
     }
 
     /// Where the side crosses a doubled row, as numerator and denominator of a doubled column.
-    fn at(&mut self, y: i64) -> Option<(i64, i64)> {
+    fn crossing_at(&mut self, y: i64) -> Option<(i64, i64)> {
         while self.points.get(self.segment + 1).is_some_and(|next| next.1 < y) {
             self.segment += 1;
         }

@@ -32,13 +32,13 @@ impl<const C: usize> SumTables<C> {
     fn new(weights: [[f64; 3]; C], densities: &DensityTables) -> Self {
         let table = |color: usize| {
             let added = |density: &f64| weights.map(|weights| weights[color] * density);
-            densities.of_color(color).iter().map(added).collect()
+            densities.table(color).iter().map(added).collect()
         };
         Self([table(0), table(1), table(2)])
     }
 
     /// The tables of images whose samples have `N` values; `None` when they are for others.
-    fn of_values<const N: usize>(&self) -> Option<[&[[f64; C]; N]; 3]> {
+    fn as_arrays<const N: usize>(&self) -> Option<[&[[f64; C]; N]; 3]> {
         let Self([red, green, blue]) = self;
         Some([red.as_array()?, green.as_array()?, blue.as_array()?])
     }
@@ -104,21 +104,21 @@ impl<'a> Reader<'a> {
         let gray = |value: f64| [value / max_value];
         match self.image {
             Image::Gray8(raster) => {
-                Pixels { object, raster }.summed_up(|value| gray(value.into()), wants_quartiles)
+                Pixels { object, raster }.summarize(|value| gray(value.into()), wants_quartiles)
             }
             Image::Gray16(raster) => {
-                Pixels { object, raster }.summed_up(|value| gray(value.into()), wants_quartiles)
+                Pixels { object, raster }.summarize(|value| gray(value.into()), wants_quartiles)
             }
             Image::Rgb8(raster) => {
-                self.of_color::<256, _>(Pixels { object, raster }, wants_quartiles)
+                self.color_intensities::<256, _>(Pixels { object, raster }, wants_quartiles)
             }
             Image::Rgb16(raster) => {
-                self.of_color::<65_536, _>(Pixels { object, raster }, wants_quartiles)
+                self.color_intensities::<65_536, _>(Pixels { object, raster }, wants_quartiles)
             }
         }
     }
 
-    fn of_color<const N: usize, T: Copy + Into<u32> + Into<usize>>(
+    fn color_intensities<const N: usize, T: Copy + Into<u32> + Into<usize>>(
         &self,
         pixels: Pixels<'_, [T; 3]>,
         wants_quartiles: bool,
@@ -127,27 +127,27 @@ impl<'a> Reader<'a> {
         match &self.source {
             Source::Brightness => {
                 let value = |rgb: [T; 3]| [brightness(rgb.map(Into::<u32>::into), max_value)];
-                pixels.summed_up(value, wants_quartiles)
+                pixels.summarize(value, wants_quartiles)
             }
             Source::Sum(tables) => {
-                let Some(tables) = tables.of_values::<N>() else { return Vec::new() };
-                pixels.summed_up(
+                let Some(tables) = tables.as_arrays::<N>() else { return Vec::new() };
+                pixels.summarize(
                     #[inline(always)]
-                    |rgb| added(tables, rgb),
+                    |rgb| sum_entries(tables, rgb),
                     wants_quartiles,
                 )
             }
             Source::Sums(tables) => {
-                let Some(tables) = tables.of_values::<N>() else { return Vec::new() };
-                pixels.summed_up(
+                let Some(tables) = tables.as_arrays::<N>() else { return Vec::new() };
+                pixels.summarize(
                     #[inline(always)]
-                    |rgb| added(tables, rgb),
+                    |rgb| sum_entries(tables, rgb),
                     wants_quartiles,
                 )
             }
             Source::Mixture(tables, mixture) => {
-                let value = |rgb: [T; 3]| [mixture.value(tables.of(rgb.map(Into::into)))];
-                pixels.summed_up(value, wants_quartiles)
+                let value = |rgb: [T; 3]| [mixture.value(tables.densities(rgb.map(Into::into)))];
+                pixels.summarize(value, wants_quartiles)
             }
         }
     }
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
 
 /// Sums of the table entries of three sample values, one for each channel.
 #[inline(always)]
-fn added<const N: usize, const C: usize, T: Into<usize>>(
+fn sum_entries<const N: usize, const C: usize, T: Into<usize>>(
     [red, green, blue]: [&[[f64; C]; N]; 3],
     [r, g, b]: [T; 3],
 ) -> [f64; C] {
@@ -180,7 +180,7 @@ struct Pixels<'a, T> {
 impl<T: Copy> Pixels<'_, T> {
     /// Takes all pixels in raster order.
     #[inline(always)]
-    fn each(&self, mut take: impl FnMut(T)) {
+    fn for_each(&self, mut take: impl FnMut(T)) {
         for run in &self.object.runs {
             for &sample in &self.raster.row(run.y)[run.start as usize..run.end as usize] {
                 take(sample);
@@ -196,7 +196,7 @@ impl<T: Copy> Pixels<'_, T> {
     ) -> ([f64; C], [f64; C], [f64; C]) {
         // The highest is found as the lowest of the negated: both are the same work.
         let (mut sums, mut lows, mut depths) = ([0.0; C], [f64::INFINITY; C], [f64::INFINITY; C]);
-        self.each(
+        self.for_each(
             #[inline(always)]
             |sample| {
                 let values = value(sample);
@@ -214,9 +214,13 @@ impl<T: Copy> Pixels<'_, T> {
 
     /// Sums of the squared distances to the mean.
     #[inline(always)]
-    fn spreads<const C: usize>(&self, value: impl Fn(T) -> [f64; C], means: [f64; C]) -> [f64; C] {
+    fn squared_deviations<const C: usize>(
+        &self,
+        value: impl Fn(T) -> [f64; C],
+        means: [f64; C],
+    ) -> [f64; C] {
         let mut spreads = [0.0; C];
-        self.each(
+        self.for_each(
             #[inline(always)]
             |sample| {
                 let values = value(sample);
@@ -232,7 +236,7 @@ impl<T: Copy> Pixels<'_, T> {
     /// Statistics of the channels that pixels have a value in, and quartiles if they are wanted.
     ///
     /// Values are made anew in each round: to keep those of a large object takes longer.
-    fn summed_up<const C: usize>(
+    fn summarize<const C: usize>(
         &self,
         value: impl Fn(T) -> [f64; C],
         wants_quartiles: bool,
@@ -240,13 +244,13 @@ impl<T: Copy> Pixels<'_, T> {
         let n_px = self.object.n_px() as f64;
         let (sums, lows, highs) = wide!(self.sums(&value));
         let means = sums.map(|sum| sum / n_px);
-        let spreads = wide!(self.spreads(&value, means));
+        let spreads = wide!(self.squared_deviations(&value, means));
         let of_channel = |channel: usize| {
             let deviation = (spreads[channel] / n_px).sqrt();
             let (low, high) = (lows[channel], highs[channel]);
             let quartiles = wants_quartiles.then(|| {
                 let mut values = Vec::with_capacity(n_px as usize);
-                self.each(|sample| values.push(value(sample)[channel]));
+                self.for_each(|sample| values.push(value(sample)[channel]));
                 quartiles(&mut values)
             });
             let statistics = [means[channel], deviation, low, high, sums[channel]];

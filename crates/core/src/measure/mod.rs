@@ -195,7 +195,7 @@ pub fn measure(
     Ok(bench.table(&objects, &rows))
 }
 
-/// The numbers of one nucleus, in the order of [`Bench::names`].
+/// The numbers of one nucleus, in the order of [`Bench::column_names`].
 struct Row {
     values: Vec<Option<f64>>,
     class: Option<Class>,
@@ -214,13 +214,13 @@ impl<'a> Bench<'a> {
         Self { image, request, readers }
     }
 
-    fn takes(&self, group: MeasureGroup) -> bool {
+    fn is_requested(&self, group: MeasureGroup) -> bool {
         self.request.groups.contains(&group)
     }
 
     /// Names of the columns without their twins in micrometers, and where the class goes.
-    fn names(&self) -> Vec<String> {
-        let on = |property: &&Property| property.group.is_none_or(|group| self.takes(group));
+    fn column_names(&self) -> Vec<String> {
+        let on = |property: &&Property| property.group.is_none_or(|group| self.is_requested(group));
         let mut names: Vec<String> =
             PROPERTIES.iter().filter(on).map(|property| property.name.to_owned()).collect();
         let mut of_channels = |statistics: &[IntensityStatistic]| {
@@ -228,10 +228,10 @@ impl<'a> Bench<'a> {
                 names.extend(statistics.iter().map(|(ending, _)| format!("{channel}_{ending}")));
             }
         };
-        if self.takes(MeasureGroup::Intensity) {
+        if self.is_requested(MeasureGroup::Intensity) {
             of_channels(&INTENSITY_STATISTICS);
         }
-        if self.takes(MeasureGroup::Quartiles) {
+        if self.is_requested(MeasureGroup::Quartiles) {
             of_channels(&QUARTILE_STATISTICS);
         }
         names
@@ -240,19 +240,19 @@ impl<'a> Bench<'a> {
     }
 
     fn row(&self, object: &Object) -> Row {
-        let mut values = place(object);
+        let mut values = place_values(object);
         let needs_bits = [MeasureGroup::Shape, MeasureGroup::Crofton];
-        let bits = needs_bits.iter().any(|&group| self.takes(group)).then(|| object.bits());
-        if let Some(bits) = bits.as_ref().filter(|_| self.takes(MeasureGroup::Shape)) {
-            values.extend(self.form(object, bits));
+        let bits = needs_bits.iter().any(|&group| self.is_requested(group)).then(|| object.bits());
+        if let Some(bits) = bits.as_ref().filter(|_| self.is_requested(MeasureGroup::Shape)) {
+            values.extend(self.shape_values(object, bits));
         }
         let mut quartiles = Vec::new();
         let mut deciding = None;
         for reader in &self.readers {
-            let wants_quartiles = self.takes(MeasureGroup::Quartiles);
+            let wants_quartiles = self.is_requested(MeasureGroup::Quartiles);
             let intensities = reader.intensities(object, wants_quartiles);
             for (channel, intensity) in reader.channels.iter().zip(intensities) {
-                if self.takes(MeasureGroup::Intensity) {
+                if self.is_requested(MeasureGroup::Intensity) {
                     values.extend(intensity.statistics.map(Some));
                 }
                 if let Some(classify) =
@@ -268,25 +268,25 @@ impl<'a> Bench<'a> {
             }
         }
         values.append(&mut quartiles);
-        if let Some(bits) = bits.as_ref().filter(|_| self.takes(MeasureGroup::Crofton)) {
+        if let Some(bits) = bits.as_ref().filter(|_| self.is_requested(MeasureGroup::Crofton)) {
             values.push(Some(shape::perimeter_crofton(&shape::configurations(bits))));
         }
-        if self.takes(MeasureGroup::Radius) {
+        if self.is_requested(MeasureGroup::Radius) {
             values.extend(shape::radii(object).map(Some));
         }
-        if self.takes(MeasureGroup::Hu) {
-            values.extend(shape::hu(object).map(Some));
+        if self.is_requested(MeasureGroup::Hu) {
+            values.extend(shape::hu_moments(object).map(Some));
         }
         Row { values, class: deciding }
     }
 
     /// The `shape` group, in the order of [`PROPERTIES`].
-    fn form(&self, object: &Object, bits: &ObjectBits) -> [Option<f64>; 14] {
+    fn shape_values(&self, object: &Object, bits: &ObjectBits) -> [Option<f64>; 14] {
         let area = object.n_px() as f64;
         let box_area = f64::from(object.x1 - object.x0) * f64::from(object.y1 - object.y0);
         let perimeter = shape::perimeter(bits);
         let ellipse = Moments::of(object).ellipse();
-        let (area_convex, ferets) = shape::convex(object);
+        let (area_convex, ferets) = shape::convex_hull_measures(object);
         let touches = object.touches_border(self.image.width(), self.image.height());
         [
             Some(area),
@@ -309,7 +309,7 @@ impl<'a> Bench<'a> {
     /// Turns rows into columns and adds the twins in micrometers.
     fn table(&self, objects: &[Object], rows: &[Row]) -> Nuclei {
         let mut columns = Vec::new();
-        for (index, name) in self.names().into_iter().enumerate() {
+        for (index, name) in self.column_names().into_iter().enumerate() {
             let values: Vec<Option<f64>> = rows.iter().map(|row| row.values[index]).collect();
             let twin =
                 self.request.pixel_size.zip(catalog::physical_twin(&name)).map(|(pixel, twin)| {
@@ -335,7 +335,7 @@ impl<'a> Bench<'a> {
 }
 
 /// Centroid and box.
-fn place(object: &Object) -> Vec<Option<f64>> {
+fn place_values(object: &Object) -> Vec<Option<f64>> {
     let (x, y) = Moments::of(object).centroid();
     let corners = [object.x0, object.y0, object.x1, object.y1].map(f64::from);
     let centroid = [x + f64::from(object.x0), y + f64::from(object.y0)];

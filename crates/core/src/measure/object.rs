@@ -27,13 +27,13 @@ impl Object {
         let mut runs: Vec<(u32, Run)> = Vec::new();
         for y in 0..labels.height() {
             let row = labels.row(y);
-            let mut start = next_labeled(row, 0);
+            let mut start = find_labeled(row, 0);
             while start < row.len() {
                 let label = row[start];
                 let length = row[start..].iter().position(|&other| other != label);
                 let end = length.map_or(row.len(), |length| start + length);
                 runs.push((label, Run { y, start: start as u32, end: end as u32 }));
-                start = next_labeled(row, end);
+                start = find_labeled(row, end);
             }
         }
         runs.sort_by_key(|&(label, _)| label);
@@ -87,7 +87,7 @@ impl Object {
 }
 
 /// The first column from `start` on that has a label; the row's length when there is none.
-fn next_labeled(row: &[u32], start: usize) -> usize {
+fn find_labeled(row: &[u32], start: usize) -> usize {
     // Most of an image is background: whole blocks of it are skipped at once.
     let (blocks, _) = row[start..].as_chunks::<16>();
     let is_empty = |block: &&[u32; 16]| block.iter().fold(0, |all, label| all | label) == 0;
@@ -117,7 +117,7 @@ impl ObjectBits {
 
     /// A word of a row, the same pixels' neighbors to the left, and those to the right.
     #[must_use]
-    pub fn around(&self, row: usize, index: usize) -> [u64; 3] {
+    pub fn word_with_neighbors(&self, row: usize, index: usize) -> [u64; 3] {
         let row = &self.words[row * self.words_by_row..][..self.words_by_row];
         let word = |index: usize| row.get(index).copied().unwrap_or(0);
         let (before, here, after) = (word(index.wrapping_sub(1)), word(index), word(index + 1));
@@ -130,9 +130,9 @@ impl ObjectBits {
         let mut border = Self { words_by_row: self.words_by_row, words: vec![0; self.words.len()] };
         for row in 1..self.n_rows() - 1 {
             for index in 0..self.words_by_row {
-                let [here, left, right] = self.around(row, index);
-                let [above, ..] = self.around(row - 1, index);
-                let [below, ..] = self.around(row + 1, index);
+                let [here, left, right] = self.word_with_neighbors(row, index);
+                let [above, ..] = self.word_with_neighbors(row - 1, index);
+                let [below, ..] = self.word_with_neighbors(row + 1, index);
                 border.words[row * self.words_by_row + index] =
                     here & !(left & right & above & below);
             }

@@ -112,12 +112,12 @@ pub fn perimeter(object: &ObjectBits) -> f64 {
     let (mut straight, mut diagonal, mut mixed) = (0, 0, 0);
     for row in 1..border.n_rows() - 1 {
         for index in 0..border.n_words() {
-            let [here, west, east] = border.around(row, index);
+            let [here, west, east] = border.word_with_neighbors(row, index);
             if here == 0 {
                 continue;
             }
-            let [north, northwest, northeast] = border.around(row - 1, index);
-            let [south, southwest, southeast] = border.around(row + 1, index);
+            let [north, northwest, northeast] = border.word_with_neighbors(row - 1, index);
+            let [south, southwest, southeast] = border.word_with_neighbors(row + 1, index);
             // Weights 5 to 27, 21 and 33, 13 and 23 of the definition, by numbers of neighbors.
             let beside = HowMany::of([north, west, east, south]);
             let corners = HowMany::of([northwest, northeast, southwest, southeast]);
@@ -174,8 +174,8 @@ fn n_of_configuration(object: &ObjectBits, code: usize) -> u64 {
     let mut count = 0;
     for row in 1..object.n_rows() {
         for index in 0..object.n_words() {
-            let [here, left, _] = object.around(row, index);
-            let [above, above_left, _] = object.around(row - 1, index);
+            let [here, left, _] = object.word_with_neighbors(row, index);
+            let [above, above_left, _] = object.word_with_neighbors(row - 1, index);
             let bits = [here, above, left, above_left];
             let matching = bits.iter().zip(wanted).fold(u64::MAX, |all, (b, w)| all & (b ^ w));
             count += u64::from(matching.count_ones());
@@ -225,7 +225,7 @@ pub fn perimeter_crofton(configurations: &[u64; 16]) -> f64 {
 /// As scikit-image 0.26 `area_convex` and `feret_diameter_max`: the hull of the middles of pixel
 /// edges counts the pixels on or inside it; the diameters are those of these pixels' outline.
 #[must_use]
-pub fn convex(object: &Object) -> (f64, Option<(f64, f64)>) {
+pub fn convex_hull_measures(object: &Object) -> (f64, Option<(f64, f64)>) {
     let mut rows = vec![None; (object.y1 - object.y0) as usize];
     for run in &object.runs {
         let row = &mut rows[(run.y - object.y0) as usize];
@@ -262,7 +262,7 @@ pub fn radii(object: &Object) -> [f64; 3] {
 
 /// The seven moments after Hu 1962.
 #[must_use]
-pub fn hu(object: &Object) -> [f64; 7] {
+pub fn hu_moments(object: &Object) -> [f64; 7] {
     let moments = Moments::of(object);
     let (cx, cy) = moments.centroid();
     let n = object.n_px() as f64;

@@ -240,7 +240,7 @@ fn blob() -> impl Strategy<Value = (Labels, Image)> {
 }
 
 /// The same samples elsewhere: `from` gives the place that a sample of the new raster comes from.
-fn moved<T: Copy>(
+fn remap<T: Copy>(
     raster: &Raster<T>,
     (width, height): (u32, u32),
     fill: T,
@@ -253,7 +253,7 @@ fn moved<T: Copy>(
 }
 
 /// Fails unless two tables agree but for the columns that a change may touch.
-fn agree(
+fn check_agreement(
     one: &Nuclei,
     two: &Nuclei,
     may_differ: impl Fn(&str) -> bool,
@@ -282,8 +282,8 @@ proptest! {
         let size = (labels.width() + dx, labels.height() + dy);
         let from = |x: u32, y: u32| x.checked_sub(dx).zip(y.checked_sub(dy));
         let one = measure(&labels, &image, &request(None)).unwrap();
-        let image = Image::Gray16(moved(gray, size, 0, from));
-        let two = measure(&moved(&labels, size, 0, from), &image, &request(None)).unwrap();
+        let image = Image::Gray16(remap(gray, size, 0, from));
+        let two = measure(&remap(&labels, size, 0, from), &image, &request(None)).unwrap();
         for column in one.columns.iter().filter(|column| !depends_on_place(&column.name)) {
             prop_assert_eq!(Some(column.values.as_slice()), two.column(&column.name));
         }
@@ -298,9 +298,9 @@ proptest! {
         let size = (labels.height(), labels.width());
         let from = |x: u32, y: u32| Some((y, size.0 - 1 - x));
         let one = measure(&labels, &image, &request(None)).unwrap();
-        let image = Image::Gray16(moved(gray, size, 0, from));
-        let two = measure(&moved(&labels, size, 0, from), &image, &request(None)).unwrap();
-        agree(&one, &two, |name| depends_on_place(name) || name == "orientation_rad")?;
+        let image = Image::Gray16(remap(gray, size, 0, from));
+        let two = measure(&remap(&labels, size, 0, from), &image, &request(None)).unwrap();
+        check_agreement(&one, &two, |name| depends_on_place(name) || name == "orientation_rad")?;
     }
 
     #[test]
@@ -309,10 +309,10 @@ proptest! {
         let size = (labels.width(), labels.height());
         let from = |x: u32, y: u32| Some((size.0 - 1 - x, y));
         let one = measure(&labels, &image, &request(None)).unwrap();
-        let image = Image::Gray16(moved(gray, size, 0, from));
-        let two = measure(&moved(&labels, size, 0, from), &image, &request(None)).unwrap();
+        let image = Image::Gray16(remap(gray, size, 0, from));
+        let two = measure(&remap(&labels, size, 0, from), &image, &request(None)).unwrap();
         let turns = |name: &str| name == "orientation_rad" || name == "hu_7";
-        agree(&one, &two, |name| depends_on_place(name) || turns(name))?;
+        check_agreement(&one, &two, |name| depends_on_place(name) || turns(name))?;
         let seventh = |nuclei: &Nuclei| nuclei.column("hu_7").unwrap()[0].unwrap();
         prop_assert!((seventh(&one) + seventh(&two)).abs() < 1e-12);
     }

@@ -23,7 +23,7 @@ impl Resampling {
     /// Relates an image's pixel size to the working resolution that a profile asks for.
     #[must_use]
     pub fn between(image: Option<PixelSize>, working: Option<PixelSize>) -> Self {
-        let factor = image.zip(working).map_or(1.0, |(image, working)| image.per(working));
+        let factor = image.zip(working).map_or(1.0, |(image, working)| image.pixels_per(working));
         if factor < LEAST_FACTOR {
             Self { factor: 1.0, working: None }
         } else {
@@ -39,7 +39,7 @@ impl Resampling {
 
     /// Averages a signal down to the working resolution.
     #[must_use]
-    pub fn shrink(self, raster: Raster<u16>) -> Raster<u16> {
+    pub fn downsample(self, raster: Raster<u16>) -> Raster<u16> {
         if self.factor == 1.0 {
             return raster;
         }
@@ -155,17 +155,17 @@ mod tests {
                 / raster.n_px() as f64
         };
         for working in [1.0, 1.25, 2.0, 0.6] {
-            let shrunk = between(0.5, working).shrink(raster.clone());
+            let shrunk = between(0.5, working).downsample(raster.clone());
             assert!((mean(&shrunk) - mean(&raster)).abs() < 400.0, "{working}");
         }
-        assert_eq!(between(0.5, 1.0).shrink(Raster::filled(7, 5, 9)).samples(), [9; 6]);
+        assert_eq!(between(0.5, 1.0).downsample(Raster::filled(7, 5, 9)).samples(), [9; 6]);
     }
 
     #[test]
     fn coarse_images_are_left_alone() {
         let raster = Raster::from_fn(5, 5, |x, y| (x + y) as u16);
-        assert_eq!(between(0.5, 0.25).shrink(raster.clone()), raster);
-        assert_eq!(between(0.5, 0.51).shrink(raster.clone()), raster);
+        assert_eq!(between(0.5, 0.25).downsample(raster.clone()), raster);
+        assert_eq!(between(0.5, 0.51).downsample(raster.clone()), raster);
     }
 
     #[test]

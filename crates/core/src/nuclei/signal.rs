@@ -41,9 +41,11 @@ impl Signal {
         let max_value = image.max_value() as u16;
         let tables = StepTables::new(mixture, &DensityTables::new(stains.background, max_value));
         let raster = match image {
-            Image::Rgb8(raster) => tables.of_values::<256>().map(|tables| add_up(raster, tables)),
+            Image::Rgb8(raster) => {
+                tables.as_arrays::<256>().map(|tables| sum_parts(raster, tables))
+            }
             Image::Rgb16(raster) => {
-                tables.of_values::<65_536>().map(|tables| add_up(raster, tables))
+                tables.as_arrays::<65_536>().map(|tables| sum_parts(raster, tables))
             }
             Image::Gray8(_) | Image::Gray16(_) => None,
         };
@@ -56,10 +58,10 @@ impl Signal {
 #[must_use]
 pub fn brightness(image: &Image) -> Raster<u16> {
     match image {
-        Image::Gray8(raster) => raster.map(gray8),
+        Image::Gray8(raster) => raster.map(brightness_of_gray8),
         Image::Gray16(raster) => raster.clone(),
-        Image::Rgb8(raster) => mix(raster, rgb8),
-        Image::Rgb16(raster) => mix(raster, rgb16),
+        Image::Rgb8(raster) => convert_pixels(raster, brightness_of_rgb8),
+        Image::Rgb16(raster) => convert_pixels(raster, brightness_of_rgb16),
     }
 }
 
@@ -67,10 +69,10 @@ pub fn brightness(image: &Image) -> Raster<u16> {
 #[must_use]
 pub fn brightness_sum(image: &Image) -> u64 {
     match image {
-        Image::Gray8(raster) => sum(raster, gray8),
+        Image::Gray8(raster) => sum(raster, brightness_of_gray8),
         Image::Gray16(raster) => sum(raster, |value| value),
-        Image::Rgb8(raster) => sum(raster, rgb8),
-        Image::Rgb16(raster) => sum(raster, rgb16),
+        Image::Rgb8(raster) => sum(raster, brightness_of_rgb8),
+        Image::Rgb16(raster) => sum(raster, brightness_of_rgb16),
     }
 }
 
@@ -90,29 +92,32 @@ fn sum_of_stretch<T: Copy>(stretch: &[T], convert: impl Fn(T) -> u16) -> u32 {
 }
 
 #[inline(always)]
-fn gray8(value: u8) -> u16 {
+fn brightness_of_gray8(value: u8) -> u16 {
     u16::from(value) * 257
 }
 
 #[inline(always)]
-fn rgb8(rgb: [u8; 3]) -> u16 {
+fn brightness_of_rgb8(rgb: [u8; 3]) -> u16 {
     // 255 times 257 times all weights is well below 2^32.
-    ((weigh(rgb.map(u32::from)) * 257 + 5_000) / 10_000) as u16
+    ((weighted_sum(rgb.map(u32::from)) * 257 + 5_000) / 10_000) as u16
 }
 
 #[inline(always)]
-fn rgb16(rgb: [u16; 3]) -> u16 {
-    ((weigh(rgb.map(u32::from)) + 5_000) / 10_000) as u16
+fn brightness_of_rgb16(rgb: [u16; 3]) -> u16 {
+    ((weighted_sum(rgb.map(u32::from)) + 5_000) / 10_000) as u16
 }
 
 /// Brightness of a color, in ten-thousandths of the samples' unit.
 #[inline(always)]
-fn weigh(rgb: [u32; 3]) -> u32 {
+fn weighted_sum(rgb: [u32; 3]) -> u32 {
     // A chain of iterators would be a call for each pixel.
     rgb[0] * GRAY_WEIGHTS[0] + rgb[1] * GRAY_WEIGHTS[1] + rgb[2] * GRAY_WEIGHTS[2]
 }
 
-fn mix<T: Copy + Sync>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Sync) -> Raster<u16> {
+fn convert_pixels<T: Copy + Sync>(
+    raster: &Raster<T>,
+    convert: impl Fn(T) -> u16 + Sync,
+) -> Raster<u16> {
     let mut mixed = Raster::filled(raster.width(), raster.height(), 0_u16);
     let width = raster.width().max(1) as usize;
     let rows = mixed.samples_mut().par_chunks_mut(width).zip(raster.samples().par_chunks(width));
@@ -144,13 +149,13 @@ impl StepTables {
             let both = |&density: &f64| {
                 (steps(first[color], density) << 32) + steps(second[color], density)
             };
-            densities.of_color(color).iter().map(both).collect()
+            densities.table(color).iter().map(both).collect()
         };
         Self { colors: [table(0), table(1), table(2)] }
     }
 
     /// The tables of images whose samples have `N` values; `None` when they are for others.
-    fn of_values<const N: usize>(&self) -> Option<[&[i64; N]; 3]> {
+    fn as_arrays<const N: usize>(&self) -> Option<[&[i64; N]; 3]> {
         let [red, green, blue] = &self.colors;
         Some([red.as_array()?, green.as_array()?, blue.as_array()?])
     }
@@ -161,7 +166,7 @@ impl StepTables {
 const BLOCK: usize = 32;
 
 /// The sums of the two parts of all pixels.
-fn add_up<const N: usize, T: Copy + Sync + Into<usize>>(
+fn sum_parts<const N: usize, T: Copy + Sync + Into<usize>>(
     raster: &Raster<[T; 3]>,
     tables: [&[i64; N]; 3],
 ) -> Raster<u16> {
@@ -175,7 +180,7 @@ fn add_up<const N: usize, T: Copy + Sync + Into<usize>>(
                 let [red, green, blue] = *rgb;
                 *both = tables[0][red.into()] + tables[1][green.into()] + tables[2][blue.into()];
             }
-            wide!(limit(&both, to));
+            wide!(add_positive_parts(&both, to));
         }
     });
     sums
@@ -183,7 +188,7 @@ fn add_up<const N: usize, T: Copy + Sync + Into<usize>>(
 
 /// Adds the two parts of each pixel, negative ones counted as 0.
 #[inline(always)]
-fn limit(both: &[i64; BLOCK], sums: &mut [u16]) {
+fn add_positive_parts(both: &[i64; BLOCK], sums: &mut [u16]) {
     for (sum, &both) in sums.iter_mut().zip(both) {
         // The upper half is one less where the lower one is negative.
         let second = both as i32;

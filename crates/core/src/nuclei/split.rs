@@ -3,8 +3,8 @@
 //! Every region is worked on by itself, in a patch of its own, so that regions can be split in
 //! parallel and the result does not depend on how many threads do it.
 
-use super::flood::{Basins, Standing};
-use super::relief::Relief;
+use super::elevation::ElevationMap;
+use super::flood::{Basins, PeakCriteria};
 use crate::grid::components::{Components, Run};
 use crate::grid::distance::{Scratch, squared_distances};
 use crate::grid::patch::Patch;
@@ -34,7 +34,7 @@ pub fn split(
     components: &Components,
     (width, height): (u32, u32),
     guide: Guide<'_>,
-    standing: Standing,
+    criteria: PeakCriteria,
 ) -> Vec<Region> {
     let regions: Vec<&[Run]> = components.iter().collect();
     let mut nuclei: Vec<Region> = if matches!(guide, Guide::Whole) {
@@ -42,7 +42,7 @@ pub fn split(
     } else {
         let split_one = |bench: &mut Bench, runs: &&[Run]| {
             bench.patch.lay_within(runs, (width, height));
-            bench.split(runs, guide, standing)
+            bench.split(runs, guide, criteria)
         };
         regions
             .par_iter()
@@ -62,27 +62,27 @@ struct Bench {
     /// Squared distance of each pixel to the background, then the number of its basin.
     places: Vec<u32>,
     scratch: Scratch,
-    relief: Relief,
+    elevation: ElevationMap,
     basins: Basins,
 }
 
 impl Bench {
     /// Splits the region that was laid out.
-    fn split(&mut self, runs: &[Run], guide: Guide<'_>, standing: Standing) -> Vec<Region> {
-        let Self { patch, places, scratch, relief, basins } = self;
+    fn split(&mut self, runs: &[Run], guide: Guide<'_>, criteria: PeakCriteria) -> Vec<Region> {
+        let Self { patch, places, scratch, elevation, basins } = self;
         squared_distances(patch, scratch, places);
         match guide {
             Guide::Whole | Guide::Distance => {
-                relief.of_distances(patch, places, &mut scratch.columns);
+                elevation.set_from_distances(patch, places, &mut scratch.columns);
             }
             Guide::Signal(raster) => {
-                relief.of_signal(patch, runs, |x, y| i32::from(raster.at(x, y)));
+                elevation.set_from_signal(patch, runs, |x, y| i32::from(raster.at(x, y)));
             }
             Guide::Laplacian(raster) => {
-                relief.of_signal(patch, runs, |x, y| negative_laplacian(raster, x, y));
+                elevation.set_from_signal(patch, runs, |x, y| negative_laplacian(raster, x, y));
             }
         }
-        basins.flood(patch, relief, places, standing);
+        basins.flood(patch, elevation, places, criteria);
         if basins.is_one() { vec![runs.to_vec()] } else { self.collect(runs) }
     }
 
@@ -92,7 +92,7 @@ impl Bench {
         for (run, span) in runs.iter().zip(&self.patch.spans) {
             let mut start = run.start;
             let number_at = |x: u32| self.places[span.start + (x - run.start) as usize];
-            let basin_at = |x: u32| self.basins.joined(number_at(x));
+            let basin_at = |x: u32| self.basins.basin_of(number_at(x));
             while start < run.end {
                 let basin = basin_at(start);
                 let other = (start + 1..run.end).find(|&x| basin_at(x) != basin);
@@ -121,7 +121,7 @@ fn negative_laplacian(raster: &Raster<u16>, x: u32, y: u32) -> i32 {
 mod tests {
     use super::*;
     use crate::grid::mask::Mask;
-    use crate::nuclei::flood::AUTO_APART;
+    use crate::nuclei::flood::AUTO_MIN_PEAK_DISTANCE;
     use crate::raster::Labels;
 
     fn disks(centers: &[(f64, f64, f64)]) -> Mask {
@@ -135,8 +135,8 @@ mod tests {
     #[track_caller]
     fn check_count(mask: &Mask, guide: Guide<'_>, expected: usize) {
         let components = Components::of_foreground(mask);
-        let standing = Standing { h: 0.75, apart: AUTO_APART };
-        let nuclei = split(&components, (mask.width(), mask.height()), guide, standing);
+        let criteria = PeakCriteria { h: 0.75, min_peak_distance: AUTO_MIN_PEAK_DISTANCE };
+        let nuclei = split(&components, (mask.width(), mask.height()), guide, criteria);
         assert_eq!(nuclei.len(), expected);
         let n_px: u32 = nuclei.iter().flatten().map(|run| run.n_px()).sum();
         assert_eq!(u64::from(n_px), mask.n_foreground(), "no pixel is lost");

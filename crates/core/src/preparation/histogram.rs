@@ -105,27 +105,28 @@ impl Reference {
 /// # Edge cases
 /// A constant image stays as it is.
 #[must_use]
-pub fn equalized(image: &Image) -> Image {
+pub fn equalize_histogram(image: &Image) -> Image {
     match image {
         Image::Gray8(raster) => {
-            let flat = flat(raster.samples().iter().map(|&sample| u16::from(sample)), 255);
+            let samples = raster.samples().iter().map(|&sample| u16::from(sample));
+            let flat = equalization_table(samples, 255);
             Image::Gray8(raster.map(|sample| flat[usize::from(sample)] as u8))
         }
         Image::Gray16(raster) => {
-            let flat = flat(raster.samples().iter().copied(), u16::MAX);
+            let flat = equalization_table(raster.samples().iter().copied(), u16::MAX);
             Image::Gray16(raster.map(|sample| flat[usize::from(sample)]))
         }
         Image::Rgb8(raster) => {
             let wide = raster.map(|color| color.map(u16::from));
-            let moved = equalized_colors(&wide, 255);
+            let moved = equalize_colors(&wide, 255);
             Image::Rgb8(moved.map(|color| color.map(|part| part as u8)))
         }
-        Image::Rgb16(raster) => Image::Rgb16(equalized_colors(raster, u16::MAX)),
+        Image::Rgb16(raster) => Image::Rgb16(equalize_colors(raster, u16::MAX)),
     }
 }
 
-fn equalized_colors(raster: &Raster<[u16; 3]>, most: u16) -> Raster<[u16; 3]> {
-    let flat = flat(raster.samples().iter().map(|&color| brightness(color)), most);
+fn equalize_colors(raster: &Raster<[u16; 3]>, most: u16) -> Raster<[u16; 3]> {
+    let flat = equalization_table(raster.samples().iter().map(|&color| brightness(color)), most);
     raster.map(|color| {
         let old = brightness(color);
         let shift = i32::from(flat[usize::from(old)]) - i32::from(old);
@@ -140,7 +141,7 @@ fn brightness([red, green, blue]: [u16; 3]) -> u16 {
 }
 
 /// Table from old to new levels that makes a histogram flat.
-fn flat(samples: impl Iterator<Item = u16>, most: u16) -> Vec<u16> {
+fn equalization_table(samples: impl Iterator<Item = u16>, most: u16) -> Vec<u16> {
     let below = cumulative(samples, most);
     let total = below.last().copied().unwrap_or(0);
     let first = below.iter().copied().find(|&count| count > 0).unwrap_or(0);
@@ -176,10 +177,10 @@ fn cumulative(samples: impl Iterator<Item = u16>, most: u16) -> Vec<u64> {
 ///
 /// # Errors
 /// [`MatchError`] when one is gray and the other has colors.
-pub fn matched(image: &Image, reference: &Reference) -> Result<Image, MatchError> {
+pub fn match_histogram(image: &Image, reference: &Reference) -> Result<Image, MatchError> {
     let tables = |samples: &dyn Fn(usize) -> Vec<u16>, most: u16| -> Vec<Vec<u16>> {
         let table = |(channel, wanted): (usize, &[u64; LEVELS])| {
-            like(&cumulative(samples(channel).into_iter(), most), wanted, most)
+            matching_table(&cumulative(samples(channel).into_iter(), most), wanted, most)
         };
         reference.channels.iter().enumerate().map(table).collect()
     };
@@ -217,7 +218,7 @@ pub fn matched(image: &Image, reference: &Reference) -> Result<Image, MatchError
 }
 
 /// Table from old to new levels, from the cumulative counts of the image and of the reference.
-fn like(below: &[u64], wanted: &[u64; LEVELS], most: u16) -> Vec<u16> {
+fn matching_table(below: &[u64], wanted: &[u64; LEVELS], most: u16) -> Vec<u16> {
     let total = i128::from(below.last().copied().unwrap_or(0));
     let wanted_total = i128::from(wanted[LEVELS - 1]);
     let mut level = 0;
@@ -260,8 +261,8 @@ impl Histogram {
     pub fn apply<'a>(&self, image: &'a Image) -> Result<Cow<'a, Image>, MatchError> {
         match self {
             Self::Kept => Ok(Cow::Borrowed(image)),
-            Self::Equalized => Ok(Cow::Owned(equalized(image))),
-            Self::Matched(reference) => matched(image, reference).map(Cow::Owned),
+            Self::Equalized => Ok(Cow::Owned(equalize_histogram(image))),
+            Self::Matched(reference) => match_histogram(image, reference).map(Cow::Owned),
         }
     }
 }
@@ -285,17 +286,17 @@ mod tests {
 
     #[test]
     fn four_levels_as_often_as_each_other_are_spread_evenly() {
-        assert_eq!(equalized(&gray(&[10, 40, 20, 30])), gray(&[0, 255, 85, 170]));
-        assert_eq!(equalized(&gray(&[7, 7, 7])), gray(&[7, 7, 7]), "nothing to spread");
+        assert_eq!(equalize_histogram(&gray(&[10, 40, 20, 30])), gray(&[0, 255, 85, 170]));
+        assert_eq!(equalize_histogram(&gray(&[7, 7, 7])), gray(&[7, 7, 7]), "nothing to spread");
         let wide = Image::Gray16(Raster::from_samples(3, 1, vec![5, 900, 70]).unwrap());
         let flat = Image::Gray16(Raster::from_samples(3, 1, vec![0, 65_535, 32_768]).unwrap());
-        assert_eq!(equalized(&wide), flat);
+        assert_eq!(equalize_histogram(&wide), flat);
     }
 
     #[test]
     fn a_flat_histogram_stays_within_one_level() {
-        let once = equalized(&gray(&noise(1, 10_000)));
-        let twice = equalized(&once);
+        let once = equalize_histogram(&gray(&noise(1, 10_000)));
+        let twice = equalize_histogram(&once);
         let (Image::Gray8(once), Image::Gray8(twice)) = (once, twice) else { panic!("gray") };
         let most = once.samples().iter().zip(twice.samples()).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(most <= Some(1), "{most:?}");
@@ -305,7 +306,7 @@ mod tests {
     fn colors_keep_the_differences_between_their_parts() {
         let colors = vec![[10, 60, 20], [100, 110, 120], [200, 180, 190]];
         let image = Image::Rgb8(Raster::from_samples(3, 1, colors).unwrap());
-        let Image::Rgb8(flat) = equalized(&image) else { panic!("color") };
+        let Image::Rgb8(flat) = equalize_histogram(&image) else { panic!("color") };
         // Brightness 46, 109 and 185 become 0, 128 and 255; 46 is more than red and blue have.
         assert_eq!(flat.samples(), [[0, 14, 0], [119, 129, 139], [255, 250, 255]]);
     }
@@ -313,9 +314,9 @@ mod tests {
     #[test]
     fn an_image_like_itself_stays_and_one_like_another_has_its_histogram() {
         let (one, other) = (gray(&noise(3, 5_000)), gray(&noise(77, 5_000)));
-        assert_eq!(matched(&one, &Reference::of(&one)).unwrap(), one);
+        assert_eq!(match_histogram(&one, &Reference::of(&one)).unwrap(), one);
         let ramp = gray(&(0..=255).collect::<Vec<u8>>());
-        let flat = matched(&other, &Reference::of(&ramp)).unwrap();
+        let flat = match_histogram(&other, &Reference::of(&ramp)).unwrap();
         let Image::Gray8(raster) = &flat else { panic!("gray") };
         let below = cumulative(raster.samples().iter().map(|&sample| u16::from(sample)), 255);
         // A level of the ramp holds a 256th of all pixels; one of the image at most a tenth.
@@ -329,16 +330,19 @@ mod tests {
     fn halves_are_matched_by_hand() {
         // Half of the pixels to 50, half to 200.
         let reference = Reference::of(&gray(&[50, 200]));
-        assert_eq!(matched(&gray(&[1, 2, 3, 4]), &reference).unwrap(), gray(&[50, 50, 200, 200]));
+        assert_eq!(
+            match_histogram(&gray(&[1, 2, 3, 4]), &reference).unwrap(),
+            gray(&[50, 50, 200, 200])
+        );
         let wide = Image::Gray16(Raster::from_samples(2, 1, vec![9, 10]).unwrap());
         let like = Image::Gray16(Raster::from_samples(2, 1, vec![50 * 257, 200 * 257]).unwrap());
-        assert_eq!(matched(&wide, &reference).unwrap(), like);
+        assert_eq!(match_histogram(&wide, &reference).unwrap(), like);
     }
 
     #[test]
     fn gray_and_color_cannot_be_made_alike() {
         let color = Image::Rgb8(Raster::filled(2, 2, [1, 2, 3]));
-        assert_eq!(matched(&color, &Reference::of(&gray(&[1]))), Err(MatchError(true)));
-        assert_eq!(matched(&gray(&[1]), &Reference::of(&color)), Err(MatchError(false)));
+        assert_eq!(match_histogram(&color, &Reference::of(&gray(&[1]))), Err(MatchError(true)));
+        assert_eq!(match_histogram(&gray(&[1]), &Reference::of(&color)), Err(MatchError(false)));
     }
 }

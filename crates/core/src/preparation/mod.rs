@@ -12,7 +12,7 @@ mod histogram;
 mod resize;
 mod steps;
 
-pub use histogram::{Histogram, MatchError, Reference, equalized, matched};
-pub use resize::{resized, resized_labels};
+pub use histogram::{Histogram, MatchError, Reference, equalize_histogram, match_histogram};
+pub use resize::{resize_image, resized_labels};
 pub use size::{MAX_EDGE_PX, Size, pixel_size_after};
 pub use steps::{PrepareError, Prepared, Steps};

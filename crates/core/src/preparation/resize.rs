@@ -9,21 +9,22 @@ use rayon::prelude::*;
 /// # Edge cases
 /// A size of 0 is taken for 1. Enlarged by whole factors, pixels are repeated.
 #[must_use]
-pub fn resized(image: &Image, width: u32, height: u32) -> Image {
+pub fn resize_image(image: &Image, width: u32, height: u32) -> Image {
     match image {
         Image::Gray8(raster) => {
             let wide = raster.map(|sample| [u16::from(sample)]);
-            Image::Gray8(averaged(&wide, width, height).map(|[sample]| sample as u8))
+            Image::Gray8(resample_by_area(&wide, width, height).map(|[sample]| sample as u8))
         }
         Image::Gray16(raster) => {
             let wide = raster.map(|sample| [sample]);
-            Image::Gray16(averaged(&wide, width, height).map(|[sample]| sample))
+            Image::Gray16(resample_by_area(&wide, width, height).map(|[sample]| sample))
         }
         Image::Rgb8(raster) => {
             let wide = raster.map(|color| color.map(u16::from));
-            Image::Rgb8(averaged(&wide, width, height).map(|color| color.map(|part| part as u8)))
+            let new = resample_by_area(&wide, width, height);
+            Image::Rgb8(new.map(|color| color.map(|part| part as u8)))
         }
-        Image::Rgb16(raster) => Image::Rgb16(averaged(raster, width, height)),
+        Image::Rgb16(raster) => Image::Rgb16(resample_by_area(raster, width, height)),
     }
 }
 
@@ -42,7 +43,7 @@ pub fn resized_labels(labels: &Labels, width: u32, height: u32) -> Labels {
     })
 }
 
-fn averaged<const N: usize>(
+fn resample_by_area<const N: usize>(
     raster: &Raster<[u16; N]>,
     width: u32,
     height: u32,
@@ -107,20 +108,20 @@ mod tests {
     #[test]
     fn a_new_pixel_is_the_mean_of_what_it_covers() {
         let image = gray(4, &[0, 10, 20, 30, 40, 50, 60, 70]);
-        assert_eq!(resized(&image, 2, 1), gray(2, &[25, 45]));
-        assert_eq!(resized(&image, 4, 2), image);
+        assert_eq!(resize_image(&image, 2, 1), gray(2, &[25, 45]));
+        assert_eq!(resize_image(&image, 4, 2), image);
         // Three old pixels on two new ones: one and a half each.
-        assert_eq!(resized(&gray(3, &[0, 30, 90]), 2, 1), gray(2, &[10, 70]));
-        assert_eq!(resized(&gray(2, &[1, 5]), 4, 2), gray(4, &[1, 1, 5, 5, 1, 1, 5, 5]));
+        assert_eq!(resize_image(&gray(3, &[0, 30, 90]), 2, 1), gray(2, &[10, 70]));
+        assert_eq!(resize_image(&gray(2, &[1, 5]), 4, 2), gray(4, &[1, 1, 5, 5, 1, 1, 5, 5]));
     }
 
     #[test]
     fn colors_and_sixteen_bits_are_averaged_alike() {
         let color =
             Image::Rgb8(Raster::from_samples(2, 1, vec![[0, 10, 255], [2, 30, 255]]).unwrap());
-        assert_eq!(resized(&color, 1, 1), Image::Rgb8(Raster::filled(1, 1, [1, 20, 255])));
+        assert_eq!(resize_image(&color, 1, 1), Image::Rgb8(Raster::filled(1, 1, [1, 20, 255])));
         let wide = Image::Gray16(Raster::from_samples(2, 1, vec![0, 65_535]).unwrap());
-        assert_eq!(resized(&wide, 1, 1), Image::Gray16(Raster::filled(1, 1, 32_768)));
+        assert_eq!(resize_image(&wide, 1, 1), Image::Gray16(Raster::filled(1, 1, 32_768)));
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Size {
             Self::Kept => return Some((width, height)),
             Self::Px { width, height } => (width, height),
             Self::Pixel(wanted) => {
-                let factor = known?.per(wanted);
+                let factor = known?.pixels_per(wanted);
                 let edge = |n_px: u32| (f64::from(n_px) / factor).round().max(1.0);
                 let (width, height) = (edge(width), edge(height));
                 if f64::from(MAX_EDGE_PX) < width.max(height) {

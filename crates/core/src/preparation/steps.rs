@@ -4,7 +4,7 @@
 //! weights carry them, so that they are made to every image that the network sees.
 
 use super::histogram::{Histogram, MatchError};
-use super::resize::resized;
+use super::resize::resize_image;
 use super::size::{MAX_EDGE_PX, Size, is_edge, pixel_size_after};
 use crate::raster::Image;
 use crate::units::PixelSize;
@@ -84,7 +84,7 @@ impl Steps {
             return Ok(Prepared { image, pixel_size: known });
         }
         Ok(Prepared {
-            image: Cow::Owned(resized(&image, after.0, after.1)),
+            image: Cow::Owned(resize_image(&image, after.0, after.1)),
             pixel_size: known.and_then(|known| pixel_size_after(known, before, after)),
         })
     }

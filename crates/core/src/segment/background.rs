@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 /// `radius_px` in pixels.
 #[must_use]
 pub(super) fn subtract_opening(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
-    difference(raster, &dilate(&erode(raster, radius_px), radius_px))
+    subtract(raster, &dilate(&erode(raster, radius_px), radius_px))
 }
 
 /// Subtracts the reconstruction by dilation of the erosion by a disk: unlike the opening it follows
@@ -29,10 +29,10 @@ pub(super) fn subtract_opening(raster: &Raster<u16>, radius_px: f64) -> Raster<u
 /// doi:10.1109/83.217222; 8-connected.
 #[must_use]
 pub(super) fn subtract_reconstruction(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
-    difference(raster, &reconstruct(erode(raster, radius_px), raster))
+    subtract(raster, &reconstruct(erode(raster, radius_px), raster))
 }
 
-fn difference(raster: &Raster<u16>, background: &Raster<u16>) -> Raster<u16> {
+fn subtract(raster: &Raster<u16>, background: &Raster<u16>) -> Raster<u16> {
     let pairs = raster.samples().iter().zip(background.samples());
     let samples = pairs.map(|(&sample, &back)| sample.saturating_sub(back)).collect();
     Raster::from_samples(raster.width(), raster.height(), samples).expect("the shape is kept")
@@ -40,12 +40,12 @@ fn difference(raster: &Raster<u16>, background: &Raster<u16>) -> Raster<u16> {
 
 /// The smallest sample in the disk around each pixel.
 fn erode(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
-    over_disks::<Smallest>(raster, radius_px)
+    extremes_over_disks::<Smallest>(raster, radius_px)
 }
 
 /// The largest sample in the disk around each pixel.
 fn dilate(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
-    over_disks::<Largest>(raster, radius_px)
+    extremes_over_disks::<Largest>(raster, radius_px)
 }
 
 /// Which of two samples wins; `NEUTRAL` never does, and stands beyond the border.
@@ -74,7 +74,7 @@ impl Extreme for Largest {
 }
 
 /// The extreme over the disk around each pixel.
-fn over_disks<E: Extreme>(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
+fn extremes_over_disks<E: Extreme>(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
     let half_widths = disk_half_widths(radius_px);
     let (width, height) = (raster.width() as usize, i64::from(raster.height()));
     let mut extremes = raster.clone();
@@ -83,7 +83,7 @@ fn over_disks<E: Extreme>(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
     while first < half_widths.len() {
         let half = half_widths[first];
         let last = half_widths.iter().rposition(|&other| other == half).unwrap_or(first);
-        let lines = over_windows::<E>(raster, half);
+        let lines = extremes_over_windows::<E>(raster, half);
         extremes.samples_mut().par_chunks_mut(width.max(1)).enumerate().for_each(|(y, row)| {
             for reach in first..=last {
                 let above = y as i64 - reach as i64;
@@ -100,7 +100,7 @@ fn over_disks<E: Extreme>(raster: &Raster<u16>, radius_px: f64) -> Raster<u16> {
 }
 
 /// The extreme of `2 * half + 1` samples of a row around each pixel.
-fn over_windows<E: Extreme>(raster: &Raster<u16>, half: usize) -> Raster<u16> {
+fn extremes_over_windows<E: Extreme>(raster: &Raster<u16>, half: usize) -> Raster<u16> {
     let (width, window) = (raster.width() as usize, 2 * half + 1);
     let mut extremes = raster.clone();
     let rows = extremes.samples_mut().par_chunks_mut(width.max(1)).with_min_len(16);
@@ -110,7 +110,7 @@ fn over_windows<E: Extreme>(raster: &Raster<u16>, half: usize) -> Raster<u16> {
         right.extend_from_slice(row);
         right.resize(width + 2 * half, E::NEUTRAL);
         spare.clone_from(right);
-        wide!(row_over_windows::<E>(right, spare, window, row));
+        wide!(row_extremes::<E>(right, spare, window, row));
     });
     extremes
 }
@@ -120,7 +120,7 @@ fn over_windows<E: Extreme>(raster: &Raster<u16>, half: usize) -> Raster<u16> {
 /// # Shapes
 /// `right` is the row with `NEUTRAL` around it, and `spare` of the same length; both are used up.
 #[inline(always)]
-fn row_over_windows<'a, E: Extreme>(
+fn row_extremes<'a, E: Extreme>(
     mut right: &'a mut [u16],
     mut spare: &'a mut [u16],
     window: usize,

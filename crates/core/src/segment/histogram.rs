@@ -112,7 +112,7 @@ impl Histogram {
     /// Both thresholds of three classes after Otsu 1979, among 512 bins between the extremes.
     #[must_use]
     pub(super) fn otsu3(&self) -> [f64; 2] {
-        let bins = self.binned(OTSU3_BINS);
+        let bins = self.bin_counts(OTSU3_BINS);
         let mut below = vec![(0_u64, 0_u64)];
         for (bin, &n) in bins.iter().enumerate() {
             let (pixels, sum) = below[bin];
@@ -179,7 +179,7 @@ impl Histogram {
     /// `filters.threshold_triangle`.
     #[must_use]
     pub(super) fn triangle(&self) -> f64 {
-        let mut bins = self.binned(TRIANGLE_BINS);
+        let mut bins = self.bin_counts(TRIANGLE_BINS);
         let peak_count = bins.iter().copied().max().unwrap_or(0);
         let peak = bins.iter().position(|&n| n == peak_count).unwrap_or(0);
         let is_flipped = peak < TRIANGLE_BINS - 1 - peak;
@@ -207,7 +207,7 @@ impl Histogram {
     }
 
     /// Counts in equal bins between the extremes; the last bin holds the largest value, too.
-    fn binned(&self, n_bins: usize) -> Vec<u64> {
+    fn bin_counts(&self, n_bins: usize) -> Vec<u64> {
         let mut bins = vec![0; n_bins];
         let span = usize::from(self.high - self.low).max(1);
         let occurring = &self.counts[usize::from(self.low)..=usize::from(self.high)];

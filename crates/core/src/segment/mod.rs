@@ -41,5 +41,5 @@ pub fn segment(
     profile: &Profile,
     pixel_size: Option<PixelSize>,
 ) -> Result<Labels, SegmentError> {
-    Stages::passing().classical(image, profile, pixel_size)
+    Stages::without_cache().segment_classical(image, profile, pixel_size)
 }

@@ -5,7 +5,7 @@ use super::{background, smooth, threshold};
 use crate::grid::components::Components;
 use crate::nuclei::SegmentError;
 use crate::nuclei::cleaning::Cleaning;
-use crate::nuclei::flood::{Apart, Standing};
+use crate::nuclei::flood::{MinPeakDistance, PeakCriteria};
 use crate::nuclei::signal::Signal;
 use crate::nuclei::split::{Guide, Region, split};
 use crate::profile::{Background, Channel, Classical, Profile, SplitMethod};
@@ -22,7 +22,7 @@ pub struct Plan<'a> {
     /// Cleaning of the foreground and of the nuclei.
     pub cleaning: Cleaning,
     log_sigma_px: f64,
-    apart: Apart,
+    min_peak_distance: MinPeakDistance,
 }
 
 impl<'a> Plan<'a> {
@@ -44,7 +44,7 @@ impl<'a> Plan<'a> {
             window_px: px_if(classical.threshold.method.window())?,
             cleaning: Cleaning::new(&profile.morphology, working)?,
             log_sigma_px: px_if(classical.split.method.log_sigma())?,
-            apart: Apart::of(classical.split.suppression, working)?,
+            min_peak_distance: MinPeakDistance::of(classical.split.suppression, working)?,
         })
     }
 
@@ -94,7 +94,7 @@ impl<'a> Plan<'a> {
 
     /// Which signal the profile's split follows; [`Self::landscape`] takes it.
     #[must_use]
-    pub fn followed(&self) -> Followed {
+    pub fn split_signal(&self) -> Followed {
         match self.classical.split.method {
             SplitMethod::None | SplitMethod::Shape => Followed::None,
             SplitMethod::Intensity => Followed::Smooth,
@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
     /// Landscape that the profile's split follows.
     ///
     /// # Edge cases
-    /// Without the signal that is [`Self::followed`] regions stay whole.
+    /// Without the signal of [`Self::split_signal`] regions stay whole.
     #[must_use]
     pub fn landscape(&self, followed: Option<Signal>) -> Landscape {
         match (self.classical.split.method, followed) {
@@ -137,12 +137,13 @@ impl<'a> Plan<'a> {
             Landscape::Whole => (Guide::Whole, 1.0),
             Landscape::Distance => (Guide::Distance, 1.0),
             Landscape::Signal(signal) => (Guide::Signal(&signal.raster), signal.steps_per_unit),
-            Landscape::Laplacian(relief) => {
-                (Guide::Laplacian(&relief.raster), relief.steps_per_unit)
+            Landscape::Laplacian(elevation) => {
+                (Guide::Laplacian(&elevation.raster), elevation.steps_per_unit)
             }
         };
         let h = self.classical.split.h * steps_per_unit;
-        split(components, size, guide, Standing { h, apart: self.apart })
+        let criteria = PeakCriteria { h, min_peak_distance: self.min_peak_distance };
+        split(components, size, guide, criteria)
     }
 }
 

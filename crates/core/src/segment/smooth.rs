@@ -61,20 +61,20 @@ fn blur_rows(raster: &mut Raster<u16>, weights: &[u16]) {
         padded.extend_from_slice(row);
         padded.resize(width + 2 * radius, row[width - 1]);
         let taps: Vec<&[u16]> = (0..weights.len()).map(|tap| &padded[tap..]).collect();
-        wide!(weigh(row, weights, &taps));
+        wide!(weigh_taps(row, weights, &taps));
     });
 }
 
 fn blur_columns(raster: &mut Raster<u16>, weights: &[u16]) {
     if 2 * weights.len() > BAND {
-        blur_columns_beside(raster, weights);
+        blur_columns_to_copy(raster, weights);
     } else {
         blur_columns_in_place(raster, weights);
     }
 }
 
 /// Blurs into another raster: for a long kernel, bands would keep more aside than that takes.
-fn blur_columns_beside(raster: &mut Raster<u16>, weights: &[u16]) {
+fn blur_columns_to_copy(raster: &mut Raster<u16>, weights: &[u16]) {
     let (width, radius) = (raster.width() as usize, weights.len() / 2);
     let last = raster.height() as usize - 1;
     let mut blurred = Raster::filled(raster.width(), raster.height(), 0_u16);
@@ -82,7 +82,7 @@ fn blur_columns_beside(raster: &mut Raster<u16>, weights: &[u16]) {
     rows.for_each(|(y, row)| {
         let at = |tap: usize| raster.row((y + tap).saturating_sub(radius).min(last) as u32);
         let taps: Vec<&[u16]> = (0..weights.len()).map(at).collect();
-        wide!(weigh(row, weights, &taps));
+        wide!(weigh_taps(row, weights, &taps));
     });
     *raster = blurred;
 }
@@ -114,14 +114,14 @@ fn blur_columns_in_place(raster: &mut Raster<u16>, weights: &[u16]) {
         for (y, row) in rows.chunks_exact_mut(width).enumerate() {
             let taps: Vec<&[u16]> =
                 copy[y * width..].chunks_exact(width).take(weights.len()).collect();
-            wide!(weigh(row, weights, &taps));
+            wide!(weigh_taps(row, weights, &taps));
         }
     });
 }
 
 /// Sets `row[x]` to the weighted sum of `taps[0][x], taps[1][x], …`, rounded.
 #[inline(always)]
-fn weigh(row: &mut [u16], weights: &[u16], taps: &[&[u16]]) {
+fn weigh_taps(row: &mut [u16], weights: &[u16], taps: &[&[u16]]) {
     let (blocks, rest) = row.as_chunks_mut::<LANES>();
     let n_blocks = blocks.len();
     for (index, block) in blocks.iter_mut().enumerate() {

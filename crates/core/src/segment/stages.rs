@@ -125,7 +125,7 @@ impl Stages {
     }
 
     /// Keeps nothing: each result goes to the stage that reads it last.
-    pub(super) fn passing() -> Self {
+    pub(super) fn without_cache() -> Self {
         Self::keeping_before(Stage::Signal)
     }
 
@@ -144,8 +144,8 @@ impl Stages {
         subject: Subject<'_>,
         profile: &Profile,
     ) -> Result<Labels, SegmentError> {
-        self.know(&subject, profile, &CLASSICAL);
-        self.classical(subject.image, profile, subject.pixel_size)
+        self.invalidate_stale(&subject, profile, &CLASSICAL);
+        self.segment_classical(subject.image, profile, subject.pixel_size)
     }
 
     /// As [`crate::unet::segment`], without the network where its answer is known.
@@ -158,9 +158,9 @@ impl Stages {
         profile: &Profile,
         network: &Network,
     ) -> Result<Labels, UnetError> {
-        self.know(&subject, profile, &NETWORK);
+        self.invalidate_stale(&subject, profile, &NETWORK);
         let Subject { image, pixel_size, .. } = subject;
-        let labels = self.result(
+        let labels = self.get_or_compute(
             Stage::Decode,
             Reader::Last,
             |stages| &mut stages.decoded,
@@ -168,7 +168,7 @@ impl Stages {
                 let predict =
                     |_: &mut Self| Prediction::of_image(image, profile, network, pixel_size);
                 stages
-                    .result(
+                    .get_or_compute(
                         Stage::Prediction,
                         Reader::Last,
                         |stages| &mut stages.prediction,
@@ -181,7 +181,7 @@ impl Stages {
     }
 
     /// The classical path, from the first stage on whose result is not there.
-    pub(super) fn classical(
+    pub(super) fn segment_classical(
         &mut self,
         image: &Image,
         profile: &Profile,
@@ -197,7 +197,7 @@ impl Stages {
     /// The result of a stage: what is known of it, or what `make` gives.
     ///
     /// It stays for whoever asks next, unless `reader` is the last one and the stage is not kept.
-    fn result<T, E>(
+    fn get_or_compute<T, E>(
         &mut self,
         stage: Stage,
         reader: Reader,
@@ -219,7 +219,7 @@ impl Stages {
     }
 
     /// Drops results that rest on something else than an image and a profile say.
-    fn know(&mut self, subject: &Subject<'_>, profile: &Profile, path: &[Stage]) {
+    fn invalidate_stale(&mut self, subject: &Subject<'_>, profile: &Profile, path: &[Stage]) {
         self.ran.clear();
         let pixel = subject.pixel_size.map_or_else(String::new, |pixel| pixel.to_string());
         // Writing to a text cannot fail.
@@ -233,15 +233,15 @@ impl Stages {
             let key = Digest::of_bytes(read.as_bytes());
             read = key.to_string();
             match stage {
-                Stage::Signal => self.signal.know(key),
-                Stage::Background => self.flat.know(key),
-                Stage::Smooth => self.smooth.know(key),
-                Stage::Threshold => self.cut.know(key),
-                Stage::Mask => self.mask.know(key),
-                Stage::Split => self.nuclei.know(key),
-                Stage::Clean => self.cleaned.know(key),
-                Stage::Prediction => self.prediction.know(key),
-                Stage::Decode => self.decoded.know(key),
+                Stage::Signal => self.signal.invalidate_unless(key),
+                Stage::Background => self.flat.invalidate_unless(key),
+                Stage::Smooth => self.smooth.invalidate_unless(key),
+                Stage::Threshold => self.cut.invalidate_unless(key),
+                Stage::Mask => self.mask.invalidate_unless(key),
+                Stage::Split => self.nuclei.invalidate_unless(key),
+                Stage::Clean => self.cleaned.invalidate_unless(key),
+                Stage::Prediction => self.prediction.invalidate_unless(key),
+                Stage::Decode => self.decoded.invalidate_unless(key),
                 Stage::Measure => {}
             }
         }
@@ -286,7 +286,7 @@ impl<T> Default for Slot<T> {
 
 impl<T> Slot<T> {
     /// Drops a result that rests on something else.
-    fn know(&mut self, key: Digest) {
+    fn invalidate_unless(&mut self, key: Digest) {
         if self.key != Some(key) {
             *self = Self { key: Some(key), result: None };
         }
@@ -303,20 +303,20 @@ struct Path<'a> {
 
 impl Path<'_> {
     fn signal(&self, stages: &mut Stages) -> Result<Arc<Signal>, SegmentError> {
-        stages.result(
+        stages.get_or_compute(
             Stage::Signal,
             Reader::Last,
             |stages| &mut stages.signal,
             |_| {
                 let channel = self.plan.channel();
                 let signal = Signal::of_channel(self.image, channel, self.profile.stains.as_ref())?;
-                Ok(Signal { raster: self.resampling.shrink(signal.raster), ..signal })
+                Ok(Signal { raster: self.resampling.downsample(signal.raster), ..signal })
             },
         )
     }
 
     fn flat(&self, stages: &mut Stages, reader: Reader) -> Result<Arc<Signal>, SegmentError> {
-        stages.result(
+        stages.get_or_compute(
             Stage::Background,
             reader,
             |stages| &mut stages.flat,
@@ -325,19 +325,19 @@ impl Path<'_> {
     }
 
     fn smooth(&self, stages: &mut Stages, reader: Reader) -> Result<Arc<Signal>, SegmentError> {
-        stages.result(
+        stages.get_or_compute(
             Stage::Smooth,
             reader,
             |stages| &mut stages.smooth,
             |stages| {
-                let reader = self.before_split(Followed::Flat);
+                let reader = self.reader_before_split(Followed::Flat);
                 Ok(self.plan.smooth(Arc::unwrap_or_clone(self.flat(stages, reader)?)))
             },
         )
     }
 
     fn cut(&self, stages: &mut Stages) -> Result<Arc<Cut>, SegmentError> {
-        stages.result(
+        stages.get_or_compute(
             Stage::Threshold,
             Reader::Last,
             |stages| &mut stages.cut,
@@ -346,13 +346,13 @@ impl Path<'_> {
     }
 
     fn mask(&self, stages: &mut Stages) -> Result<Arc<Mask>, SegmentError> {
-        stages.result(
+        stages.get_or_compute(
             Stage::Mask,
             Reader::Last,
             |stages| &mut stages.mask,
             |stages| {
                 let cut = self.cut(stages)?;
-                let smooth = self.smooth(stages, self.before_split(Followed::Smooth))?;
+                let smooth = self.smooth(stages, self.reader_before_split(Followed::Smooth))?;
                 let size = (smooth.raster.width(), smooth.raster.height());
                 Ok(Mask { components: self.plan.mask(&smooth, *cut), size })
             },
@@ -360,13 +360,13 @@ impl Path<'_> {
     }
 
     fn nuclei(&self, stages: &mut Stages) -> Result<Arc<Nuclei>, SegmentError> {
-        stages.result(
+        stages.get_or_compute(
             Stage::Split,
             Reader::Last,
             |stages| &mut stages.nuclei,
             |stages| {
                 let mask = self.mask(stages)?;
-                let followed = match self.plan.followed() {
+                let followed = match self.plan.split_signal() {
                     Followed::None => None,
                     Followed::Flat => Some(self.flat(stages, Reader::Last)?),
                     Followed::Smooth => Some(self.smooth(stages, Reader::Last)?),
@@ -379,7 +379,7 @@ impl Path<'_> {
     }
 
     fn labels(&self, stages: &mut Stages) -> Result<Arc<Labels>, SegmentError> {
-        stages.result(
+        stages.get_or_compute(
             Stage::Clean,
             Reader::Last,
             |stages| &mut stages.cleaned,
@@ -393,8 +393,8 @@ impl Path<'_> {
 
     /// Who asks for a signal before the split does: somebody else asks later where the split follows
     /// that signal.
-    fn before_split(&self, signal: Followed) -> Reader {
-        if self.plan.followed() == signal { Reader::OneOfSeveral } else { Reader::Last }
+    fn reader_before_split(&self, signal: Followed) -> Reader {
+        if self.plan.split_signal() == signal { Reader::OneOfSeveral } else { Reader::Last }
     }
 }
 

@@ -165,7 +165,7 @@ impl Architecture {
         let mut specs = Vec::new();
         let mut width_in = self.in_channels as usize;
         for level in 0..=self.depth {
-            self.block(&mut specs, &format!("encoder.{level}"), width_in, self.width(level));
+            self.push_block(&mut specs, &format!("encoder.{level}"), width_in, self.width(level));
             width_in = self.width(level);
         }
         for level in (0..self.depth).rev() {
@@ -177,7 +177,7 @@ impl Architecture {
             };
             specs.push(TensorSpec { name: format!("{name}.up.weight"), shape });
             specs.push(TensorSpec { name: format!("{name}.up.bias"), shape: vec![here] });
-            self.block(&mut specs, &name, 2 * here, here);
+            self.push_block(&mut specs, &name, 2 * here, here);
         }
         let (outputs, width) = (OUTPUTS as usize, self.width(0));
         specs.push(TensorSpec { name: "head.weight".into(), shape: vec![outputs, width, 1, 1] });
@@ -186,7 +186,7 @@ impl Architecture {
     }
 
     /// Two convolutions and what follows each.
-    fn block(&self, specs: &mut Vec<TensorSpec>, name: &str, inputs: usize, outputs: usize) {
+    fn push_block(&self, specs: &mut Vec<TensorSpec>, name: &str, inputs: usize, outputs: usize) {
         for (number, inputs) in [(1, inputs), (2, outputs)] {
             let name_of = |rest: &str| format!("{name}.{rest}");
             let conv = format!("conv{number}");

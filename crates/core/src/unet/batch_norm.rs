@@ -38,7 +38,7 @@ pub fn statistics(input: View<'_>) -> Statistics {
     let period = Period::new(channels);
     // Numbers are taken relative to those of the first pixel, lest squares of far means drown them.
     let origin = &input.values[..channels];
-    let [from] = period.rows([origin]);
+    let [from] = period.repeat([origin]);
     let n = input.shape.n_px() as f64;
     let sums = period.sums(input.values, input.values, |x, _, sums, squares| {
         for (((x, from), sum), square) in x.iter().zip(&from).zip(sums).zip(squares) {
@@ -67,9 +67,9 @@ pub fn forward(
     scale: &[f32],
     shift: &[f32],
 ) -> FeatureMap {
-    let (factor, offset) = line(statistics, scale, shift);
+    let (factor, offset) = affine_coefficients(statistics, scale, shift);
     let period = Period::new(input.shape.channels);
-    let [factor, offset] = period.rows([&factor, &offset]);
+    let [factor, offset] = period.repeat([&factor, &offset]);
     let mut output = FeatureMap::zeros(input.shape);
     let pieces = output.values.par_chunks_mut(period.piece());
     pieces.zip(input.values.par_chunks(period.piece())).for_each(|(y, x)| {
@@ -98,9 +98,9 @@ pub fn backward(
     gradient: View<'_>,
 ) -> Gradients {
     let n = input.shape.n_px() as f64;
-    let (factor, offset) = line(statistics, scale, shift);
+    let (factor, offset) = affine_coefficients(statistics, scale, shift);
     let period = Period::new(input.shape.channels);
-    let [factors, offsets, means] = period.rows([&factor, &offset, &statistics.mean]);
+    let [factors, offsets, means] = period.repeat([&factor, &offset, &statistics.mean]);
     let sums = period.sums(input.values, gradient.values, |x, dy, sums, products| {
         let lines = factors.iter().zip(&offsets).zip(&means);
         for ((((x, dy), line), sum), product) in x.iter().zip(dy).zip(lines).zip(sums).zip(products)
@@ -111,7 +111,7 @@ pub fn backward(
             *product += dy * (x - mean);
         }
     });
-    let roots = roots(statistics);
+    let roots = inverse_deviations(statistics);
     // dx = factor * (dy - mean of dy - (x - mean) / variance * mean of dy * (x - mean)).
     let pulls = factor.iter().zip(&roots).zip(sums[0].iter().zip(&sums[1]));
     let (still, slope): (Vec<_>, Vec<_>) = pulls
@@ -120,7 +120,7 @@ pub fn backward(
             ((-factor * sum / n) as f32, (-factor * root * root * product / n) as f32)
         })
         .unzip();
-    let [still, slope] = period.rows([&still, &slope]);
+    let [still, slope] = period.repeat([&still, &slope]);
     let mut output = FeatureMap::zeros(input.shape);
     let pieces = output.values.par_chunks_mut(period.piece());
     let sources =
@@ -140,18 +140,27 @@ pub fn backward(
         });
     });
     let by_scale = sums[1].iter().zip(&roots).map(|(sum, root)| (sum * f64::from(*root)) as f32);
-    Gradients { input: output, scale: by_scale.collect(), shift: periods::single(&sums[0]) }
+    Gradients {
+        input: output,
+        scale: by_scale.collect(),
+        shift: periods::to_single_precision(&sums[0]),
+    }
 }
 
 /// One over the root of each variance.
-fn roots(statistics: &Statistics) -> Vec<f32> {
+fn inverse_deviations(statistics: &Statistics) -> Vec<f32> {
     let root = |variance: &f32| (variance + architecture::NORMALIZATION_EPSILON).sqrt().recip();
     statistics.variance.iter().map(root).collect()
 }
 
 /// Line that combines normalization, scale and shift: a factor and an offset for each channel.
-fn line(statistics: &Statistics, scale: &[f32], shift: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let factor: Vec<f32> = roots(statistics).iter().zip(scale).map(|(root, s)| root * s).collect();
+fn affine_coefficients(
+    statistics: &Statistics,
+    scale: &[f32],
+    shift: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
+    let roots = inverse_deviations(statistics);
+    let factor: Vec<f32> = roots.iter().zip(scale).map(|(root, s)| root * s).collect();
     let offset = shift.iter().zip(&statistics.mean).zip(&factor);
     let offset = offset.map(|((shift, mean), factor)| shift - mean * factor).collect();
     (factor, offset)
@@ -169,7 +178,12 @@ mod tests {
 
     /// Output and gradients of one channel as their definitions say: output, by input, by scale, by
     /// shift, mean and variance.
-    fn plainly(x: &[f64], dy: &[f64], scale: f64, shift: f64) -> (Vec<f64>, Vec<f64>, [f64; 4]) {
+    fn reference_results(
+        x: &[f64],
+        dy: &[f64],
+        scale: f64,
+        shift: f64,
+    ) -> (Vec<f64>, Vec<f64>, [f64; 4]) {
         let n = x.len() as f64;
         let mean = x.iter().sum::<f64>() / n;
         let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
@@ -202,7 +216,7 @@ mod tests {
             let single = |values: &[f32]| of(values).iter().map(|x| *x as f32).collect::<Vec<_>>();
             let (scale, shift) = (f64::from(scale[number]), f64::from(shift[number]));
             let (y, dx, [by_scale, by_shift, mean, variance]) =
-                plainly(&of(&input.values), &of(&gradient.values), scale, shift);
+                reference_results(&of(&input.values), &of(&gradient.values), scale, shift);
             check_close("mean", &[1.0, statistics.mean[number]], &[1.0, mean], 1e-6);
             check_close("variance", &[statistics.variance[number]], &[variance], 1e-5);
             check_close("output", &single(&output.values), &y, 1e-4);
@@ -226,7 +240,7 @@ mod tests {
         let found = statistics(input.view());
         for number in 0..8 {
             let (_, _, [.., variance]) =
-                plainly(&channel(&input.values, 8, number), &[0.0], 1.0, 0.0);
+                reference_results(&channel(&input.values, 8, number), &[0.0], 1.0, 0.0);
             check_close("variance", &[found.variance[number]], &[variance], 1e-5);
         }
     }

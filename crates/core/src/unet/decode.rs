@@ -9,7 +9,7 @@ use super::feature_map::FeatureMap;
 use crate::grid::mask::Mask;
 use crate::nuclei::SegmentError;
 use crate::nuclei::cleaning::Cleaning;
-use crate::nuclei::flood::{Apart, Standing};
+use crate::nuclei::flood::{MinPeakDistance, PeakCriteria};
 use crate::nuclei::split::{Guide, Region, split};
 use crate::profile::{Separation, Unet};
 use crate::raster::Raster;
@@ -26,7 +26,7 @@ pub struct Decoding {
     /// How much a center must rise above the saddle to its neighbor, as a probability.
     pub h: f64,
     /// How far apart two centers must be.
-    pub apart: Apart,
+    pub min_peak_distance: MinPeakDistance,
 }
 
 /// Steps of a probability of 1 in the landscape.
@@ -42,7 +42,7 @@ impl Decoding {
             separation: unet.separation,
             nucleus_threshold: unet.nucleus_threshold,
             h: unet.h,
-            apart: Apart::of(unet.suppression, working)?,
+            min_peak_distance: MinPeakDistance::of(unet.suppression, working)?,
         })
     }
 
@@ -58,12 +58,15 @@ impl Decoding {
         let size = (answer.shape.width as u32, answer.shape.height as u32);
         // Probabilities are compared as they are, before they become steps.
         let threshold = self.nucleus_threshold as f32;
-        let nucleus = of_pixels(answer, |pixel| pixel[Output::Nucleus as usize]);
+        let nucleus = map_pixels(answer, |pixel| pixel[Output::Nucleus as usize]);
         let mask = Mask::of(&nucleus, |probability| threshold <= probability);
         let components = cleaning.regions(mask);
         let landscape = self.landscape(answer);
-        let standing = Standing { h: self.h * f64::from(STEPS), apart: self.apart };
-        let nuclei = split(&components, size, Guide::Signal(&landscape), standing);
+        let criteria = PeakCriteria {
+            h: self.h * f64::from(STEPS),
+            min_peak_distance: self.min_peak_distance,
+        };
+        let nuclei = split(&components, size, Guide::Signal(&landscape), criteria);
         cleaning.keep(nuclei, size)
     }
 
@@ -72,18 +75,18 @@ impl Decoding {
     pub fn landscape(&self, answer: &FeatureMap) -> Raster<u16> {
         let steps = |probability: f32| (probability * STEPS + 0.5) as u16;
         match self.separation {
-            Separation::Boundary => of_pixels(answer, |pixel| {
+            Separation::Boundary => map_pixels(answer, |pixel| {
                 steps(pixel[Output::Nucleus as usize] * (1.0 - pixel[Output::Boundary as usize]))
             }),
             Separation::Distance => {
-                of_pixels(answer, |pixel| steps(pixel[Output::Distance as usize]))
+                map_pixels(answer, |pixel| steps(pixel[Output::Distance as usize]))
             }
         }
     }
 }
 
 /// One number for each pixel of the first map.
-fn of_pixels<T: Copy + Default + Send>(
+fn map_pixels<T: Copy + Default + Send>(
     answer: &FeatureMap,
     number: impl Fn(&[f32; OUTPUTS as usize]) -> T + Sync,
 ) -> Raster<T> {
@@ -101,7 +104,7 @@ fn of_pixels<T: Copy + Default + Send>(
 mod tests {
     use super::super::feature_map::Shape;
     use super::*;
-    use crate::nuclei::flood::AUTO_APART;
+    use crate::nuclei::flood::AUTO_MIN_PEAK_DISTANCE;
 
     const CLEANING: Cleaning = Cleaning {
         open_radius_px: 0.0,
@@ -130,7 +133,12 @@ mod tests {
 
     #[track_caller]
     fn check_count(separation: Separation, h: f64, expected: usize) {
-        let decoding = Decoding { separation, nucleus_threshold: 0.5, h, apart: AUTO_APART };
+        let decoding = Decoding {
+            separation,
+            nucleus_threshold: 0.5,
+            h,
+            min_peak_distance: AUTO_MIN_PEAK_DISTANCE,
+        };
         let nuclei = decoding.nuclei(&answer(), &CLEANING);
         assert_eq!(nuclei.len(), expected, "{separation:?} at {h}");
         let n_px: u32 = nuclei.iter().flatten().map(|run| run.n_px()).sum();
@@ -158,7 +166,7 @@ mod tests {
             separation: Separation::Boundary,
             nucleus_threshold,
             h: 0.1,
-            apart: AUTO_APART,
+            min_peak_distance: AUTO_MIN_PEAK_DISTANCE,
         };
         assert_eq!(
             decoding(0.5).nuclei(&answer, &CLEANING).len(),
@@ -174,7 +182,7 @@ mod tests {
             separation: Separation::Boundary,
             nucleus_threshold: 0.5,
             h: 0.1,
-            apart: AUTO_APART,
+            min_peak_distance: AUTO_MIN_PEAK_DISTANCE,
         };
         let small = Cleaning { max_area_px2: 100.0, ..CLEANING };
         assert_eq!(decoding.nuclei(&answer(), &small).len(), 0);

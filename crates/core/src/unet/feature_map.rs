@@ -67,7 +67,7 @@ impl FeatureMap {
 
     /// Takes another shape in the same memory, for someone who writes every number: what they are
     /// until then is not said.
-    pub fn become_shape(&mut self, shape: Shape) {
+    pub fn reshape(&mut self, shape: Shape) {
         self.shape = shape;
         self.values.resize(shape.n_values(), 0.0);
     }

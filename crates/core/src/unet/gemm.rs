@@ -39,9 +39,9 @@ pub(super) fn multiply<'p, S: Simd>(
         for (block, into) in blocks.zip(into.chunks_exact_mut(ROWS * into_stride)) {
             let into = &mut into[number * COLUMNS..];
             match S::F32_LANES {
-                4 => product::<S, 4>(simd, block, rows.stride, panel, into, into_stride),
-                8 => product::<S, 2>(simd, block, rows.stride, panel, into, into_stride),
-                _ => product::<S, 1>(simd, block, rows.stride, panel, into, into_stride),
+                4 => multiply_block::<S, 4>(simd, block, rows.stride, panel, into, into_stride),
+                8 => multiply_block::<S, 2>(simd, block, rows.stride, panel, into, into_stride),
+                _ => multiply_block::<S, 1>(simd, block, rows.stride, panel, into, into_stride),
             }
         }
     }
@@ -49,7 +49,7 @@ pub(super) fn multiply<'p, S: Simd>(
 
 /// One block of [`multiply`]; `WIDTH` vectors make a panel's row.
 #[inline(always)]
-fn product<S: Simd, const WIDTH: usize>(
+fn multiply_block<S: Simd, const WIDTH: usize>(
     simd: S,
     block: &[f32],
     stride: usize,
@@ -106,10 +106,10 @@ pub(super) fn accumulate<S: Simd>(
             let right = Rows { values: &right.values[number * COLUMNS..], stride: right.stride };
             let into = &mut into[number * COLUMNS..];
             match height {
-                6 => outer::<S, 6>(simd, left, right, into, right_width),
-                4 => outer::<S, 4>(simd, left, right, into, right_width),
-                2 => outer::<S, 2>(simd, left, right, into, right_width),
-                _ => outer::<S, 1>(simd, left, right, into, right_width),
+                6 => outer_product::<S, 6>(simd, left, right, into, right_width),
+                4 => outer_product::<S, 4>(simd, left, right, into, right_width),
+                2 => outer_product::<S, 2>(simd, left, right, into, right_width),
+                _ => outer_product::<S, 1>(simd, left, right, into, right_width),
             }
         }
         first += height;
@@ -118,7 +118,7 @@ pub(super) fn accumulate<S: Simd>(
 
 /// One panel of [`accumulate`], `HEIGHT` rows of the result.
 #[inline(always)]
-fn outer<S: Simd, const HEIGHT: usize>(
+fn outer_product<S: Simd, const HEIGHT: usize>(
     simd: S,
     left: Rows<'_>,
     right: Rows<'_>,

@@ -33,7 +33,7 @@ pub fn forward(input: View<'_>, weights: &[f32], bias: &[f32]) -> FeatureMap {
     let strips = output.values.par_chunks_mut(STRIP_PX * outputs);
     let strips = strips.zip(input.values.par_chunks(STRIP_PX * inputs));
     strips.for_each_init(Vec::new, |products, (output, input)| {
-        matrix.times(Rows { values: input, stride: inputs }, products);
+        matrix.multiply(Rows { values: input, stride: inputs }, products);
         let products = products.chunks_exact(matrix.width);
         for (output, product) in output.chunks_exact_mut(outputs).zip(products) {
             let sums = product.iter().zip(bias);
@@ -51,7 +51,7 @@ pub fn forward(input: View<'_>, weights: &[f32], bias: &[f32]) -> FeatureMap {
 pub fn backward(input: View<'_>, weights: &[f32], gradient: View<'_>) -> Gradients {
     let (inputs, outputs) = (input.shape.channels, gradient.shape.channels);
     let matrix = Matrix::new(outputs, inputs, |o, i| weights[i * outputs + o]);
-    let width = linear::width(outputs);
+    let width = linear::padded_width(outputs);
     let mut by_input = FeatureMap::zeros(input.shape);
     let part = input.shape.n_px().div_ceil(linear::PARTS).next_multiple_of(STRIP_PX);
     let parts = by_input.values.par_chunks_mut(part * inputs);
@@ -70,7 +70,7 @@ pub fn backward(input: View<'_>, weights: &[f32], gradient: View<'_>) -> Gradien
             let rows = Rows { values: rows, stride: width };
             let left = Rows { values: input, stride: inputs };
             linear::add_products(left, inputs, rows, &mut by_weights);
-            matrix.times(rows, &mut products);
+            matrix.multiply(rows, &mut products);
             let products = products.chunks_exact(matrix.width);
             for (by_input, product) in by_input.chunks_exact_mut(inputs).zip(products) {
                 by_input.copy_from_slice(&product[..inputs]);
@@ -78,7 +78,7 @@ pub fn backward(input: View<'_>, weights: &[f32], gradient: View<'_>) -> Gradien
         }
         [by_weights, by_bias]
     });
-    let [by_weights, bias] = linear::total(sums.collect());
+    let [by_weights, bias] = linear::sum_parts(sums.collect());
     let rows = by_weights.chunks_exact(width);
     let weights = rows.flat_map(|row| &row[..outputs]).copied().collect();
     Gradients { input: by_input, weights, bias }

@@ -101,7 +101,8 @@ impl Planes {
     /// Averages all channels down to the working resolution.
     #[must_use]
     pub fn shrunk(self, resampling: Resampling) -> Self {
-        let rasters = self.rasters.into_iter().map(|raster| resampling.shrink(raster)).collect();
+        let rasters =
+            self.rasters.into_iter().map(|raster| resampling.downsample(raster)).collect();
         Self { rasters, ..self }
     }
 

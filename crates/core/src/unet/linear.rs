@@ -22,7 +22,7 @@ pub(super) struct Matrix {
 impl Matrix {
     /// From the number in each row and column.
     pub(super) fn new(depth: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Self {
-        let width = width(columns);
+        let width = padded_width(columns);
         let mut panels = Vec::with_capacity(depth * width);
         for first in (0..width).step_by(gemm::COLUMNS) {
             for row in 0..depth {
@@ -38,15 +38,15 @@ impl Matrix {
     /// # Shapes
     /// `rows`: `[n][depth]` with a stride. The result: `[n][width]`, in room for a multiple of six
     /// rows.
-    pub(super) fn times(&self, rows: Rows<'_>, into: &mut Vec<f32>) {
+    pub(super) fn multiply(&self, rows: Rows<'_>, into: &mut Vec<f32>) {
         let n = rows.values.len().div_ceil(rows.stride);
         into.resize(n.next_multiple_of(gemm::ROWS) * self.width, 0.0);
-        vectors::with_floats(Times { matrix: self, rows, into });
+        vectors::run_simd(Times { matrix: self, rows, into });
     }
 }
 
 /// Columns, rounded up to 16.
-pub(super) fn width(columns: usize) -> usize {
+pub(super) fn padded_width(columns: usize) -> usize {
     columns.next_multiple_of(gemm::COLUMNS)
 }
 
@@ -55,11 +55,11 @@ pub(super) fn width(columns: usize) -> usize {
 /// # Shapes
 /// `sums`: `[depth][width]`, a width that is a multiple of 16.
 pub(super) fn add_products(left: Rows<'_>, depth: usize, right: Rows<'_>, sums: &mut [f32]) {
-    vectors::with_floats(AddProducts { left, depth, right, sums });
+    vectors::run_simd(AddProducts { left, depth, right, sums });
 }
 
 /// Adds sums of parts, in the order of the parts.
-pub(super) fn total<const N: usize>(parts: Vec<[Vec<f32>; N]>) -> [Vec<f32>; N] {
+pub(super) fn sum_parts<const N: usize>(parts: Vec<[Vec<f32>; N]>) -> [Vec<f32>; N] {
     let mut totals = [const { Vec::new() }; N];
     for part in parts {
         for (total, part) in totals.iter_mut().zip(part) {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 ///
 /// The border pixel is repeated: `c b a | a b c`; maps smaller than what is missing go to and fro.
 #[must_use]
-pub fn padded(map: &FeatureMap, multiple: usize) -> Option<FeatureMap> {
+pub fn pad(map: &FeatureMap, multiple: usize) -> Option<FeatureMap> {
     let height = map.shape.height.next_multiple_of(multiple);
     let width = map.shape.width.next_multiple_of(multiple);
     if (height, width) == (map.shape.height, map.shape.width) {
@@ -16,15 +16,15 @@ pub fn padded(map: &FeatureMap, multiple: usize) -> Option<FeatureMap> {
     let to = Shape { height, width, ..map.shape };
     let rows = to.height;
     let source_row = move |row: usize| {
-        let (batch, row) = (row / rows, reflected(row % rows, map.shape.height));
+        let (batch, row) = (row / rows, reflect_index(row % rows, map.shape.height));
         batch * map.shape.height + row
     };
-    Some(gathered(map, to, source_row, |column| reflected(column, map.shape.width)))
+    Some(gather_pixels(map, to, source_row, |column| reflect_index(column, map.shape.width)))
 }
 
 /// The upper left part.
 #[must_use]
-pub fn cropped(map: FeatureMap, height: usize, width: usize) -> FeatureMap {
+pub fn crop(map: FeatureMap, height: usize, width: usize) -> FeatureMap {
     if (height, width) == (map.shape.height, map.shape.width) {
         return map;
     }
@@ -68,19 +68,19 @@ impl Flip {
 
     /// The mirror image; applied twice, the map itself.
     #[must_use]
-    pub fn of(self, map: &FeatureMap) -> FeatureMap {
+    pub fn apply(self, map: &FeatureMap) -> FeatureMap {
         let Shape { height, width, .. } = map.shape;
         let row = move |row: usize| {
             let inside = row % height;
             row - inside + if self.rows { height - 1 - inside } else { inside }
         };
         let column = move |column: usize| if self.columns { width - 1 - column } else { column };
-        gathered(map, map.shape, row, column)
+        gather_pixels(map, map.shape, row, column)
     }
 }
 
 /// A map whose pixels are taken from rows (counted through the batch) and columns of another.
-fn gathered(
+fn gather_pixels(
     map: &FeatureMap,
     to: Shape,
     source_row: impl Fn(usize) -> usize + Sync,
@@ -102,7 +102,7 @@ fn gathered(
 }
 
 /// The index that a mirrored one shows, among `n`.
-fn reflected(index: usize, n: usize) -> usize {
+fn reflect_index(index: usize, n: usize) -> usize {
     let folded = index % (2 * n);
     if folded < n { folded } else { 2 * n - 1 - folded }
 }
@@ -112,40 +112,40 @@ mod tests {
     use super::*;
 
     /// Numbers from 0, in reading order.
-    fn counted(batch: usize, height: usize, width: usize) -> FeatureMap {
+    fn numbered_map(batch: usize, height: usize, width: usize) -> FeatureMap {
         let shape = Shape { batch, height, width, channels: 1 };
         FeatureMap { shape, values: (0..shape.n_values()).map(|value| value as f32).collect() }
     }
 
     #[test]
     fn padding_repeats_the_border_and_turns_around() {
-        let padded = padded(&counted(1, 1, 3), 4).unwrap();
+        let padded = pad(&numbered_map(1, 1, 3), 4).unwrap();
         assert_eq!((padded.shape.height, padded.shape.width), (4, 4));
         assert_eq!(padded.values, [0.0, 1.0, 2.0, 2.0].repeat(4));
-        let narrow = super::padded(&counted(1, 4, 1), 4).unwrap();
+        let narrow = pad(&numbered_map(1, 4, 1), 4).unwrap();
         assert_eq!(narrow.values[4..8], [1.0; 4]);
-        assert_eq!(super::padded(&counted(2, 8, 4), 4), None);
+        assert_eq!(pad(&numbered_map(2, 8, 4), 4), None);
     }
 
     #[test]
     fn cropping_undoes_padding_in_every_map_of_a_batch() {
         for (height, width) in [(1, 1), (5, 7), (16, 3), (33, 16)] {
-            let map = counted(3, height, width);
-            let back = cropped(padded(&map, 16).unwrap_or(map.clone()), height, width);
+            let map = numbered_map(3, height, width);
+            let back = crop(pad(&map, 16).unwrap_or(map.clone()), height, width);
             assert_eq!(back, map);
         }
     }
 
     #[test]
     fn mirror_images_undo_themselves() {
-        let map = counted(2, 3, 4);
-        let last_rows = Flip { rows: true, columns: false }.of(&map);
+        let map = numbered_map(2, 3, 4);
+        let last_rows = Flip { rows: true, columns: false }.apply(&map);
         assert_eq!(last_rows.values[..4], [8.0, 9.0, 10.0, 11.0]);
         assert_eq!(last_rows.values[12..14], [20.0, 21.0]);
-        let turned = Flip { rows: true, columns: true }.of(&map);
+        let turned = Flip { rows: true, columns: true }.apply(&map);
         assert_eq!(turned.values[..2], [11.0, 10.0]);
         for flip in Flip::ALL {
-            assert_eq!(flip.of(&flip.of(&map)), map);
+            assert_eq!(flip.apply(&flip.apply(&map)), map);
         }
     }
 }

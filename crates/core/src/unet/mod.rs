@@ -119,7 +119,7 @@ impl Prediction {
         let resampling = Resampling::between(prepared.pixel_size, profile.image.working_pixel_size);
         let working = resampling.working_pixel_size(prepared.pixel_size);
         let is_bent = pixel_size.is_some() && prepared.pixel_size.is_none();
-        lengths(profile, working, is_bent)?;
+        decoding_and_cleaning(profile, working, is_bent)?;
         let answer = predict(&prepared.image, profile, network, resampling)?;
         let seen = (prepared.image.width(), prepared.image.height());
         Ok(Self { answer, resampling, working, is_bent, seen })
@@ -131,18 +131,18 @@ impl Prediction {
     /// [`UnetError::NoSection`], and for lengths in micrometers [`SegmentError::PixelSizeMissing`] or
     /// [`UnetError::Bent`].
     pub fn labels(&self, profile: &Profile, size: (u32, u32)) -> Result<Labels, UnetError> {
-        let (decoding, cleaning) = lengths(profile, self.working, self.is_bent)?;
+        let (decoding, cleaning) = decoding_and_cleaning(profile, self.working, self.is_bent)?;
         let nuclei = decoding.nuclei(&self.answer, &cleaning);
         let labels = self.resampling.paint(&nuclei, self.seen.0, self.seen.1);
         if self.seen == size {
             return Ok(labels);
         }
-        Ok(renumbered(resized_labels(&labels, size.0, size.1)))
+        Ok(renumber(resized_labels(&labels, size.0, size.1)))
     }
 }
 
 /// Decoding and cleaning that a profile asks for, with lengths in pixels.
-fn lengths(
+fn decoding_and_cleaning(
     profile: &Profile,
     working: Option<PixelSize>,
     is_bent: bool,
@@ -156,7 +156,7 @@ fn lengths(
 }
 
 /// Labels from 1 in the order of their first pixel: nuclei that fell between pixels leave no gap.
-fn renumbered(mut labels: Labels) -> Labels {
+fn renumber(mut labels: Labels) -> Labels {
     let mut numbers = HashMap::new();
     for label in labels.samples_mut().iter_mut().filter(|label| **label > 0) {
         let next = numbers.len() as u32 + 1;

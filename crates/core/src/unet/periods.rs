@@ -35,7 +35,7 @@ impl Period {
     }
 
     /// Repeats what belongs to the channels along a row.
-    pub(super) fn rows<const N: usize>(self, of_channels: [&[f32]; N]) -> [Vec<f32>; N] {
+    pub(super) fn repeat<const N: usize>(self, of_channels: [&[f32]; N]) -> [Vec<f32>; N] {
         of_channels.map(|values| values.repeat(self.row / self.channels))
     }
 
@@ -83,6 +83,6 @@ impl Period {
 }
 
 /// In single precision.
-pub(super) fn single(values: &[f64]) -> Vec<f32> {
+pub(super) fn to_single_precision(values: &[f64]) -> Vec<f32> {
     values.iter().map(|value| *value as f32).collect()
 }

@@ -84,13 +84,13 @@ impl Network {
         let encoder = (0..=architecture.depth).map(down).collect();
         let step = |level| {
             let name = format!("decoder.{level}");
-            let up = up(weights, &name);
+            let up = load_up_sampling(weights, &name);
             let up = up_sampling::Layer::new(&up.weights, &up.bias);
             Step { up, block: block(weights, &name, &[architecture.width(level); 2]) }
         };
         let decoder = (0..architecture.depth).rev().map(step).collect();
         let head = Mixing {
-            weights: turned(weights.tensor("head.weight"), OUTPUTS as usize),
+            weights: transpose(weights.tensor("head.weight"), OUTPUTS as usize),
             bias: weights.tensor("head.bias").to_vec(),
         };
         let (input, preparation) = (*weights.input(), weights.preparation().clone());
@@ -142,9 +142,9 @@ impl Network {
         }
         let stride = self.architecture.stride();
         let (height, width) = (input.shape.height, input.shape.width);
-        let padded = mirror::padded(input, stride);
+        let padded = mirror::pad(input, stride);
         let logits = self.logits(room, padded.as_ref().unwrap_or(input));
-        let mut answer = mirror::cropped(logits, height, width);
+        let mut answer = mirror::crop(logits, height, width);
         answer.values.par_chunks_mut(1 << 14).for_each(|values| {
             values.iter_mut().for_each(|value| *value = logistic(*value));
         });
@@ -192,16 +192,21 @@ fn block(weights: &Weights, name: &str, inputs: &[usize]) -> Block {
                 let [scale, bias, mean, variance] =
                     ["weight", "bias", "running_mean", "running_var"]
                         .map(|part| tensor(&format!("norm{number}.{part}")));
-                folded(scale, bias, mean, variance)
+                fold_normalization(scale, bias, mean, variance)
             }
         };
-        conv::Layer::new(&of_taps(weight, &factors), &bias, inputs.unwrap_or(&[bias.len()]))
+        conv::Layer::new(&weights_by_tap(weight, &factors), &bias, inputs.unwrap_or(&[bias.len()]))
     };
     Block { first: layer(1, Some(inputs)), second: layer(2, None) }
 }
 
 /// Factor and bias that do what a batch normalization does.
-fn folded(scale: &[f32], bias: &[f32], mean: &[f32], variance: &[f32]) -> (Vec<f32>, Vec<f32>) {
+fn fold_normalization(
+    scale: &[f32],
+    bias: &[f32],
+    mean: &[f32],
+    variance: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
     let factor = |(scale, variance): (&f32, &f32)| {
         f64::from(*scale) / (f64::from(*variance) + f64::from(NORMALIZATION_EPSILON)).sqrt()
     };
@@ -212,7 +217,7 @@ fn folded(scale: &[f32], bias: &[f32], mean: &[f32], variance: &[f32]) -> (Vec<f
 }
 
 /// From PyTorch's `[out][in][3][3]`, each output times its factor, to `[3][3][in][out]`.
-fn of_taps(weight: &[f32], factors: &[f32]) -> Vec<f32> {
+fn weights_by_tap(weight: &[f32], factors: &[f32]) -> Vec<f32> {
     let outputs = factors.len();
     let inputs = weight.len() / (9 * outputs);
     let mut taps = vec![0.0; weight.len()];
@@ -230,17 +235,17 @@ fn of_taps(weight: &[f32], factors: &[f32]) -> Vec<f32> {
 ///
 /// Repeating pixels and mixing them afterwards is the same as a transposed convolution whose four
 /// parts are alike.
-fn up(weights: &Weights, name: &str) -> Mixing {
+fn load_up_sampling(weights: &Weights, name: &str) -> Mixing {
     let weight = weights.tensor(&format!("{name}.up.weight"));
     let bias = weights.tensor(&format!("{name}.up.bias")).to_vec();
     let outputs = bias.len();
     let weights = match weights.architecture().up_sampling {
         // `[in][out][2][2]`: outputs and parts change places.
         UpSampling::Transposed => {
-            weight.chunks_exact(4 * outputs).flat_map(|input| turned(input, outputs)).collect()
+            weight.chunks_exact(4 * outputs).flat_map(|input| transpose(input, outputs)).collect()
         }
         // `[out][in]`.
-        UpSampling::Nearest => turned(weight, outputs)
+        UpSampling::Nearest => transpose(weight, outputs)
             .chunks_exact(outputs)
             .flat_map(|input| input.repeat(4))
             .collect(),
@@ -249,7 +254,7 @@ fn up(weights: &Weights, name: &str) -> Mixing {
 }
 
 /// The transpose of a matrix with so many rows.
-fn turned(matrix: &[f32], n_rows: usize) -> Vec<f32> {
+fn transpose(matrix: &[f32], n_rows: usize) -> Vec<f32> {
     let n_columns = matrix.len() / n_rows;
     let column = |column| (0..n_rows).map(move |row| matrix[row * n_columns + column]);
     (0..n_columns).flat_map(column).collect()

@@ -4,7 +4,7 @@ use super::architecture::Architecture;
 use super::architecture::{NORMALIZATION_EPSILON, Normalization, TensorSpec, UpSampling};
 use super::feature_map::{FeatureMap, Shape};
 use super::input::InputScaling;
-use super::mirror::{Flip, padded};
+use super::mirror::{Flip, pad};
 use super::plan::Network;
 use super::tiles;
 use super::weights::{Precision, Weights};
@@ -19,7 +19,7 @@ const TINY: Architecture = Architecture {
 };
 
 /// Numbers from -1 to 1 that look random.
-fn numbers(seed: u64) -> impl FnMut() -> f32 {
+fn random_numbers(seed: u64) -> impl FnMut() -> f32 {
     let mut state = seed.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(3_037_000_493);
     move || {
         state =
@@ -40,7 +40,7 @@ fn weights_by(
 
 /// Weights that keep the size of what flows through, as after an initialization.
 fn random_weights(architecture: Architecture) -> Weights {
-    let mut next = numbers(5);
+    let mut next = random_numbers(5);
     weights_by(architecture, |spec| {
         let n_values = spec.shape.iter().product::<usize>();
         let fan = if spec.shape.len() > 1 { n_values / spec.shape[0] } else { 4 };
@@ -55,7 +55,7 @@ fn random_weights(architecture: Architecture) -> Weights {
 
 fn random_map(batch: usize, height: usize, width: usize) -> FeatureMap {
     let shape = Shape { batch, height, width, channels: TINY.in_channels as usize };
-    let mut next = numbers(17);
+    let mut next = random_numbers(17);
     FeatureMap { shape, values: (0..shape.n_values()).map(|_| next()).collect() }
 }
 
@@ -159,12 +159,12 @@ impl Plain<'_> {
             map = self.block(&format!("encoder.{level}"), &map);
             if level < depth {
                 skips.push(map.clone());
-                map = map.iter().map(|plane| halved(plane)).collect();
+                map = map.iter().map(|plane| max_pool(plane)).collect();
             }
         }
         for level in (0..depth).rev() {
             let mut joined = skips.pop().unwrap();
-            joined.extend(self.up(&format!("decoder.{level}.up"), &map));
+            joined.extend(self.up_sample(&format!("decoder.{level}.up"), &map));
             map = self.block(&format!("decoder.{level}"), &joined);
         }
         let mut answer = Vec::new();
@@ -199,13 +199,13 @@ impl Plain<'_> {
                     }
                 }
             }
-            self.normalized(name, number, output, sum).max(0.0)
+            self.normalize(name, number, output, sum).max(0.0)
         };
         let row = |output, y| (0..width).map(|x| pixel(output, y, x)).collect();
         (0..outputs).map(|output| (0..height).map(|y| row(output, y)).collect()).collect()
     }
 
-    fn normalized(&self, name: &str, number: usize, output: usize, value: f64) -> f64 {
+    fn normalize(&self, name: &str, number: usize, output: usize, value: f64) -> f64 {
         let part = |part: &str| self.tensor(&format!("{name}.norm{number}.{part}"), output);
         match self.0.architecture().normalization {
             Normalization::None => {
@@ -218,7 +218,7 @@ impl Plain<'_> {
         }
     }
 
-    fn up(&self, name: &str, map: &Planes) -> Planes {
+    fn up_sample(&self, name: &str, map: &Planes) -> Planes {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
         let outputs = self.0.tensor(&bias).len();
         let is_nearest = self.0.architecture().up_sampling == UpSampling::Nearest;
@@ -240,7 +240,7 @@ impl Plain<'_> {
 }
 
 /// The greatest of each 2x2 pixels.
-fn halved(plane: &[Vec<f64>]) -> Vec<Vec<f64>> {
+fn max_pool(plane: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let pixel = |y: usize, x: usize| {
         let four = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(dy, dx)| plane[2 * y + dy][2 * x + dx]);
         four.into_iter().fold(f64::NEG_INFINITY, f64::max)
@@ -272,8 +272,8 @@ fn sizes_that_do_not_divide_are_mirrored_and_cropped() {
         let input = random_map(1, height, width);
         let answer = network.predict(&input);
         assert_eq!(answer.shape, input.shape.with_channels(3));
-        let whole = network.predict(&padded(&input, 4).unwrap());
-        assert_eq!(answer, super::mirror::cropped(whole, height, width));
+        let whole = network.predict(&pad(&input, 4).unwrap());
+        assert_eq!(answer, super::mirror::crop(whole, height, width));
         assert!(answer.values.iter().all(|value| (0.0..=1.0).contains(value)));
     }
     let nothing = network.predict(&random_map(1, 0, 7));
@@ -313,8 +313,8 @@ fn mirror_images_have_mirrored_answers() {
         let input = random_map(1, height, width);
         let answer = tiles::predict(&network, &input, 64, true);
         for flip in Flip::ALL {
-            let mirrored = tiles::predict(&network, &flip.of(&input), 64, true);
-            assert_eq!(flip.of(&mirrored), answer, "to the bit");
+            let mirrored = tiles::predict(&network, &flip.apply(&input), 64, true);
+            assert_eq!(flip.apply(&mirrored), answer, "to the bit");
         }
         let once = tiles::predict(&network, &input, 64, false);
         assert!(once != answer, "the mean is another than the single answer");

@@ -5,7 +5,7 @@
 
 use super::architecture::OUTPUTS;
 use super::feature_map::FeatureMap;
-use super::mirror::{Flip, cropped, padded, window};
+use super::mirror::{Flip, crop, pad, window};
 use super::plan::{Network, Room};
 
 /// Predicts an image in tiles, on request as the mean over its four mirror images.
@@ -28,15 +28,16 @@ pub fn predict(
     if !is_mirrored {
         return predict_once(network, &mut room, input, tile_px);
     }
-    let [itself, columns, rows, both] =
-        Flip::ALL.map(|flip| flip.of(&predict_once(network, &mut room, &flip.of(input), tile_px)));
+    let [itself, columns, rows, both] = Flip::ALL.map(|flip| {
+        flip.apply(&predict_once(network, &mut room, &flip.apply(input), tile_px))
+    });
     // Pairs first: a mirrored image then gives the mirrored answer, to the bit.
-    let mut sum = added(added(itself, &columns), &added(rows, &both));
+    let mut sum = add(add(itself, &columns), &add(rows, &both));
     sum.values.iter_mut().for_each(|value| *value *= 0.25);
     sum
 }
 
-fn added(mut one: FeatureMap, two: &FeatureMap) -> FeatureMap {
+fn add(mut one: FeatureMap, two: &FeatureMap) -> FeatureMap {
     one.values.iter_mut().zip(&two.values).for_each(|(one, two)| *one += two);
     one
 }
@@ -55,7 +56,7 @@ fn predict_once(
     if height <= tile && width <= tile {
         return network.predict_in(room, input);
     }
-    let padded = padded(input, stride);
+    let padded = pad(input, stride);
     let input = padded.as_ref().unwrap_or(input);
     let mut answer = FeatureMap::zeros(input.shape.with_channels(OUTPUTS as usize));
     for row in stretches(input.shape.height, tile, margin) {
@@ -63,10 +64,10 @@ fn predict_once(
             let start = (row.start, column.start);
             let size = (row.end - row.start, column.end - column.start);
             let part = network.predict_in(room, &window(input, start, size));
-            keep(&mut answer, &part, row, column);
+            copy_kept(&mut answer, &part, row, column);
         }
     }
-    cropped(answer, height, width)
+    crop(answer, height, width)
 }
 
 /// Where a tile lies along one axis, and which part of it is kept.
@@ -97,7 +98,7 @@ fn stretches(length: usize, tile: usize, margin: usize) -> Vec<Stretch> {
 }
 
 /// Copies the kept part of a tile to its place.
-fn keep(answer: &mut FeatureMap, part: &FeatureMap, row: Stretch, column: Stretch) {
+fn copy_kept(answer: &mut FeatureMap, part: &FeatureMap, row: Stretch, column: Stretch) {
     let n = answer.shape.channels;
     let n_values = (column.kept_to - column.kept_from) * n;
     for map in 0..answer.shape.batch {

@@ -55,13 +55,13 @@ impl Layer {
     /// Does what [`forward`] does; what was in `output` is written over.
     pub fn run(&self, input: View<'_>, output: &mut FeatureMap) {
         let (inputs, outputs) = (input.shape.channels, self.bias.len() / 2);
-        output.become_shape(input.shape.doubled().with_channels(outputs));
+        output.reshape(input.shape.doubled().with_channels(outputs));
         let width = input.shape.width;
         let strip = STRIP_PX.div_ceil(width.max(1)) * width;
         let strips = output.values.par_chunks_mut((strip * 4 * outputs).max(1));
         let strips = strips.zip(input.values.par_chunks((strip * inputs).max(1)));
         strips.for_each_init(Vec::new, |products, (output, input)| {
-            self.matrix.times(Rows { values: input, stride: inputs }, products);
+            self.matrix.multiply(Rows { values: input, stride: inputs }, products);
             let products = products.chunks_exact(self.matrix.width);
             for (pixel, product) in products.take(input.len() / inputs).enumerate() {
                 for (row, pair) in product.chunks_exact(2 * outputs).take(2).enumerate() {
@@ -91,12 +91,12 @@ pub fn backward(input: View<'_>, weights: &[f32], gradient: View<'_>) -> Gradien
     let parts = parts.zip(sources.zip(gradient.values.par_chunks(part * columns)));
     let shape = input.shape;
     let sums = parts.map(|(by_input, (values, gradient))| {
-        let mut sums = [vec![0.0; inputs * linear::width(columns)], vec![0.0; columns]];
+        let mut sums = [vec![0.0; inputs * linear::padded_width(columns)], vec![0.0; columns]];
         add_part(&matrix, View { shape, values }, gradient, by_input, &mut sums);
         sums
     });
-    let [by_weights, by_bias] = linear::total(sums.collect());
-    let rows = by_weights.chunks_exact(linear::width(columns));
+    let [by_weights, by_bias] = linear::sum_parts(sums.collect());
+    let rows = by_weights.chunks_exact(linear::padded_width(columns));
     Gradients {
         input: by_input,
         weights: rows.flat_map(|row| &row[..columns]).copied().collect(),
@@ -114,7 +114,7 @@ fn add_part(
     [by_weights, by_bias]: &mut [Vec<f32>; 2],
 ) {
     let (width, inputs, columns) = (input.shape.width, input.shape.channels, by_bias.len());
-    let stride = linear::width(columns);
+    let stride = linear::padded_width(columns);
     let strip = STRIP_PX.div_ceil(width) * width;
     let mut rows = vec![0.0; strip * stride];
     let mut products = Vec::new();
@@ -130,7 +130,7 @@ fn add_part(
         }
         let rows = Rows { values: rows, stride };
         linear::add_products(Rows { values: input, stride: inputs }, inputs, rows, by_weights);
-        matrix.times(rows, &mut products);
+        matrix.multiply(rows, &mut products);
         let products = products.chunks_exact(matrix.width);
         for (by_input, product) in by_input.chunks_exact_mut(inputs).zip(products) {
             by_input.copy_from_slice(&product[..inputs]);

@@ -13,7 +13,7 @@ mod tests;
 use super::sample::Sample;
 use cellgate_core::accuracy::{FieldAccuracy, Scores, mean, score_field};
 use cellgate_core::nuclei::cleaning::Cleaning;
-use cellgate_core::nuclei::flood::AUTO_APART;
+use cellgate_core::nuclei::flood::AUTO_MIN_PEAK_DISTANCE;
 use cellgate_core::nuclei::resample::Resampling;
 use cellgate_core::profile::Separation;
 use cellgate_core::raster::Labels;
@@ -49,7 +49,7 @@ impl Default for Decoder {
                 separation: Separation::Distance,
                 nucleus_threshold: 0.5,
                 h: 0.3,
-                apart: AUTO_APART,
+                min_peak_distance: AUTO_MIN_PEAK_DISTANCE,
             },
             cleaning: Cleaning {
                 open_radius_px: 0.0,

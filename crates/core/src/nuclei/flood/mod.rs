@@ -6,8 +6,8 @@
 //! belongs is known from its neighbors alone, by climbing to the highest.
 
 use super::SegmentError;
-use super::relief::Relief;
-use crate::grid::mask::packed;
+use super::elevation::ElevationMap;
+use crate::grid::mask::pack_bits;
 use crate::grid::patch::Patch;
 use crate::profile::Suppression;
 use crate::units::PixelSize;
@@ -19,34 +19,34 @@ use std::ops::Range;
 ///
 /// Two touching disks have their centers two radii apart; the ridge of one long nucleus has its
 /// peaks within one.
-pub const AUTO_APART: Apart = Apart::Radii(1.0);
+pub const AUTO_MIN_PEAK_DISTANCE: MinPeakDistance = MinPeakDistance::Radii(1.0);
 
 /// When a peak stands on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
-    /// It rises this much above the saddle to a higher peak, in units of the relief.
+pub struct PeakCriteria {
+    /// It rises this much above the saddle to a higher peak, in units of the elevation map.
     pub h: f64,
     /// It is this far from a higher peak.
-    pub apart: Apart,
+    pub min_peak_distance: MinPeakDistance,
 }
 
 /// How far two peaks must be apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Apart {
+pub enum MinPeakDistance {
     /// By a number of pixels.
     Px(f64),
     /// By this many times the larger distance of the two peaks to the background.
     Radii(f64),
 }
 
-impl Apart {
+impl MinPeakDistance {
     /// Distance that a profile's suppression asks for.
     ///
     /// # Errors
     /// [`SegmentError::PixelSizeMissing`] when it is in micrometers and `working` is `None`.
     pub fn of(suppression: Suppression, working: Option<PixelSize>) -> Result<Self, SegmentError> {
         Ok(match suppression {
-            Suppression::Auto => AUTO_APART,
+            Suppression::Auto => AUTO_MIN_PEAK_DISTANCE,
             Suppression::Distance(length) => {
                 Self::Px(length.px(working).ok_or(SegmentError::PixelSizeMissing)?)
             }
@@ -109,34 +109,37 @@ struct Least {
     /// How much its peak rises above the saddle, in levels.
     rise: f64,
     /// How far its peak lies from the other.
-    apart: Apart,
+    min_peak_distance: MinPeakDistance,
 }
 
 impl Basins {
     /// Floods a patch; squared distances to the background become numbers of basins, from 1.
     ///
     /// # Shapes
-    /// `relief.levels` and `places` as `patch.cells`; `places` are 0 outside the region, before and
-    /// after.
+    /// `elevation.levels` and `places` as `patch.cells`; `places` are 0 outside the region, before
+    /// and after.
     pub fn flood(
         &mut self,
         patch: &Patch,
-        relief: &Relief,
+        elevation: &ElevationMap,
         places: &mut [u32],
-        standing: Standing,
+        criteria: PeakCriteria,
     ) {
-        wide!(self.find_climbs(patch.width, &relief.levels));
-        self.climb(patch, &relief.levels, places);
+        wide!(self.find_climbs(patch.width, &elevation.levels));
+        self.climb(patch, &elevation.levels, places);
         if self.peaks.len() > 2 {
-            self.find_saddles(patch, &relief.levels, places);
-            let least = Least { rise: standing.h * relief.levels_per_unit, apart: standing.apart };
-            self.join(patch.width, &relief.levels, places, least);
+            self.find_saddles(patch, &elevation.levels, places);
+            let least = Least {
+                rise: criteria.h * elevation.levels_per_unit,
+                min_peak_distance: criteria.min_peak_distance,
+            };
+            self.merge_basins(patch.width, &elevation.levels, places, least);
         }
     }
 
     /// The basin that a basin ended up in.
     #[must_use]
-    pub fn joined(&self, number: u32) -> u32 {
+    pub fn basin_of(&self, number: u32) -> u32 {
         self.parents[number as usize]
     }
 
@@ -200,7 +203,7 @@ impl Basins {
             }
         }
         for &index in &self.unfinished {
-            self.climb_the_rest(patch.spans[index].clone(), patch.width, places);
+            self.climb_unfinished(patch.spans[index].clone(), patch.width, places);
         }
     }
 
@@ -224,7 +227,7 @@ impl Basins {
     }
 
     /// Numbers the few pixels whose way turns from up to down.
-    fn climb_the_rest(&self, span: Range<usize>, width: usize, numbers: &mut [u32]) {
+    fn climb_unfinished(&self, span: Range<usize>, width: usize, numbers: &mut [u32]) {
         // Places to go for each climb; what does not stand on a table is hard to foresee.
         let steps = [0, width.wrapping_neg(), usize::MAX, 1, width];
         for start in span {
@@ -267,7 +270,7 @@ impl Basins {
     }
 
     /// Lets basins meet at their saddles, from the highest down.
-    fn join(&mut self, width: usize, levels: &[u16], numbers: &[u32], least: Least) {
+    fn merge_basins(&mut self, width: usize, levels: &[u16], numbers: &[u32], least: Least) {
         let saddles = std::mem::take(&mut self.saddles);
         for saddle in &saddles {
             let at = saddle.at();
@@ -281,7 +284,7 @@ impl Basins {
                 }
                 let (one, two) = (self.root(home), self.root(number));
                 if one != two {
-                    self.meet(one, two, level, least, width);
+                    self.merge_at_saddle(one, two, level, least, width);
                 }
             }
         }
@@ -292,7 +295,7 @@ impl Basins {
     }
 
     /// Two basins meet at a saddle: the lower joins the higher unless it stands on its own.
-    fn meet(&mut self, one: u32, two: u32, saddle: u16, least: Least, width: usize) {
+    fn merge_at_saddle(&mut self, one: u32, two: u32, saddle: u16, least: Least, width: usize) {
         let (one_peak, two_peak) = (self.peaks[one as usize], self.peaks[two as usize]);
         let one_is_higher = (one_peak.level, two_peak.at) > (two_peak.level, one_peak.at);
         let (high, low) = if one_is_higher { (one, two) } else { (two, one) };
@@ -301,9 +304,11 @@ impl Basins {
         let place = |at: u32| ((at as usize % width) as f64, (at as usize / width) as f64);
         let ((x0, y0), (x1, y1)) = (place(high_peak.at), place(low_peak.at));
         let gap = (x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0);
-        let least_gap = match least.apart {
-            Apart::Px(px) => px * px,
-            Apart::Radii(radii) => radii * radii * f64::from(high_peak.square.max(low_peak.square)),
+        let least_gap = match least.min_peak_distance {
+            MinPeakDistance::Px(px) => px * px,
+            MinPeakDistance::Radii(radii) => {
+                radii * radii * f64::from(high_peak.square.max(low_peak.square))
+            }
         };
         if rise == 0.0 || rise < least.rise || gap < least_gap {
             self.parents[low as usize] = high;
@@ -356,7 +361,7 @@ fn find_borders(numbers: &[u32], width: usize, n_px: usize, borders: &mut Vec<u6
         {
             *differ = u8::from(here != right) | u8::from(here != below);
         }
-        borders.push(packed(&differ));
+        borders.push(pack_bits(&differ));
     }
 }
 

@@ -6,23 +6,23 @@ use proptest::prelude::*;
 
 /// Basins of the pixels of runs, each with a level and a squared distance, numbered from 1 as they
 /// come.
-fn flooded(runs: &[Run], pixels: &[(u16, u32)], standing: Standing) -> Vec<u32> {
+fn flood_pixels(runs: &[Run], pixels: &[(u16, u32)], criteria: PeakCriteria) -> Vec<u32> {
     let mut patch = Patch::default();
     patch.lay(runs);
-    let mut relief = Relief::default();
-    relief.levels.resize(patch.cells.len(), 0);
-    relief.levels_per_unit = 1.0;
+    let mut elevation = ElevationMap::default();
+    elevation.levels.resize(patch.cells.len(), 0);
+    elevation.levels_per_unit = 1.0;
     let mut places = vec![0; patch.cells.len()];
     for (at, &pixel) in patch.spans.iter().cloned().flatten().zip(pixels) {
-        (relief.levels[at], places[at]) = pixel;
+        (elevation.levels[at], places[at]) = pixel;
     }
     let mut basins = Basins::default();
-    basins.flood(&patch, &relief, &mut places, standing);
-    let numbers = patch.spans.iter().cloned().flatten().map(|at| basins.joined(places[at]));
-    renumbered(numbers)
+    basins.flood(&patch, &elevation, &mut places, criteria);
+    let numbers = patch.spans.iter().cloned().flatten().map(|at| basins.basin_of(places[at]));
+    renumber(numbers)
 }
 
-fn renumbered(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
+fn renumber(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut seen = Vec::new();
     let number = |number: u32| {
         let known = seen.iter().position(|&other| other == number);
@@ -37,18 +37,18 @@ fn renumbered(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
 
 /// Basins of a row of pixels.
 #[track_caller]
-fn check(levels: &[u16], standing: Standing, expected: &[u32]) {
+fn check(levels: &[u16], criteria: PeakCriteria, expected: &[u32]) {
     let pixels: Vec<(u16, u32)> =
         levels.iter().map(|&level| (level, u32::from(level).pow(2))).collect();
     let row = [Run { y: 0, start: 0, end: levels.len() as u32 }];
-    assert_eq!(flooded(&row, &pixels, standing), expected);
+    assert_eq!(flood_pixels(&row, &pixels, criteria), expected);
 }
 
 /// The same by the definition: all pixels of a grid are visited, one after the other.
-fn by_visiting(
+fn flood_by_definition(
     width: usize,
     grid: &[Option<(u16, u32)>],
-    Standing { h, apart }: Standing,
+    PeakCriteria { h, min_peak_distance }: PeakCriteria,
 ) -> Vec<u32> {
     fn root(parents: &[usize], mut at: usize) -> usize {
         while parents[at] != at {
@@ -84,9 +84,9 @@ fn by_visiting(
             let dx = (high % width) as f64 - (low % width) as f64;
             let dy = (high / width) as f64 - (low / width) as f64;
             let square = |at: usize| f64::from(grid[at].unwrap().1);
-            let is_close = match apart {
-                Apart::Px(px) => dx * dx + dy * dy < px * px,
-                Apart::Radii(radii) => {
+            let is_close = match min_peak_distance {
+                MinPeakDistance::Px(px) => dx * dx + dy * dy < px * px,
+                MinPeakDistance::Radii(radii) => {
                     dx * dx + dy * dy < radii * radii * square(high).max(square(low))
                 }
             };
@@ -95,7 +95,7 @@ fn by_visiting(
             }
         }
     }
-    renumbered(peaks.into_iter().flatten().map(|peak| root(&parents, peak) as u32))
+    renumber(peaks.into_iter().flatten().map(|peak| root(&parents, peak) as u32))
 }
 
 proptest! {
@@ -110,9 +110,9 @@ proptest! {
             }
         ),
         h in 0_u8..6,
-        apart in prop_oneof![
-            (0_u8..6).prop_map(|px| Apart::Px(px.into())),
-            (0_u8..3).prop_map(|radii| Apart::Radii(radii.into())),
+        min_peak_distance in prop_oneof![
+            (0_u8..6).prop_map(|px| MinPeakDistance::Px(px.into())),
+            (0_u8..3).prop_map(|radii| MinPeakDistance::Radii(radii.into())),
         ],
     ) {
         let mut runs: Vec<Run> = Vec::new();
@@ -125,15 +125,15 @@ proptest! {
         }
         prop_assume!(!runs.is_empty());
         let inside: Vec<(u16, u32)> = pixels.iter().flatten().copied().collect();
-        let standing = Standing { h: h.into(), apart };
+        let criteria = PeakCriteria { h: h.into(), min_peak_distance };
         prop_assert_eq!(
-            flooded(&runs, &inside, standing),
-            by_visiting(width, &pixels, standing)
+            flood_pixels(&runs, &inside, criteria),
+            flood_by_definition(width, &pixels, criteria)
         );
     }
 }
 
-const RISE_2: Standing = Standing { h: 2.0, apart: Apart::Px(0.0) };
+const RISE_2: PeakCriteria = PeakCriteria { h: 2.0, min_peak_distance: MinPeakDistance::Px(0.0) };
 
 #[test]
 fn peaks_above_h_divide_and_lower_ones_join() {
@@ -155,15 +155,16 @@ fn basins_are_the_same_wherever_in_a_row_they_meet() {
 
 #[test]
 fn a_plateau_is_one_peak_even_without_h() {
-    let standing = Standing { h: 0.0, apart: Apart::Px(0.0) };
-    check(&[4, 4, 4, 4], standing, &[1, 1, 1, 1]);
-    check(&[4, 1, 4, 4], standing, &[1, 1, 2, 2]);
+    let criteria = PeakCriteria { h: 0.0, min_peak_distance: MinPeakDistance::Px(0.0) };
+    check(&[4, 4, 4, 4], criteria, &[1, 1, 1, 1]);
+    check(&[4, 1, 4, 4], criteria, &[1, 1, 2, 2]);
 }
 
 #[test]
 fn peaks_that_are_close_join() {
     let levels = [5, 1, 6, 3, 2, 1, 2, 5];
-    check(&levels, Standing { h: 1.0, apart: Apart::Px(4.0) }, &[1, 1, 1, 1, 1, 1, 2, 2]);
-    check(&levels, Standing { h: 1.0, apart: Apart::Radii(0.5) }, &[1, 1, 1, 1, 1, 1, 2, 2]);
-    check(&levels, Standing { h: 1.0, apart: Apart::Radii(1.0) }, &[1; 8]);
+    let criteria = |min_peak_distance| PeakCriteria { h: 1.0, min_peak_distance };
+    check(&levels, criteria(MinPeakDistance::Px(4.0)), &[1, 1, 1, 1, 1, 1, 2, 2]);
+    check(&levels, criteria(MinPeakDistance::Radii(0.5)), &[1, 1, 1, 1, 1, 1, 2, 2]);
+    check(&levels, criteria(MinPeakDistance::Radii(1.0)), &[1; 8]);
 }

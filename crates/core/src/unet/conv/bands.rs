@@ -28,14 +28,14 @@ pub(super) fn cut<'a>(
     let mut bands: Vec<_> = (0..shape.batch * down).map(|_| band()).collect();
     for map in maps {
         let channels = map.shape.channels;
-        let rows = rows_of(&mut map.values, shape.height, shape.width * channels, TILE);
+        let rows = row_groups(&mut map.values, shape.height, shape.width * channels, TILE);
         for (band, rows) in bands.iter_mut().zip(rows) {
             band.parts.push((rows, channels));
         }
     }
     if let Some(map) = pooled {
         let row = map.shape.width * map.shape.channels;
-        let rows = rows_of(&mut map.values, map.shape.height, row, TILE / 2);
+        let rows = row_groups(&mut map.values, map.shape.height, row, TILE / 2);
         let mut rows = rows.into_iter();
         for (number, band) in bands.iter_mut().enumerate() {
             // A last row of tiles that is one pixel high has nothing to pool.
@@ -48,7 +48,7 @@ pub(super) fn cut<'a>(
 }
 
 /// Cuts maps into groups of rows; the last group of a map may be shorter.
-fn rows_of(values: &mut [f32], height: usize, row: usize, group: usize) -> Vec<&mut [f32]> {
+fn row_groups(values: &mut [f32], height: usize, row: usize, group: usize) -> Vec<&mut [f32]> {
     let maps = values.chunks_mut((height * row).max(1));
     maps.flat_map(|map| map.chunks_mut((group * row).max(1))).collect()
 }

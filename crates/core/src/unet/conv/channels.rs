@@ -7,7 +7,7 @@ use crate::unet::feature_map::{FeatureMap, Shape, View};
 use std::borrow::Cow;
 
 /// Where in the padded channels each channel of several inputs lies.
-pub(super) fn places(channels: &[usize]) -> Vec<usize> {
+pub(super) fn padded_indices(channels: &[usize]) -> Vec<usize> {
     let mut first = 0;
     let mut places = Vec::new();
     for channels in channels {
@@ -18,7 +18,7 @@ pub(super) fn places(channels: &[usize]) -> Vec<usize> {
 }
 
 /// Channels that lie one after the other.
-pub(super) fn contiguous(channels: usize) -> Vec<usize> {
+pub(super) fn contiguous_indices(channels: usize) -> Vec<usize> {
     (0..channels).collect()
 }
 
@@ -54,7 +54,7 @@ impl<'a> Widened<'a> {
 }
 
 /// Takes away channels that were added.
-pub(super) fn narrowed(map: FeatureMap, channels: usize) -> FeatureMap {
+pub(super) fn narrow_channels(map: FeatureMap, channels: usize) -> FeatureMap {
     if map.shape.channels == channels {
         return map;
     }

@@ -1,7 +1,7 @@
 //! Layer: a 3x3 convolution with bias and ReLU, prepared once and run many times.
 
 use super::bands;
-use super::channels::{Widened, contiguous, places};
+use super::channels::{Widened, contiguous_indices, padded_indices};
 use super::tiles;
 use super::weights::Packed;
 use crate::unet::feature_map::{FeatureMap, View};
@@ -23,7 +23,8 @@ impl Layer {
     #[must_use]
     pub fn new(weights: &[f32], bias: &[f32], inputs: &[usize]) -> Self {
         let (n_inputs, outputs) = (inputs.iter().sum::<usize>(), bias.len());
-        let packed = Packed::new(&places(inputs), &contiguous(outputs), |tap, input, output| {
+        let (from, to) = (padded_indices(inputs), contiguous_indices(outputs));
+        let packed = Packed::new(&from, &to, |tap, input, output| {
             weights[(tap * n_inputs + input) * outputs + output]
         });
         let mut bias = bias.to_vec();
@@ -45,12 +46,12 @@ impl Layer {
         mut pooled: Option<&mut FeatureMap>,
     ) {
         let shape = inputs[0].shape.with_channels(self.bias.len());
-        output.become_shape(shape);
+        output.reshape(shape);
         if let Some(pooled) = &mut pooled {
-            pooled.become_shape(shape.halved());
+            pooled.reshape(shape.halved());
         }
         let inputs: Vec<_> = inputs.iter().map(|input| Widened::new(*input)).collect();
         let mut bands = bands::cut(std::slice::from_mut(output), pooled);
-        super::fill(&inputs, &self.packed, Some(&self.bias), &mut bands);
+        super::convolve_into(&inputs, &self.packed, Some(&self.bias), &mut bands);
     }
 }

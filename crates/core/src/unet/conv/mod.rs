@@ -21,7 +21,7 @@ use super::gemm;
 use crate::vectors;
 use crate::vectors::{Simd, WithSimd};
 use bands::Band;
-use channels::{Widened, contiguous, narrowed, places};
+use channels::{Widened, contiguous_indices, narrow_channels, padded_indices};
 use rayon::prelude::*;
 use tiles::{Grid, Planes};
 use weights::Packed;
@@ -36,7 +36,8 @@ pub fn forward(inputs: &[View<'_>], weights: &[f32], outputs: usize) -> FeatureM
     let inputs: Vec<_> = inputs.iter().map(|input| Widened::new(*input)).collect();
     let channels: Vec<_> = inputs.iter().map(|input| input.channels).collect();
     let n_inputs = channels.iter().sum::<usize>();
-    let packed = Packed::new(&places(&channels), &contiguous(outputs), |tap, input, output| {
+    let (from, to) = (padded_indices(&channels), contiguous_indices(outputs));
+    let packed = Packed::new(&from, &to, |tap, input, output| {
         weights[(tap * n_inputs + input) * outputs + output]
     });
     convolve(&inputs, &packed, &[outputs]).remove(0)
@@ -50,7 +51,8 @@ pub fn forward(inputs: &[View<'_>], weights: &[f32], outputs: usize) -> FeatureM
 pub fn input_gradients(gradient: View<'_>, weights: &[f32], inputs: &[usize]) -> Vec<FeatureMap> {
     let outputs = gradient.shape.channels;
     let n_inputs = inputs.iter().sum::<usize>();
-    let packed = Packed::new(&contiguous(outputs), &places(inputs), |tap, output, input| {
+    let (from, to) = (contiguous_indices(outputs), padded_indices(inputs));
+    let packed = Packed::new(&from, &to, |tap, output, input| {
         weights[((8 - tap) * n_inputs + input) * outputs + output]
     });
     convolve(&[Widened::new(gradient)], &packed, inputs)
@@ -66,12 +68,12 @@ pub fn weight_gradient(inputs: &[View<'_>], gradient: View<'_>) -> Vec<f32> {
     let channels: Vec<_> = inputs.iter().map(|input| input.shape.channels).collect();
     let inputs: Vec<_> = inputs.iter().map(|input| Widened::new(*input)).collect();
     let gradient = Widened::new(gradient);
-    let places = places(&channels);
+    let places = padded_indices(&channels);
     let depth = places.last().map_or(0, |last| last + 1);
     let width = outputs.next_multiple_of(gemm::COLUMNS);
-    let sums = sums::over_tiles(&inputs, &gradient, depth, width);
+    let sums = sums::sum_over_tiles(&inputs, &gradient, depth, width);
     let mut plain = vec![0.0; 9 * depth * width];
-    vectors::with_floats(weights::GatherWeights { sums: &sums, into: &mut plain });
+    vectors::run_simd(weights::GatherWeights { sums: &sums, into: &mut plain });
     let rows = plain
         .chunks_exact(depth * width)
         .flat_map(|tap| places.iter().flat_map(move |place| &tap[place * width..][..outputs]));
@@ -85,13 +87,18 @@ fn convolve(inputs: &[Widened<'_>], packed: &Packed, outputs: &[usize]) -> Vec<F
     let zeros = |channels| FeatureMap::zeros(shape.with_channels(channels));
     let mut maps: Vec<_> = outputs.iter().map(wide).map(zeros).collect();
     let mut bands = bands::cut(&mut maps, None);
-    fill(inputs, packed, None, &mut bands);
+    convolve_into(inputs, packed, None, &mut bands);
     drop(bands);
-    maps.into_iter().zip(outputs).map(|(map, channels)| narrowed(map, *channels)).collect()
+    maps.into_iter().zip(outputs).map(|(map, channels)| narrow_channels(map, *channels)).collect()
 }
 
 /// Convolves with transformed weights into the bands of the outputs.
-fn fill(inputs: &[Widened<'_>], packed: &Packed, bias: Option<&[f32]>, bands: &mut [Band<'_>]) {
+fn convolve_into(
+    inputs: &[Widened<'_>],
+    packed: &Packed,
+    bias: Option<&[f32]>,
+    bands: &mut [Band<'_>],
+) {
     let grid = Grid::new(inputs[0].shape);
     let row = inputs.iter().map(|input| input.shape.channels).sum::<usize>();
     let into_row = packed.panels * gemm::COLUMNS;
@@ -106,8 +113,8 @@ fn fill(inputs: &[Widened<'_>], packed: &Packed, bias: Option<&[f32]>, bands: &m
         let tiles = first..first + bands.len() * grid.across;
         for tiles in pieces(tiles, strip) {
             spread_inputs(inputs, grid, tiles.clone(), from);
-            vectors::with_floats(Multiply { from, packed, to, tiles: tiles.len() });
-            vectors::with_floats(bands::Gather { from: to, grid, tiles, first, bands, bias });
+            vectors::run_simd(Multiply { from, packed, to, tiles: tiles.len() });
+            vectors::run_simd(bands::Gather { from: to, grid, tiles, first, bands, bias });
         }
     });
 }

@@ -37,7 +37,7 @@ pub(super) fn spread_inputs(
 ) {
     let mut channel = 0;
     for input in inputs {
-        vectors::with_floats(tiles::SpreadTiles::<tiles::OfInput, _> {
+        vectors::run_simd(tiles::SpreadTiles::<tiles::OfInput, _> {
             view: input.view(),
             grid,
             tiles: tiles.clone(),

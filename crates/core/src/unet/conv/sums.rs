@@ -27,7 +27,7 @@ const LONG_STRIP_TILES: usize = 192;
 ///
 /// # Shapes
 /// `[36][depth][width]`.
-pub(super) fn over_tiles(
+pub(super) fn sum_over_tiles(
     inputs: &[Widened<'_>],
     gradient: &Widened<'_>,
     depth: usize,
@@ -111,7 +111,7 @@ impl Pair<'_> {
     }
 
     fn spread_gradient(&self, tiles: Range<usize>, planes: &mut Planes) {
-        vectors::with_floats(tiles::SpreadTiles::<tiles::OfGradient, _> {
+        vectors::run_simd(tiles::SpreadTiles::<tiles::OfGradient, _> {
             view: self.gradient.view(),
             grid: self.grid,
             tiles,

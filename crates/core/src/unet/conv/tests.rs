@@ -5,7 +5,7 @@ use crate::unet::feature_map::Shape;
 use crate::unet::noise::{check_close, noise, noise_map};
 
 /// Calls with each tap, the input pixel that it reads and the output pixel that it adds to.
-fn visit(shape: Shape, mut call: impl FnMut(usize, usize, usize)) {
+fn visit_taps(shape: Shape, mut call: impl FnMut(usize, usize, usize)) {
     let Shape { batch, height, width, .. } = shape;
     for to in 0..batch * height * width {
         let (row, column, map) = (to / width % height, to % width, to / width / height);
@@ -19,12 +19,12 @@ fn visit(shape: Shape, mut call: impl FnMut(usize, usize, usize)) {
 }
 
 /// The three operations as their definitions say, for one input.
-fn plainly(input: View<'_>, weights: &[f32], gradient: View<'_>) -> [Vec<f64>; 3] {
+fn reference_results(input: View<'_>, weights: &[f32], gradient: View<'_>) -> [Vec<f64>; 3] {
     let (inputs, outputs) = (input.shape.channels, gradient.shape.channels);
     let mut output = vec![0.0; gradient.values.len()];
     let mut by_input = vec![0.0; input.values.len()];
     let mut by_weights = vec![0.0; weights.len()];
-    visit(gradient.shape, |tap, from, to| {
+    visit_taps(gradient.shape, |tap, from, to| {
         for (i, o) in (0..inputs).flat_map(|i| (0..outputs).map(move |o| (i, o))) {
             let at = (tap * inputs + i) * outputs + o;
             let (x, w) = (f64::from(input.values[from * inputs + i]), f64::from(weights[at]));
@@ -38,7 +38,7 @@ fn plainly(input: View<'_>, weights: &[f32], gradient: View<'_>) -> [Vec<f64>; 3
 }
 
 /// Several maps as one.
-fn joined(maps: &[FeatureMap]) -> FeatureMap {
+fn concatenate(maps: &[FeatureMap]) -> FeatureMap {
     let channels = maps.iter().map(|map| map.shape.channels).sum();
     let shape = maps[0].shape.with_channels(channels);
     let pixel = |pixel: usize| {
@@ -59,10 +59,10 @@ fn check([batch, height, width]: [usize; 3], inputs: &[usize], outputs: usize) {
     let views: Vec<_> = maps.iter().map(FeatureMap::view).collect();
     let weights = noise(9 * inputs.iter().sum::<usize>() * outputs, 77);
     let gradient = noise_map([batch, height, width, outputs], 99);
-    let [y, dx, dw] = plainly(joined(&maps).view(), &weights, gradient.view());
+    let [y, dx, dw] = reference_results(concatenate(&maps).view(), &weights, gradient.view());
     check_close("output", &forward(&views, &weights, outputs).values, &y, 3e-5);
     let by_inputs = input_gradients(gradient.view(), &weights, inputs);
-    check_close("input gradient", &joined(&by_inputs).values, &dx, 3e-5);
+    check_close("input gradient", &concatenate(&by_inputs).values, &dx, 3e-5);
     check_close("weight gradient", &weight_gradient(&views, gradient.view()), &dw, 3e-5);
 }
 

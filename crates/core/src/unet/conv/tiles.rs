@@ -174,7 +174,7 @@ impl<T: Spread<FROM>, const FROM: usize> WithSimd for SpreadTiles<'_, T, FROM> {
         let (row, first) = (self.planes.row / lanes, self.channel / lanes);
         let planes = S::as_mut_simd_f32s(&mut self.planes.values).0;
         for (number, tile) in self.tiles.enumerate() {
-            let rows = cut::<T, FROM>(self.view, self.grid.place(tile), &mut patch);
+            let rows = patch_rows::<T, FROM>(self.view, self.grid.place(tile), &mut patch);
             let at = number * row + first;
             spread_tile::<S, T, FROM>(simd, &rows, planes, plane, at);
         }
@@ -183,7 +183,7 @@ impl<T: Spread<FROM>, const FROM: usize> WithSimd for SpreadTiles<'_, T, FROM> {
 
 /// The rows of a tile's patch: of the map, or where it reaches over an edge, of a copy with zeros.
 #[inline(always)]
-fn cut<'a, T: Spread<FROM>, const FROM: usize>(
+fn patch_rows<'a, T: Spread<FROM>, const FROM: usize>(
     view: View<'a>,
     Place { map, top, left }: Place,
     patch: &'a mut [f32],

@@ -43,7 +43,7 @@ impl Packed {
         let panel_values = values.par_chunks_exact_mut(PLANES * depth * gemm::COLUMNS);
         panel_values.enumerate().for_each(|(panel, into)| {
             let weights = &plain[..];
-            vectors::with_floats(SpreadWeights { weights, width, panel, into });
+            vectors::run_simd(SpreadWeights { weights, width, panel, into });
         });
         Self { depth, panels, values }
     }

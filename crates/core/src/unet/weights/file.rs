@@ -52,13 +52,13 @@ impl File<'_> {
         &self,
         specs: &[TensorSpec],
     ) -> Result<BTreeMap<String, Vec<f32>>, WeightsError> {
-        problem::none(problem::names(specs, self.names()))?;
+        problem::fail_if_any(problem::name_problems(specs, self.names()))?;
         let is_ours = |dtype| matches!(dtype, Dtype::F16 | Dtype::F32);
-        self.named(specs.iter().map(|spec| (spec.name.as_str(), spec)), is_ours)
+        self.tensors_by_name(specs.iter().map(|spec| (spec.name.as_str(), spec)), is_ours)
     }
 
     /// The numbers of tensors that are named one way in the file and another here.
-    pub(super) fn named<'a>(
+    pub(super) fn tensors_by_name<'a>(
         &self,
         names: impl Iterator<Item = (&'a str, &'a TensorSpec)>,
         is_read: impl Fn(Dtype) -> bool,
@@ -83,7 +83,7 @@ impl File<'_> {
                 }
             }
         }
-        problem::none(problems)?;
+        problem::fail_if_any(problems)?;
         Ok(tensors)
     }
 }
@@ -121,7 +121,7 @@ pub(super) fn write(
         };
         stored.push((spec, if is_half { Dtype::F16 } else { Dtype::F32 }, data));
     }
-    problem::none(problems)?;
+    problem::fail_if_any(problems)?;
     let unwritable =
         |error: SafeTensorError| WeightsError::NotSafetensors { reason: error.to_string() };
     let views = stored

@@ -21,11 +21,11 @@ pub(super) fn tensors(
     let prefix = shared_prefix(&names);
     let bare = |name: &&str| name[prefix..].to_owned();
     let bare: Vec<String> = names.iter().map(bare).collect();
-    problem::none(problem::names(specs, bare.iter().map(String::as_str)))?;
+    problem::fail_if_any(problem::name_problems(specs, bare.iter().map(String::as_str)))?;
     let places: BTreeMap<&str, &str> =
         bare.iter().map(String::as_str).zip(names.iter().copied()).collect();
     let wanted = specs.iter().filter_map(|spec| Some((*places.get(spec.name.as_str())?, spec)));
-    file.named(wanted, |dtype| matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32))
+    file.tensors_by_name(wanted, |dtype| matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32))
 }
 
 /// Length of what all names start with and is not ours: `module.`, `model.net.`.

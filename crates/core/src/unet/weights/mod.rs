@@ -73,10 +73,10 @@ impl Weights {
         let mut problems = problem::names(&specs, tensors.keys().map(String::as_str));
         for spec in &specs {
             if let Some(values) = tensors.get(&spec.name) {
-                problems.extend(problem::values(spec, values));
+                problems.extend(problem::value_problem(spec, values));
             }
         }
-        problem::none(problems)?;
+        problem::fail_if_any(problems)?;
         Ok(Self { architecture, input, preparation: Steps::default(), tensors })
     }
 

@@ -41,7 +41,7 @@ pub enum WeightsError {
         found: Digest,
     },
     /// Tensors are not those of the architecture.
-    #[error("{}", listed(.0))]
+    #[error("{}", describe_problems(.0))]
     Tensors(Vec<TensorProblem>),
 }
 
@@ -63,14 +63,14 @@ pub enum MetadataProblem {
         reason: String,
     },
     /// They are of another format.
-    #[error("the format is `{}`, expected `{}`", shown(.format), FORMAT)]
+    #[error("the format is `{}`, expected `{}`", escape_for_display(.format), FORMAT)]
     Foreign {
         /// Their format.
         format: String,
     },
     /// They are of a later version.
     #[error("the format `{}` is newer than this cellgate, which reads `{}`; install a newer one",
-        shown(.format), FORMAT)]
+        escape_for_display(.format), FORMAT)]
     TooNew {
         /// Their format.
         format: String,
@@ -96,19 +96,19 @@ pub enum MetadataProblem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TensorProblem {
     /// It is not there.
-    #[error("`{}` is missing", shown(.name))]
+    #[error("`{}` is missing", escape_for_display(.name))]
     Missing {
         /// Its name.
         name: String,
     },
     /// The architecture does not have it.
-    #[error("`{}` does not belong to the architecture", shown(.name))]
+    #[error("`{}` does not belong to the architecture", escape_for_display(.name))]
     Unknown {
         /// Its name.
         name: String,
     },
     /// It has another shape.
-    #[error("`{}` has shape {found:?}, expected {expected:?}", shown(.name))]
+    #[error("`{}` has shape {found:?}, expected {expected:?}", escape_for_display(.name))]
     Shape {
         /// Its name.
         name: String,
@@ -118,7 +118,7 @@ pub enum TensorProblem {
         expected: Vec<usize>,
     },
     /// Its numbers are of a kind that is not read.
-    #[error("`{}` has numbers of type {found}, which is not read here", shown(.name))]
+    #[error("`{}` has numbers of type {found}, which is not read here", escape_for_display(.name))]
     Type {
         /// Its name.
         name: String,
@@ -126,7 +126,7 @@ pub enum TensorProblem {
         found: String,
     },
     /// A number is infinite or not a number.
-    #[error("`{}` has a number that is not finite at index {index}", shown(.name))]
+    #[error("`{}` has a number that is not finite at index {index}", escape_for_display(.name))]
     NotFinite {
         /// Its name.
         name: String,
@@ -134,7 +134,7 @@ pub enum TensorProblem {
         index: usize,
     },
     /// A variance is negative.
-    #[error("`{}` has a negative variance at index {index}", shown(.name))]
+    #[error("`{}` has a negative variance at index {index}", escape_for_display(.name))]
     NegativeVariance {
         /// Its name.
         name: String,
@@ -142,7 +142,8 @@ pub enum TensorProblem {
         index: usize,
     },
     /// A number does not fit.
-    #[error("`{}` has a number too large for half precision at index {index}; write single", shown(.name))]
+    #[error("`{}` has a number too large for half precision at index {index}; write single",
+        escape_for_display(.name))]
     TooLargeForHalf {
         /// Its name.
         name: String,
@@ -154,7 +155,7 @@ pub enum TensorProblem {
 /// Problems that are named one by one; further ones are counted.
 const MAX_LISTED: usize = 6;
 
-fn listed(problems: &[TensorProblem]) -> String {
+fn describe_problems(problems: &[TensorProblem]) -> String {
     let mut text: Vec<String> = problems.iter().take(MAX_LISTED).map(ToString::to_string).collect();
     if problems.len() > MAX_LISTED {
         text.push(format!("and {} more", problems.len() - MAX_LISTED));
@@ -163,7 +164,7 @@ fn listed(problems: &[TensorProblem]) -> String {
 }
 
 /// Text of a stranger, on one line and short.
-fn shown(text: &str) -> impl fmt::Display {
+fn escape_for_display(text: &str) -> impl fmt::Display {
     let mut short: String = text.chars().take(80).flat_map(char::escape_debug).collect();
     if text.chars().nth(80).is_some() {
         short.push('…');
@@ -172,7 +173,7 @@ fn shown(text: &str) -> impl fmt::Display {
 }
 
 /// Names that are missing or too many.
-pub(super) fn names<'a>(
+pub(super) fn name_problems<'a>(
     specs: &[TensorSpec],
     found: impl Iterator<Item = &'a str>,
 ) -> Vec<TensorProblem> {
@@ -185,7 +186,7 @@ pub(super) fn names<'a>(
 }
 
 /// The first wrong number of a tensor.
-pub(super) fn values(spec: &TensorSpec, values: &[f32]) -> Option<TensorProblem> {
+pub(super) fn value_problem(spec: &TensorSpec, values: &[f32]) -> Option<TensorProblem> {
     let name = spec.name.clone();
     if values.len() != spec.shape.iter().product::<usize>() {
         let (found, expected) = (vec![values.len()], spec.shape.clone());
@@ -200,6 +201,6 @@ pub(super) fn values(spec: &TensorSpec, values: &[f32]) -> Option<TensorProblem>
 }
 
 /// An error of all problems, if there are any.
-pub(super) fn none(problems: Vec<TensorProblem>) -> Result<(), WeightsError> {
+pub(super) fn fail_if_any(problems: Vec<TensorProblem>) -> Result<(), WeightsError> {
     if problems.is_empty() { Ok(()) } else { Err(WeightsError::Tensors(problems)) }
 }

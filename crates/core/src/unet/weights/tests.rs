@@ -41,15 +41,15 @@ fn header(bytes: &[u8]) -> (serde_json::Value, usize) {
 }
 
 /// A file whose header was changed.
-fn changed(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+fn with_header(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
     let (mut header, n_bytes) = header(&weights().to_bytes(Precision::Single).unwrap());
     change(&mut header);
     file(&header, n_bytes)
 }
 
 /// A file that says something else about itself.
-fn saying(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
-    changed(|header| {
+fn with_metadata(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    with_header(|header| {
         let text = header["__metadata__"]["cellgate"].as_str().unwrap();
         let mut value = serde_json::from_str(text).unwrap();
         change(&mut value);
@@ -135,31 +135,33 @@ fn damaged_files_are_refused() {
 #[test]
 fn a_header_with_wrong_places_is_refused() {
     let moved = |name: &str, offsets: [u64; 2]| {
-        changed(|header| header[name]["data_offsets"] = offsets.to_vec().into())
+        with_header(|header| header[name]["data_offsets"] = offsets.to_vec().into())
     };
     check_refused(&moved("head.bias", [0, 12]), "damaged");
     check_refused(&moved("head.bias", [u64::MAX - 1, u64::MAX]), "damaged");
     check_refused(&moved("head.bias", [12, 0]), "damaged");
-    let vast = changed(|header| header["head.bias"]["shape"] = [u64::MAX, 2].to_vec().into());
+    let vast = with_header(|header| header["head.bias"]["shape"] = [u64::MAX, 2].to_vec().into());
     check_refused(&vast, "damaged");
 }
 
 #[test]
 fn a_file_without_our_words_is_refused() {
-    let without = changed(|header| drop(header.as_object_mut().unwrap().remove("__metadata__")));
+    let without =
+        with_header(|header| drop(header.as_object_mut().unwrap().remove("__metadata__")));
     check_refused(&without, "cellgate model import");
-    let crowded = changed(|header| header["__metadata__"]["format"] = "pt".into());
+    let crowded = with_header(|header| header["__metadata__"]["format"] = "pt".into());
     check_refused(&crowded, "must be the only key");
-    let long = changed(|header| header["__metadata__"]["cellgate"] = "x".repeat(17_000).into());
+    let long = with_header(|header| header["__metadata__"]["cellgate"] = "x".repeat(17_000).into());
     check_refused(&long, "must be the only key");
-    let nonsense = changed(|header| header["__metadata__"]["cellgate"] = "{\"format\":".into());
+    let nonsense = with_header(|header| header["__metadata__"]["cellgate"] = "{\"format\":".into());
     check_refused(&nonsense, "cannot be read");
-    check_refused(&saying(|value| value["format"] = "burn/v1".into()), "the format is `burn/v1`");
-    check_refused(&saying(|value| value["format"] = 7.into()), "the format is ``");
-    let newer = saying(|value| value["format"] = "cellgate/unet/v2".into());
+    let burn = with_metadata(|value| value["format"] = "burn/v1".into());
+    check_refused(&burn, "the format is `burn/v1`");
+    check_refused(&with_metadata(|value| value["format"] = 7.into()), "the format is ``");
+    let newer = with_metadata(|value| value["format"] = "cellgate/unet/v2".into());
     check_refused(&newer, "newer than this cellgate");
-    check_refused(&saying(|value| value["run"] = "rm -rf".into()), "unknown field `run`");
-    let twice = changed(|header| {
+    check_refused(&with_metadata(|value| value["run"] = "rm -rf".into()), "unknown field `run`");
+    let twice = with_header(|header| {
         let text = header["__metadata__"]["cellgate"].as_str().unwrap().to_owned();
         let again = text.replacen('{', "{\"format\":\"cellgate/unet/v1\",", 1);
         header["__metadata__"]["cellgate"] = again.into();
@@ -178,30 +180,31 @@ fn impossible_networks_are_refused() {
         ("depth", 0),
         ("depth", 31),
     ] {
-        let file = saying(|metadata| metadata["architecture"][key] = value.into());
+        let file = with_metadata(|metadata| metadata["architecture"][key] = value.into());
         check_refused(&file, "architecture is out of bounds");
     }
-    let negative = saying(|metadata| metadata["architecture"]["depth"] = (-1).into());
+    let negative = with_metadata(|metadata| metadata["architecture"]["depth"] = (-1).into());
     check_refused(&negative, "cannot be read");
-    let falling = saying(|metadata| metadata["input"]["low_percentile"] = 99.9.into());
+    let falling = with_metadata(|metadata| metadata["input"]["low_percentile"] = 99.9.into());
     check_refused(&falling, "scaling of the input is out of bounds");
-    let bounds = saying(|metadata| metadata["input"]["clip_high"] = 1e300.into());
+    let bounds = with_metadata(|metadata| metadata["input"]["clip_high"] = 1e300.into());
     check_refused(&bounds, "scaling of the input is out of bounds");
 }
 
 #[test]
 fn every_wrong_tensor_is_named_at_once() {
-    let renamed = changed(|header| {
+    let renamed = with_header(|header| {
         let tensors = header.as_object_mut().unwrap();
         let tensor = tensors.remove("head.bias").unwrap();
         tensors.insert("head.\u{1b}[31mbias".to_owned(), tensor);
     });
     check_refused(&renamed, "`head.bias` is missing; `head.\\u{1b}[31mbias` does not belong");
-    let turned = changed(|header| header["head.weight"]["shape"] = [8, 3, 1, 1].to_vec().into());
+    let turned =
+        with_header(|header| header["head.weight"]["shape"] = [8, 3, 1, 1].to_vec().into());
     check_refused(&turned, "`head.weight` has shape [8, 3, 1, 1], expected [3, 8, 1, 1]");
-    let whole = changed(|header| header["head.bias"]["dtype"] = "I32".into());
+    let whole = with_header(|header| header["head.bias"]["dtype"] = "I32".into());
     check_refused(&whole, "`head.bias` has numbers of type I32");
-    let deeper = saying(|metadata| metadata["architecture"]["depth"] = 2.into());
+    let deeper = with_metadata(|metadata| metadata["architecture"]["depth"] = 2.into());
     check_refused(&deeper, "more");
 }
 

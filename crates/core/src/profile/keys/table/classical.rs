@@ -1,6 +1,8 @@
 //! Classical: the keys of the sections that only the classical path reads.
 
-use super::parts::{KEY, OF_CHANNEL, SUPPRESSION, SUPPRESSION_AUTO, auto, length, number};
+use super::parts::{
+    KEY, OF_CHANNEL, SUPPRESSION, SUPPRESSION_AUTO, auto_setting, length_setting, number_kind,
+};
 use crate::profile::keys::key::{Initial, Key, Kind, Setting, Stage};
 use crate::profile::{
     BackgroundWord, Channel, Classical, MiddleClass, Profile, SplitMethod, SplitWord,
@@ -46,7 +48,7 @@ pub(super) static BACKGROUND: [Key; 2] = [
         renamed_from: &["backgroundRadiusMicrons"],
         renamed_from_px: &["backgroundRadius"],
         stage: Some(Stage::Background),
-        setting: |profile| length(profile.classical()?.background.radius()?),
+        setting: |profile| length_setting(profile.classical()?.background.radius()?),
         idle: "`background.method` is `none`",
         ..KEY
     },
@@ -61,7 +63,7 @@ pub(super) static SMOOTHING: [Key; 2] = [
         renamed_from: &["medianRadiusMicrons"],
         renamed_from_px: &["medianRadius"],
         stage: Some(Stage::Background),
-        setting: |profile| length(profile.classical()?.smoothing.median_radius),
+        setting: |profile| length_setting(profile.classical()?.smoothing.median_radius),
         ..KEY
     },
     Key {
@@ -73,7 +75,7 @@ pub(super) static SMOOTHING: [Key; 2] = [
         renamed_from: &["sigmaMicrons"],
         renamed_from_px: &["threshold_smoothing_scale"],
         stage: Some(Stage::Smooth),
-        setting: |profile| length(profile.classical()?.smoothing.sigma),
+        setting: |profile| length_setting(profile.classical()?.smoothing.sigma),
         ..KEY
     },
 ];
@@ -86,7 +88,7 @@ pub(super) static THRESHOLD: [Key; 9] = [
         default: Initial::Word("otsu"),
         renamed_from: &["thresholding_method", "threshold_method"],
         stage: Some(Stage::Threshold),
-        setting: |profile| Setting::of(threshold(profile)?.word()),
+        setting: |profile| Setting::of(threshold_method(profile)?.word()),
         ..KEY
     },
     Key {
@@ -95,7 +97,7 @@ pub(super) static THRESHOLD: [Key; 9] = [
         kind: Kind::Number { range: [0.0, 20.0], unit: OF_CHANNEL },
         renamed_from: &["manual_threshold"],
         stage: Some(Stage::Threshold),
-        setting: |profile| match threshold(profile)? {
+        setting: |profile| match threshold_method(profile)? {
             ThresholdMethod::Manual { value } => Setting::of(value),
             _ => None,
         },
@@ -105,7 +107,7 @@ pub(super) static THRESHOLD: [Key; 9] = [
     Key {
         name: "correction_factor",
         meaning: "Factor that the found threshold is multiplied with.",
-        kind: number(0.1, 10.0),
+        kind: number_kind(0.1, 10.0),
         default: Initial::Number(1.0),
         renamed_from: &["threshold_correction_factor"],
         stage: Some(Stage::Threshold),
@@ -138,18 +140,18 @@ pub(super) static THRESHOLD: [Key; 9] = [
         default: Initial::Number(30.0),
         renamed_from_px: &["adaptive_window_size", "size_of_adaptive_window"],
         stage: Some(Stage::Threshold),
-        setting: |profile| length(threshold(profile)?.window()?),
+        setting: |profile| length_setting(threshold_method(profile)?.window()?),
         idle: "`threshold.method` is neither `local_mean` nor `sauvola`",
         ..KEY
     },
     Key {
         name: "k",
         meaning: "Weight of the contrast, for `sauvola`.",
-        kind: number(0.0, 1.0),
+        kind: number_kind(0.0, 1.0),
         // The weight in most published uses on dark backgrounds.
         default: Initial::Number(0.2),
         stage: Some(Stage::Threshold),
-        setting: |profile| match threshold(profile)? {
+        setting: |profile| match threshold_method(profile)? {
             ThresholdMethod::Sauvola { k, .. } => Setting::of(k),
             _ => None,
         },
@@ -159,11 +161,11 @@ pub(super) static THRESHOLD: [Key; 9] = [
     Key {
         name: "global_fraction",
         meaning: "Lowest local threshold as a fraction of the image's Otsu threshold, for `local_mean` and `sauvola`.",
-        kind: number(0.0, 1.0),
+        kind: number_kind(0.0, 1.0),
         // CellProfiler's lower limit of a local threshold.
         default: Initial::Number(0.7),
         stage: Some(Stage::Threshold),
-        setting: |profile| match threshold(profile)? {
+        setting: |profile| match threshold_method(profile)? {
             ThresholdMethod::LocalMean { global_fraction, .. }
             | ThresholdMethod::Sauvola { global_fraction, .. } => Setting::of(global_fraction),
             _ => None,
@@ -178,7 +180,7 @@ pub(super) static THRESHOLD: [Key; 9] = [
         default: Initial::Word("foreground"),
         renamed_from: &["assign_middle_to_foreground"],
         stage: Some(Stage::Threshold),
-        setting: |profile| match threshold(profile)? {
+        setting: |profile| match threshold_method(profile)? {
             ThresholdMethod::Otsu3 { middle_class } => Setting::of(middle_class),
             _ => None,
         },
@@ -210,21 +212,23 @@ pub(super) static SPLIT: [Key; 5] = [
     },
     Key {
         stage: Some(Stage::Split),
-        setting: |profile| auto(dividing(profile)?.split.suppression),
+        setting: |profile| auto_setting(classical_with_split(profile)?.split.suppression),
         idle: NOTHING_IS_SPLIT,
         ..SUPPRESSION_AUTO
     },
     Key {
         renamed_from_px: &["suppress_local_maxima", "maxima_suppression_size"],
         stage: Some(Stage::Split),
-        setting: |profile| length(dividing(profile)?.split.suppression.distance()?),
+        setting: |profile| {
+            length_setting(classical_with_split(profile)?.split.suppression.distance()?)
+        },
         idle: NOTHING_IS_SPLIT,
         ..SUPPRESSION
     },
     Key {
         name: "h",
         meaning: "How much a center must rise above the saddle to its neighbor: in pixels for `shape`, in the channel's unit for `intensity` and `log`.",
-        kind: number(0.0, 100.0),
+        kind: number_kind(0.0, 100.0),
         default: Initial::By {
             key: "split.method",
             value: |method| match method {
@@ -235,7 +239,7 @@ pub(super) static SPLIT: [Key; 5] = [
             shown: "`0.75` for `shape`, `0.02` for `intensity` and `log`",
         },
         stage: Some(Stage::Split),
-        setting: |profile| Setting::of(dividing(profile)?.split.h),
+        setting: |profile| Setting::of(classical_with_split(profile)?.split.h),
         idle: NOTHING_IS_SPLIT,
         ..KEY
     },
@@ -246,7 +250,7 @@ pub(super) static SPLIT: [Key; 5] = [
         // Blobs of 3.5 micrometers radius: the scale is the radius over the square root of 2.
         default: Initial::Number(2.5),
         stage: Some(Stage::Split),
-        setting: |profile| length(profile.classical()?.split.method.log_sigma()?),
+        setting: |profile| length_setting(profile.classical()?.split.method.log_sigma()?),
         idle: "`split.method` is not `log`",
         ..KEY
     },
@@ -254,11 +258,11 @@ pub(super) static SPLIT: [Key; 5] = [
 
 const NOTHING_IS_SPLIT: &str = "`split.method` is `none`";
 
-fn threshold(profile: &Profile) -> Option<ThresholdMethod> {
+fn threshold_method(profile: &Profile) -> Option<ThresholdMethod> {
     profile.classical().map(|classical| classical.threshold.method)
 }
 
 /// The classical path where it divides touching nuclei.
-fn dividing(profile: &Profile) -> Option<&Classical> {
+fn classical_with_split(profile: &Profile) -> Option<&Classical> {
     profile.classical().filter(|classical| classical.split.method != SplitMethod::None)
 }

@@ -1,6 +1,8 @@
 //! Network: the keys of the section `unet`.
 
-use super::parts::{KEY, NAME, SUPPRESSION, SUPPRESSION_AUTO, auto, length, number};
+use super::parts::{
+    KEY, NAME, SUPPRESSION, SUPPRESSION_AUTO, auto_setting, length_setting, number_kind,
+};
 use crate::profile::keys::key::{Initial, Key, Kind, Setting, Stage};
 use crate::profile::{Channel, Normalization, Profile, Separation, Suppression, UpSampling};
 use schemars::JsonSchema as _;
@@ -104,7 +106,7 @@ pub(super) static UNET: [Key; 14] = [
     Key {
         name: "nucleus_threshold",
         meaning: "Pixels of at least this probability of lying in a nucleus are foreground.",
-        kind: number(0.0, 1.0),
+        kind: number_kind(0.0, 1.0),
         default: Initial::Number(0.5),
         renamed_from: &["prob_thresh"],
         stage: Some(Stage::Decode),
@@ -114,7 +116,7 @@ pub(super) static UNET: [Key; 14] = [
     Key {
         name: "h",
         meaning: "How much a center must rise above the saddle to its neighbor, as a probability.",
-        kind: number(0.0, 1.0),
+        kind: number_kind(0.0, 1.0),
         // Three tenths of a nucleus's depth: less is the texture of one nucleus.
         default: Initial::Number(0.3),
         stage: Some(Stage::Decode),
@@ -123,12 +125,12 @@ pub(super) static UNET: [Key; 14] = [
     },
     Key {
         stage: Some(Stage::Decode),
-        setting: |profile| auto(network_suppression(profile)?),
+        setting: |profile| auto_setting(network_suppression(profile)?),
         ..SUPPRESSION_AUTO
     },
     Key {
         stage: Some(Stage::Decode),
-        setting: |profile| length(network_suppression(profile)?.distance()?),
+        setting: |profile| length_setting(network_suppression(profile)?.distance()?),
         ..SUPPRESSION
     },
     Key {

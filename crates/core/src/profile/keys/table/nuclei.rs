@@ -1,6 +1,6 @@
 //! Nuclei: the keys of the sections `morphology` and `classify`.
 
-use super::parts::{KEY, OF_CHANNEL, area, length};
+use super::parts::{KEY, OF_CHANNEL, area_setting, length_setting};
 use crate::profile::ClassMeasurement;
 use crate::profile::keys::key::{Initial, Key, Kind, Setting, Stage};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -13,7 +13,7 @@ pub(super) static MORPHOLOGY: [Key; 6] = [
         kind: Kind::Length { um: [0.0, 50.0], px: [0.0, 100.0] },
         default: Initial::Number(0.0),
         stage: Some(Stage::Mask),
-        setting: |profile| length(profile.morphology.open_radius),
+        setting: |profile| length_setting(profile.morphology.open_radius),
         ..KEY
     },
     Key {
@@ -22,7 +22,7 @@ pub(super) static MORPHOLOGY: [Key; 6] = [
         kind: Kind::Length { um: [0.0, 50.0], px: [0.0, 100.0] },
         default: Initial::Number(0.0),
         stage: Some(Stage::Mask),
-        setting: |profile| length(profile.morphology.close_radius),
+        setting: |profile| length_setting(profile.morphology.close_radius),
         ..KEY
     },
     Key {
@@ -32,7 +32,7 @@ pub(super) static MORPHOLOGY: [Key; 6] = [
         // Nucleoli and vacuoles leave holes of a few square micrometers.
         default: Initial::Number(25.0),
         stage: Some(Stage::Mask),
-        setting: |profile| area(profile.morphology.fill_holes_max_area),
+        setting: |profile| area_setting(profile.morphology.fill_holes_max_area),
         ..KEY
     },
     Key {
@@ -44,7 +44,7 @@ pub(super) static MORPHOLOGY: [Key; 6] = [
         renamed_from: &["minAreaMicrons"],
         renamed_from_px: &["minArea"],
         stage: Some(Stage::Mask),
-        setting: |profile| area(profile.morphology.min_area),
+        setting: |profile| area_setting(profile.morphology.min_area),
         ..KEY
     },
     Key {
@@ -54,7 +54,7 @@ pub(super) static MORPHOLOGY: [Key; 6] = [
         renamed_from: &["maxAreaMicrons"],
         renamed_from_px: &["maxArea"],
         stage: Some(Stage::Clean),
-        setting: |profile| area(profile.morphology.max_area?),
+        setting: |profile| area_setting(profile.morphology.max_area?),
         ..KEY
     },
     Key {

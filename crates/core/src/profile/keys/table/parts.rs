@@ -29,7 +29,7 @@ pub(super) const NAME: Kind = Kind::Text {
 pub(super) const OF_CHANNEL: &str = "in the channel's unit";
 
 /// A number without a unit.
-pub(super) const fn number(least: f64, most: f64) -> Kind {
+pub(super) const fn number_kind(least: f64, most: f64) -> Kind {
     Kind::Number { range: [least, most], unit: "" }
 }
 
@@ -50,17 +50,17 @@ pub(super) const SUPPRESSION: Key = Key {
     ..KEY
 };
 
-pub(super) fn auto(suppression: Suppression) -> Option<Setting> {
+pub(super) fn auto_setting(suppression: Suppression) -> Option<Setting> {
     match suppression {
         Suppression::Auto => Setting::of(AutoWord::Auto),
         Suppression::Distance(_) => None,
     }
 }
 
-pub(super) fn length(length: Length) -> Option<Setting> {
+pub(super) fn length_setting(length: Length) -> Option<Setting> {
     Some(Setting::Length(length))
 }
 
-pub(super) fn area(area: Area) -> Option<Setting> {
+pub(super) fn area_setting(area: Area) -> Option<Setting> {
     Some(Setting::Area(area))
 }

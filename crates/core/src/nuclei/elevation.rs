@@ -1,4 +1,4 @@
-//! Relief: the levels that the flood follows, high in the middle of nuclei.
+//! Elevation map: the levels that the flood follows, high in the middle of nuclei.
 //!
 //! Takes a patch with its distances, or a signal; gives a level for each pixel of the region. Whole
 //! patches are processed at once and in 16 bits, which suits vector instructions.
@@ -9,7 +9,7 @@ use crate::vectors::wide;
 
 /// Levels of a patch.
 #[derive(Debug, Default)]
-pub struct Relief {
+pub struct ElevationMap {
     /// Level of each pixel of the patch: 0 outside the region, 1 to [`MAX_LEVEL`] inside.
     pub levels: Vec<u16>,
     /// Levels of one unit of `h`.
@@ -18,7 +18,7 @@ pub struct Relief {
     values: Vec<i32>,
 }
 
-/// Highest level of a relief.
+/// Highest level of an elevation map.
 pub const MAX_LEVEL: u16 = 4_096;
 
 /// Levels of one pixel of distance, before smoothing: sixty-fourths leave room for any region that
@@ -28,12 +28,13 @@ const FINE: f64 = 64.0;
 /// Squared distances up to this one have levels that fit 14 bits.
 const MAX_SQUARE: u32 = 16_384;
 
-impl Relief {
-    /// Relief of distances to the background, smoothed so that ragged outlines make no peaks.
+impl ElevationMap {
+    /// Elevation map of distances to the background, smoothed so that ragged outlines make no
+    /// peaks.
     ///
     /// # Shapes
     /// `squares`: squared distances as `patch.cells`. `between` is overwritten.
-    pub fn of_distances(&mut self, patch: &Patch, squares: &[u32], between: &mut Vec<u16>) {
+    pub fn set_from_distances(&mut self, patch: &Patch, squares: &[u32], between: &mut Vec<u16>) {
         let farthest = squares.iter().fold(0, |farthest, &square| square.max(farthest));
         let distance = |square: u32| f64::from(square).sqrt() * FINE;
         let fold = (distance(farthest) / f64::from(u16::MAX)).max(1.0);
@@ -55,18 +56,23 @@ impl Relief {
         // A quarter of the fine steps where that suffices.
         let coarse = (highest / MAX_LEVEL + 1).max(4);
         if coarse == 4 {
-            self.keep_inside(patch, |level| level / 4);
+            self.convert_inside(patch, |level| level / 4);
         } else {
-            self.keep_inside(patch, |level| level / coarse);
+            self.convert_inside(patch, |level| level / coarse);
         }
         self.levels_per_unit = FINE / fold / f64::from(coarse);
     }
 
-    /// Relief of a signal inside the region.
+    /// Elevation map of a signal inside the region.
     ///
     /// # Shapes
     /// `runs`: those that the patch was laid out from.
-    pub fn of_signal(&mut self, patch: &Patch, runs: &[Run], signal: impl Fn(u32, u32) -> i32) {
+    pub fn set_from_signal(
+        &mut self,
+        patch: &Patch,
+        runs: &[Run],
+        signal: impl Fn(u32, u32) -> i32,
+    ) {
         self.values.clear();
         for run in runs {
             self.values.extend((run.start..run.end).map(|x| signal(x, run.y)));
@@ -94,17 +100,17 @@ impl Relief {
         between.resize(self.levels.len(), 0);
         for _ in 0..2 {
             // Rows run into each other for one pixel of the frame, which is cleared afterwards.
-            wide!(neighbors_blended(&self.levels, between, 1, blend));
+            wide!(blend_neighbors(&self.levels, between, 1, blend));
             for row in between.chunks_exact_mut(patch.width) {
                 row[0] = 0;
                 row[patch.right_frame..].fill(0);
             }
-            wide!(neighbors_blended(between, &mut self.levels, patch.width, blend));
+            wide!(blend_neighbors(between, &mut self.levels, patch.width, blend));
         }
     }
 
     /// Converts the levels of the region, and counts them from 1; the others become 0.
-    fn keep_inside(&mut self, patch: &Patch, convert: impl Fn(u16) -> u16) {
+    fn convert_inside(&mut self, patch: &Patch, convert: impl Fn(u16) -> u16) {
         for (level, &cell) in self.levels.iter_mut().zip(&patch.cells) {
             *level = if cell == Cell::Inside { convert(*level) + 1 } else { 0 };
         }
@@ -127,7 +133,7 @@ fn fine_roots(squares: &[u32], levels: &mut [u16]) {
 
 /// Blends every level with those `step` places before and after it, where there are both.
 #[inline(always)]
-fn neighbors_blended(
+fn blend_neighbors(
     from: &[u16],
     to: &mut [u16],
     step: usize,
