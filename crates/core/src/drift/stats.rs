@@ -339,7 +339,9 @@ mod tests {
         let mut random = SplitMix64(42);
         let mut draw = || {
             skew(
-                (0..12).map(|_| random.next_below(1 << 20) as f64 / f64::from(1 << 20)).sum::<f64>()
+                (0..12)
+                    .map(|_| random.next_below(1 << 20) as f64 / f64::from(1 << 20))
+                    .sum::<f64>()
                     - 6.0,
             )
         };

@@ -28,9 +28,8 @@ pub fn predict(
     if !is_mirrored {
         return predict_once(network, &mut room, input, tile_px);
     }
-    let [itself, columns, rows, both] = Flip::ALL.map(|flip| {
-        flip.apply(&predict_once(network, &mut room, &flip.apply(input), tile_px))
-    });
+    let [itself, columns, rows, both] = Flip::ALL
+        .map(|flip| flip.apply(&predict_once(network, &mut room, &flip.apply(input), tile_px)));
     // Pairs first: a mirrored image then gives the mirrored answer, to the bit.
     let mut sum = add(add(itself, &columns), &add(rows, &both));
     sum.values.iter_mut().for_each(|value| *value *= 0.25);

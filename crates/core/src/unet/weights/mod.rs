@@ -70,7 +70,7 @@ impl Weights {
     ) -> Result<Self, WeightsError> {
         metadata::check(&architecture, &input, &Steps::default())?;
         let specs = architecture.tensors();
-        let mut problems = problem::names(&specs, tensors.keys().map(String::as_str));
+        let mut problems = problem::name_problems(&specs, tensors.keys().map(String::as_str));
         for spec in &specs {
             if let Some(values) = tensors.get(&spec.name) {
                 problems.extend(problem::value_problem(spec, values));
