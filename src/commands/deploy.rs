@@ -7,7 +7,7 @@ use crate::ui::inputs::CACHE_FOLDER;
 use cellgate_approval::Standing;
 use cellgate_core::digest::Digest;
 use cellgate_deploy::bootstrap::bootstrap;
-use cellgate_deploy::commit::{Asked, CommitError, bring_commit, plan_commit};
+use cellgate_deploy::commit::{Asked, CommitError, deploy_commit, plan_commit};
 use cellgate_deploy::pack::{self, PackError, Packed};
 use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview};
 use cellgate_deploy::session::Options;
@@ -81,7 +81,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         let text = format!("the plan is about target `{}`", kept.target);
         return Err(Failure::Deploy(ExitCode::DeployRefused, text));
     }
-    let asked = Asked::about(request(args, &root)?);
+    let asked = Asked::start(request(args, &root)?);
     let is_plan = args.plan || args.plan_out.is_some();
     let name = &args.target.target;
     let mut told = Vec::new();
@@ -102,7 +102,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
             return tell_plan(args, &packed, &previews, &mut told);
         }
         let (packed, record) =
-            bring_commit(asked, name, hosts, kept.as_ref(), options).await.map_err(not_brought)?;
+            deploy_commit(asked, name, hosts, kept.as_ref(), options).await.map_err(not_brought)?;
         if args.target.format == Format::Human {
             tell_packed(&packed, &mut told)?;
         }
