@@ -130,7 +130,7 @@ fn join_paths(paths: &[String]) -> String {
     let named: Vec<String> = paths
         .iter()
         .take(MAX_SHOWN)
-        .map(|path| format!("`{}`", release::path::join_paths(path)))
+        .map(|path| format!("`{}`", release::path::shown(path)))
         .collect();
     let more = paths.len().saturating_sub(MAX_SHOWN);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };

@@ -63,10 +63,10 @@ impl Prepared {
 pub(super) fn recipe(args: &Args) -> Result<(String, Recipe), Failure> {
     let goes_on = args.resume || args.finish;
     let own = args.out.join(RECIPE_FILE);
-    let training = goes_on.then(|| given(&own, Recipe::of_training));
+    let training = goes_on.then(|| given(&own, Recipe::from_training));
     let mut recipe = match (&args.recipe, training) {
-        (Some(path), Some(Ok(training))) => given(path, |it| Recipe::going_on(it, &training))?,
-        (Some(path), _) => given(path, Recipe::of_json)?,
+        (Some(path), Some(Ok(training))) => given(path, |it| Recipe::for_resume(it, &training))?,
+        (Some(path), _) => given(path, Recipe::from_json)?,
         (None, Some(training)) => training?,
         (None, None) => Recipe::default(),
     };

@@ -81,13 +81,13 @@ impl Shown {
 }
 
 impl Watch for Shown {
-    fn goes_on(&mut self) -> bool {
+    fn should_continue(&mut self) -> bool {
         self.begun.get_or_insert_with(Instant::now);
         let is_over = self.limit.is_some_and(|limit| self.started.elapsed() >= limit);
         !is_over && !self.is_cancelled()
     }
 
-    fn stepped(&mut self, step: u64, losses: &Losses, row: Option<&LossRow>) {
+    fn on_step(&mut self, step: u64, losses: &Losses, row: Option<&LossRow>) {
         self.bar.set_position(step);
         let is_due = self.last_line.elapsed() >= LINE_EVERY;
         if !is_due && (self.bar.is_hidden() || row.is_none()) {
@@ -103,14 +103,14 @@ impl Watch for Shown {
         self.line(&format!("step {step} of {}: loss {total:.4}, {speed}", self.steps));
     }
 
-    fn validated(&mut self, validation: &Validation, is_best: bool) {
+    fn on_validation(&mut self, validation: &Validation, is_best: bool) {
         let best = if is_best { ", the best so far" } else { "" };
         let loss = validation.held_out_loss.map(|loss| format!(", held-out loss {loss:.4}"));
         let (step, score) = (validation.step, validation.score);
         self.line(&format!("step {step}: score {score:.4}{}{best}", loss.unwrap_or_default()));
     }
 
-    fn spent(&self) -> Spent {
+    fn elapsed(&self) -> Spent {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         Spent {
             wall_s: self.started.elapsed().as_secs_f64(),

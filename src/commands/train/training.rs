@@ -105,7 +105,7 @@ fn learner(on: On, recipe: &Recipe, out: &mut dyn Write) -> Result<Learner, Fail
     }
     let gpu = Gpu::find().map_err(|error| Failure::tool("`--device gpu`", &error))?;
     writeln!(out, "steps on {}", gpu.name)?;
-    Ok(Learner::by_burn(recipe.clone(), gpu.device))
+    Ok(Learner::with_burn(recipe.clone(), gpu.device))
 }
 
 /// Draws what is learned from.
@@ -156,9 +156,9 @@ fn start(
         )));
     }
     Ok(training.start(match init {
-        None => parameters::new(&recipe.architecture, recipe.seed),
+        None => parameters::initialize(&recipe.architecture, recipe.seed),
         Some(weights) if *weights.architecture() == recipe.architecture => {
-            parameters::of_weights(&weights)
+            parameters::from_weights(&weights)
         }
         Some(_) => {
             let text = "the weights of `--init` have another architecture than the recipe";
@@ -218,7 +218,8 @@ fn conclude(
     let conclusion = conclusion.map_err(failed)?;
     let n_threads = rayon::current_num_threads() as u32;
     let card = conclusion.write(&args.out, subject, checkpoint, n_threads).map_err(failed)?;
-    let figures = conclusion.validation.by_type().into_iter().chain(conclusion.validation.all());
+    let validation = &conclusion.validation;
+    let figures = validation.by_type().into_iter().chain(validation.overall());
     for row in figures {
         writeln!(
             out,
