@@ -2,7 +2,7 @@
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use crate::ui::hosts::{TargetArgs, on_hosts, options, report, root};
+use crate::ui::hosts::{TargetArgs, options, report, root, with_hosts};
 use cellgate_core::digest::Digest;
 use cellgate_deploy::fleet::roll_out;
 use cellgate_deploy::record::DeployRecord;
@@ -46,7 +46,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     };
     let name = &args.target.target;
     let mut told = Vec::new();
-    let code = on_hosts(name, &root(), async |hosts: &mut Hosts, switching| {
+    let code = with_hosts(name, &root(), async |hosts: &mut Hosts, switching| {
         let mut options = options("rollback", switching, is_quiet);
         options.window = Duration::from_secs(args.window);
         options.keep = hosts.keep;

@@ -54,7 +54,7 @@ impl Shown {
             last_line: started,
             limit,
             is_told: !is_quiet && !is_terminal,
-            is_cancelled: cancelled(),
+            is_cancelled: cancellation_flag(),
             first,
             steps: recipe.optimization.steps,
             begun: None,
@@ -72,7 +72,7 @@ impl Shown {
     }
 
     #[expect(clippy::print_stderr, reason = "progress is no result")]
-    fn line(&mut self, text: &str) {
+    fn print_line(&mut self, text: &str) {
         self.bar.set_message(harmless(text));
         if self.is_told {
             eprintln!("{}", harmless(text));
@@ -100,14 +100,15 @@ impl Watch for Shown {
         let total = row.map_or(f64::from(losses.total), |row| row.total);
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
         let speed = format!("{s_per_step:.2} s a step, {minutes} min {seconds} s left");
-        self.line(&format!("step {step} of {}: loss {total:.4}, {speed}", self.steps));
+        self.print_line(&format!("step {step} of {}: loss {total:.4}, {speed}", self.steps));
     }
 
     fn on_validation(&mut self, validation: &Validation, is_best: bool) {
         let best = if is_best { ", the best so far" } else { "" };
         let loss = validation.held_out_loss.map(|loss| format!(", held-out loss {loss:.4}"));
         let (step, score) = (validation.step, validation.score);
-        self.line(&format!("step {step}: score {score:.4}{}{best}", loss.unwrap_or_default()));
+        let loss = loss.unwrap_or_default();
+        self.print_line(&format!("step {step}: score {score:.4}{loss}{best}"));
     }
 
     fn elapsed(&self) -> Spent {
@@ -120,7 +121,7 @@ impl Watch for Shown {
 }
 
 /// Becomes true when somebody ends this process.
-fn cancelled() -> Arc<AtomicBool> {
+fn cancellation_flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
     let wait = move || {
