@@ -125,7 +125,7 @@ impl KnownHosts {
 
     /// The pins of a line in the clean text, from 1.
     #[must_use]
-    pub fn parse_pin(&self, line: usize) -> Option<&Pin> {
+    pub fn pin(&self, line: usize) -> Option<&Pin> {
         self.pins.get(line.checked_sub(1)?)
     }
 }
