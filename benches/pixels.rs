@@ -39,11 +39,11 @@ const FILE_STAGES: [&str; 2] = ["decode", "encode labels"];
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let is_large = arguments.iter().any(|argument| argument == "--large");
-    let n_threads = after(&arguments, "--threads").unwrap_or("1").parse()?;
+    let n_threads = argument_after(&arguments, "--threads").unwrap_or("1").parse()?;
     rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global()?;
     let (columns, rows) = if is_large { (4, 3) } else { (1, 1) };
     let file = encode_image(&field(columns, rows), None)?;
-    let params = profile(after(&arguments, "--profile").unwrap_or("benches/peers.yaml"))?;
+    let params = profile(argument_after(&arguments, "--profile").unwrap_or("benches/peers.yaml"))?;
     let (width, height) = (columns * TILE_PX, rows * TILE_PX);
     let mpix = f64::from(width) * f64::from(height) / 1e6;
 
@@ -88,7 +88,7 @@ fn field(columns: u32, rows: u32) -> Image {
 }
 
 /// The argument after a flag.
-fn after<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
+fn argument_after<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
     let at = arguments.iter().position(|argument| argument == flag)?;
     arguments.get(at + 1).map(String::as_str)
 }

@@ -111,7 +111,7 @@ fn step(architecture: &Architecture, size: usize) -> Box<dyn FnMut() -> Option<L
     use cellgate_train::parameters;
     use cellgate_train::recipe::Recipe;
     let recipe = Recipe { architecture: *architecture, ..Recipe::default() };
-    let mut state = State::new(parameters::new(architecture, recipe.seed));
+    let mut state = State::new(parameters::initialize(architecture, recipe.seed));
     let learner = Learner::new(recipe);
     let map = |channels, seed| noise([BATCH, size, size, channels], seed);
     let input = map(architecture.in_channels as usize, 6);

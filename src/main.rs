@@ -27,23 +27,23 @@ fn main() -> process::ExitCode {
     if let Some(code) = askpass::answer() {
         return code;
     }
-    let arguments = given::given(std::env::args_os(), Cli::command);
+    let arguments = given::drop_empty_flags(std::env::args_os(), Cli::command);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return misused(&error).into(),
+        Err(error) => return report_usage_error(&error).into(),
     };
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
-        let pool = if cli.is_alone() { pool.use_current_thread() } else { pool };
+        let pool = if cli.is_compute_only() { pool.use_current_thread() } else { pool };
         if let Err(error) = pool.build_global() {
             return Failure::tool("threads cannot be started", &error).print().into();
         }
     }
-    if cli.talks() {
-        small_pages();
+    if cli.is_network_bound() {
+        disable_huge_pages();
     }
     let out = io::stdout().lock();
-    let out = if cli.speaks_frames() { Output::verbatim(out) } else { Output::new(out) };
+    let out = if cli.has_framed_output() { Output::verbatim(out) } else { Output::new(out) };
     let mut out = io::BufWriter::new(out);
     let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let code = cli.run(&mut Ui { out: &mut out, is_quiet: cli.quiet, has_color });
@@ -57,14 +57,14 @@ fn main() -> process::ExitCode {
 
 /// Asks for small pages, here and in what is started from here: what needs little memory for a moment
 /// waits longer for huge ones, which are cleared whole, than it computes.
-fn small_pages() {
+fn disable_huge_pages() {
     // Where this cannot be had, everything is as it was.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Tells what is wrong with the arguments, or the help that they ask for.
-fn misused(error: &clap::Error) -> ExitCode {
+fn report_usage_error(error: &clap::Error) -> ExitCode {
     let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Passed };
     if code.is_passed() || !is_read_by_runner() {
         // Whoever closed the stream does not want to know.
@@ -74,6 +74,6 @@ fn misused(error: &clap::Error) -> ExitCode {
     // Arguments come from a workflow's inputs, and the text quotes them.
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
-    let failure = report::told(Err(Failure::Usage(text.to_owned())));
+    let failure = report::report_failure(Err(Failure::Usage(text.to_owned())));
     failure.unwrap_or_else(|failure| failure.print())
 }

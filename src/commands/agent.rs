@@ -100,29 +100,29 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
                 writeln!(out, "{active} is active")?;
                 Ok(ExitCode::Passed)
             }
-            Err(refused) => told(&refused, out),
+            Err(refused) => print_refusal(&refused, out),
         },
         Some(Act::SelfTest { .. }) | None => {
             widen(io::stdin());
             let switched = serve(&world, io::stdin(), &mut *out)
                 .map_err(|error| Failure::tool("the conversation", &error))?;
             let Some(token) = switched else { return Ok(ExitCode::Passed) };
-            leave()?;
+            detach_stdio()?;
             watch(&world, token)
-                .map_or_else(|refused| told(&refused, out), |()| Ok(ExitCode::Passed))
+                .map_or_else(|refused| print_refusal(&refused, out), |()| Ok(ExitCode::Passed))
         }
     }
 }
 
 /// Lets go of the connection, whose other end must not wait for what goes on here.
-fn leave() -> io::Result<()> {
+fn detach_stdio() -> io::Result<()> {
     let nowhere = File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nowhere)?;
     rustix::stdio::dup2_stdout(&nowhere)?;
     Ok(rustix::stdio::dup2_stderr(&nowhere)?)
 }
 
-fn told(refused: &Refused, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+fn print_refusal(refused: &Refused, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     writeln!(out, "{refused}")?;
     Ok(match refused.code {
         RefusalCode::Stranded => ExitCode::PersonNeeded,

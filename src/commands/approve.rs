@@ -110,13 +110,13 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         let approvals = Approvals::read(&top, named).map_err(failed)?;
         let log = approvals.log.map_err(|error| Failure::Refused(error.to_string()))?;
         if args.list {
-            return list(args, out, &log);
+            return print_log(args, out, &log);
         }
         check_signatures(args, &log)?;
         if let Some(revision) = &approvals.revision {
             verify_history(&top, revision).map_err(|error| Failure::Refused(error.to_string()))?;
         }
-        return verified(args, out, &log);
+        return print_verification(args, out, &log);
     }
     let word = Word {
         repository: &top,
@@ -130,7 +130,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         (None, Some(digest)) => revoke(&word, digest),
         (None, None) => return Err(Failure::Usage("nothing was asked for".to_owned())),
     };
-    tell(args, out, &recorded.map_err(Failure::from)?)
+    print_recorded(args, out, &recorded.map_err(Failure::from)?)
 }
 
 /// Carries out the command in a comment, and tells what became of it.
@@ -205,7 +205,11 @@ impl From<ApproveError> for Failure {
 }
 
 /// Prints the record and the next step.
-fn tell(args: &Args, out: &mut dyn Write, recorded: &Recorded) -> Result<ExitCode, Failure> {
+fn print_recorded(
+    args: &Args,
+    out: &mut dyn Write,
+    recorded: &Recorded,
+) -> Result<ExitCode, Failure> {
     let (action, digest, who) = match recorded {
         Recorded::Appended(record) => {
             (record.entry.action.as_str(), record.entry.report_digest, &record.entry.who)
@@ -231,7 +235,7 @@ fn tell(args: &Args, out: &mut dyn Write, recorded: &Recorded) -> Result<ExitCod
     Ok(ExitCode::Passed)
 }
 
-fn list(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure> {
+fn print_log(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure> {
     if args.format == Format::Json {
         // Every line of the log is JSON already.
         let text = String::from_utf8_lossy(log.as_bytes());
@@ -240,7 +244,7 @@ fn list(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure
         return Ok(ExitCode::Passed);
     }
     for record in log.records() {
-        writeln!(out, "{}", harmless(&line(record)))?;
+        writeln!(out, "{}", harmless(&describe_record(record)))?;
     }
     if log.records().is_empty() {
         writeln!(out, "nothing has been approved yet")?;
@@ -248,7 +252,7 @@ fn list(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure
     Ok(ExitCode::Passed)
 }
 
-fn line(record: &Record) -> String {
+fn describe_record(record: &Record) -> String {
     let entry = &record.entry;
     let profiles: Vec<&str> =
         entry.binding.profiles.iter().map(|profile| profile.name.as_str()).collect();
@@ -277,7 +281,7 @@ fn check_signatures(args: &Args, log: &Log) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verified(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure> {
+fn print_verification(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure> {
     let n_records = log.records().len();
     if args.format == Format::Json {
         let told = serde_json::json!({"records": n_records, "head": log.head().to_string()});

@@ -2,7 +2,7 @@
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use crate::ui::output::command;
+use crate::ui::output::write_commands;
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::inert;
 use cellgate_gate::report::model::{MAX_BYTES, Report};
@@ -148,7 +148,7 @@ fn print(outcome: &Outcome, out: &mut dyn Write) -> Result<(), Failure> {
     for warning in &outcome.warnings {
         if is_read_by_runner() {
             let escaped = inert(&warning.replace('%', "%25").replace(['\r', '\n'], " "));
-            command(out, &format!("::warning title=cellgate::{escaped}\n"))?;
+            write_commands(out, &format!("::warning title=cellgate::{escaped}\n"))?;
         } else {
             writeln!(out, "warning: {}", inert(warning))?;
         }
@@ -170,17 +170,18 @@ impl Args {
             text.and_then(|text: String| text.parse().ok()).unwrap_or(1)
         };
         let server = std::env::var("GITHUB_SERVER_URL").ok().filter(|text| !text.is_empty());
-        let report = match (given(self.artifact.as_deref()), &self.report) {
+        let report = match (non_empty(self.artifact.as_deref()), &self.report) {
             (Some(name), _) => Source::Artifact(name),
             (None, Some(path)) if !path.as_os_str().is_empty() => read(path)?,
             _ => Source::Missing,
         };
-        let page = match (given(self.page_url.as_deref()), given(self.page_artifact.as_deref())) {
+        let page_url = non_empty(self.page_url.as_deref());
+        let page = match (page_url, non_empty(self.page_artifact.as_deref())) {
             (Some(address), _) => Page::Address(address),
             (None, Some(name)) => Page::Artifact(name),
             (None, None) => Page::Missing,
         };
-        let pictures = match (given(self.asset_branch.as_deref()), &self.pictures) {
+        let pictures = match (non_empty(self.asset_branch.as_deref()), &self.pictures) {
             (Some(branch), Some(folder)) => {
                 let failed = |error| Failure::tool("the pictures", &error);
                 Some((branch, pictures::read(folder).map_err(failed)?))
@@ -203,7 +204,7 @@ impl Args {
             name: self.name.clone(),
             policy: (!self.no_comment).then_some(policy),
             with_check: !self.no_check,
-            author: given(self.author.as_deref()),
+            author: non_empty(self.author.as_deref()),
             report,
             page,
             pictures,
@@ -213,7 +214,7 @@ impl Args {
 }
 
 /// A value that a workflow may leave empty.
-fn given(text: Option<&str>) -> Option<String> {
+fn non_empty(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

@@ -33,8 +33,8 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         None => demo::new_folder().map_err(failed)?,
     };
     let progress = Progress::new(is_quiet);
-    let tell = |n_done: usize, n_total: usize, what: &str| progress.tell(n_done, n_total, what);
-    let stories = demo::tell(&folder, &tell).map_err(failed)?;
+    let tell = |n_done: usize, n_total: usize, what: &str| progress.update(n_done, n_total, what);
+    let stories = demo::gate_changes(&folder, &tell).map_err(failed)?;
     progress.finish();
     let mut is_as_promised = true;
     for Story { title, change, expected, outcome, page } in &stories {
@@ -56,7 +56,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         Delivery::LeftOut(why) => {
             writeln!(out, "\nThe good change is not approved and deployed, since {why}.")?;
         }
-        Delivery::Done(delivered) => tell_delivery(&folder, &delivered, out)?,
+        Delivery::Done(delivered) => print_delivery(&folder, &delivered, out)?,
     }
     writeln!(out, "\nThe good change passes, the drifting one is stopped. Look around:")?;
     for (path, what) in places(&folder).iter().filter(|(path, _)| path.exists()) {
@@ -66,7 +66,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// Reports the deploy of the good change, the refusal of the drifting one and the rollback.
-fn tell_delivery(
+fn print_delivery(
     folder: &Path,
     Delivered { first, good, refusal, back, status }: &Delivered,
     out: &mut dyn Write,
@@ -74,7 +74,7 @@ fn tell_delivery(
     writeln!(out, "\nDeploy: `{SERVER}` stands for the server; the same happens over SSH")?;
     let mut active = |what: &str, deployed: &Deployed| {
         let Deployed { release, n_sent, .. } = deployed;
-        let sent = if *n_sent == 0 { "nothing".to_owned() } else { bytes(*n_sent) };
+        let sent = if *n_sent == 0 { "nothing".to_owned() } else { format_bytes(*n_sent) };
         writeln!(out, "  {what:<30} {} is active, {sent} sent", release.short())
     };
     active("the parameters as they are:", first)?;
@@ -90,7 +90,7 @@ fn tell_delivery(
     writeln!(out, "  {:<30} every deployed byte is what was deployed", "status --verify:")?;
     let repository = folder.join(REPOSITORY);
     let repository = repository.canonicalize().unwrap_or(repository);
-    let cellgate = called();
+    let cellgate = program_name();
     writeln!(out, "Ask it yourself:\n  cd {}", repository.display())?;
     writeln!(
         out,
@@ -104,7 +104,7 @@ fn tell_delivery(
 }
 
 /// How this program is called from another folder.
-fn called() -> String {
+fn program_name() -> String {
     let name = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let is_found_by_name = name.components().count() == 1;
     let path = if is_found_by_name { Ok(name) } else { std::env::current_exe() };
@@ -112,7 +112,7 @@ fn called() -> String {
 }
 
 /// A number of bytes, as people say it.
-fn bytes(n_bytes: u64) -> String {
+fn format_bytes(n_bytes: u64) -> String {
     match n_bytes {
         0..1_000_000 => format!("{:.1} kB", n_bytes as f64 / 1e3),
         _ => format!("{:.1} MB", n_bytes as f64 / 1e6),

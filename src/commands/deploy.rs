@@ -2,12 +2,12 @@
 
 use crate::ui::Ui;
 use crate::ui::failure::{Failure, append_causes};
-use crate::ui::hosts::{Format, TargetArgs, on_hosts, options, report, root};
+use crate::ui::hosts::{Format, TargetArgs, options, report, root, with_hosts};
 use crate::ui::inputs::CACHE_FOLDER;
 use cellgate_approval::Standing;
 use cellgate_core::digest::Digest;
 use cellgate_deploy::bootstrap::bootstrap;
-use cellgate_deploy::commit::{Asked, CommitError, bring_commit, plan_commit};
+use cellgate_deploy::commit::{Asked, CommitError, deploy_commit, plan_commit};
 use cellgate_deploy::pack::{self, PackError, Packed};
 use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview};
 use cellgate_deploy::session::Options;
@@ -81,11 +81,11 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         let text = format!("the plan is about target `{}`", kept.target);
         return Err(Failure::Deploy(ExitCode::DeployRefused, text));
     }
-    let asked = Asked::about(request(args, &root)?);
+    let asked = Asked::start(request(args, &root)?);
     let is_plan = args.plan || args.plan_out.is_some();
     let name = &args.target.target;
     let mut told = Vec::new();
-    let code = on_hosts(name, &root, async |hosts: &mut Hosts, switching| {
+    let code = with_hosts(name, &root, async |hosts: &mut Hosts, switching| {
         let options = |release: Digest| Options {
             window: Duration::from_secs(args.window),
             lock_wait: Duration::from_secs(args.wait),
@@ -93,18 +93,19 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         };
         if is_plan {
             let (packed, previews) =
-                plan_commit(asked, hosts, options).await.map_err(not_brought)?;
+                plan_commit(asked, hosts, options).await.map_err(commit_failure)?;
             if let Some(path) = &args.plan_out {
                 let plan = KeptPlan::new(name, packed.package.release().id(), &previews);
                 let json = serde_json::to_vec_pretty(&plan);
                 replace(path, &json.map_err(|error| Failure::tool("the plan", &error))?)?;
             }
-            return tell_plan(args, &packed, &previews, &mut told);
+            return print_plan(args, &packed, &previews, &mut told);
         }
-        let (packed, record) =
-            bring_commit(asked, name, hosts, kept.as_ref(), options).await.map_err(not_brought)?;
+        let (packed, record) = deploy_commit(asked, name, hosts, kept.as_ref(), options)
+            .await
+            .map_err(commit_failure)?;
         if args.target.format == Format::Human {
-            tell_packed(&packed, &mut told)?;
+            print_packed(&packed, &mut told)?;
         }
         report(&record, args.target.format, args.summary.as_deref(), &mut told)
     });
@@ -116,7 +117,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let program = program(args)?;
     let mut told = Vec::new();
-    let done = on_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
+    let done = with_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
         for host in &hosts.hosts {
             let Way::Ssh(way) = &host.way else {
                 let text = "a local target needs no bootstrap: deploy to it".to_owned();
@@ -161,7 +162,7 @@ fn request(args: &Args, root: &Path) -> Result<pack::Request, Failure> {
 }
 
 /// Why a commit was not brought to a target, as a failure of the command.
-fn not_brought(error: CommitError) -> Failure {
+fn commit_failure(error: CommitError) -> Failure {
     match error {
         CommitError::Pack(PackError::Invalid(findings)) => Failure::Findings(findings),
         CommitError::Preview(failure) => {
@@ -189,7 +190,7 @@ fn read_plan(path: &Path) -> Result<KeptPlan, Failure> {
 }
 
 /// Prints the release and who approved it.
-fn tell_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
+fn print_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
     let release = packed.package.release();
     writeln!(
         out,
@@ -213,7 +214,7 @@ fn tell_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Prints the changes that a deploy would make; exit code 20 when a host would refuse.
-fn tell_plan(
+fn print_plan(
     args: &Args,
     packed: &Packed,
     previews: &[Preview],
@@ -226,7 +227,7 @@ fn tell_plan(
         writeln!(out, "{}", json.map_err(|error| Failure::tool("the plan", &error))?)?;
         return Ok(if is_refused { ExitCode::DeployRefused } else { ExitCode::Passed });
     }
-    tell_packed(packed, out)?;
+    print_packed(packed, out)?;
     for Preview { host, plan, difference, parameters, n_bytes } in previews {
         let active = plan.active.map_or_else(|| "nothing".to_owned(), |id| id.short());
         if plan.is_active {

@@ -98,7 +98,7 @@ fn field(truth: &ImageFile, found: &[ImageFile]) -> Result<(String, FieldAccurac
                 .help(format!("write `{name}_labels.png` into the folder of labels")),
         ]
     })?;
-    let (truth_labels, labels) = (load(truth)?, load(file)?);
+    let (truth_labels, labels) = (load_labels(truth)?, load_labels(file)?);
     let accuracy = score_field(&truth_labels, &labels).map_err(|error| {
         let place = Place::file(file.path.to_string_lossy().as_ref());
         vec![Finding::error(Code::MaskShape, place, error.to_string())]
@@ -106,7 +106,7 @@ fn field(truth: &ImageFile, found: &[ImageFile]) -> Result<(String, FieldAccurac
     Ok((name.to_owned(), accuracy))
 }
 
-fn load(file: &ImageFile) -> Result<Labels, Vec<Finding>> {
+fn load_labels(file: &ImageFile) -> Result<Labels, Vec<Finding>> {
     let bytes = inputs::read(&file.path).map_err(|finding| vec![finding])?;
     decode_labels(&file.path.to_string_lossy(), &bytes)
 }

@@ -1,11 +1,11 @@
 //! `cellgate gate`: may the change pass, and why.
 
 use crate::ui::Ui;
-use crate::ui::change::{ApprovalArgs, CacheArgs, ChangeArgs, teller};
+use crate::ui::change::{ApprovalArgs, CacheArgs, ChangeArgs, progress_callback};
 use crate::ui::failure::Failure;
-use crate::ui::output::command;
+use crate::ui::output::write_commands;
 use crate::ui::progress::Progress;
-use crate::ui::report::{ReportArgs, failure, told, unheard};
+use crate::ui::report::{ReportArgs, failure, report_failure, runner_error};
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings::{annotations, human, summary_line};
 use cellgate_gate::{Partial, Share, gate, run_share};
@@ -38,16 +38,16 @@ pub(crate) struct Args {
 
 /// Gates, writes the report, prints the verdict.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
-    told(gated(ui, args))
+    report_failure(run_gate(ui, args))
 }
 
-fn gated(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+fn run_gate(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let change = args.change.open()?;
     let cache = args.cache.open(&change)?;
     let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
     let progress = Progress::new(ui.is_quiet);
-    let tell = teller(&progress);
+    let tell = progress_callback(&progress);
     let request = change.request(cache, approvals, args.report.fail_on, &tell);
     let Some(share) = args.shard else {
         let outcome = gate(&request).map_err(failure)?;
@@ -69,7 +69,7 @@ fn gated(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         folder.display()
     )?;
     let outputs = outputs_without_report("partial", partial.findings.len(), partial.exit_code);
-    Step::from_env().set(&outputs).map_err(|error| unheard(&error))?;
+    Step::from_env().set(&outputs).map_err(|error| runner_error(&error))?;
     Ok(partial.exit_code)
 }
 
@@ -78,7 +78,7 @@ fn print_findings(ui: &mut Ui<'_>, args: &Args, partial: &Partial) -> Result<(),
         return Ok(());
     }
     if args.report.annotates() {
-        command(ui.out, &annotations(&partial.findings))?;
+        write_commands(ui.out, &annotations(&partial.findings))?;
     }
     write!(ui.out, "{}", human(&partial.findings, &partial.sources, ui.has_color))?;
     writeln!(ui.out, "{}", summary_line(&partial.findings))?;

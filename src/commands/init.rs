@@ -87,7 +87,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         let is_crowded = written.iter().any(|(path, is_written)| {
             !is_written && path.parent().is_some_and(|folder| folder.ends_with("workflows"))
         });
-        next(args, &below, is_crowded, out)?;
+        print_next_steps(args, &below, is_crowded, out)?;
     }
     Ok(ExitCode::Passed)
 }
@@ -111,7 +111,12 @@ fn profiles(args: &Args) -> Result<Vec<Shipped>, Failure> {
     Ok(SHIPPED.into_iter().filter(|one| args.profile.is_empty() || is_wanted(one)).collect())
 }
 
-fn next(args: &Args, below: &str, is_crowded: bool, out: &mut dyn Write) -> Result<(), Failure> {
+fn print_next_steps(
+    args: &Args,
+    below: &str,
+    is_crowded: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let shown = if args.root == Path::new(".") {
         String::new()
     } else {

@@ -43,7 +43,7 @@ pub(crate) struct Args {
 /// Measures and writes the table.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let out = &mut *ui.out;
-    let profile = args.profile.as_deref().map(inputs::profile).transpose()?;
+    let profile = args.profile.as_deref().map(inputs::load_profile).transpose()?;
     let read =
         |path: &PathBuf| inputs::read(path).map_err(|finding| Failure::Findings(vec![finding]));
     let labels = decode_labels(&args.labels.to_string_lossy(), &read(&args.labels)?);

@@ -1,10 +1,10 @@
 //! `cellgate merge`: the verdict on what shards have run.
 
 use crate::ui::Ui;
-use crate::ui::change::{ApprovalArgs, ChangeArgs, teller};
+use crate::ui::change::{ApprovalArgs, ChangeArgs, progress_callback};
 use crate::ui::failure::Failure;
 use crate::ui::progress::Progress;
-use crate::ui::report::{ReportArgs, failure, told};
+use crate::ui::report::{ReportArgs, failure, report_failure};
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::merge;
 use std::path::PathBuf;
@@ -31,15 +31,15 @@ pub(crate) struct Args {
 
 /// Merges, writes the report, prints the verdict.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
-    told(merged(ui, args))
+    report_failure(run_merge(ui, args))
 }
 
-fn merged(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
+fn run_merge(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let change = args.change.open()?;
     let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
     let progress = Progress::new(ui.is_quiet);
-    let tell = teller(&progress);
+    let tell = progress_callback(&progress);
     let request = change.request(None, approvals, args.report.fail_on, &tell);
     let outcome = merge(&request, head_commit.as_deref(), &args.shards).map_err(failure)?;
     progress.finish();

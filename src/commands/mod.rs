@@ -116,12 +116,12 @@ impl Cli {
 
     /// Whether the command only computes: it does so on this thread, too, which then never hands its
     /// data over.
-    pub(crate) fn is_alone(&self) -> bool {
+    pub(crate) fn is_compute_only(&self) -> bool {
         matches!(self.command, Command::Segment(_) | Command::Measure(_))
     }
 
     /// Whether the command needs little memory for a moment, and talks.
-    pub(crate) fn talks(&self) -> bool {
+    pub(crate) fn is_network_bound(&self) -> bool {
         matches!(
             self.command,
             Command::Deploy(_) | Command::Rollback(_) | Command::Status(_) | Command::Agent(_)
@@ -129,7 +129,7 @@ impl Cli {
     }
 
     /// Whether what the command prints is for a program, byte by byte.
-    pub(crate) fn speaks_frames(&self) -> bool {
+    pub(crate) fn has_framed_output(&self) -> bool {
         matches!(self.command, Command::Agent(_))
     }
 }

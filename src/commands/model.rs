@@ -140,19 +140,19 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 
 /// A model from its card, with the weights in the card's folder, or from weights alone.
 pub(super) fn read(path: &Path) -> Result<(Weights, Option<Card>), Failure> {
-    let bytes = bytes(path)?;
+    let bytes = read_bytes(path)?;
     if path.extension().is_none_or(|ending| ending != "json") {
-        let weights = Weights::read(&bytes).map_err(|error| wrong_weights(path, &error))?;
+        let weights = Weights::read(&bytes).map_err(|error| weights_failure(path, &error))?;
         return Ok((weights, None));
     }
-    let card = Card::read(&bytes).map_err(|error| wrong_card(path, &error))?;
+    let card = Card::read(&bytes).map_err(|error| card_failure(path, &error))?;
     let file = path.with_file_name(&card.weights.file);
     let weights =
-        card.weights_of(&self::bytes(&file)?).map_err(|error| wrong_card(path, &error))?;
+        card.weights_of(&read_bytes(&file)?).map_err(|error| card_failure(path, &error))?;
     Ok((weights, Some(card)))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     inputs::read(path).map_err(|finding| Failure::Findings(vec![finding]))
 }
 
@@ -177,7 +177,7 @@ fn describe(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let digest = Digest::of_bytes(&bytes(path)?);
+    let digest = Digest::of_bytes(&read_bytes(path)?);
     let (architecture, scaling) = (weights.architecture(), weights.input());
     match format {
         Format::Human => {
@@ -222,8 +222,8 @@ fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         PrecisionWord::Half => Precision::Half,
         PrecisionWord::Single => Precision::Single,
     };
-    let wrong = |error: WeightsError| wrong_weights(&args.file, &error);
-    let weights = Weights::import(&bytes(&args.file)?, architecture, scaling).map_err(wrong)?;
+    let wrong = |error: WeightsError| weights_failure(&args.file, &error);
+    let weights = Weights::import(&read_bytes(&args.file)?, architecture, scaling).map_err(wrong)?;
     let file = weights.to_bytes(precision).map_err(wrong)?;
     let card = card_of(args, &weights, &file, precision);
     let card = card.to_bytes().map_err(|error| Failure::Usage(error.to_string()))?;
@@ -265,12 +265,12 @@ fn card_of(args: &ImportArgs, weights: &Weights, file: &[u8], precision: Precisi
     }
 }
 
-fn wrong_weights(path: &Path, error: &WeightsError) -> Failure {
+fn weights_failure(path: &Path, error: &WeightsError) -> Failure {
     let place = Place::file(path.to_string_lossy().as_ref());
     Failure::Findings(vec![Finding::error(Code::WrongForm, place, error.to_string())])
 }
 
-fn wrong_card(path: &Path, error: &CardError) -> Failure {
+fn card_failure(path: &Path, error: &CardError) -> Failure {
     let code = match error {
         CardError::Disagrees(_) => Code::DigestMismatch,
         CardError::TooLarge { .. } => Code::FileTooLarge,

@@ -3,7 +3,7 @@
 use crate::ui::Ui;
 use crate::ui::change::ChangeArgs;
 use crate::ui::failure::Failure;
-use crate::ui::report::{failure, told, unheard};
+use crate::ui::report::{failure, report_failure, runner_error};
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::verdict::FailOn;
 use cellgate_gate::{Approvals, GateError, MAX_SHARES, PlannedShare, plan_shares};
@@ -43,10 +43,10 @@ enum Format {
 /// Plans and prints.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let out = &mut *ui.out;
-    told(planned(args, out))
+    report_failure(run_plan(args, out))
 }
 
-fn planned(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+fn run_plan(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let request =
         args.change.open()?.request(None, Approvals::none(), FailOn::default(), &|_, _, _| {});
     let shares = match plan_shares(&request, usize::from(args.shards)) {
@@ -63,7 +63,7 @@ fn planned(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
             "`--format github` writes to the file that `GITHUB_OUTPUT` names, and it is not set";
         return Err(Failure::Usage(why.to_owned()));
     }
-    step.set(&[("matrix", matrix.to_string())]).map_err(|error| unheard(&error))?;
+    step.set(&[("matrix", matrix.to_string())]).map_err(|error| runner_error(&error))?;
     if format == Format::Json {
         writeln!(out, "{matrix}")?;
         return Ok(ExitCode::Passed);

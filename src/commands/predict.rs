@@ -79,7 +79,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         let image = read(file)?;
         let answer = predict(args, &network, card.as_ref(), file, &image)?;
         write(args, file, &answer)?;
-        progress.tell(index + 1, files.len(), &file.name);
+        progress.update(index + 1, files.len(), &file.name);
     }
     progress.finish();
     writeln!(out, "{} images, written to {}", files.len(), args.out.display())?;

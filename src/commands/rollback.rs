@@ -2,9 +2,9 @@
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use crate::ui::hosts::{TargetArgs, on_hosts, options, report, root};
+use crate::ui::hosts::{TargetArgs, options, report, root, with_hosts};
 use cellgate_core::digest::Digest;
-use cellgate_deploy::fleet::bring;
+use cellgate_deploy::fleet::roll_out;
 use cellgate_deploy::record::DeployRecord;
 use cellgate_deploy::target::Hosts;
 use cellgate_deploy::whole::Wanted;
@@ -46,11 +46,11 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     };
     let name = &args.target.target;
     let mut told = Vec::new();
-    let code = on_hosts(name, &root(), async |hosts: &mut Hosts, switching| {
+    let code = with_hosts(name, &root(), async |hosts: &mut Hosts, switching| {
         let mut options = options("rollback", switching, is_quiet);
         options.window = Duration::from_secs(args.window);
         options.keep = hosts.keep;
-        let outcomes = bring(&hosts.hosts, Wanted::Former(to), &options).await;
+        let outcomes = roll_out(&hosts.hosts, Wanted::Former(to), &options).await;
         let record = DeployRecord::new("rollback", name, to, &outcomes);
         report(&record, args.target.format, args.summary.as_deref(), &mut told)
     });

@@ -51,9 +51,9 @@ pub(crate) struct Args {
 /// Segments, writes, prints what was found.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
-    let profile = inputs::profile(&args.profile)?;
+    let profile = inputs::load_profile(&args.profile)?;
     let images = inputs::images(&args.images)?;
-    let ready = ready(&args.profile, &profile.params)
+    let ready = load_ready(&args.profile, &profile.params)
         .map_err(|error| Failure::Findings(vec![error.finding(&profile)]))?;
     let progress = Progress::new(is_quiet);
     let request = files::Request {
@@ -62,21 +62,21 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         asked: args.pixel_size_um,
         files: &images,
         out: &args.out,
-        pictures: &|stem, image, run| pictures(args, stem, image, run),
+        pictures: &|stem, image, run| write_pictures(args, stem, image, run),
     };
-    let tell = |n_done: usize, n_total: usize, name: &str| progress.tell(n_done, n_total, name);
+    let tell = |n_done: usize, n_total: usize, name: &str| progress.update(n_done, n_total, name);
     let outcome = run_files(&request, &tell);
     progress.finish();
     let outcome = outcome?;
     let mut remarks = profile.warnings;
     remarks.extend(outcome.remarks);
     if !is_quiet {
-        write!(out, "{}", human(&collapsed(remarks), &[profile.source], false))?;
+        write!(out, "{}", human(&deduplicate(remarks), &[profile.source], false))?;
     }
     if outcome.n_fields == 0 {
         return Err(Failure::Findings(outcome.failed));
     }
-    let fields = n_fields(outcome.n_fields, images.len());
+    let fields = describe_n_fields(outcome.n_fields, images.len());
     writeln!(out, "{} nuclei in {fields}, written to {}", outcome.n_nuclei, args.out.display())?;
     if has_errors(&outcome.failed) {
         Err(Failure::Findings(outcome.failed))
@@ -86,7 +86,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// How many fields were measured of those that were asked for.
-fn n_fields(n_done: usize, n_asked: usize) -> String {
+fn describe_n_fields(n_done: usize, n_asked: usize) -> String {
     match (n_done, n_asked) {
         (1, 1) => "1 field".to_owned(),
         (_, n) if n == n_done => format!("{n} fields"),
@@ -95,18 +95,18 @@ fn n_fields(n_done: usize, n_asked: usize) -> String {
 }
 
 /// A profile with its network, if it has one.
-fn ready<'a>(path: &Path, params: &'a Params) -> Result<Ready<'a>, ModelError> {
+fn load_ready<'a>(path: &Path, params: &'a Params) -> Result<Ready<'a>, ModelError> {
     if params.unet().is_none() {
         // Asking git where weights are kept takes nearly as long as the start of the program.
         return Ready::load(params, Models::default());
     }
-    let cache = inputs::kept(path.parent().unwrap_or(Path::new(".")));
+    let cache = inputs::open_cache(path.parent().unwrap_or(Path::new(".")));
     let (tree, folder) = tree_of_profile(path);
     Ready::load(params, Models::new(&tree, &folder, cache.as_ref()))
 }
 
 /// Remarks that many fields share, once each.
-fn collapsed(findings: Vec<Finding>) -> Vec<Finding> {
+fn deduplicate(findings: Vec<Finding>) -> Vec<Finding> {
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {
         if !kept.contains(&finding) {
@@ -117,7 +117,12 @@ fn collapsed(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Writes the files of a field besides its labels; `stem` is the beginning of their names.
-fn pictures(args: &Args, stem: &Path, image: &Image, run: &FieldRun) -> Result<(), FilesError> {
+fn write_pictures(
+    args: &Args,
+    stem: &Path,
+    image: &Image,
+    run: &FieldRun,
+) -> Result<(), FilesError> {
     let at = |ending: &str| {
         let mut path = stem.as_os_str().to_owned();
         path.push(ending);

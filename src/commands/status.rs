@@ -2,7 +2,7 @@
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
-use crate::ui::hosts::{Format, TargetArgs, on_hosts, options, root};
+use crate::ui::hosts::{Format, TargetArgs, options, root, with_hosts};
 use cellgate_core::digest::Digest;
 use cellgate_deploy::Failure as DeployFailure;
 use cellgate_deploy::session::{Options, Session};
@@ -30,19 +30,19 @@ pub(crate) struct Args {
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let out = &mut *ui.out;
     let mut told: Vec<(String, Result<ServerStatus, DeployFailure>)> = Vec::new();
-    on_hosts(&args.target.target, &root(), async |hosts: &mut Hosts, switching| {
+    with_hosts(&args.target.target, &root(), async |hosts: &mut Hosts, switching| {
         let options = options("status", switching, true);
         for host in &hosts.hosts {
-            let status = ask(&host.way, &options, args.verify).await;
+            let status = query_status(&host.way, &options, args.verify).await;
             told.push((host.name.clone(), status));
         }
         Ok(())
     })?;
     match args.target.format {
-        Format::Json => json(args, &told, out)?,
+        Format::Json => print_json(args, &told, out)?,
         Format::Human => {
             for (host, status) in &told {
-                lines(host, status, args.verify, out)?;
+                print_status(host, status, args.verify, out)?;
             }
         }
     }
@@ -56,7 +56,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     Ok(told.iter().map(|(_, status)| code(status)).max().unwrap_or(ExitCode::Passed))
 }
 
-async fn ask(
+async fn query_status(
     way: &cellgate_deploy::target::Way,
     options: &Options,
     verify: bool,
@@ -64,7 +64,7 @@ async fn ask(
     Session::open(way, options.clone()).await?.status(verify).await
 }
 
-fn json(
+fn print_json(
     args: &Args,
     told: &[(String, Result<ServerStatus, DeployFailure>)],
     out: &mut dyn Write,
@@ -84,7 +84,7 @@ fn json(
     Ok(())
 }
 
-fn lines(
+fn print_status(
     host: &str,
     status: &Result<ServerStatus, DeployFailure>,
     is_verified: bool,

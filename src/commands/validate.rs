@@ -29,7 +29,7 @@ pub(crate) struct Args {
 /// Checks and prints; gives the exit code.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (out, has_color) = (&mut *ui.out, ui.has_color);
-    let cache = inputs::kept(Path::new("."));
+    let cache = inputs::open_cache(Path::new("."));
     let cache = cache.as_ref();
     let checked = match args.paths.as_slice() {
         [] if Path::new(cellgate_inputs::project::FILE).is_file() => folder(Path::new("."), cache),

@@ -5,7 +5,7 @@
 //! it. Goes the way of `cellgate approve`, `deploy`, `rollback` and `status --verify`, without a
 //! network and without anybody's settings of git.
 
-use super::{DemoError, EDITS, Edit, gated, write_project};
+use super::{DemoError, EDITS, Edit, run_gate, write_project};
 use cellgate_approval::Timestamp;
 use cellgate_deploy::local::Local;
 use cellgate_deploy::pack::{PackError, Request, pack};
@@ -98,13 +98,13 @@ pub(crate) async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery
     }
     let repository = order.folder.join(REPOSITORY);
     let [good, drifting] = &EDITS;
-    let base = gated(order.folder, &order.folder.join("base"), "base", &|_, _, _| {})?.report;
+    let base = run_gate(order.folder, &order.folder.join("base"), "base", &|_, _, _| {})?.report;
     write_project(&repository, &[])?;
     start(&repository)?;
     let nothing = Change { title: "The parameters as they are", edits: &[] };
-    let first = bring(order, &repository, &nothing, &base).await?;
+    let first = approve_and_deploy(order, &repository, &nothing, &base).await?;
     let better = Change { title: good.title, edits: &[good] };
-    let to_good = bring(order, &repository, &better, seen).await?;
+    let to_good = approve_and_deploy(order, &repository, &better, seen).await?;
     let drift = Change { title: drifting.title, edits: &[good, drifting] };
     let refusal = try_unapproved(order, &repository, &drift)?;
     let way = Local::new(order.program, order.folder.join(SERVER));
@@ -122,7 +122,7 @@ struct Change<'a> {
 }
 
 /// Commits a change, approves what its report tells, and deploys it.
-async fn bring(
+async fn approve_and_deploy(
     order: &Order<'_>,
     repository: &Path,
     change: &Change<'_>,

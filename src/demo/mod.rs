@@ -106,7 +106,7 @@ pub(crate) fn new_folder() -> Result<PathBuf, DemoError> {
 ///
 /// # Errors
 /// [`DemoError`].
-pub(crate) fn tell(
+pub(crate) fn gate_changes(
     folder: &Path,
     progress: &(dyn Fn(usize, usize, &str) + Sync),
 ) -> Result<[Story; 2], DemoError> {
@@ -122,7 +122,7 @@ fn story(
 ) -> Result<Story, DemoError> {
     let head = folder.join(edit.folder);
     write_project(&head, &[edit])?;
-    let outcome = gated(folder, &head, edit.folder, progress)?;
+    let outcome = run_gate(folder, &head, edit.folder, progress)?;
     let report = head.join("cellgate-report");
     write(&outcome, &report)?;
     Ok(Story {
@@ -135,7 +135,7 @@ fn story(
 }
 
 /// Gates a head against the demo's base.
-fn gated(
+fn run_gate(
     folder: &Path,
     head: &Path,
     name: &str,

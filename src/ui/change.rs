@@ -59,7 +59,7 @@ impl ChangeArgs {
     /// Finds both sides.
     pub(crate) fn open(&self) -> Result<Change, Failure> {
         let failed = |error: TreeError| Failure::Tool(error.to_string());
-        let (repository, below) = self.place()?;
+        let (repository, below) = self.locate()?;
         let base_name = base_name(self.base.as_deref(), &repository)?;
         let base = Tree::of_revision(&repository, &base_name).map_err(failed)?;
         Ok(Change {
@@ -72,7 +72,7 @@ impl ChangeArgs {
     }
 
     /// The repository's top, and the project's folder in it.
-    fn place(&self) -> Result<(PathBuf, String), Failure> {
+    fn locate(&self) -> Result<(PathBuf, String), Failure> {
         let failed = |error: TreeError| Failure::Tool(error.to_string());
         let folder = self.root.as_deref().unwrap_or(Path::new("."));
         if !folder.is_dir() {
@@ -164,6 +164,6 @@ impl Change {
 }
 
 /// Tells progress in the gate's way.
-pub(crate) fn teller(progress: &Progress) -> impl Fn(usize, usize, &str) + Sync + '_ {
-    |n_done, n_total, what| progress.tell(n_done, n_total, what)
+pub(crate) fn progress_callback(progress: &Progress) -> impl Fn(usize, usize, &str) + Sync + '_ {
+    |n_done, n_total, what| progress.update(n_done, n_total, what)
 }

@@ -5,7 +5,7 @@ use cellgate_inputs::revision::{Tree, normalize};
 use std::path::Path;
 
 /// The output of a subcommand is lost.
-pub(crate) fn unwritten(error: std::io::Error) -> Failure {
+pub(crate) fn write_error(error: std::io::Error) -> Failure {
     Failure::tool("the dataset: the output cannot be written", &error)
 }
 

@@ -1,6 +1,6 @@
 //! Findings on the way out: the form that `--format` names, and the exit code.
 
-use super::output::command;
+use super::output::write_commands;
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::findings as render;
 use cellgate_inputs::finding::{Finding, has_errors};
@@ -38,7 +38,7 @@ pub(crate) fn print(
             writeln!(out, "{}: {}", n_files(files.len()), render::summary_line(findings))
         }
         Format::Github => {
-            command(out, &render::annotations(findings))?;
+            write_commands(out, &render::annotations(findings))?;
             writeln!(out, "{}: {}", n_files(files.len()), render::summary_line(findings))
         }
         Format::Json => writeln!(out, "{:#}", render::document(findings)),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 /// The arguments that were given; the first is the program.
-pub(crate) fn given(
+pub(crate) fn drop_empty_flags(
     arguments: impl IntoIterator<Item = OsString>,
     command: impl FnOnce() -> Command,
 ) -> Vec<OsString> {
@@ -69,7 +69,7 @@ mod tests {
             .arg(Arg::new("quiet").long("quiet").action(clap::ArgAction::SetTrue))
             .arg(Arg::new("path"));
         let command = Command::new("cellgate").subcommand(gate);
-        let given = given(arguments.iter().map(OsString::from), || command);
+        let given = drop_empty_flags(arguments.iter().map(OsString::from), || command);
         assert_eq!(given, expected);
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn root() -> PathBuf {
 /// Finds a target and prepares the ways to its hosts; runs the work until a signal comes.
 ///
 /// The work gets the hosts and a switch that it sets when what is active may change.
-pub(crate) fn on_hosts<T>(
+pub(crate) fn with_hosts<T>(
     name: &str,
     root: &Path,
     work: impl AsyncFnOnce(&mut Hosts, &Arc<AtomicBool>) -> Result<T, Failure>,
@@ -80,7 +80,7 @@ pub(crate) fn on_hosts<T>(
         let mut hosts = opened
             .map_err(|error| refused(error.to_string()))?
             .map_err(|error| refused(error.to_string()))?;
-        tell_repairs(&hosts);
+        print_repairs(&hosts);
         let done = unless_cancelled(work(&mut hosts, &switching)).await;
         let _ = tokio::time::timeout(CLOSING, hosts.close()).await;
         done.unwrap_or_else(|cancelled| {
@@ -96,7 +96,7 @@ pub(crate) fn on_hosts<T>(
 }
 
 #[expect(clippy::print_stderr, reason = "what was put right is no result")]
-fn tell_repairs(hosts: &Hosts) {
+fn print_repairs(hosts: &Hosts) {
     for repair in &hosts.repairs {
         eprintln!("note: {repair}; it was put right for this run, correct the secret");
     }
@@ -130,14 +130,14 @@ pub(crate) fn options(name: &str, switching: &Arc<AtomicBool>, is_quiet: bool) -
             switching.store(true, Ordering::Relaxed);
         }
         if !is_quiet {
-            tell(progress);
+            print_progress(progress);
         }
     });
     options
 }
 
 #[expect(clippy::print_stderr, reason = "progress is no result")]
-fn tell(progress: Progress) {
+fn print_progress(progress: Progress) {
     match progress {
         // Told by the bytes of each chunk, which would be thousands of lines.
         Progress::Sending { n_bytes, of } if n_bytes < of => {}
@@ -162,7 +162,7 @@ pub(crate) fn report(
             let json = record.to_json().map_err(|error| Failure::tool("the record", &error))?;
             writeln!(out, "{json}")?;
         }
-        Format::Human => lines(record, out)?,
+        Format::Human => print_record(record, out)?,
     }
     if let Some(path) = summary {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
@@ -172,7 +172,7 @@ pub(crate) fn report(
     Ok(record.exit_code)
 }
 
-fn lines(record: &DeployRecord, out: &mut dyn Write) -> Result<(), Failure> {
+fn print_record(record: &DeployRecord, out: &mut dyn Write) -> Result<(), Failure> {
     for host in &record.hosts {
         let short = |id: Option<Digest>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
         match host.outcome {

@@ -26,7 +26,7 @@ const MAX_IMAGES: usize = 1_000_000;
 pub(crate) fn images(patterns: &[PathBuf]) -> Result<Vec<ImageFile>, Failure> {
     let mut paths = BTreeSet::new();
     for pattern in patterns {
-        let found = matching(pattern)?;
+        let found = match_pattern(pattern)?;
         if found.is_empty() {
             return Err(Failure::Nothing(format!("`{}` matches no image", pattern.display())));
         }
@@ -57,12 +57,12 @@ pub(crate) fn images(patterns: &[PathBuf]) -> Result<Vec<ImageFile>, Failure> {
     Ok(files)
 }
 
-fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn match_pattern(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
     if pattern.is_file() {
         return Ok(vec![pattern.to_owned()]);
     }
     if pattern.is_dir() {
-        return listed(pattern, is_image);
+        return list_files(pattern, is_image);
     }
     let text = pattern.to_string_lossy();
     if !text.contains(['*', '?', '[', '{']) {
@@ -78,10 +78,10 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
     let name = pattern.file_name().unwrap_or_default().to_string_lossy();
     let glob = GlobBuilder::new(&name).literal_separator(true).build();
     let glob = glob.map_err(|error| Failure::Usage(error.to_string()))?.compile_matcher();
-    listed(folder, |path| is_image(path) && glob.is_match(path.file_name().unwrap_or_default()))
+    list_files(folder, |path| is_image(path) && glob.is_match(path.file_name().unwrap_or_default()))
 }
 
-fn listed(folder: &Path, accepts: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
+fn list_files(folder: &Path, accepts: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
     let failed = |error| Failure::tool(&format!("`{}` cannot be listed", folder.display()), &error);
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -99,7 +99,7 @@ fn is_image(path: &Path) -> bool {
 }
 
 /// Loads a profile from a file anywhere.
-pub(crate) fn profile(path: &Path) -> Result<Loaded, Failure> {
+pub(crate) fn load_profile(path: &Path) -> Result<Loaded, Failure> {
     let failed = |finding| Failure::Findings(vec![finding]);
     let bytes = read_up_to(path, MAX_HAND_WRITTEN_BYTES).map_err(failed)?;
     let source = source_from_bytes(&path.to_string_lossy(), &bytes).map_err(failed)?;
@@ -108,7 +108,7 @@ pub(crate) fn profile(path: &Path) -> Result<Loaded, Failure> {
 
 /// Results and weights that are kept: where `CELLGATE_CACHE` says, else beside git's own files of
 /// the repository that a folder stands in.
-pub(crate) fn kept(folder: &Path) -> Option<Cache> {
+pub(crate) fn open_cache(folder: &Path) -> Option<Cache> {
     let named = std::env::var_os("CELLGATE_CACHE").filter(|named| !named.is_empty());
     let usual = || Some(git_folder(folder).ok()?.join(CACHE_FOLDER));
     named.map(PathBuf::from).or_else(usual).map(Cache::new)

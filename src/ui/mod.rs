@@ -32,7 +32,7 @@ pub(crate) struct Ui<'a> {
 
 impl Ui<'_> {
     /// Prints findings about what a command was given; gives the exit code that they ask for.
-    pub(crate) fn tell(&mut self, found: &[Finding]) -> Result<ExitCode, Failure> {
+    pub(crate) fn print_findings(&mut self, found: &[Finding]) -> Result<ExitCode, Failure> {
         if !found.is_empty() {
             let format = findings::Format::Human;
             findings::print(self.out, format, found, &[], &[], self.has_color)?;

@@ -28,11 +28,13 @@ impl<W: Write> Output<W> {
 
 impl<W: Write> Write for Output<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(line) = &mut self.line else { return passed_on(self.inner.write(bytes), bytes) };
+        let Some(line) = &mut self.line else {
+            return ignore_broken_pipe(self.inner.write(bytes), bytes);
+        };
         line.extend(bytes);
         if let Some(end) = line.iter().rposition(|byte| *byte == b'\n') {
             let whole: Vec<u8> = line.drain(..=end).collect();
-            passed_on(self.inner.write_all(&harmless(&whole)).map(|()| 0), &[])?;
+            ignore_broken_pipe(self.inner.write_all(&neutralize(&whole)).map(|()| 0), &[])?;
         }
         Ok(bytes.len())
     }
@@ -40,28 +42,28 @@ impl<W: Write> Write for Output<W> {
     fn flush(&mut self) -> io::Result<()> {
         if let Some(line) = &mut self.line {
             let rest = std::mem::take(line);
-            passed_on(self.inner.write_all(&harmless(&rest)).map(|()| 0), &[])?;
+            ignore_broken_pipe(self.inner.write_all(&neutralize(&rest)).map(|()| 0), &[])?;
         }
-        passed_on(self.inner.flush().map(|()| 0), &[]).map(drop)
+        ignore_broken_pipe(self.inner.flush().map(|()| 0), &[]).map(drop)
     }
 }
 
 /// Counts all bytes as taken where the reader has left.
-fn passed_on(done: io::Result<usize>, bytes: &[u8]) -> io::Result<usize> {
+fn ignore_broken_pipe(done: io::Result<usize>, bytes: &[u8]) -> io::Result<usize> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
         done => done,
     }
 }
 
-fn harmless(lines: &[u8]) -> Vec<u8> {
+fn neutralize(lines: &[u8]) -> Vec<u8> {
     inert(&String::from_utf8_lossy(lines)).into_bytes()
 }
 
 /// Prints workflow commands, which are to be obeyed, between what is not.
-pub(crate) fn command(out: &mut dyn Write, commands: &str) -> io::Result<()> {
+pub(crate) fn write_commands(out: &mut dyn Write, commands: &str) -> io::Result<()> {
     out.flush()?;
     let mut runner = io::stdout();
-    passed_on(runner.write_all(commands.as_bytes()).map(|()| 0), &[])?;
-    passed_on(runner.flush().map(|()| 0), &[]).map(drop)
+    ignore_broken_pipe(runner.write_all(commands.as_bytes()).map(|()| 0), &[])?;
+    ignore_broken_pipe(runner.flush().map(|()| 0), &[]).map(drop)
 }

@@ -34,7 +34,7 @@ impl Progress {
 
     /// Tells how many of how many are done, and of what.
     #[expect(clippy::print_stderr, reason = "progress is no result")]
-    pub(crate) fn tell(&self, n_done: usize, n_total: usize, what: &str) {
+    pub(crate) fn update(&self, n_done: usize, n_total: usize, what: &str) {
         self.bar.set_length(n_total as u64);
         self.bar.set_position(n_done as u64);
         self.bar.set_message(harmless(what));

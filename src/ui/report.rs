@@ -2,7 +2,7 @@
 
 use super::Ui;
 use super::failure::Failure;
-use super::output::command;
+use super::output::write_commands;
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::consent;
 use cellgate_gate::report::findings::{annotations, human, summary_line};
@@ -54,7 +54,7 @@ pub(crate) fn failure(error: GateError) -> Failure {
 }
 
 /// Tells the runner of a run that came to no report, too; the result stays what it was.
-pub(crate) fn told(result: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
+pub(crate) fn report_failure(result: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
     let Err(failure) = &result else { return result };
     let word = if matches!(failure, Failure::Nothing(_)) { "nothing" } else { "error" };
     let n_findings = if let Failure::Findings(findings) = failure { findings.len() } else { 0 };
@@ -63,7 +63,7 @@ pub(crate) fn told(result: Result<ExitCode, Failure>) -> Result<ExitCode, Failur
     let is_told = step
         .set(&outputs)
         .and_then(|()| step.summarize_failure(word, failure.text()))
-        .map_err(|error| unheard(&error));
+        .map_err(|error| runner_error(&error));
     match is_told {
         Ok(()) => result,
         Err(error) => Err(Failure::Tool(format!("{}; {}", failure.text(), error.text()))),
@@ -71,7 +71,7 @@ pub(crate) fn told(result: Result<ExitCode, Failure>) -> Result<ExitCode, Failur
 }
 
 /// The runner could not be told.
-pub(crate) fn unheard(error: &StepError) -> Failure {
+pub(crate) fn runner_error(error: &StepError) -> Failure {
     Failure::tool("the runner cannot be told", error)
 }
 
@@ -91,7 +91,7 @@ impl ReportArgs {
             Format::Github => {
                 let all: Vec<Finding> =
                     outcome.findings.iter().chain(&outcome.remarks).cloned().collect();
-                command(out, &annotations(&all))?;
+                write_commands(out, &annotations(&all))?;
                 print(outcome, out, has_color)?;
             }
             Format::Json => {
@@ -109,7 +109,7 @@ impl ReportArgs {
         outputs_of(report, &folder)
             .and_then(|outputs| step.set(&outputs))
             .and_then(|()| step.summarize(report))
-            .map_err(|error| unheard(&error))?;
+            .map_err(|error| runner_error(&error))?;
         Ok(outcome.exit_code)
     }
 

@@ -1,6 +1,6 @@
 //! Approvals in real repositories: what passes once it is approved, and what does not.
 
-use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
+use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited_repository};
 use crate::repository::{Gated, PROFILE, Repository, Told};
 use cellgate_approval::{Action, Entry, FILE, Log};
 use cellgate_core::digest::Digest;
@@ -58,7 +58,7 @@ impl Gated {
 
 #[test]
 fn an_approved_drift_passes_and_the_next_change_does_not() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let stopped = repository.gate_and_approve("ada@example.org");
     stopped.expect(11, "drifted", &[]);
     assert_eq!(stopped.approval()["state"], "missing");
@@ -102,7 +102,7 @@ fn an_approved_drift_passes_and_the_next_change_does_not() {
 
 #[test]
 fn the_command_tells_who_approved_and_how_to_approve() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let out = repository.gate_by_command(&[]).told.out;
     assert!(out.contains("approval: nobody has approved it yet"), "{out}");
     assert!(out.contains("/cellgate approve "), "{out}");
@@ -134,7 +134,7 @@ fn squash_and_rebase_keep_an_approval() {
 
 #[test]
 fn nobody_brings_his_own_approval() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.gate_and_approve("ada@example.org");
     let log = repository.log();
     repository.git(&["branch", "--quiet", "--delete", "--force", "cellgate-approvals"]);
@@ -199,7 +199,7 @@ fn a_higher_permission_cannot_be_claimed_from_a_desk() {
 
 #[test]
 fn a_revoked_approval_stops_the_change_until_it_is_given_again() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let digest = repository.gate_and_approve("ada@example.org").digest();
     repository.gate().expect(0, "drifted", &[]);
     let revoke = |digest: &str| {
@@ -250,7 +250,7 @@ fn a_changed_policy_passes_once_it_is_approved() {
 
 #[test]
 fn a_changed_dataset_passes_once_it_is_approved() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let more = "datasets: {nuclei: datasets/nuclei, phantoms: {builtin: phantoms}}";
     repository.edit("cellgate.yaml", "datasets: {nuclei: datasets/nuclei}", more);
     let two = "gate:\n  - {profile: culture, dataset: phantoms, image_type: fluorescence}";
@@ -294,7 +294,7 @@ fn another_engine_than_the_one_approved_last_needs_an_approval() {
 
 #[test]
 fn only_what_is_checked_out_can_be_approved() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.gate();
     repository.edit(CULTURE, OTHER.0, OTHER.1);
     let told = repository.approve_as("ada@example.org", &[]);
@@ -316,7 +316,7 @@ fn what_no_approval_changes_cannot_be_approved() {
     below.gate().expect(12, "unchanged", &[]);
     let told = below.approve_as("ada@example.org", &[]);
     assert!(told.code == 13 && told.err.contains("no approval changes this"), "{}", told.err);
-    let invalid = edited(("sigma_um: 0.50", "sigma: 0.50"));
+    let invalid = edited_repository(("sigma_um: 0.50", "sigma: 0.50"));
     invalid.gate().expect(10, "broken", &[]);
     let told = invalid.approve_as("ada@example.org", &[]);
     assert!(told.code == 13 && told.err.contains("an input is invalid"), "{}", told.err);
@@ -325,7 +325,7 @@ fn what_no_approval_changes_cannot_be_approved() {
 
 #[test]
 fn usage_is_told() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.gate();
     let report = "cellgate-report/report.json";
     let check = |arguments: &[&str], code: i32, says: &str| {

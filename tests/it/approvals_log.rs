@@ -1,14 +1,14 @@
 //! The log of approvals on its branch: whose it is, who may add to it, what is noticed.
 
 use crate::approvals::OTHER;
-use crate::gate::{CULTURE, HARMFUL, edited};
+use crate::gate::{CULTURE, HARMFUL, edited_repository};
 use crate::repository::{Repository, Told, cellgate};
 use cellgate_approval::FILE;
 use std::process::Command;
 
 #[test]
 fn a_tampered_log_lets_nothing_pass_and_names_the_line() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.gate_and_approve("ada@example.org");
     repository.edit(CULTURE, OTHER.0, OTHER.1);
     repository.gate_and_approve("bob@example.org");
@@ -44,7 +44,7 @@ fn a_tampered_log_lets_nothing_pass_and_names_the_line() {
 
 #[test]
 fn records_that_were_taken_away_are_noticed_in_the_branchs_history() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.gate_and_approve("ada@example.org");
     repository.approve_as("bob@example.org", &[]);
     let told = repository.run(&["approve", "--verify"]);
@@ -60,7 +60,7 @@ fn records_that_were_taken_away_are_noticed_in_the_branchs_history() {
 
 #[test]
 fn the_servers_branch_counts_and_a_local_one_where_it_extends_it() {
-    let server = edited(HARMFUL);
+    let server = edited_repository(HARMFUL);
     server.gate_and_approve("ada@example.org");
     server.git(&["stash", "--quiet"]);
     let clone = Repository::empty();
@@ -95,7 +95,7 @@ fn the_servers_branch_counts_and_a_local_one_where_it_extends_it() {
 
 #[test]
 fn of_several_who_approve_at_once_no_record_is_lost() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.gate();
     repository.git(&["config", "user.email", "nobody@example.org"]);
     let report = ["approve", "--report", "cellgate-report/report.json", "--reason", "seen"];
@@ -118,7 +118,7 @@ fn of_several_who_approve_at_once_no_record_is_lost() {
 
 #[test]
 fn nothing_but_the_branch_is_touched() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.write("staged", "x");
     repository.git(&["add", "staged"]);
     let state = || {
@@ -134,7 +134,7 @@ fn nothing_but_the_branch_is_touched() {
 
 #[test]
 fn a_signature_holds_for_its_signer_alone() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let key = |name: &str| {
         let path = repository.path(name);
         let made = Command::new("ssh-keygen")

@@ -86,7 +86,7 @@ fn json_goes_to_standard_output() {
 
 /// Compares base with a copy of it in which one thing is changed.
 #[track_caller]
-fn refused(change: impl FnOnce(&Path), says: &str) {
+fn expect_refusal(change: impl FnOnce(&Path), says: &str) {
     let desk = Desk::new();
     copy(&RUNS.path().join("base"), &desk.path("head"));
     change(&desk.path("head"));
@@ -118,7 +118,7 @@ fn field() -> String {
 fn runs_of_other_images_or_pixel_sizes_are_refused() {
     let name = field();
     let zeros = "0".repeat(64);
-    refused(
+    expect_refusal(
         |head| {
             edit(head, "run.json", |text| {
                 let at = text.find("image_sha256\": \"").unwrap() + 16;
@@ -127,11 +127,11 @@ fn runs_of_other_images_or_pixel_sizes_are_refused() {
         },
         "is of two images",
     );
-    refused(
+    expect_refusal(
         |head| edit(head, "run.json", |text| text.replacen("_um\": 0.5", "_um\": 0.6", 1)),
         "has two pixel sizes: 0.5 µm and 0.6 µm",
     );
-    refused(
+    expect_refusal(
         |head| {
             for file in ["run.json", "nuclei.csv", "fields.csv"] {
                 edit(head, file, |text| text.replace(&name, "another"));
@@ -150,19 +150,19 @@ fn folders_whose_files_contradict_each_other_are_refused() {
         let lines: Vec<&str> = text.lines().collect();
         lines[..lines.len() - 1].join("\n") + "\n"
     };
-    refused(|head| edit(head, "nuclei.csv", drop_last), "the count differs");
-    refused(|head| edit(head, "fields.csv", drop_last), "has no row");
+    expect_refusal(|head| edit(head, "nuclei.csv", drop_last), "the count differs");
+    expect_refusal(|head| edit(head, "fields.csv", drop_last), "has no row");
     let number = |text: &str| text.replacen("\"nuclei\": ", "\"nuclei\": 1", 1);
-    refused(|head| edit(head, "run.json", number), "the count differs");
+    expect_refusal(|head| edit(head, "run.json", number), "the count differs");
     let renamed = |text: &str| text.replacen(&name, "../x", 1);
-    refused(|head| edit(head, "run.json", renamed), "is no name of a field");
+    expect_refusal(|head| edit(head, "run.json", renamed), "is no name of a field");
     let labels = format!("{name}_labels.png");
-    refused(|head| fs::remove_file(head.join(&labels)).unwrap(), "has 0 label images");
-    refused(|head| fs::write(head.join(&labels), "x").unwrap(), "image-unsupported");
+    expect_refusal(|head| fs::remove_file(head.join(&labels)).unwrap(), "has 0 label images");
+    expect_refusal(|head| fs::write(head.join(&labels), "x").unwrap(), "image-unsupported");
     let newer = |text: &str| text.replace("cellgate/run/v1", "cellgate/run/v2");
-    refused(|head| edit(head, "run.json", newer), "schema-too-new");
-    refused(|head| fs::write(head.join("run.json"), "[]").unwrap(), "not a record of a run");
-    refused(|head| fs::remove_dir_all(head).unwrap(), "file-unreadable");
+    expect_refusal(|head| edit(head, "run.json", newer), "schema-too-new");
+    expect_refusal(|head| fs::write(head.join("run.json"), "[]").unwrap(), "not a record of a run");
+    expect_refusal(|head| fs::remove_dir_all(head).unwrap(), "file-unreadable");
 }
 
 #[test]

@@ -36,7 +36,11 @@ pub(crate) fn id(package: &Arc<Package>) -> Digest {
 }
 
 #[track_caller]
-pub(crate) fn refused(told: Result<Deployed, Failure>, code: RefusalCode, exit_code: u8) -> String {
+pub(crate) fn expect_refusal(
+    told: Result<Deployed, Failure>,
+    code: RefusalCode,
+    exit_code: u8,
+) -> String {
     let failure = told.unwrap_err();
     assert_eq!(failure.refusal, Some(code), "{failure}");
     assert_eq!(failure.ended.exit_code().number(), exit_code, "{failure}");
@@ -51,7 +55,7 @@ fn a_release_becomes_active_and_a_second_time_nothing_happens() {
     let told = put(&server, &package).unwrap();
     assert_eq!((told.release, told.base, told.is_unchanged), (id(&package), None, false));
     assert_eq!(told.warnings, [""; 0]);
-    assert_eq!(server.pointed("current"), Some(id(&package)));
+    assert_eq!(server.pointer_target("current"), Some(id(&package)));
     assert!(server.is_whole(id(&package)));
     let before = server.files();
     let told = put(&server, &package).unwrap();
@@ -74,7 +78,7 @@ fn what_is_not_to_be_sent_is_not_sent() {
     assert!((3 << 20) < put(&server, &first).unwrap().n_sent);
     let second = with(&mut studio, 2);
     assert!(put(&server, &second).unwrap().n_sent < 5_000);
-    assert_eq!(server.pointed("previous"), Some(id(&first)));
+    assert_eq!(server.pointer_target("previous"), Some(id(&first)));
 }
 
 #[test]
@@ -83,11 +87,11 @@ fn a_rollback_is_a_deploy_of_what_was_good() {
     let (server, packages) = with_releases(&mut studio, &[1, 2]);
     let told = block_on(rollback(&server.agent(&[]), None, &options("back"))).unwrap();
     assert_eq!(told.release, id(&packages[0]));
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
-    assert_eq!(server.pointed("previous"), Some(id(&packages[1])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
+    assert_eq!(server.pointer_target("previous"), Some(id(&packages[1])));
     let unknown = Some(Digest::of_bytes(b"never"));
     let told = block_on(rollback(&server.agent(&[]), unknown, &options("back")));
-    refused(told, RefusalCode::Unknown, 20);
+    expect_refusal(told, RefusalCode::Unknown, 20);
 }
 
 #[test]
@@ -100,9 +104,9 @@ fn what_is_not_confirmed_in_time_is_rolled_back() {
         let mut session = Session::open(&agent, options("k")).await.unwrap();
         let prepared = session.prepare(&second, Some(id(&packages[0]))).await.unwrap();
         session.switch(&prepared).await.unwrap();
-        assert_eq!(server.pointed("current"), Some(id(&second)));
+        assert_eq!(server.pointer_target("current"), Some(id(&second)));
         tokio::time::sleep(Duration::from_millis(900)).await;
-        assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+        assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
         let failure = session.confirm(&prepared).await.unwrap_err();
         assert_eq!(
             (failure.ended, failure.refusal),
@@ -130,7 +134,7 @@ fn the_agent_that_switched_rolls_back_when_its_client_is_gone() {
         drop(session);
         tokio::time::sleep(Duration::from_millis(1200)).await;
     });
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
 
 #[test]
@@ -161,11 +165,11 @@ fn a_restart_in_the_window_rolls_back() {
         session.switch(&prepared).await.unwrap();
         let told = server.guard(&["--boot", "first"]);
         assert!(told.status.success());
-        assert_eq!(server.pointed("current"), Some(id(&second)));
+        assert_eq!(server.pointer_target("current"), Some(id(&second)));
         let told = server.guard(&["--boot", "second"]);
         assert!(told.status.success());
     });
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
 
 #[test]
@@ -180,9 +184,9 @@ fn a_first_release_that_is_not_confirmed_leaves_nothing_active() {
         session.switch(&prepared).await.unwrap();
         session.abort(&prepared, "the operator says so").await.unwrap();
     });
-    assert_eq!(server.pointed("current"), None);
+    assert_eq!(server.pointer_target("current"), None);
     put(&server, &package).unwrap();
-    assert_eq!(server.pointed("current"), Some(id(&package)));
+    assert_eq!(server.pointer_target("current"), Some(id(&package)));
 }
 
 #[test]
@@ -199,7 +203,7 @@ fn a_rollback_falls_to_the_latest_release_that_is_whole() {
         damage(&server, &packages[1], "params/p.yaml");
         server.guard(&["--boot", "second"]);
     });
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
 
 #[test]
@@ -220,7 +224,7 @@ fn without_a_whole_release_to_go_back_to_a_person_is_called() {
         assert_eq!(failure.ended.exit_code().number(), 22, "{failure}");
     });
     // What runs goes on running, and a good release heals the server.
-    assert_eq!(server.pointed("current"), Some(id(&second)));
+    assert_eq!(server.pointer_target("current"), Some(id(&second)));
     put(&server, &studio.package(3)).unwrap();
     assert!(server.guard(&[]).status.success());
 }
@@ -275,7 +279,7 @@ fn a_hand_that_moved_the_pointer_is_undone() {
     fs::remove_file(&current).unwrap();
     symlink(format!("releases/{}", id(&packages[0])), &current).unwrap();
     assert!(server.guard(&[]).status.success());
-    assert_eq!(server.pointed("current"), Some(id(&packages[1])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[1])));
 }
 
 #[test]
@@ -322,7 +326,8 @@ fn a_bit_flipped_on_the_wire_is_noticed_and_sent_again() {
             let server = Server::copy(&template);
             let transport = Mishapped::new(server.agent(&[]), mishap);
             let told = block_on(deploy(&transport, &package, &options("k")));
-            assert!(told.is_ok() || server.pointed("current") != Some(id(&package)), "{mishap:?}");
+            let current = server.pointer_target("current");
+            assert!(told.is_ok() || current != Some(id(&package)), "{mishap:?}");
             put(&server, &package).unwrap();
             assert!(server.is_whole(id(&package)), "{mishap:?}");
         }
@@ -344,6 +349,6 @@ fn large_blobs_go_over_several_channels_and_the_program_tests_itself() {
     assert!(server.is_whole(id(&package)));
     let other = Digest::of_bytes(b"other numbers");
     let package = studio.package_with(2, Content::File(CELLGATE.into()), other, &[]);
-    let message = refused(put(&server, &package), RefusalCode::SelfTest, 21);
+    let message = expect_refusal(put(&server, &package), RefusalCode::SelfTest, 21);
     assert!(message.contains("its engine gives other numbers here"), "{message}");
 }

@@ -64,7 +64,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// The same scene on a server of its own.
-    fn again(&self) -> Self {
+    fn copy(&self) -> Self {
         let server = Server::copy(&self.server);
         Self { server, package: self.package.clone(), base: self.base }
     }
@@ -126,16 +126,16 @@ pub(crate) fn scene(story: Story) -> Scene {
 }
 
 /// Tells a story once, with options for its agents; gives the exit code and what agents said.
-fn tell(
+fn play(
     story: Story,
     scene: &Scene,
     options: &[&str],
 ) -> (i32, Vec<String>, BTreeMap<String, u32>) {
-    tell_within(story, scene, options, &hasty("k"))
+    play_within(story, scene, options, &hasty("k"))
 }
 
 /// The same, with times for it.
-pub(crate) fn tell_within(
+pub(crate) fn play_within(
     story: Story,
     scene: &Scene,
     options: &[&str],
@@ -154,17 +154,17 @@ pub(crate) fn tell_within(
     }
     let transport = Recording::new(scene.server.agent(options));
     let code = block_on(async {
-        let code = tell_over(&transport, story, scene, times).await;
+        let code = play_over(&transport, story, scene, times).await;
         if options.contains(&"--fault") {
             // It comes by another pipe than the answers, and may be read after them.
-            let _ = tokio::time::timeout(Duration::from_secs(5), fired(&transport)).await;
+            let _ = tokio::time::timeout(Duration::from_secs(5), wait_for_fault(&transport)).await;
         }
         code
     });
-    (code, transport.said(), transport.passages())
+    (code, transport.agent_output(), transport.passages())
 }
 
-async fn tell_over<T: Transport>(
+async fn play_over<T: Transport>(
     transport: &T,
     story: Story,
     scene: &Scene,
@@ -177,8 +177,8 @@ async fn tell_over<T: Transport>(
 }
 
 /// Waits until an agent has said that its fault fired.
-async fn fired<T>(transport: &Recording<T>) {
-    while !has_fired(&transport.said()) {
+async fn wait_for_fault<T>(transport: &Recording<T>) {
+    while !has_fired(&transport.agent_output()) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -189,19 +189,19 @@ fn has_fired(said: &[String]) -> bool {
 
 /// Tells a story whose client dies when an agent comes to a step, where the agent stops and goes on
 /// when the client is gone; gives which release is active in the end, and what agents said.
-fn tell_orphaned(story: Story, scene: &Scene, stop: &str) -> (i32, Vec<String>) {
+fn play_orphaned(story: Story, scene: &Scene, stop: &str) -> (i32, Vec<String>) {
     let transport = Recording::new(scene.server.agent(&["--fault", stop]));
     let times = hasty("k");
     // The conversation ends in the middle of whatever was asked.
     block_on(async {
         tokio::select! {
-            _ = tell_over(&transport, story, scene, &times) => {}
-            () = fired(&transport) => {}
+            _ = play_over(&transport, story, scene, &times) => {}
+            () = wait_for_fault(&transport) => {}
         }
     });
     scene.server.outlive_agents();
-    let is_new = scene.server.pointed("current") == Some(id(&scene.package));
-    (if is_new { NEW } else { FORMER }, transport.said())
+    let is_new = scene.server.pointer_target("current") == Some(id(&scene.package));
+    (if is_new { NEW } else { FORMER }, transport.agent_output())
 }
 
 pub(crate) fn code_of<T>(told: Result<T, Failure>) -> i32 {
@@ -212,7 +212,7 @@ pub(crate) fn code_of<T>(told: Result<T, Failure>) -> i32 {
 #[track_caller]
 fn assert_kept(story: Story, scene: &Scene, code: i32, case: &str) {
     let (server, release) = (&scene.server, id(&scene.package));
-    let current = server.pointed("current");
+    let current = server.pointer_target("current");
     assert!(current == scene.base || current == Some(release), "{case}: a stranger is active");
     if story != Story::Heal {
         let is_whole = current.is_none_or(|id| server.is_whole(id));
@@ -237,20 +237,22 @@ pub(crate) fn assert_converges(story: Story, scene: &Scene, case: &str) {
     if story == Story::Guard {
         let told = server.guard(&["--boot", "second"]);
         assert!(told.status.success(), "{case}: {told:?}");
-        assert_eq!(server.pointed("current"), scene.base, "{case}");
+        assert_eq!(server.pointer_target("current"), scene.base, "{case}");
     }
     let waiting = Options { lock_wait: Duration::from_secs(5), ..hasty("again") };
     let agent = server.agent(&[]);
     let told = match story {
         // A way back that is done already has nowhere to go.
-        Story::Back if server.pointed("current") == Some(release) && is_settled(server) => Ok(()),
+        Story::Back if server.pointer_target("current") == Some(release) && is_settled(server) => {
+            Ok(())
+        }
         Story::Back => block_on(rollback(&agent, Some(release), &waiting)).map(drop),
         _ => put(server, &scene.package).map(drop),
     };
     if let Err(failure) = told {
         panic!("{case}: the same deploy again fails: {failure}");
     }
-    assert_eq!(server.pointed("current"), Some(release), "{case}");
+    assert_eq!(server.pointer_target("current"), Some(release), "{case}");
     assert!(server.is_whole(release), "{case}");
     assert!(scene.base.is_none_or(|base| server.is_whole(base)), "{case}: the base is gone");
     let left: Vec<String> = server
@@ -268,7 +270,7 @@ fn is_settled(server: &Server) -> bool {
         let pending = session.status(false).await.unwrap().pending;
         tokio::time::sleep(Duration::from_millis(pending.map_or(0, |one| one.left_ms + 200))).await;
     });
-    server.guard(&[]).status.success() && server.pointed("current").is_some()
+    server.guard(&[]).status.success() && server.pointer_target("current").is_some()
 }
 
 /// One trial: a story in which one passage of one step fails.
@@ -298,12 +300,12 @@ fn run(trial: &Trial, template: &Scene) -> i32 {
     let Trial { story, point, action, nth } = trial;
     let case = format!("{story:?}: {point}:{action}:{nth}");
     for _ in 0..N_TELLINGS {
-        let scene = template.again();
+        let scene = template.copy();
         let (code, said) = if *action == CLIENT {
-            tell_orphaned(*story, &scene, &format!("{point}:stop:{nth}"))
+            play_orphaned(*story, &scene, &format!("{point}:stop:{nth}"))
         } else {
             let fault = format!("{point}:{action}:{nth}");
-            let (code, said, _) = tell(*story, &scene, &["--fault", &fault]);
+            let (code, said, _) = play(*story, &scene, &["--fault", &fault]);
             (code, said)
         };
         let fired = has_fired(&said);
@@ -321,7 +323,7 @@ fn run(trial: &Trial, template: &Scene) -> i32 {
 fn passages(story: Story, template: &Scene) -> BTreeMap<String, u32> {
     let mut least: Option<BTreeMap<String, u32>> = None;
     for _ in 0..N_TELLINGS {
-        let (code, _, passages) = tell(story, &template.again(), &["--trace"]);
+        let (code, _, passages) = play(story, &template.copy(), &["--trace"]);
         assert_eq!(code, 0, "{story:?} without a fault");
         let fewer = |mut least: BTreeMap<String, u32>| {
             least.retain(|point, _| passages.contains_key(point));
@@ -435,7 +437,7 @@ fn a_client_that_dies_at_any_byte_leaves_the_former_release_or_the_new_one() {
             scope.spawn(|| {
                 while let Some(mishap) = { queue.lock().unwrap().pop() } {
                     let case = format!("{mishap:?} of {n_sent} and {n_heard}");
-                    let scene = template.again();
+                    let scene = template.copy();
                     let transport = Mishapped::new(scene.server.agent(&[]), mishap);
                     let told = block_on(deploy(&transport, &scene.package, &hasty("k")));
                     // What was told as unknown may still be rolled back; the rest holds at once.

@@ -26,8 +26,8 @@ fn of_eight_deploys_at_once_one_wins_and_the_others_are_told_who() {
     });
     let winners: Vec<_> = told.iter().filter_map(|told| told.as_ref().ok()).collect();
     assert_eq!(
-        server.pointed("current"),
-        winners.last().map(|told| told.release).or(server.pointed("current"))
+        server.pointer_target("current"),
+        winners.last().map(|told| told.release).or(server.pointer_target("current"))
     );
     assert!(!winners.is_empty(), "nobody won");
     for failure in told.iter().filter_map(|told| told.as_ref().err()) {
@@ -62,7 +62,7 @@ fn a_stalled_holder_of_the_lock_is_ended_and_writes_nothing_late() {
         assert_eq!(won.unwrap().release, id(&third));
         assert!(told.unwrap_err().is_transient(), "the stalled agent goes on");
     });
-    assert_eq!(server.pointed("current"), Some(id(&third)));
+    assert_eq!(server.pointer_target("current"), Some(id(&third)));
 }
 
 #[test]

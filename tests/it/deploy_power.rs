@@ -2,7 +2,7 @@
 //! lost in several ways, the server starts again, and the same deploy ends well.
 
 use crate::deploy::{id, status_of, with_releases};
-use crate::deploy_faults::{Story, assert_converges, code_of, hasty, scene, tell_within};
+use crate::deploy_faults::{Story, assert_converges, code_of, hasty, play_within, scene};
 use crate::deploy_rig::{Server, Studio, block_on};
 use crate::forgetful_disk::{Disk, Kept};
 use cellgate_deploy::session::{Options, Session};
@@ -32,7 +32,7 @@ fn cuts(story: Story) -> Vec<Cut> {
     let record = tempfile::NamedTempFile::new().unwrap();
     let path = record.path().to_str().unwrap();
     let times = Options { window: Duration::from_secs(30), ..hasty("k") };
-    let (code, ..) = tell_within(story, &scene, &["--record", path, "--boot", "first"], &times);
+    let (code, ..) = play_within(story, &scene, &["--record", path, "--boot", "first"], &times);
     assert_eq!(code, 0, "{story:?}");
     let mut seen = BTreeSet::new();
     let (mut cuts, mut is_told) = (Vec::new(), false);
@@ -70,7 +70,7 @@ fn check(cut: Cut, scenes: &[(Story, crate::deploy_faults::Scene)]) -> Option<St
     if !guarded.status.success() {
         return Some(format!("{case}: the guard fails: {guarded:?}"));
     }
-    let current = scene.server.pointed("current");
+    let current = scene.server.pointer_target("current");
     if current != scene.base && current != Some(release) {
         return Some(format!("{case}: a stranger is active: {current:?}"));
     }
@@ -104,19 +104,19 @@ fn after_the_power_goes_at_any_moment_the_former_release_or_the_new_one_is_activ
             });
         }
     });
-    told(n_cuts);
+    print_n_cuts(n_cuts);
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {n_cuts}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[expect(clippy::print_stdout, reason = "the number is for who asks by `--nocapture`")]
-fn told(n_cuts: usize) {
+fn print_n_cuts(n_cuts: usize) {
     println!("{n_cuts} states of the disk after a loss of power");
 }
 
 /// A release that waits ten minutes for its confirmation, and a clock that jumps before the guard runs.
 #[track_caller]
-fn guarded(jump_ms: i64, is_rolled_back: bool) {
+fn check_guard(jump_ms: i64, is_rolled_back: bool) {
     // A clock that counts from the start cannot be set to before it: it is ahead before it jumps back.
     let ahead = |ms: i64| format!("--ahead-ms={}", ms.max(0));
     let (before, after) = (ahead(-jump_ms), ahead(jump_ms));
@@ -132,7 +132,7 @@ fn guarded(jump_ms: i64, is_rolled_back: bool) {
         let told = server.guard(&["--boot", "first", &after]);
         assert!(told.status.success(), "{told:?}");
         let expected = if is_rolled_back { &packages[0] } else { &second };
-        assert_eq!(server.pointed("current"), Some(id(expected)), "{jump_ms} ms");
+        assert_eq!(server.pointer_target("current"), Some(id(expected)), "{jump_ms} ms");
         let told = session.confirm(&prepared).await.map(drop);
         assert_eq!(code_of(told), if is_rolled_back { 21 } else { 0 }, "{jump_ms} ms");
     });
@@ -140,11 +140,11 @@ fn guarded(jump_ms: i64, is_rolled_back: bool) {
 
 #[test]
 fn a_clock_that_jumps_rolls_back_or_waits_and_never_for_ever() {
-    guarded(0, false);
-    guarded(500_000, false);
-    guarded(700_000, true);
-    guarded(864_000_000, true);
+    check_guard(0, false);
+    check_guard(500_000, false);
+    check_guard(700_000, true);
+    check_guard(864_000_000, true);
     // A little back, the window is longer; far back, its end would never come.
-    guarded(-60_000, false);
-    guarded(-3_600_000, true);
+    check_guard(-60_000, false);
+    check_guard(-3_600_000, true);
 }

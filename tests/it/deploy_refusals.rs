@@ -1,6 +1,6 @@
 //! Refusals of a server, after which the active release stays active.
 
-use crate::deploy::{id, put, refused, status_of, with_releases};
+use crate::deploy::{expect_refusal, id, put, status_of, with_releases};
 use crate::deploy_rig::{Server, Studio, block_on, options};
 use cellgate_approval::Action;
 use cellgate_core::digest::Digest;
@@ -46,17 +46,17 @@ fn a_lock_is_for_what_was_planned_on_its_connection() {
         let prepared = session.prepare_offered(&second, offered).await.unwrap();
         assert_eq!(prepared.base, Some(id(&packages[0])));
     });
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
 
 #[test]
 fn what_nobody_approved_is_never_active() {
     let mut studio = Studio::new();
     let (server, packages) = with_releases(&mut studio, &[1]);
-    let told = put(&server, &studio.unapproved().package(2));
-    let message = refused(told, RefusalCode::NotApproved, 20);
+    let told = put(&server, &studio.stop_approving().package(2));
+    let message = expect_refusal(told, RefusalCode::NotApproved, 20);
     assert!(message.contains("profile `p` is not approved: stale"), "{message}");
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_log_of_approvals_that_was_rewritten_is_refused() {
     let mut studio = Studio::new();
     let (server, _) = with_releases(&mut studio, &[1]);
     let told = put(&server, &Studio::new().package(2));
-    let message = refused(told, RefusalCode::NotApproved, 20);
+    let message = expect_refusal(told, RefusalCode::NotApproved, 20);
     assert!(message.contains("does not go on from"), "{message}");
 }
 
@@ -77,7 +77,7 @@ fn what_was_revoked_is_not_gone_back_to() {
     studio.approve(Action::Revoke, params, first.policy_digest, first.engine_fingerprint);
     put(&server, &studio.package(2)).unwrap();
     let told = block_on(rollback(&server.agent(&[]), Some(id(&packages[0])), &options("back")));
-    let message = refused(told, RefusalCode::NotApproved, 20);
+    let message = expect_refusal(told, RefusalCode::NotApproved, 20);
     assert!(message.contains("revoked"), "{message}");
 }
 
@@ -97,10 +97,10 @@ fn where_signers_are_named_an_approval_must_be_signed() {
     let public = fs::read_to_string(known.with_extension("pub")).unwrap();
     let line = format!("ada namespaces=\"cellgate-approval\" {public}");
     fs::write(server.root().join("allowed_signers"), line).unwrap();
-    let message = refused(put(&server, &studio.package(2)), RefusalCode::NotApproved, 20);
+    let message = expect_refusal(put(&server, &studio.package(2)), RefusalCode::NotApproved, 20);
     assert!(message.contains("is not signed"), "{message}");
     studio.key = Some(other);
-    refused(put(&server, &studio.package(3)), RefusalCode::NotApproved, 20);
+    expect_refusal(put(&server, &studio.package(3)), RefusalCode::NotApproved, 20);
     studio.key = Some(known);
     put(&server, &studio.package(4)).unwrap();
 }
@@ -110,7 +110,7 @@ fn an_older_release_is_refused_unless_it_is_a_rollback() {
     let mut studio = Studio::new();
     let old = studio.package(1);
     let (server, _) = with_releases(&mut studio, &[5]);
-    let message = refused(put(&server, &old), RefusalCode::Replayed, 20);
+    let message = expect_refusal(put(&server, &old), RefusalCode::Replayed, 20);
     assert!(message.contains("number 1 in the order, and 5"), "{message}");
 }
 
@@ -140,9 +140,9 @@ fn a_release_that_fails_its_own_test_is_put_aside() {
         let program = Content::Bytes(program.as_bytes().to_vec());
         let engine = Digest::of_bytes(b"engine");
         let package = studio.package_with(number, program, engine, &[]);
-        let message = refused(put(&server, &package), RefusalCode::SelfTest, 21);
+        let message = expect_refusal(put(&server, &package), RefusalCode::SelfTest, 21);
         assert!(message.contains(says), "{message}");
-        assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+        assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
     }
 }
 
@@ -160,7 +160,7 @@ fn a_release_for_another_platform_is_refused() {
     });
     let entries = entries.collect();
     let package = Arc::new(Package::build(manifest, entries).unwrap());
-    let message = refused(put(&server, &package), RefusalCode::Preflight, 20);
+    let message = expect_refusal(put(&server, &package), RefusalCode::Preflight, 20);
     assert!(message.contains("riscv64gc"), "{message}");
 }
 
@@ -226,7 +226,7 @@ fn a_server_that_others_may_write_to_is_refused() {
     let (server, _) = with_releases(&mut studio, &[1]);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     fs::set_permissions(server.root().join("releases"), mode).unwrap();
-    let message = refused(put(&server, &studio.package(2)), RefusalCode::Preflight, 20);
+    let message = expect_refusal(put(&server, &studio.package(2)), RefusalCode::Preflight, 20);
     assert!(message.contains("can be written to by others"), "{message}");
 }
 
@@ -241,7 +241,7 @@ fn a_damaged_journal_stops_the_agent_and_is_told() {
     let failure = put(&server, &studio.package(2)).unwrap_err();
     assert_eq!(failure.ended.exit_code().number(), 22, "{failure}");
     assert!(status_of(&server).stranded.unwrap().contains("record 1"));
-    assert_eq!(server.pointed("current"), Some(id(&packages[0])));
+    assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Server {
     }
 
     /// Where a pointer points.
-    pub(crate) fn pointed(&self, name: &str) -> Option<Digest> {
+    pub(crate) fn pointer_target(&self, name: &str) -> Option<Digest> {
         let target = fs::read_link(self.root().join(name)).ok()?;
         Some(target.strip_prefix("releases").unwrap().to_str().unwrap().parse().unwrap())
     }
@@ -203,7 +203,7 @@ impl Studio {
     }
 
     /// Stops approving.
-    pub(crate) fn unapproved(&mut self) -> &mut Self {
+    pub(crate) fn stop_approving(&mut self) -> &mut Self {
         self.is_approving = false;
         self
     }
@@ -349,14 +349,14 @@ impl<T> Recording<T> {
     }
 
     /// Text of each agent.
-    pub(crate) fn said(&self) -> Vec<String> {
+    pub(crate) fn agent_output(&self) -> Vec<String> {
         self.said.lock().unwrap().iter().map(Said::text).collect()
     }
 
     /// How often the busiest of them passed each point.
     pub(crate) fn passages(&self) -> BTreeMap<String, u32> {
         let mut most = BTreeMap::new();
-        for text in self.said() {
+        for text in self.agent_output() {
             let mut counts: BTreeMap<String, u32> = BTreeMap::new();
             for point in text.lines().filter_map(|line| line.strip_prefix("passed ")) {
                 *counts.entry(point.to_owned()).or_default() += 1;

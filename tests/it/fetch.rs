@@ -22,7 +22,7 @@ fn content() -> Vec<u8> {
     (0..300_000_u32).map(|index| (index % 251) as u8).collect()
 }
 
-fn wanted(server: &FileServer, folder: &Path) -> Wanted {
+fn wanted_file(server: &FileServer, folder: &Path) -> Wanted {
     let content = content();
     Wanted {
         address: server.url("file.bin").parse().unwrap(),
@@ -39,7 +39,7 @@ fn fetch(wanted: &Wanted) -> Result<Fetched, FetchError> {
 }
 
 /// Names in the folder that files are fetched to.
-fn left_in(folder: &TempDir) -> Vec<String> {
+fn file_names(folder: &TempDir) -> Vec<String> {
     let entries = std::fs::read_dir(folder.path().join("deep")).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
@@ -48,11 +48,11 @@ fn left_in(folder: &TempDir) -> Vec<String> {
 fn a_file_is_brought_once() {
     let server = FileServer::start(|_, _| Answer::file(&content()));
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted(&server, folder.path());
+    let wanted = wanted_file(&server, folder.path());
     assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(300_000));
     assert_eq!(fetch(&wanted).unwrap(), Fetched::Known);
     assert_eq!(std::fs::read(&wanted.path).unwrap(), content());
-    assert_eq!((left_in(&folder), server.asked().len()), (vec!["file.bin".to_owned()], 1));
+    assert_eq!((file_names(&folder), server.requests().len()), (vec!["file.bin".to_owned()], 1));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_cut_download_goes_on_where_it_ended() {
         Some(from) => Answer::rest(&content(), from).cut_after(100_000.min(300_000 - from)),
     });
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted(&server, folder.path());
+    let wanted = wanted_file(&server, folder.path());
     assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(300_000));
     assert_eq!(server.ranges(), [None, Some(100_000), Some(200_000)]);
 }
@@ -75,10 +75,10 @@ fn a_later_run_goes_on_and_nothing_half_is_ever_in_its_place() {
         (Some(from), _) => Answer::rest(&content(), from),
     });
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted(&server, folder.path());
+    let wanted = wanted_file(&server, folder.path());
     let error = fetch(&wanted).unwrap_err();
     assert!(matches!(error, FetchError::Lost { attempts: 6, .. }), "{error}");
-    assert!(!wanted.path.exists() && left_in(&folder).len() == 1);
+    assert!(!wanted.path.exists() && file_names(&folder).len() == 1);
     // The next run asks twice: once it is refused, once it is served.
     assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(150_000));
     assert_eq!(std::fs::read(&wanted.path).unwrap(), content());
@@ -91,7 +91,7 @@ fn a_server_without_ranges_and_a_file_that_changed_are_begun_anew() {
         _ => Answer::file(&content()),
     });
     let folder = tempfile::tempdir().unwrap();
-    let first = wanted(&server, folder.path());
+    let first = wanted_file(&server, folder.path());
     assert_eq!(fetch(&first).unwrap(), Fetched::Brought(300_010));
 
     let server = FileServer::start(|asked, _| match asked.from {
@@ -99,7 +99,7 @@ fn a_server_without_ranges_and_a_file_that_changed_are_begun_anew() {
         Some(from) => Answer::rest(&content(), from),
     });
     let folder = tempfile::tempdir().unwrap();
-    let second = wanted(&server, folder.path());
+    let second = wanted_file(&server, folder.path());
     std::fs::create_dir(folder.path().join("deep")).unwrap();
     let part = format!(".file.bin.{}.part", second.sha256.short());
     std::fs::write(folder.path().join("deep").join(part), b"of an older file").unwrap();
@@ -110,7 +110,7 @@ fn a_server_without_ranges_and_a_file_that_changed_are_begun_anew() {
 
 /// Expects a refusal that asks so often and leaves nothing behind.
 #[track_caller]
-fn refused(
+fn expect_refusal(
     answer: impl Fn(&FileServer) -> Answer + Send + Sync + 'static,
     n_asked: usize,
     is_expected: impl Fn(&FetchError) -> bool,
@@ -123,39 +123,41 @@ fn refused(
     });
     let server = own.get_or_init(|| server);
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted(server, folder.path());
+    let wanted = wanted_file(server, folder.path());
     let error = fetch(&wanted).unwrap_err();
     assert!(is_expected(&error), "{error}");
-    assert_eq!(server.asked().len(), n_asked, "{error}");
+    assert_eq!(server.requests().len(), n_asked, "{error}");
     assert!(!wanted.path.exists());
 }
 
 #[test]
 fn what_cannot_be_right_is_refused() {
-    refused(|_| Answer::status(404), 1, |e| matches!(e, FetchError::Refused { status: 404, .. }));
-    refused(|_| Answer::file(b"something else"), 1, |e| matches!(e, FetchError::Digest { .. }));
+    let missing = |_: &FileServer| Answer::status(404);
+    expect_refusal(missing, 1, |e| matches!(e, FetchError::Refused { status: 404, .. }));
+    let other = |_: &FileServer| Answer::file(b"something else");
+    expect_refusal(other, 1, |e| matches!(e, FetchError::Digest { .. }));
     let larger = |_: &FileServer| Answer::file(&[content(), vec![0]].concat());
-    refused(larger, 1, |e| matches!(e, FetchError::TooLarge { max_bytes: 300_000, .. }));
-    let around = |server: &FileServer| Answer::elsewhere(&server.url("again"));
-    refused(around, 6, |e| matches!(e, FetchError::Redirected { .. }));
-    let outside = |_: &FileServer| Answer::elsewhere("http://example.org/file.bin");
-    refused(outside, 1, |e| matches!(e, FetchError::Redirected { .. }));
+    expect_refusal(larger, 1, |e| matches!(e, FetchError::TooLarge { max_bytes: 300_000, .. }));
+    let around = |server: &FileServer| Answer::redirect(&server.url("again"));
+    expect_refusal(around, 6, |e| matches!(e, FetchError::Redirected { .. }));
+    let outside = |_: &FileServer| Answer::redirect("http://example.org/file.bin");
+    expect_refusal(outside, 1, |e| matches!(e, FetchError::Redirected { .. }));
 }
 
 #[test]
 fn an_answer_that_never_comes_is_given_up() {
-    let late = |_: &FileServer| Answer::file(&content()).after(Duration::from_secs(2));
-    refused(late, 6, |e| matches!(e, FetchError::Lost { attempts: 6, .. }));
+    let late = |_: &FileServer| Answer::file(&content()).with_delay(Duration::from_secs(2));
+    expect_refusal(late, 6, |e| matches!(e, FetchError::Lost { attempts: 6, .. }));
 }
 
 #[test]
 fn a_redirect_is_followed_and_another_file_in_the_place_is_left_alone() {
     let server = FileServer::start(|asked, _| match asked.path.as_str() {
-        "/file.bin" => Answer::elsewhere("/there"),
+        "/file.bin" => Answer::redirect("/there"),
         _ => Answer::file(&content()),
     });
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted(&server, folder.path());
+    let wanted = wanted_file(&server, folder.path());
     assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(300_000));
     std::fs::write(&wanted.path, "mine").unwrap();
     assert!(matches!(fetch(&wanted).unwrap_err(), FetchError::Taken(_)));

@@ -45,7 +45,7 @@ impl Answer {
     }
 
     /// On to another place.
-    pub(crate) fn elsewhere(to: &str) -> Self {
+    pub(crate) fn redirect(to: &str) -> Self {
         Self::status(302).with_header(format!("Location: {to}"))
     }
 
@@ -55,7 +55,7 @@ impl Answer {
     }
 
     /// The same, late.
-    pub(crate) fn after(self, pause: Duration) -> Self {
+    pub(crate) fn with_delay(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
 
@@ -120,13 +120,13 @@ impl FileServer {
     }
 
     /// Everything that was asked.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn requests(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// Where the ranges began that were asked for.
     pub(crate) fn ranges(&self) -> Vec<Option<usize>> {
-        self.asked().into_iter().map(|asked| asked.from).collect()
+        self.requests().into_iter().map(|asked| asked.from).collect()
     }
 }
 

@@ -11,14 +11,14 @@ pub(crate) const HARMLESS: (&str, &str) = ("sigma_um: 0.50", "sigma_um: 0.52");
 pub(crate) const HARMFUL: (&str, &str) = ("correction_factor: 0.90", "correction_factor: 1.60");
 
 /// A repository in which one text of the profile is another.
-pub(crate) fn edited((from, to): (&str, &str)) -> Repository {
+pub(crate) fn edited_repository((from, to): (&str, &str)) -> Repository {
     let repository = Repository::with_project();
     repository.edit(CULTURE, from, to);
     repository
 }
 
-fn gated(change: (&str, &str)) -> Gated {
-    let repository = edited(change);
+fn gate_change(change: (&str, &str)) -> Gated {
+    let repository = edited_repository(change);
     let gated = repository.gate_by_command(&[]);
     // The report outlives the repository that it is about.
     let kept = tempfile::tempdir().unwrap().keep();
@@ -29,7 +29,7 @@ fn gated(change: (&str, &str)) -> Gated {
 }
 
 /// Outcome of the harmful change, for tests that look at it from several sides.
-static STOPPED: LazyLock<Gated> = LazyLock::new(|| gated(HARMFUL));
+static STOPPED: LazyLock<Gated> = LazyLock::new(|| gate_change(HARMFUL));
 
 #[test]
 fn comments_order_and_description_change_nothing() {
@@ -45,7 +45,7 @@ fn comments_order_and_description_change_nothing() {
 
 #[test]
 fn a_harmless_change_passes() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     repository.gate_by_command(&[]).expect(0, "equivalent", &["accuracy-moved"]);
 }
 
@@ -89,7 +89,7 @@ fn is_well_formed(xml: &str) -> bool {
 
 #[test]
 fn a_passed_profile_is_a_passed_case_of_junit() {
-    let gated = gated(HARMLESS);
+    let gated = gate_change(HARMLESS);
     let junit = gated.file("junit.xml");
     assert!(junit.contains(&format!("name=\"{CULTURE}\"")), "{junit}");
     std::fs::remove_dir_all(&gated.folder).unwrap();
@@ -143,7 +143,7 @@ fn a_profile_that_is_no_longer_gated_is_gated_all_the_same() {
 
 #[test]
 fn an_invalid_profile_is_a_finding_with_its_place() {
-    let repository = edited(("sigma_um: 0.50", "sigma: 0.50"));
+    let repository = edited_repository(("sigma_um: 0.50", "sigma: 0.50"));
     let gated = repository.gate_by_command(&[]);
     gated.expect(10, "broken", &["head-invalid", "findings-present"]);
     assert!(gated.told.out.contains("params/culture.yaml:6:13"), "{}", gated.told.out);
@@ -154,7 +154,7 @@ fn an_invalid_profile_is_a_finding_with_its_place() {
 
 #[test]
 fn an_invalid_project_is_a_finding_and_base_still_counts() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.edit("cellgate.yaml", "datasets:", "data_sets:");
     let gated = repository.gate();
     gated.expect(10, "drifted", &["findings-present", "measurement-drifted"]);
@@ -162,7 +162,7 @@ fn an_invalid_project_is_a_finding_and_base_still_counts() {
 
 #[test]
 fn a_project_file_that_is_gone_is_a_finding() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.remove("cellgate.yaml");
     let gated = repository.gate();
     gated.expect(10, "drifted", &["findings-present", "measurement-drifted"]);
@@ -183,7 +183,7 @@ fn adoption_needs_an_approval() {
 
 #[test]
 fn looser_tolerances_do_not_let_their_own_change_through() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let loose = TOLERANCES.replace("0.0", "0.9");
     assert_ne!(loose, TOLERANCES);
     repository.write("params/tolerances.yaml", &loose);
@@ -202,7 +202,7 @@ fn a_changed_policy_alone_needs_an_approval() {
 
 #[test]
 fn removed_fields_are_judged_all_the_same() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     std::fs::remove_dir_all(repository.path("datasets/nuclei")).unwrap();
     let folder = repository.path("datasets/nuclei");
     write_phantoms(&folder, &[Modality::Fluorescence], 1, N_FIELDS - 1).unwrap();
@@ -214,7 +214,7 @@ fn removed_fields_are_judged_all_the_same() {
 
 #[test]
 fn exchanged_fields_are_judged_as_base_has_them() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     std::fs::remove_dir_all(repository.path("datasets/nuclei")).unwrap();
     let folder = repository.path("datasets/nuclei");
     write_phantoms(&folder, &[Modality::Fluorescence], 1, 1).unwrap();
@@ -246,7 +246,7 @@ fn accuracy_below_its_floor_is_told_before_drift() {
 
 #[test]
 fn fail_on_never_passes_and_says_so() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let gated = repository.gate_by_command(&["--fail-on", "never"]);
     gated.expect(0, "drifted", &["measurement-drifted"]);
     assert_eq!(gated.report()["fail_on"], "never");
@@ -258,13 +258,13 @@ fn fail_on_never_passes_and_says_so() {
 
 #[test]
 fn fail_on_broken_lets_drift_pass() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     repository.gate_by_command(&["--fail-on", "broken"]).expect(
         0,
         "drifted",
         &["measurement-drifted"],
     );
-    let emptied = edited(("bounds: [0.004, 1.0]", "bounds: [0.99, 1.0]"));
+    let emptied = edited_repository(("bounds: [0.004, 1.0]", "bounds: [0.99, 1.0]"));
     emptied.gate_by_command(&["--fail-on", "broken"]).expect(12, "broken", &["field-emptied"]);
 }
 

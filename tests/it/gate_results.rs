@@ -1,11 +1,11 @@
 //! Results that the gate keeps: known, damaged or computed anew, the report is the same.
 
-use crate::gate::{HARMFUL, HARMLESS, edited};
+use crate::gate::{HARMFUL, HARMLESS, edited_repository};
 use crate::repository::{Repository, cellgate};
 
 #[test]
 fn known_results_and_threads_change_no_byte_of_the_report() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let first = repository.gate_in_full(&["--base", "HEAD"]);
     let report = first.file("report.json");
     assert!(first.told.out.contains("runs: 12 computed, 0 known before"), "{}", first.told.out);
@@ -21,7 +21,7 @@ fn known_results_and_threads_change_no_byte_of_the_report() {
 
 #[test]
 fn a_damaged_cache_is_computed_again() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let cache = repository.path("cache");
     let arguments = ["--base", "HEAD", "--cache", cache.to_str().unwrap()];
     let report = repository.gate_in_full(&arguments).file("report.json");

@@ -36,7 +36,7 @@ pub(crate) fn with_network() -> Repository {
     repository
 }
 
-fn gated(level: f32) -> (Repository, Gated) {
+fn gate_network(level: f32) -> (Repository, Gated) {
     let repository = with_network();
     take(&repository, &brighter_than(level));
     let gated = repository.gate();
@@ -52,7 +52,7 @@ fn a_network_that_says_the_same_passes() {
 
 #[test]
 fn weights_that_hardly_differ_pass_and_are_named() {
-    let (_repository, gated) = gated(0.401);
+    let (_repository, gated) = gate_network(0.401);
     gated.expect(0, "equivalent", &["accuracy-moved"]);
     let changed = &gated.report()["profiles"][0]["changed_keys"];
     assert_eq!(changed.as_array().unwrap().len(), 1, "{changed}");
@@ -64,7 +64,7 @@ fn weights_that_hardly_differ_pass_and_are_named() {
 
 #[test]
 fn weights_that_find_other_nuclei_are_stopped() {
-    let (_repository, gated) = gated(0.8);
+    let (_repository, gated) = gate_network(0.8);
     gated.expect(12, "drifted", &["measurement-drifted", "accuracy-below-floor"]);
     let remark = &gated.report()["remarks"][0];
     assert_eq!((&remark["path"], &remark["line"]), (&CULTURE.into(), &5.into()), "{remark}");

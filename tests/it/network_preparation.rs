@@ -61,7 +61,7 @@ impl Desk {
 }
 
 /// The same network, for images to which something is done before.
-fn after(model: &Model, steps: Steps) -> Model {
+fn with_preparation(model: &Model, steps: Steps) -> Model {
     let weights = Weights::read(&model.bytes).unwrap().after(steps).unwrap();
     let bytes = weights.to_bytes(Precision::Single).unwrap();
     assert_eq!(Weights::read(&bytes).unwrap(), weights, "the file says it");
@@ -85,7 +85,8 @@ fn a_network_prepares_images_as_its_dataset_was_prepared() {
     let steps =
         Steps { histogram: Histogram::Equalized, size: Size::Px { width: 160, height: 160 } };
     desk.take("plain", &plain, "min_area_px2: 12, fill_holes_max_area_px2: 9");
-    desk.take("prepared", &after(&plain, steps), "min_area_px2: 12, fill_holes_max_area_px2: 9");
+    let prepared = with_preparation(&plain, steps);
+    desk.take("prepared", &prepared, "min_area_px2: 12, fill_holes_max_area_px2: 9");
     desk.run(
         "dataset prepare drawn/original --out by_hand --image-type f \
          --histogram equalize --resize 160x160",
@@ -115,7 +116,7 @@ fn image_size(png: &[u8]) -> (u32, u32) {
 fn lengths_in_micrometers_need_pixels_that_are_square() {
     let desk = Desk::new();
     let bent = Steps { size: Size::Px { width: 300, height: 100 }, ..Steps::default() };
-    let model = after(&brighter_than(0.6), bent);
+    let model = with_preparation(&brighter_than(0.6), bent);
     desk.take("bent", &model, "min_area_um2: 9, fill_holes_max_area_px2: 9");
     let line = "segment -q --profile bent.yaml --out a drawn/original/fluorescence-3.png";
     let told = desk.run(line, 10);
@@ -128,7 +129,7 @@ fn lengths_in_micrometers_need_pixels_that_are_square() {
 fn a_card_that_forgets_the_preparation_is_refused() {
     let desk = Desk::new();
     let steps = Steps { histogram: Histogram::Equalized, ..Steps::default() };
-    let model = after(&brighter_than(0.6), steps);
+    let model = with_preparation(&brighter_than(0.6), steps);
     std::fs::create_dir_all(desk.path("models")).unwrap();
     let card = crate::tiny_network::card(&model, None, 0.9);
     std::fs::write(desk.path("models/tiny.safetensors"), &model.bytes).unwrap();

@@ -10,7 +10,7 @@ use cellgate_inputs::params::{Params, load};
 use cellgate_inputs::revision::Tree;
 use std::path::Path;
 
-fn shipped(name: &str) -> Params {
+fn load_shipped(name: &str) -> Params {
     let tree = Tree::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).to_owned());
     load(&tree, &format!("params/{name}.yaml")).unwrap().params
 }
@@ -18,7 +18,7 @@ fn shipped(name: &str) -> Params {
 /// Mean F1 at an overlap of one half over the embedded fields of an image type.
 #[track_caller]
 fn check_f1(profile: &str, image_type: &str, floor: f64) {
-    let params = shipped(profile);
+    let params = load_shipped(profile);
     let phantoms = Dataset::phantoms();
     let tree = Tree::Folder(Path::new(".").to_owned());
     let scores: Vec<_> = phantoms
@@ -63,7 +63,7 @@ fn scores(grades: impl Iterator<Item = usize>) -> (f64, f64) {
 
 #[test]
 fn positive_nuclei_are_counted_and_graded() {
-    let params = shipped("ihc-hdab");
+    let params = load_shipped("ihc-hdab");
     let mut shifts = Vec::new();
     for seed in 1..=6 {
         let drawing = Phantom::new(Modality::IhcHdab, seed).draw();

@@ -176,17 +176,17 @@ impl Repository {
     /// Runs git.
     #[track_caller]
     pub(crate) fn git(&self, arguments: &[&str]) {
-        self.asked(arguments);
+        self.git_output(arguments);
     }
 
     /// The full id of a revision.
     #[track_caller]
     pub(crate) fn id(&self, revision: &str) -> String {
-        self.asked(&["rev-parse", revision]).trim().to_owned()
+        self.git_output(&["rev-parse", revision]).trim().to_owned()
     }
 
     #[track_caller]
-    fn asked(&self, arguments: &[&str]) -> String {
+    fn git_output(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
         scrub(&mut git, self.folder.path());
         let settings = ["user.name=a", "user.email=a@example.org", "commit.gpgsign=false"];

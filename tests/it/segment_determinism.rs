@@ -11,7 +11,7 @@ use cellgate_inputs::dataset::phantom::Phantom;
 use rayon::ThreadPoolBuilder;
 
 /// Profiles of a modality that together use every method of every stage.
-fn varied(modality: Modality) -> Vec<Profile> {
+fn profiles_of_every_method(modality: Modality) -> Vec<Profile> {
     let plain = plain(modality);
     let mut profiles = Vec::new();
     for method in THRESHOLDS {
@@ -64,7 +64,7 @@ fn threads_do_not_change_labels_or_measurements() {
                 let nuclei = measure(&labels, &image, &request).unwrap();
                 (labels, nuclei)
             };
-            pool.install(|| varied(modality).iter().map(one).collect())
+            pool.install(|| profiles_of_every_method(modality).iter().map(one).collect())
         };
         let alone = of_threads(1);
         assert!(alone.iter().all(|(_, nuclei)| nuclei.len() > 5), "{modality:?}");
@@ -75,7 +75,7 @@ fn threads_do_not_change_labels_or_measurements() {
 }
 
 /// A field in a larger, evenly filled image.
-fn padded(image: &Image, (left, top): (u32, u32), width: u32, height: u32) -> Image {
+fn pad_image(image: &Image, (left, top): (u32, u32), width: u32, height: u32) -> Image {
     fn pad<T: Copy>(
         raster: &Raster<T>,
         (left, top): (u32, u32),
@@ -104,9 +104,9 @@ fn moving_the_field_moves_the_labels() {
         let field = Phantom { width: 128, height: 112, n_nuclei: 12, ..Phantom::new(modality, 5) };
         let image = field.draw().image;
         let (width, height) = (image.width() + margin + 40, image.height() + margin + 40);
-        let one = padded(&image, first, width, height);
-        let two = padded(&image, second, width, height);
-        for profile in varied(modality) {
+        let one = pad_image(&image, first, width, height);
+        let two = pad_image(&image, second, width, height);
+        for profile in profiles_of_every_method(modality) {
             let (one, two) = (labels_of(&one, &profile), labels_of(&two, &profile));
             let (dx, dy) = (second.0 - first.0, second.1 - first.1);
             let moved = Labels::from_fn(width, height, |x, y| {
@@ -163,7 +163,7 @@ fn areas(labels: &Labels) -> Vec<u32> {
 fn labels_are_connected_and_numbered_in_raster_order() {
     for modality in MODALITIES {
         let image = Phantom::new(modality, 4).draw().image;
-        for profile in varied(modality) {
+        for profile in profiles_of_every_method(modality) {
             check_contract(&labels_of(&image, &profile));
         }
     }

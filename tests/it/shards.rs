@@ -1,6 +1,6 @@
 //! Shards: runs spread over machines come to the report of one machine, or to a refusal.
 
-use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
+use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited_repository};
 use crate::repository::{PROFILE, Repository, Told, cache, request};
 use cellgate_gate::{GateError, PlannedShare, Share, gate, merge, plan_shares, run_share, write};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A repository with two gated profiles, one changed and one new, whose accuracy nobody knows.
 fn two_profiles() -> Repository {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let other = PROFILE.replace("name: culture", "name: other").replace("0.90", "0.95");
     repository.write("params/other.yaml", &other);
     repository.edit(
@@ -32,7 +32,7 @@ fn make_shares(repository: &Repository, n_shares: usize) -> PathBuf {
 }
 
 #[track_caller]
-fn refused(repository: &Repository, folder: &Path, says: &str) {
+fn expect_refusal(repository: &Repository, folder: &Path, says: &str) {
     match merge(&request(repository), Some("a"), &[folder.to_owned()]) {
         Err(GateError::Shards(error)) => {
             let text = error.to_string();
@@ -63,8 +63,8 @@ fn same_report(repository: &Repository, n_shares: usize) {
 #[test]
 fn merged_shards_give_the_same_report_to_the_byte() {
     same_report(&two_profiles(), 3);
-    same_report(&edited(HARMFUL), 6);
-    same_report(&edited(("otsu,", "otzu,")), 1);
+    same_report(&edited_repository(HARMFUL), 6);
+    same_report(&edited_repository(("otsu,", "otzu,")), 1);
 }
 
 #[test]
@@ -91,18 +91,18 @@ fn a_plan_is_balanced_and_never_empty_or_idle() {
 
 #[test]
 fn a_missing_shard_is_refused_by_its_number() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let folder = make_shares(&repository, 3);
     fs::remove_dir_all(folder.join("shard-2")).unwrap();
-    refused(&repository, &folder, "shard 2/3 is missing");
+    expect_refusal(&repository, &folder, "shard 2/3 is missing");
     fs::remove_dir_all(folder.join("shard-3")).unwrap();
-    refused(&repository, &folder, "shard 3/3 is missing");
-    refused(&repository, &repository.path("nowhere"), "cannot be listed");
+    expect_refusal(&repository, &folder, "shard 3/3 is missing");
+    expect_refusal(&repository, &repository.path("nowhere"), "cannot be listed");
 }
 
 #[test]
 fn a_doubled_shard_passes_only_when_it_is_the_same() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let folder = make_shares(&repository, 2);
     copy(&folder.join("shard-1"), &folder.join("twin"));
     assert!(merge(&request(&repository), Some("a"), std::slice::from_ref(&folder)).is_ok());
@@ -111,15 +111,15 @@ fn a_doubled_shard_passes_only_when_it_is_the_same() {
     let runs = changed["runs"].as_array_mut().unwrap();
     runs.iter_mut().find(|run| !run["again"].is_null()).unwrap()["again"] = Value::Null;
     fs::write(&twin, reseal(changed)).unwrap();
-    refused(&repository, &folder, "shard 1/2 is there twice and differs");
-    let foreign = edited(HARMFUL);
+    expect_refusal(&repository, &folder, "shard 1/2 is there twice and differs");
+    let foreign = edited_repository(HARMFUL);
     copy(&make_shares(&foreign, 2).join("shard-1"), &folder.join("twin"));
-    refused(&repository, &folder, "list of profiles and fields");
+    expect_refusal(&repository, &folder, "list of profiles and fields");
 }
 
 #[test]
 fn shards_of_another_commit_base_or_engine_are_refused() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let folder = make_shares(&repository, 2);
     let other = merge(&request(&repository), Some("b"), std::slice::from_ref(&folder));
     assert!(other.unwrap_err().to_string().contains("another head commit: a, here b"));
@@ -129,23 +129,23 @@ fn shards_of_another_commit_base_or_engine_are_refused() {
         let mut value: Value = serde_json::from_str(&text).unwrap();
         value["rests_on"][key] = "0".into();
         fs::write(&record, reseal(value)).unwrap();
-        refused(&repository, &folder, &format!("shard 1/2 rests on another {what}"));
+        expect_refusal(&repository, &folder, &format!("shard 1/2 rests on another {what}"));
     }
     fs::write(&record, &text).unwrap();
     repository.commit("the change becomes the base");
-    refused(&repository, &folder, "another base commit");
+    expect_refusal(&repository, &folder, "another base commit");
 }
 
 #[test]
 fn damaged_and_foreign_files_are_refused() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let folder = make_shares(&repository, 2);
     let shard = folder.join("shard-1");
     let record = shard.join("shard.json");
     let sound = fs::read_to_string(&record).unwrap();
     let check = |text: &str, says: &str| {
         fs::write(&record, text).unwrap();
-        refused(&repository, &folder, says);
+        expect_refusal(&repository, &folder, says);
         fs::write(&record, &sound).unwrap();
     };
     check("{", "is not of schema");
@@ -157,26 +157,26 @@ fn damaged_and_foreign_files_are_refused() {
     let mut changed = bytes.clone();
     changed[40] ^= 1;
     fs::write(&run, &changed).unwrap();
-    refused(&repository, &folder, "is not what its digest says");
+    expect_refusal(&repository, &folder, "is not what its digest says");
     fs::remove_file(&run).unwrap();
-    refused(&repository, &folder, "cannot be read");
+    expect_refusal(&repository, &folder, "cannot be read");
     std::os::unix::fs::symlink("/dev/zero", &run).unwrap();
-    refused(&repository, &folder, "no plain file");
+    expect_refusal(&repository, &folder, "no plain file");
     fs::remove_file(&run).unwrap();
     fs::write(&run, &bytes).unwrap();
 
     fs::write(shard.join("runs/evil.run"), "").unwrap();
-    refused(&repository, &folder, "belongs to no shard");
+    expect_refusal(&repository, &folder, "belongs to no shard");
     fs::remove_file(shard.join("runs/evil.run")).unwrap();
     fs::write(shard.join("readme"), "").unwrap();
-    refused(&repository, &folder, "belongs to no shard");
+    expect_refusal(&repository, &folder, "belongs to no shard");
     fs::remove_file(shard.join("readme")).unwrap();
     assert!(merge(&request(&repository), Some("a"), &[folder]).is_ok());
 }
 
 #[test]
 fn a_share_replaces_what_an_earlier_one_left() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let folder = make_shares(&repository, 1);
     repository.edit(CULTURE, HARMLESS.1, "sigma_um: 0.53");
     let folder_again = make_shares(&repository, 1);
@@ -220,7 +220,7 @@ fn the_commands_plan_run_and_merge() {
 
 #[test]
 fn a_share_with_findings_ends_with_ten_and_is_complete() {
-    let repository = edited(("otsu,", "otzu,"));
+    let repository = edited_repository(("otsu,", "otzu,"));
     let share = Share::new(1, 1).unwrap();
     let folder = repository.path("one");
     let partial = run_share(&request(&repository), share, Some("a"), &folder).unwrap();

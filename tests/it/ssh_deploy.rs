@@ -103,7 +103,7 @@ impl Site {
 }
 
 /// A server whose key may run the agent of a root and nothing else.
-pub(crate) fn forced(root: &Path) -> String {
+pub(crate) fn forced_command_key(root: &Path) -> String {
     let program = env!("CARGO_BIN_EXE_cellgate");
     let (root, key) = (root.display(), Pair::usual().public());
     format!("restrict,command=\"{program} agent --root {root}\" {key}")
@@ -112,7 +112,7 @@ pub(crate) fn forced(root: &Path) -> String {
 /// A server with an agent, and its root.
 fn server_with_agent() -> (Server, TempDir) {
     let root = tempfile::tempdir().unwrap();
-    (Server::with("", &forced(root.path())), root)
+    (Server::with("", &forced_command_key(root.path())), root)
 }
 
 /// Where the active release lies.
@@ -224,7 +224,7 @@ fn banners_and_login_scripts_that_print_do_no_harm() {
 #[test]
 fn one_session_at_a_time_is_enough() {
     let root = tempfile::tempdir().unwrap();
-    let server = Server::with("MaxSessions 1", &forced(root.path()));
+    let server = Server::with("MaxSessions 1", &forced_command_key(root.path()));
     assert_eq!(Site::of(&server).deploy()["outcome"], "done");
 }
 

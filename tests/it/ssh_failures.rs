@@ -131,7 +131,7 @@ fn port_that(acts: fn(TcpStream)) -> u16 {
     port
 }
 
-fn behind(port: u16) -> Settings {
+fn settings_for_port(port: u16) -> Settings {
     let user = crate::sshd::USER.clone();
     let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, user };
     Settings {
@@ -151,7 +151,7 @@ fn a_server_that_never_speaks_is_left_after_its_time() {
         let _ = stream.read(&mut [0; 1024]);
         std::thread::sleep(Duration::from_secs(20));
     });
-    check(behind(port), "ssh-no-answer", &["firewall"]);
+    check(settings_for_port(port), "ssh-no-answer", &["firewall"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_login_that_never_ends_is_left_after_its_time() {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
         while matches!(stream.read(&mut [0; 1024]), Ok(1..)) {}
     });
-    check(behind(port), "ssh-login-timeout", &["4 s"]);
+    check(settings_for_port(port), "ssh-login-timeout", &["4 s"]);
 }
 
 #[test]
@@ -169,12 +169,12 @@ fn what_is_no_ssh_server_is_told() {
         let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n\x00\x01\x02binary\r\n";
         let _ = stream.write_all(answer);
     });
-    check(behind(port), "ssh-not-ssh", &["check `port`"]);
+    check(settings_for_port(port), "ssh-not-ssh", &["check `port`"]);
 }
 
 #[test]
 fn a_server_that_hangs_up_is_told() {
-    check(behind(port_that(drop)), "ssh-hung-up", &["MaxStartups"]);
+    check(settings_for_port(port_that(drop)), "ssh-hung-up", &["MaxStartups"]);
 }
 
 #[test]

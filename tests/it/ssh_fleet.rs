@@ -1,6 +1,6 @@
 //! Several hosts: all get the release, or all keep what they had.
 
-use crate::ssh_deploy::{Site, active, forced};
+use crate::ssh_deploy::{Site, active, forced_command_key};
 use crate::sshd::{Server, free_port};
 use serde_json::Value;
 use std::path::Path;
@@ -19,7 +19,7 @@ impl Fleet {
         let mut fleet = (Vec::new(), Vec::new());
         for address in addresses {
             let root = tempfile::tempdir().unwrap();
-            fleet.0.push(Server::at(address, port, &forced(root.path())));
+            fleet.0.push(Server::at(address, port, &forced_command_key(root.path())));
             fleet.1.push(root);
         }
         let (servers, roots) = fleet;
@@ -55,7 +55,7 @@ fn all_hosts_get_the_release_and_an_unreachable_one_stops_all() {
     assert!(outcomes[1]["message"].as_str().unwrap().contains("refused the login"), "{}", told.out);
     assert_eq!(fleet.active(), [None, None, None]);
 
-    fleet.force(1, &forced(fleet.roots[1].path()));
+    fleet.force(1, &forced_command_key(fleet.roots[1].path()));
     let told = fleet.site.check(&["deploy", "--format", "json"], 0, "");
     assert!(hosts(&told.out).iter().all(|host| host["outcome"] == "done"), "{}", told.out);
     let active = fleet.active();
@@ -68,7 +68,7 @@ fn a_host_that_fails_its_switch_takes_the_others_back() {
     fleet.site.deploy();
     let before = fleet.active();
     fleet.site.change();
-    fleet.force(1, &failing(fleet.roots[1].path()));
+    fleet.force(1, &failing_agent_key(fleet.roots[1].path()));
     let told = fleet.site.check(&["deploy", "--format", "json", "--window", "3"], 21, "");
     let outcomes = hosts(&told.out);
     assert!(outcomes[0]["message"].as_str().unwrap().contains("gone back to"), "{}", told.out);
@@ -76,6 +76,6 @@ fn a_host_that_fails_its_switch_takes_the_others_back() {
 }
 
 /// The line of a key whose agent fails when it switches.
-fn failing(root: &Path) -> String {
-    forced(root).replace(" agent --root", " agent --fault switch-move:eio --root")
+fn failing_agent_key(root: &Path) -> String {
+    forced_command_key(root).replace(" agent --root", " agent --fault switch-move:eio --root")
 }

@@ -1,6 +1,6 @@
 //! The gate in a step of a workflow: its base, outputs, summary and annotations.
 
-use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited};
+use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited_repository};
 use crate::repository::{Repository, Told, cache, cellgate};
 use cellgate_gate::report::model::Report;
 use serde_json::{Value, json};
@@ -158,7 +158,7 @@ fn a_checkout_of_something_else_than_the_pull_request_is_refused() {
 
 #[test]
 fn every_output_is_set_and_the_changed_key_is_annotated() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let folder = repository.path(".");
     let arguments = ["gate", "--quiet", "--base", "HEAD", "--shard=", "--out", "", "--root", ""];
     let step = step(&folder, "schedule", &json!({}), &arguments);
@@ -264,7 +264,7 @@ fn a_project_in_a_folder_is_gated_there_and_told_from_the_top() {
 
 #[test]
 fn a_plan_becomes_the_output_matrix() {
-    let repository = edited(HARMLESS);
+    let repository = edited_repository(HARMLESS);
     let plan = ["plan", "--shards", "4", "--base", "HEAD"];
     let planned = step(&repository.path("."), "schedule", &json!({}), &plan);
     assert_eq!(planned.told.code, 0, "{}", planned.told.err);

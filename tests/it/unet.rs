@@ -61,7 +61,7 @@ fn cellgate(arguments: &[&str], folder: &Path) -> Output {
 }
 
 #[track_caller]
-fn said(arguments: &[&str], folder: &Path, code: i32) -> String {
+fn run(arguments: &[&str], folder: &Path, code: i32) -> String {
     let output = cellgate(arguments, folder);
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8(text).unwrap();
@@ -70,12 +70,12 @@ fn said(arguments: &[&str], folder: &Path, code: i32) -> String {
 }
 
 /// A model that was imported from PyTorch, in a folder.
-fn imported(folder: &Path) {
+fn import_model(folder: &Path) {
     let weights = fixture("batch-transposed.safetensors");
     let form = ["--in-channels", "2", "--base-width", "8", "--depth", "1"];
     let name = ["--name", "tiny", "--license", "CC0-1.0"];
     let arguments = [&["model", "import", weights.to_str().unwrap()], &form[..], &name].concat();
-    let told = said(&arguments, folder, 0);
+    let told = run(&arguments, folder, 0);
     let bytes = std::fs::read(folder.join("models/tiny.safetensors")).unwrap();
     assert!(told.contains(&Digest::of_bytes(&bytes).to_string()), "{told}");
 }
@@ -83,28 +83,28 @@ fn imported(folder: &Path) {
 #[test]
 fn weights_of_pytorch_become_a_model_with_a_card() {
     let folder = tempfile::tempdir().unwrap();
-    imported(folder.path());
+    import_model(folder.path());
     let card = "models/tiny.card.json";
-    let told = said(&["model", "check", card], folder.path(), 0);
+    let told = run(&["model", "check", card], folder.path(), 0);
     assert!(told.contains("base width 8, depth 1, batch normalization"), "{told}");
-    let told = said(&["model", "check", card, "--format", "json"], folder.path(), 0);
+    let told = run(&["model", "check", card, "--format", "json"], folder.path(), 0);
     assert_eq!(told.as_bytes(), std::fs::read(folder.path().join(card)).unwrap());
-    let told = said(&["model", "check", "models/tiny.safetensors"], folder.path(), 0);
+    let told = run(&["model", "check", "models/tiny.safetensors"], folder.path(), 0);
     assert!(told.contains("sha256") && told.contains("parameters"), "{told}");
 }
 
 #[test]
 fn a_model_whose_parts_do_not_belong_together_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    imported(folder.path());
+    import_model(folder.path());
     let path = folder.path().join("models/tiny.safetensors");
     let weights = Weights::read(&std::fs::read(&path).unwrap()).unwrap();
     std::fs::write(&path, weights.to_bytes(Precision::Single).unwrap()).unwrap();
-    let told = said(&["model", "check", "models/tiny.card.json"], folder.path(), 10);
+    let told = run(&["model", "check", "models/tiny.card.json"], folder.path(), 10);
     assert!(told.contains("do not belong together"), "{told}");
     assert!(told.contains("half precision, the file has single"), "{told}");
     std::fs::write(&path, b"nonsense").unwrap();
-    let told = said(&["model", "check", "models/tiny.safetensors"], folder.path(), 10);
+    let told = run(&["model", "check", "models/tiny.safetensors"], folder.path(), 10);
     assert!(told.contains("not safetensors"), "{told}");
 }
 
@@ -114,7 +114,7 @@ fn an_import_of_another_form_names_the_tensors() {
     let weights = fixture("batch-transposed.safetensors");
     let arguments =
         ["model", "import", weights.to_str().unwrap(), "--name", "tiny", "--license", "CC0-1.0"];
-    let told = said(&arguments, folder.path(), 10);
+    let told = run(&arguments, folder.path(), 10);
     assert!(told.contains("`encoder.2.conv1.weight` is missing"), "{told}");
     assert!(!folder.path().join("models").exists(), "nothing is written");
 }
@@ -122,18 +122,18 @@ fn an_import_of_another_form_names_the_tensors() {
 #[test]
 fn probabilities_are_written_as_pictures() {
     let folder = tempfile::tempdir().unwrap();
-    imported(folder.path());
-    said(&["dataset", "phantom", "--out", "phantoms", "--n-fields", "1"], folder.path(), 0);
+    import_model(folder.path());
+    run(&["dataset", "phantom", "--out", "phantoms", "--n-fields", "1"], folder.path(), 0);
     let images = folder.path().join("phantoms/original");
     let mut image = std::fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().path());
     let gray = image.find(|path| path.to_str().unwrap().contains("fluorescence")).unwrap();
     let gray = gray.to_str().unwrap();
     let predict = ["predict", "--model", "models/tiny.card.json", "--out", "maps", gray];
-    let told = said(&predict, folder.path(), 0);
+    let told = run(&predict, folder.path(), 0);
     assert!(told.contains("1 images"), "{told}");
     assert_eq!(std::fs::read_dir(folder.path().join("maps")).unwrap().count(), 3);
-    said(&[&predict[..], &["--rgb", "--mirror-averaging"]].concat(), folder.path(), 0);
+    run(&[&predict[..], &["--rgb", "--mirror-averaging"]].concat(), folder.path(), 0);
     assert_eq!(std::fs::read_dir(folder.path().join("maps")).unwrap().count(), 4);
-    let told = said(&[&predict[..], &["--modality", "he"]].concat(), folder.path(), 10);
+    let told = run(&[&predict[..], &["--modality", "he"]].concat(), folder.path(), 10);
     assert!(told.contains("not trained on images like this"), "{told}");
 }

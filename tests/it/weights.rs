@@ -49,9 +49,9 @@ impl Elsewhere {
     }
 
     /// Paths that were asked for, sorted.
-    fn asked(&self) -> Vec<String> {
+    fn requested_paths(&self) -> Vec<String> {
         let mut paths: Vec<String> =
-            self.server.asked().iter().map(|asked| asked.path.clone()).collect();
+            self.server.requests().iter().map(|asked| asked.path.clone()).collect();
         paths.sort();
         paths
     }
@@ -61,11 +61,11 @@ impl Elsewhere {
 fn both_sides_are_fetched_once_and_the_gate_finds_them() {
     let elsewhere = Elsewhere::new();
     elsewhere.fetches(&FETCH, "2 files fetched");
-    assert_eq!(elsewhere.asked(), ["/base", "/head"]);
+    assert_eq!(elsewhere.requested_paths(), ["/base", "/head"]);
     let gated = elsewhere.repository.gate_in_full(&[]);
     gated.expect(0, "equivalent", &["accuracy-moved"]);
     elsewhere.fetches(&FETCH, "nothing is missing");
-    assert_eq!(elsewhere.asked().len(), 2);
+    assert_eq!(elsewhere.requested_paths().len(), 2);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn bases_folders_are_those_that_base_names() {
         "params: profiles\nmodels: networks\ntolerances: profiles/",
     );
     elsewhere.fetches(&FETCH, "2 files fetched");
-    assert_eq!(elsewhere.asked(), ["/base", "/head"]);
+    assert_eq!(elsewhere.requested_paths(), ["/base", "/head"]);
 }
 
 #[test]

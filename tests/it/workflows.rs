@@ -34,7 +34,7 @@ fn workflows(folder: &str) -> Vec<String> {
     paths.into_iter().map(relative).collect()
 }
 
-fn shipped() -> Vec<String> {
+fn shipped_workflows() -> Vec<String> {
     let mut all = workflows(".github/workflows");
     all.extend(workflows("workflows"));
     all
@@ -123,9 +123,8 @@ fn every_command_that_a_workflow_runs_has_the_flags_that_it_is_given() {
 
 #[test]
 fn no_expression_stands_in_a_script() {
-    for path in
-        [shipped(), vec!["action.yml".into(), ".github/actions/install/action.yml".into()]].concat()
-    {
+    let actions = vec!["action.yml".into(), ".github/actions/install/action.yml".into()];
+    for path in [shipped_workflows(), actions].concat() {
         let mut all = Vec::new();
         scripts(&read(&path).1, &mut all);
         for script in all {
@@ -136,7 +135,7 @@ fn no_expression_stands_in_a_script() {
 
 #[test]
 fn a_workflow_grants_nothing_by_default_and_every_job_has_an_end() {
-    for path in shipped() {
+    for path in shipped_workflows() {
         let (_, workflow) = read(&path);
         assert_eq!(workflow["permissions"], Value::Mapping(Default::default()), "{path}");
         for (name, job) in workflow["jobs"].as_mapping().unwrap() {
@@ -150,9 +149,8 @@ fn a_workflow_grants_nothing_by_default_and_every_job_has_an_end() {
 
 #[test]
 fn actions_of_others_are_pinned_to_a_commit_and_say_which_release_it_is() {
-    for path in
-        [shipped(), vec!["action.yml".into(), ".github/actions/install/action.yml".into()]].concat()
-    {
+    let actions = vec!["action.yml".into(), ".github/actions/install/action.yml".into()];
+    for path in [shipped_workflows(), actions].concat() {
         let text = read(&path).0;
         let uses = text.lines().filter_map(|line| line.split_once("uses: "));
         for used in uses.map(|(_, used)| used).filter(|used| used.starts_with("actions/")) {
@@ -177,7 +175,7 @@ fn who_may_write_keeps_away_from_what_others_stored_and_keeps_no_token() {
         let closed = jobs.values().filter(|job| job["cache-mode"] == "none").count();
         assert_eq!(closed, installs, "{name}");
     }
-    for path in shipped() {
+    for path in shipped_workflows() {
         let text = read(&path).0;
         let n_checkouts = text.matches("actions/checkout@").count();
         assert_eq!(text.matches("persist-credentials: false").count(), n_checkouts, "{path}");

@@ -18,14 +18,14 @@ pub struct Cancelled(pub &'static str);
 pub async fn unless_cancelled<T>(work: impl Future<Output = T>) -> Result<T, Cancelled> {
     tokio::select! {
         done = work => Ok(done),
-        () = comes(SignalKind::interrupt()) => Err(Cancelled("SIGINT")),
-        () = comes(SignalKind::terminate()) => Err(Cancelled("SIGTERM")),
-        () = comes(SignalKind::hangup()) => Err(Cancelled("SIGHUP")),
+        () = wait_for_signal(SignalKind::interrupt()) => Err(Cancelled("SIGINT")),
+        () = wait_for_signal(SignalKind::terminate()) => Err(Cancelled("SIGTERM")),
+        () = wait_for_signal(SignalKind::hangup()) => Err(Cancelled("SIGHUP")),
     }
 }
 
 /// Ends when a signal comes; never where it cannot be heard.
-async fn comes(kind: SignalKind) {
+async fn wait_for_signal(kind: SignalKind) {
     match signal(kind) {
         Ok(mut signals) => {
             signals.recv().await;

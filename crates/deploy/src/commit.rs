@@ -5,7 +5,7 @@
 //! before the hosts are found; nothing is connected to before all of it is approved.
 
 use super::ending::Failure;
-use super::fleet::bring;
+use super::fleet::roll_out;
 use super::options::Options;
 use super::pack::{self, Approved, PackError, Packed};
 use super::preview::{KeptPlan, KeptPlanError, Preview, preview};
@@ -46,14 +46,14 @@ impl std::fmt::Debug for Asked {
 impl Asked {
     /// Begins to ask.
     #[must_use]
-    pub fn about(request: pack::Request) -> Self {
-        Self(beside(move || pack::approved(&request)))
+    pub fn start(request: pack::Request) -> Self {
+        Self(spawn(move || pack::check_approvals(&request)))
     }
 
     /// Packs what is approved while the hosts are reached.
-    async fn packed(self, hosts: &Hosts) -> Result<Packed, CommitError> {
-        let approved = answer(self.0).await?;
-        let packing = answer(beside(|| approved.pack()));
+    async fn pack(self, hosts: &Hosts) -> Result<Packed, CommitError> {
+        let approved = receive(self.0).await?;
+        let packing = receive(spawn(|| approved.pack()));
         // What cannot be packed is told at once, whatever else is at work.
         let reaching = async {
             hosts.reach().await;
@@ -73,7 +73,7 @@ pub async fn plan_commit(
     hosts: &Hosts,
     options: impl FnOnce(Digest) -> Options,
 ) -> Result<(Packed, Vec<Preview>), CommitError> {
-    let packed = asked.packed(hosts).await?;
+    let packed = asked.pack(hosts).await?;
     let options = options_of(&packed, hosts, options);
     let previews = preview(&hosts.hosts, &packed, &options).await;
     Ok((packed, previews.map_err(CommitError::Preview)?))
@@ -85,21 +85,21 @@ pub async fn plan_commit(
 ///
 /// # Errors
 /// [`CommitError`]; then nothing was changed anywhere.
-pub async fn bring_commit(
+pub async fn deploy_commit(
     asked: Asked,
     target: &str,
     hosts: &mut Hosts,
     kept: Option<&KeptPlan>,
     options: impl FnOnce(Digest) -> Options,
 ) -> Result<(Packed, DeployRecord), CommitError> {
-    let packed = asked.packed(hosts).await?;
+    let packed = asked.pack(hosts).await?;
     let release = packed.package.release().id();
     let options = options_of(&packed, hosts, options);
     if let Some(kept) = kept {
         kept.bind(release, &mut hosts.hosts)?;
     }
     let package = Arc::new(packed.package.clone());
-    let outcomes = bring(&hosts.hosts, Wanted::Package(&package), &options).await;
+    let outcomes = roll_out(&hosts.hosts, Wanted::Package(&package), &options).await;
     Ok((packed, DeployRecord::new("deploy", target, Some(release), &outcomes)))
 }
 
@@ -108,7 +108,7 @@ fn options_of(packed: &Packed, hosts: &Hosts, options: impl FnOnce(Digest) -> Op
 }
 
 /// Does something on a thread of its own, which nobody waits for who was canceled.
-fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (sender, answer) = oneshot::channel();
     std::thread::spawn(move || {
         let _ = sender.send(work());
@@ -116,6 +116,6 @@ fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> onesh
     answer
 }
 
-async fn answer<T>(asked: oneshot::Receiver<Result<T, PackError>>) -> Result<T, CommitError> {
+async fn receive<T>(asked: oneshot::Receiver<Result<T, PackError>>) -> Result<T, CommitError> {
     Ok(asked.await.map_err(|_| CommitError::Lost)??)
 }

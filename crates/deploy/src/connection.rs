@@ -36,7 +36,7 @@ pub enum TalkError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The channel failed, or the other side cannot be understood.
-    #[error("{error}{}", told(.said))]
+    #[error("{error}{}", quote_said(.said))]
     Wire {
         /// Error of the channel or of the protocol.
         error: WireError,
@@ -44,7 +44,7 @@ pub enum TalkError {
         said: Said,
     },
     /// The connection ended before the answer.
-    #[error("the connection ended before the answer{}", told(.0))]
+    #[error("the connection ended before the answer{}", quote_said(.0))]
     Ended(Said),
     /// The agent was silent for too long.
     #[error("the agent has been silent for {} s", .0.as_secs())]
@@ -57,7 +57,7 @@ pub enum TalkError {
     Unexpected,
 }
 
-fn told(said: &Said) -> String {
+fn quote_said(said: &Said) -> String {
     let text = said.text();
     let text = text.trim();
     if text.is_empty() { String::new() } else { format!("; the other side says: {text}") }
@@ -139,8 +139,8 @@ impl Connection {
         let desk = Arc::new(Mutex::new(Desk::default()));
         let (asked, queue) = mpsc::channel(N_AHEAD);
         let tasks = [
-            tokio::spawn(speak(writer, queue, desk.clone())),
-            tokio::spawn(hear(reader, desk.clone())),
+            tokio::spawn(write_requests(writer, queue, desk.clone())),
+            tokio::spawn(read_replies(reader, desk.clone())),
         ];
         Ok(Self { asked, desk, next_id: 1, said, opening, tasks, _keep: keep })
     }
@@ -171,7 +171,7 @@ impl Connection {
         self.next_id += 1;
         if let Ok(mut desk) = self.desk.lock() {
             if desk.is_closed {
-                return Err(self.ended(desk));
+                return Err(self.take_error(desk));
             }
             desk.waiting.insert(id, sender);
         }
@@ -192,7 +192,7 @@ impl Connection {
                     return Err(TalkError::Refused(Box::new(refusal)));
                 }
                 Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => return Err(self.broken()),
+                Ok(None) => return Err(self.closed_error()),
             }
         }
     }
@@ -201,7 +201,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`TalkError`]; a refusal of an earlier chunk, too.
-    pub async fn chunk(&mut self, chunk: Request, raw: Vec<u8>) -> Result<(), TalkError> {
+    pub async fn send_chunk(&mut self, chunk: Request, raw: Vec<u8>) -> Result<(), TalkError> {
         if let Ok(mut desk) = self.desk.lock()
             && let Some(refusal) = desk.refusal.take()
         {
@@ -215,19 +215,19 @@ impl Connection {
     async fn send(&self, envelope: Envelope<Request>, raw: Vec<u8>) -> Result<(), TalkError> {
         match timeout(SILENCE, self.asked.send(Asked { envelope, raw })).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(self.broken()),
+            Ok(Err(_)) => Err(self.closed_error()),
             Err(_) => Err(TalkError::Silent(SILENCE)),
         }
     }
 
-    fn broken(&self) -> TalkError {
+    fn closed_error(&self) -> TalkError {
         match self.desk.lock() {
-            Ok(desk) => self.ended(desk),
+            Ok(desk) => self.take_error(desk),
             Err(_) => TalkError::Ended(self.said.clone()),
         }
     }
 
-    fn ended(&self, mut desk: std::sync::MutexGuard<'_, Desk>) -> TalkError {
+    fn take_error(&self, mut desk: std::sync::MutexGuard<'_, Desk>) -> TalkError {
         if let Some(refusal) = desk.refusal.take() {
             return TalkError::Refused(refusal);
         }
@@ -239,7 +239,7 @@ impl Connection {
 }
 
 /// Writes what is asked, and a sign of life when nothing is.
-async fn speak(
+async fn write_requests(
     mut writer: Box<dyn AsyncWrite + Send + Unpin>,
     mut queue: mpsc::Receiver<Asked>,
     desk: Arc<Mutex<Desk>>,
@@ -260,7 +260,7 @@ async fn speak(
 }
 
 /// Hands answers to those who wait for them.
-async fn hear(mut reader: Box<dyn AsyncRead + Send + Unpin>, desk: Arc<Mutex<Desk>>) {
+async fn read_replies(mut reader: Box<dyn AsyncRead + Send + Unpin>, desk: Arc<Mutex<Desk>>) {
     loop {
         let frame: Result<Frame<Envelope<Reply>>, WireError> = read_frame_async(&mut reader).await;
         let Ok(mut desk) = desk.lock() else { return };

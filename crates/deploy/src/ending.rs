@@ -67,7 +67,7 @@ impl Failure {
         self.is_transient
     }
 
-    pub(super) fn of(phase: Phase, error: TalkError) -> Self {
+    pub(super) fn in_phase(phase: Phase, error: TalkError) -> Self {
         use RefusalCode::{
             Active, Invalid, Locked, Moved, NotApproved, Pending, Preflight, Replayed, RolledBack,
             Stranded, Unknown,

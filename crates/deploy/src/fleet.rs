@@ -45,31 +45,31 @@ pub fn exit_code(outcomes: &[HostOutcome]) -> ExitCode {
 type Reached<'t, T> = Result<Stage<'t, T>, Failure>;
 
 /// Makes the same release active on all hosts, or leaves them as they were.
-pub async fn bring<T: Transport>(
+pub async fn roll_out<T: Transport>(
     hosts: &[Host<T>],
     wanted: Wanted<'_>,
     options: &Options,
 ) -> Vec<HostOutcome> {
     let prepare = |host| prepare_host(host, wanted, options);
     let mut stages: Vec<Reached<'_, T>> = join_all(hosts.iter().map(prepare)).await;
-    if let Some(name) = first_failed(hosts, &stages) {
-        take_back(hosts, &mut stages, options, &name).await;
+    if let Some(name) = first_failed_host(hosts, &stages) {
+        undo_all(hosts, &mut stages, options, &name).await;
         return outcomes(hosts, stages);
     }
     let canary = stages.iter().position(|stage| matches!(stage, Ok(Stage::Ready(..))));
     if let Some(canary) = canary {
         switch(&mut stages[canary]).await;
-        if first_failed(hosts, &stages).is_none() {
+        if first_failed_host(hosts, &stages).is_none() {
             join_all(stages.iter_mut().map(switch)).await;
         }
     }
-    if let Some(name) = first_failed(hosts, &stages) {
-        take_back(hosts, &mut stages, options, &name).await;
+    if let Some(name) = first_failed_host(hosts, &stages) {
+        undo_all(hosts, &mut stages, options, &name).await;
     }
     outcomes(hosts, stages)
 }
 
-fn first_failed<T>(hosts: &[Host<T>], stages: &[Reached<'_, T>]) -> Option<String> {
+fn first_failed_host<T>(hosts: &[Host<T>], stages: &[Reached<'_, T>]) -> Option<String> {
     let failed = stages.iter().position(Result::is_err);
     failed.and_then(|index| hosts.get(index)).map(|host| host.name.clone())
 }
@@ -100,18 +100,18 @@ async fn switch<T: Transport>(stage: &mut Reached<'_, T>) {
 }
 
 /// Leaves every other host as it was, since one failed.
-async fn take_back<T: Transport>(
+async fn undo_all<T: Transport>(
     hosts: &[Host<T>],
     stages: &mut [Reached<'_, T>],
     options: &Options,
     failed: &str,
 ) {
-    join_all(hosts.iter().zip(stages).map(|(host, stage)| leave(host, stage, options, failed)))
+    join_all(hosts.iter().zip(stages).map(|(host, stage)| undo(host, stage, options, failed)))
         .await;
 }
 
 /// Leaves one host as it was: gives its lock back, or goes back to what it had.
-async fn leave<T: Transport>(
+async fn undo<T: Transport>(
     host: &Host<T>,
     stage: &mut Reached<'_, T>,
     options: &Options,

@@ -174,9 +174,9 @@ pub fn examine(text: &Secret, passphrase: Option<&Secret>) -> Result<PrivateKey,
         return Err(KeyError::TooLong);
     }
     let mut repairs = Vec::new();
-    let text = unwrapped(text.reveal(), &mut repairs)?;
-    let block = Block::of(&text)?;
-    block.tell_lines(&text, &mut repairs);
+    let text = unwrap_text(text.reveal(), &mut repairs)?;
+    let block = Block::parse(&text)?;
+    block.add_line_repairs(&text, &mut repairs);
     let (is_encrypted, public) = block.check()?;
     if is_encrypted && passphrase.is_none() {
         return Err(KeyError::PassphraseMissing);
@@ -185,7 +185,7 @@ pub fn examine(text: &Secret, passphrase: Option<&Secret>) -> Result<PrivateKey,
 }
 
 /// The text without what was put around it.
-fn unwrapped<'a>(text: &'a str, repairs: &mut Vec<Repair>) -> Result<Cow<'a, str>, KeyError> {
+fn unwrap_text<'a>(text: &'a str, repairs: &mut Vec<Repair>) -> Result<Cow<'a, str>, KeyError> {
     let mut text = Cow::Borrowed(text.trim_start_matches('\u{feff}').trim_start());
     if text.trim_end().is_empty() {
         return Err(KeyError::Empty);
@@ -201,7 +201,7 @@ fn unwrapped<'a>(text: &'a str, repairs: &mut Vec<Repair>) -> Result<Cow<'a, str
         let decoded = STANDARD.decode(without_spaces(&text));
         let decoded = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok());
         match decoded.filter(|decoded| decoded.contains("-----BEGIN ")) {
-            None => return Err(foreign(&text)),
+            None => return Err(error_about_foreign_text(&text)),
             Some(decoded) => {
                 repairs.push(Repair::Base64);
                 text = Cow::Owned(decoded);
@@ -220,7 +220,7 @@ fn without_spaces(text: &str) -> String {
 }
 
 /// Returns the most probable kind of a text without the first line of a key.
-fn foreign(text: &str) -> KeyError {
+fn error_about_foreign_text(text: &str) -> KeyError {
     let text = text.trim();
     let first = text.split_whitespace().next().unwrap_or_default();
     let is_key_type = |word: &str| {
@@ -254,7 +254,7 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn of(text: &'a str) -> Result<Self, KeyError> {
+    fn parse(text: &'a str) -> Result<Self, KeyError> {
         let (_, rest) = text.split_once("-----BEGIN ").ok_or(KeyError::NotAKey)?;
         let (label, rest) = rest.split_once("-----").ok_or(KeyError::Truncated)?;
         match label {
@@ -289,7 +289,7 @@ impl<'a> Block<'a> {
     }
 
     /// Adds the repairs that the original lines need.
-    fn tell_lines(&self, text: &str, repairs: &mut Vec<Repair>) {
+    fn add_line_repairs(&self, text: &str, repairs: &mut Vec<Repair>) {
         if text.contains('\r') {
             repairs.push(Repair::CarriageReturns);
         }
@@ -307,7 +307,7 @@ impl<'a> Block<'a> {
             _ => KeyError::Truncated,
         })?;
         if self.label == "OPENSSH PRIVATE KEY" {
-            return openssh(&bytes);
+            return read_openssh(&bytes);
         }
         let names = |name: &str| self.headers.iter().find(|header| header.0 == name);
         if names("Proc-Type").is_some_and(|header| header.1.ends_with("ENCRYPTED")) {
@@ -315,7 +315,7 @@ impl<'a> Block<'a> {
             let is_whole = names("DEK-Info").is_some();
             return if is_whole { Ok((true, None)) } else { Err(KeyError::Damaged) };
         }
-        der_is_whole(&bytes)?;
+        check_der_length(&bytes)?;
         Ok((self.label == "ENCRYPTED PRIVATE KEY", None))
     }
 
@@ -345,18 +345,18 @@ impl<'a> Block<'a> {
 ///
 /// # Sources
 /// PROTOCOL.key of OpenSSH.
-fn openssh(bytes: &[u8]) -> Result<(bool, Option<String>), KeyError> {
+fn read_openssh(bytes: &[u8]) -> Result<(bool, Option<String>), KeyError> {
     let rest = bytes.strip_prefix(OPENSSH_MAGIC).ok_or(KeyError::Damaged)?;
-    let (cipher, rest) = sized(rest)?;
-    let (_kdf, rest) = sized(rest)?;
-    let (_kdf_options, rest) = sized(rest)?;
+    let (cipher, rest) = split_length_prefixed(rest)?;
+    let (_kdf, rest) = split_length_prefixed(rest)?;
+    let (_kdf_options, rest) = split_length_prefixed(rest)?;
     let (n_keys, rest) = rest.split_first_chunk::<4>().ok_or(KeyError::Truncated)?;
     if u32::from_be_bytes(*n_keys) != 1 {
         return Err(KeyError::Damaged);
     }
-    let (public, rest) = sized(rest)?;
-    let (key_type, _) = sized(public)?;
-    let (_private, _tag) = sized(rest)?;
+    let (public, rest) = split_length_prefixed(rest)?;
+    let (key_type, _) = split_length_prefixed(public)?;
+    let (_private, _tag) = split_length_prefixed(rest)?;
     if key_type.starts_with(b"sk-") {
         return Err(KeyError::Device);
     }
@@ -370,13 +370,13 @@ fn openssh(bytes: &[u8]) -> Result<(bool, Option<String>), KeyError> {
 }
 
 /// A length in four bytes and as many bytes after it.
-fn sized(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
+fn split_length_prefixed(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(KeyError::Truncated)?;
     rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or(KeyError::Truncated)
 }
 
 /// Whether the outermost sequence is as long as it says.
-fn der_is_whole(bytes: &[u8]) -> Result<(), KeyError> {
+fn check_der_length(bytes: &[u8]) -> Result<(), KeyError> {
     let [0x30, length, rest @ ..] = bytes else { return Err(KeyError::Damaged) };
     let (n_bytes, rest) = match length {
         0..=0x7f => (usize::from(*length), rest),

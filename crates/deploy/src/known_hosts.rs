@@ -116,7 +116,7 @@ impl KnownHosts {
             if known.pins.len() == MAX_LINES {
                 return Err(KnownHostsError::TooMany);
             }
-            known.pins.push(pin(index + 1, line)?);
+            known.pins.push(parse_pin(index + 1, line)?);
             known.text.push_str(line);
             known.text.push('\n');
         }
@@ -130,7 +130,7 @@ impl KnownHosts {
     }
 }
 
-fn pin(line: usize, text: &str) -> Result<Pin, KnownHostsError> {
+fn parse_pin(line: usize, text: &str) -> Result<Pin, KnownHostsError> {
     let mut words = text.split_whitespace().peekable();
     let is_marker = |word: &&str| word.starts_with('@');
     words.next_if(is_marker);

@@ -3,11 +3,11 @@
 //! Takes the commit that is checked out and a program; gives the package that the commit deserves:
 //! the gated profiles, policy, approvals and references, each at the path that it has in the
 //! repository. Demands that nothing is uncommitted and that every profile is approved for exactly
-//! these digests: `approved` says so before anything is gathered. Equal inputs give a release of the
-//! same name.
+//! these digests: `check_approvals` says so before anything is gathered. Equal inputs give a
+//! release of the same name.
 
 use super::platform::{PlatformError, triple_of};
-use super::reference::{ReferenceError, Trial, reference};
+use super::reference::{ReferenceError, Trial, reference_json};
 use crate::release::{
     self, APPROVALS, Content, Entry, Manifest, Mode, PROGRAM, PROJECT, Package, PackageError,
     ReleasedProfile,
@@ -63,7 +63,7 @@ pub enum PackError {
     /// The working tree is not the commit.
     #[error(
         "the working tree is not what is committed, and only a commit is deployed: {}; commit or \
-         remove {}", shown(.0), if .0.len() == 1 { "it" } else { "them" }
+         remove {}", join_paths(.0), if .0.len() == 1 { "it" } else { "them" }
     )]
     Uncommitted(Vec<String>),
     /// git failed.
@@ -126,7 +126,7 @@ impl From<GateError> for PackError {
     }
 }
 
-fn shown(paths: &[String]) -> String {
+fn join_paths(paths: &[String]) -> String {
     let named: Vec<String> = paths
         .iter()
         .take(MAX_SHOWN)
@@ -159,14 +159,14 @@ pub struct Approved {
 /// # Errors
 /// [`PackError`], everything that is not approved at once.
 pub fn pack(request: &Request) -> Result<Packed, PackError> {
-    approved(request)?.pack()
+    check_approvals(request)?.pack()
 }
 
 /// Whether the commit that is checked out may be deployed at all.
 ///
 /// # Errors
 /// [`PackError`], everything that is not approved at once.
-pub fn approved(request: &Request) -> Result<Approved, PackError> {
+pub fn check_approvals(request: &Request) -> Result<Approved, PackError> {
     let repository = request.repository.clone();
     let dirty = uncommitted(&repository)?;
     if !dirty.is_empty() {
@@ -175,11 +175,11 @@ pub fn approved(request: &Request) -> Result<Approved, PackError> {
     let commit = head_commit(&repository)?;
     let tree = Tree::of_commit(&repository, &commit);
     let project = Project::load(&tree).map_err(PackError::Invalid)?;
-    let engine = engine()?;
+    let engine = engine_fingerprint()?;
     let binding = binding_of(&tree, engine)?;
     let log = Approvals::read(&repository, request.approvals.as_deref())?.log?;
-    let profiles = gated(&tree, &project)?;
-    let standings = standings(&log, &binding, &project, &profiles)?;
+    let profiles = gated_profiles(&tree, &project)?;
+    let standings = approved_standings(&log, &binding, &project, &profiles)?;
     let program = request.program.clone();
     let target_triple = triple_of(&program)?;
     let cache = request.cache.clone();
@@ -210,11 +210,11 @@ impl Approved {
         // Weights that git does not hold may lie in the working folder: the digest names them.
         let folder = Tree::Folder(self.repository.clone());
         let models = Models::new(tree, &project.models, cache).or_in(&folder, &project.models);
-        let mut entries = texts(tree, project, profiles)?;
-        entries.extend(networks(tree, project, profiles, models)?);
-        entries.extend(rehearsals(profiles, models)?);
-        entries.extend(references(tree, models, project, profiles, engine, cache)?);
-        entries.push(data(APPROVALS, self.log.as_bytes().to_vec()));
+        let mut entries = text_entries(tree, project, profiles)?;
+        entries.extend(network_entries(tree, project, profiles, models)?);
+        entries.extend(rehearsal_entries(profiles, models)?);
+        entries.extend(reference_entries(tree, models, project, profiles, engine, cache)?);
+        entries.push(data_entry(APPROVALS, self.log.as_bytes().to_vec()));
         entries.push(Entry {
             path: PROGRAM.to_owned(),
             mode: Mode::Program,
@@ -222,7 +222,7 @@ impl Approved {
         });
         let released = |(path, loaded): &(String, Loaded)| {
             let name = loaded.params.name.clone();
-            let rehearsed = rehearsal_digest(&loaded.params).map_err(not_rehearsed(&name))?;
+            let rehearsed = rehearsal_digest(&loaded.params).map_err(rehearsal_error(&name))?;
             Ok(ReleasedProfile {
                 path: path.clone(),
                 params_digest: loaded.params.digest(),
@@ -249,13 +249,13 @@ impl Approved {
 }
 
 /// Fingerprint that this version of the engine declares; the server measures its own.
-fn engine() -> Result<Digest, PackError> {
+fn engine_fingerprint() -> Result<Digest, PackError> {
     let declared = fingerprint::declared();
     declared.parse().map_err(|_| PackError::Outside(declared.to_owned()))
 }
 
 /// The profiles that the project gates, each once, with their paths.
-fn gated(tree: &Tree, project: &Project) -> Result<Vec<(String, Loaded)>, PackError> {
+fn gated_profiles(tree: &Tree, project: &Project) -> Result<Vec<(String, Loaded)>, PackError> {
     let names: BTreeSet<&str> = project.gate.iter().map(|entry| &*entry.profile).collect();
     let mut profiles = Vec::new();
     for name in names {
@@ -271,7 +271,7 @@ fn gated(tree: &Tree, project: &Project) -> Result<Vec<(String, Loaded)>, PackEr
 }
 
 /// How each profile stands, when all are approved.
-fn standings(
+fn approved_standings(
     log: &Log,
     binding: &Binding,
     project: &Project,
@@ -285,13 +285,14 @@ fn standings(
     };
     let standings: Vec<(String, Standing)> = profiles.iter().map(standing).collect();
     let missing = standings.iter().filter(|(_, standing)| !standing.is_approved());
-    let missing: Vec<String> =
-        missing.map(|(name, standing)| format!("profile `{name}` {}", lacking(standing))).collect();
+    let missing: Vec<String> = missing
+        .map(|(name, standing)| format!("profile `{name}` {}", describe_standing(standing)))
+        .collect();
     if missing.is_empty() { Ok(standings) } else { Err(PackError::NotApproved(missing)) }
 }
 
 /// Says what a profile lacks, as the end of a sentence about it.
-fn lacking(standing: &Standing) -> String {
+fn describe_standing(standing: &Standing) -> String {
     match standing {
         Standing::Approved { .. } => "is approved".to_owned(),
         Standing::Missing => "was never approved".to_owned(),
@@ -310,18 +311,18 @@ fn lacking(standing: &Standing) -> String {
     }
 }
 
-fn data(path: &str, bytes: Vec<u8>) -> Entry {
+fn data_entry(path: &str, bytes: Vec<u8>) -> Entry {
     Entry { path: path.to_owned(), mode: Mode::Data, content: Content::Bytes(bytes) }
 }
 
 /// Project file, tolerances and profiles as they stand in the commit.
-fn texts(
+fn text_entries(
     tree: &Tree,
     project: &Project,
     profiles: &[(String, Loaded)],
 ) -> Result<Vec<Entry>, PackError> {
     let read = |path: &str| -> Result<Entry, PackError> {
-        Ok(data(path, tree.read(path, MAX_HAND_WRITTEN_BYTES)?))
+        Ok(data_entry(path, tree.read(path, MAX_HAND_WRITTEN_BYTES)?))
     };
     let mut entries = vec![Entry { path: PROJECT.to_owned(), ..read(project::FILE)? }];
     let paths = profiles.iter().map(|(path, _)| path);
@@ -335,7 +336,7 @@ fn texts(
 }
 
 /// Weights and cards of the profiles' networks, each once.
-fn networks(
+fn network_entries(
     tree: &Tree,
     project: &Project,
     profiles: &[(String, Loaded)],
@@ -358,31 +359,34 @@ fn networks(
             entries.insert(card.clone(), tree.read(&card, MAX_HAND_WRITTEN_BYTES)?);
         }
     }
-    Ok(entries.into_iter().map(|(path, bytes)| data(&path, bytes)).collect())
+    Ok(entries.into_iter().map(|(path, bytes)| data_entry(&path, bytes)).collect())
 }
 
 /// A profile's rehearsal failed.
-fn not_rehearsed<E: std::fmt::Display>(profile: &str) -> impl FnOnce(E) -> PackError {
+fn rehearsal_error<E: std::fmt::Display>(profile: &str) -> impl FnOnce(E) -> PackError {
     let profile = profile.to_owned();
     move |error| PackError::Rehearsal { profile, why: error.to_string() }
 }
 
 /// Nuclei that each network finds here in a drawn field, for the server to compare with.
-fn rehearsals(profiles: &[(String, Loaded)], models: Models<'_>) -> Result<Vec<Entry>, PackError> {
+fn rehearsal_entries(
+    profiles: &[(String, Loaded)],
+    models: Models<'_>,
+) -> Result<Vec<Entry>, PackError> {
     let mut entries = Vec::new();
     for (_, loaded) in profiles.iter().filter(|(_, loaded)| loaded.params.unet().is_some()) {
         let name = loaded.params.name.clone();
         let ready = Ready::load(&loaded.params, models)?;
-        let run = rehearse(&ready).map_err(not_rehearsed(&name))?;
-        let bytes = encode_labels(&run.labels).map_err(not_rehearsed(&name))?;
+        let run = rehearse(&ready).map_err(rehearsal_error(&name))?;
+        let bytes = encode_labels(&run.labels).map_err(rehearsal_error(&name))?;
         let ending = labels_extension(&run.labels);
-        entries.push(data(&format!("reference/{name}_labels.{ending}"), bytes));
+        entries.push(data_entry(&format!("reference/{name}_labels.{ending}"), bytes));
     }
     Ok(entries)
 }
 
 /// Measurements of each profile on the fields that it is tried on.
-fn references(
+fn reference_entries(
     tree: &Tree,
     models: Models<'_>,
     project: &Project,
@@ -410,9 +414,9 @@ fn references(
             })
             .collect();
         let ready = Ready::load(params, models)?;
-        let bytes = reference(tree, &ready, &trials, engine, cache)
+        let bytes = reference_json(tree, &ready, &trials, engine, cache)
             .map_err(|source| PackError::Reference { profile: params.name.clone(), source })?;
-        entries.push(data(&format!("reference/{}.json", params.name), bytes));
+        entries.push(data_entry(&format!("reference/{}.json", params.name), bytes));
     }
     Ok(entries)
 }

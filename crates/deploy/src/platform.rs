@@ -42,31 +42,32 @@ pub fn triple_of(path: &Path) -> Result<String, PlatformError> {
     File::open(path)
         .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
         .map_err(failed)?;
-    let triple = elf(&head).or_else(|| mach(&head));
+    let triple = elf_triple(&head).or_else(|| mach_triple(&head));
     triple.ok_or_else(|| PlatformError::NoProgram(path.to_owned()))
 }
 
-fn number<const N: usize>(head: &[u8], at: usize) -> Option<u64> {
+fn read_integer<const N: usize>(head: &[u8], at: usize) -> Option<u64> {
     let bytes: &[u8; N] = head.get(at..)?.first_chunk()?;
     Some(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
 }
 
 /// A little-endian ELF file of 64 bits.
-fn elf(head: &[u8]) -> Option<String> {
+fn elf_triple(head: &[u8]) -> Option<String> {
     if !head.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
-    let machine = match number::<2>(head, 18)? {
+    let machine = match read_integer::<2>(head, 18)? {
         62 => "x86_64",
         183 => "aarch64",
         243 => "riscv64gc",
         _ => return None,
     };
-    let (table, size) = (number::<8>(head, 32)?, number::<2>(head, 54)?);
-    let segments = (0..number::<2>(head, 56)?).filter_map(|index| {
+    let (table, size) = (read_integer::<8>(head, 32)?, read_integer::<2>(head, 54)?);
+    let segments = (0..read_integer::<2>(head, 56)?).filter_map(|index| {
         let at = usize::try_from(table.checked_add(index * size)?).ok()?;
-        let kind = u32::try_from(number::<4>(head, at)?).ok()?;
-        let (offset, n_bytes) = (number::<8>(head, at + 8)?, number::<8>(head, at + 32)?);
+        let kind = u32::try_from(read_integer::<4>(head, at)?).ok()?;
+        let (offset, n_bytes) =
+            (read_integer::<8>(head, at + 8)?, read_integer::<8>(head, at + 32)?);
         (kind == PT_INTERP)
             .then_some((usize::try_from(offset).ok()?, usize::try_from(n_bytes).ok()?))
     });
@@ -80,11 +81,11 @@ fn elf(head: &[u8]) -> Option<String> {
 }
 
 /// A Mach-O file of 64 bits.
-fn mach(head: &[u8]) -> Option<String> {
-    if number::<4>(head, 0)? != 0xfeed_facf {
+fn mach_triple(head: &[u8]) -> Option<String> {
+    if read_integer::<4>(head, 0)? != 0xfeed_facf {
         return None;
     }
-    match number::<4>(head, 4)? {
+    match read_integer::<4>(head, 4)? {
         0x0100_0007 => Some("x86_64-apple-darwin".to_owned()),
         0x0100_000c => Some("aarch64-apple-darwin".to_owned()),
         _ => None,
@@ -106,11 +107,12 @@ mod tests {
     fn no_header_leads_out_of_the_file() {
         let head = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         for n_bytes in 0..300 {
-            let _ = elf(&head[..n_bytes]);
+            let _ = elf_triple(&head[..n_bytes]);
         }
         let mut wild = head[..4096].to_vec();
         wild[32..40].fill(0xff);
-        assert!(elf(&wild).is_some_and(|triple| triple.ends_with("musl")), "no segment is there");
-        assert!(elf(b"#!/bin/sh\n").is_none() && mach(b"#!/bin/sh\n").is_none());
+        let triple = elf_triple(&wild);
+        assert!(triple.is_some_and(|triple| triple.ends_with("musl")), "no segment is there");
+        assert!(elf_triple(b"#!/bin/sh\n").is_none() && mach_triple(b"#!/bin/sh\n").is_none());
     }
 }

@@ -120,7 +120,8 @@ async fn preview_one<T: Transport>(
     let difference = Release::difference(base.as_ref(), package.release());
     let mut parameters = Vec::new();
     for name in &difference.changed_profiles {
-        let changes = changes(&mut session, base.as_ref(), package, name).await.map_err(named)?;
+        let changes =
+            profile_changes(&mut session, base.as_ref(), package, name).await.map_err(named)?;
         parameters.push((name.clone(), changes));
     }
     let n_bytes = plan.missing.iter().map(|missing| missing.size).sum();
@@ -128,7 +129,7 @@ async fn preview_one<T: Transport>(
 }
 
 /// Compares the parameters of a profile that both sides have.
-async fn changes<T: Transport>(
+async fn profile_changes<T: Transport>(
     session: &mut Session<'_, T>,
     base: Option<&Release>,
     package: &Package,

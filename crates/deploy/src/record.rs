@@ -62,7 +62,7 @@ impl DeployRecord {
             target: target.to_owned(),
             release,
             exit_code: exit_code(outcomes),
-            hosts: outcomes.iter().map(host).collect(),
+            hosts: outcomes.iter().map(host_record).collect(),
         }
     }
 
@@ -107,7 +107,7 @@ impl DeployRecord {
     }
 }
 
-fn host(one: &HostOutcome) -> HostRecord {
+fn host_record(one: &HostOutcome) -> HostRecord {
     let empty = HostRecord {
         host: one.host.clone(),
         outcome: "done",

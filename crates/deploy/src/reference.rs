@@ -85,7 +85,7 @@ struct Distribution {
 ///
 /// # Errors
 /// [`ReferenceError`].
-pub(super) fn reference(
+pub(super) fn reference_json(
     tree: &Tree,
     ready: &Ready<'_>,
     trials: &[Trial<'_>],
@@ -117,13 +117,13 @@ pub(super) fn reference(
         engine_fingerprint: engine,
         n_fields: runs.len(),
         n_nuclei: runs.iter().map(|run| run.nuclei.labels.len()).sum(),
-        nuclei: over_nuclei(&runs),
-        fields: over_fields(&runs),
+        nuclei: nucleus_distributions(&runs),
+        fields: field_distributions(&runs),
     };
     Ok(canonical(&document)?)
 }
 
-fn over_nuclei(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {
+fn nucleus_distributions(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for column in runs.iter().flat_map(|run| &run.nuclei.columns) {
         // Where a nucleus lies says nothing about the next image.
@@ -134,7 +134,7 @@ fn over_nuclei(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {
     distributions(values)
 }
 
-fn over_fields(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {
+fn field_distributions(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for summary in runs.iter().map(|run| &run.summary) {
         let numbers = [

@@ -73,7 +73,7 @@ pub(super) struct Flushing {
 }
 
 /// Sends what is missing. What goes over the control channel is followed by the question whether it
-/// was kept, whose answer is for [`kept`] to wait for: meanwhile more can be asked there.
+/// was kept, whose answer is for [`wait_for_flush`] to wait for: meanwhile more can be asked there.
 pub(super) async fn send<T: Transport>(
     transport: &T,
     options: &Options,
@@ -101,10 +101,10 @@ pub(super) async fn send<T: Transport>(
     };
     // The control channel sends while the others are opened; nobody waits for one that comes too late.
     let (is_over, over) = watch::channel(false);
-    let n_channels = n_more(round_trip, n_bytes, options);
-    let others = join_all((0..n_channels).map(|_| help(&queue, over.clone())));
+    let n_channels = n_further_channels(round_trip, n_bytes, options);
+    let others = join_all((0..n_channels).map(|_| send_over_new_channel(&queue, over.clone())));
     let own = async {
-        let flushing = push(control, &queue).await;
+        let flushing = send_pieces(control, &queue).await;
         is_over.send_replace(true);
         flushing
     };
@@ -114,7 +114,7 @@ pub(super) async fn send<T: Transport>(
 }
 
 /// Sends over a further channel, as far as something is left for it; a server may allow fewer.
-async fn help<T: Transport>(
+async fn send_over_new_channel<T: Transport>(
     queue: &Queue<'_, T>,
     mut over: watch::Receiver<bool>,
 ) -> Result<(), TalkError> {
@@ -124,13 +124,13 @@ async fn help<T: Transport>(
         opened = Connection::open(queue.transport, Purpose::Data) => opened,
     };
     let Ok(mut connection) = opened else { return Ok(()) };
-    let flushing = push(&mut connection, queue).await?;
-    kept(&connection, flushing).await
+    let flushing = send_pieces(&mut connection, queue).await?;
+    wait_for_flush(&connection, flushing).await
 }
 
 /// How many channels beside the control channel are worth their opening: as many as the round trip asks
 /// for, and no more than there are bytes for.
-fn n_more(round_trip: Duration, n_bytes: u64, options: &Options) -> usize {
+fn n_further_channels(round_trip: Duration, n_bytes: u64, options: &Options) -> usize {
     let n_by_way = round_trip.as_micros() / ROUND_TRIP_EACH.as_micros();
     let n_channels = n_by_way.min(u128::from(n_bytes / MIN_SPREAD_BYTES));
     usize::try_from(n_channels).unwrap_or(usize::MAX).min(options.n_channels)
@@ -149,7 +149,7 @@ impl Piece {
 }
 
 /// Sends pieces until there are none, and asks whether all were kept.
-async fn push<T: Transport>(
+async fn send_pieces<T: Transport>(
     connection: &mut Connection,
     queue: &Queue<'_, T>,
 ) -> Result<Flushing, TalkError> {
@@ -162,7 +162,7 @@ async fn push<T: Transport>(
         // A file that cannot be read, or has changed since, is noticed by the server.
         let bytes = bytes.and_then(Result::ok).unwrap_or_default();
         let chunk = Request::Chunk { token: queue.token, sha256, size, offset };
-        connection.chunk(chunk, bytes).await?;
+        connection.send_chunk(chunk, bytes).await?;
         n_chunks += 1;
         let n_bytes = queue.n_sent.fetch_add(piece.n_bytes(), Ordering::Relaxed) + piece.n_bytes();
         (queue.progress)(Progress::Sending { n_bytes, of: queue.n_bytes });
@@ -180,7 +180,10 @@ fn is_nearly_over(took: Duration, n_sent: u64, of: u64, last: Duration) -> bool 
 }
 
 /// Waits until everything that was sent is kept.
-pub(super) async fn kept(connection: &Connection, flushing: Flushing) -> Result<(), TalkError> {
+pub(super) async fn wait_for_flush(
+    connection: &Connection,
+    flushing: Flushing,
+) -> Result<(), TalkError> {
     let Flushing { posted, n_chunks } = flushing;
     match connection.answer(posted).await?.header {
         Reply::Flushed { n_chunks: kept } if kept == n_chunks => Ok(()),
@@ -196,7 +199,8 @@ mod tests {
     #[track_caller]
     fn check(round_trip_ms: u64, n_bytes: u64, n_channels: usize) {
         let options = Options::new("k", Owner::default());
-        assert_eq!(n_more(Duration::from_millis(round_trip_ms), n_bytes, &options), n_channels);
+        let round_trip = Duration::from_millis(round_trip_ms);
+        assert_eq!(n_further_channels(round_trip, n_bytes, &options), n_channels);
     }
 
     #[test]

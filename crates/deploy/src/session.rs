@@ -53,7 +53,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// [`Failure`]: refused, since nothing was asked yet.
     pub async fn open(transport: &'t T, options: Options) -> Result<Self, Failure> {
         let opened = Connection::open(transport, Purpose::Control).await;
-        let control = opened.map_err(|error| Failure::of(Phase::Before, error))?;
+        let control = opened.map_err(|error| Failure::in_phase(Phase::Before, error))?;
         Ok(Self { transport, options, control })
     }
 
@@ -63,7 +63,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// [`Failure`].
     pub async fn status(&mut self, verify: bool) -> Result<ServerStatus, Failure> {
         let told = self.control.status(verify).await;
-        told.map_err(|error| Failure::of(Phase::Before, error))
+        told.map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     /// Asks what a deploy would send, and why it would be refused.
@@ -72,7 +72,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// [`Failure`].
     pub async fn plan(&mut self, release: &Release) -> Result<Plan, Failure> {
         let told = self.control.ask(Request::Plan, release.bytes().to_vec()).await;
-        told.and_then(planned).map_err(|error| Failure::of(Phase::Before, error))
+        told.and_then(plan_of).map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     /// Asks for anything that changes nothing: log, scrub, a file; or for pruning.
@@ -81,7 +81,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// [`Failure`].
     pub async fn request(&mut self, request: Request) -> Result<Frame<Reply>, Failure> {
         let told = self.control.ask(request, Vec::new()).await;
-        told.map_err(|error| Failure::of(Phase::Before, error))
+        told.map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     /// Offers a release, and asks for the lock in the same breath: the server gives it only where the
@@ -93,7 +93,7 @@ impl<'t, T: Transport> Session<'t, T> {
     /// [`Failure`] of the plan; whether there is a lock says [`Session::prepare_offered`].
     pub async fn offer(&mut self, release: &Release, base: Base) -> Result<Offered, Failure> {
         let told = self.offer_unphased(release, base).await;
-        told.map_err(|error| Failure::of(Phase::Before, error))
+        told.map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     async fn offer_unphased(
@@ -108,7 +108,7 @@ impl<'t, T: Transport> Session<'t, T> {
         let locking = self.control.post(self.lock_request(wish), Vec::new()).await?;
         self.control.answer(reaching).await?;
         let round_trip = asked.elapsed();
-        let plan = planned(self.control.answer(planning).await?)?;
+        let plan = plan_of(self.control.answer(planning).await?)?;
         Ok(Offered { plan, round_trip, wish, locking })
     }
 
@@ -220,7 +220,7 @@ impl<'t, T: Transport> Session<'t, T> {
             Some(opened) => opened,
             None => login.await,
         };
-        self.confirm_over(prepared, Some(opened)).await
+        self.retry_confirm(prepared, Some(opened)).await
     }
 
     /// Confirms over a connection that is new from the ground up, and prunes.
@@ -228,11 +228,11 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`]: the former release is active, or what is active is not known.
     pub async fn confirm(&mut self, prepared: &Prepared) -> Result<Vec<String>, Failure> {
-        self.confirm_over(prepared, None).await
+        self.retry_confirm(prepared, None).await
     }
 
     /// Confirms, at first over a connection that may be there already.
-    async fn confirm_over(
+    async fn retry_confirm(
         &mut self,
         prepared: &Prepared,
         mut opened: Option<Result<Connection, TalkError>>,
@@ -252,7 +252,7 @@ impl<'t, T: Transport> Session<'t, T> {
             if let TalkError::Refused(refusal) = &last
                 && matches!(refusal.code, RefusalCode::RolledBack | RefusalCode::Stranded)
             {
-                return Err(Failure::of(Phase::After, last));
+                return Err(Failure::in_phase(Phase::After, last));
             }
             if until <= Instant::now() {
                 break;
@@ -282,7 +282,7 @@ impl<'t, T: Transport> Session<'t, T> {
         match self.control.ask(request.clone(), Vec::new()).await {
             Ok(_) => Ok(()),
             Err(TalkError::Refused(refusal)) => {
-                Err(Failure::of(Phase::After, TalkError::Refused(refusal)))
+                Err(Failure::in_phase(Phase::After, TalkError::Refused(refusal)))
             }
             Err(_) => {
                 let again = Connection::open(self.transport, Purpose::Confirm).await;
@@ -290,7 +290,7 @@ impl<'t, T: Transport> Session<'t, T> {
                     Ok(mut connection) => connection.ask(request, Vec::new()).await.map(drop),
                     Err(error) => Err(error),
                 };
-                told.map_err(|error| Failure::of(Phase::After, error))
+                told.map_err(|error| Failure::in_phase(Phase::After, error))
             }
         }
     }
@@ -326,7 +326,7 @@ impl<'t, T: Transport> Session<'t, T> {
             };
             let left = until.saturating_duration_since(Instant::now());
             let Some(pause) = retry.filter(|_| !left.is_zero()) else {
-                return Err(Failure::of(Phase::Before, error));
+                return Err(Failure::in_phase(Phase::Before, error));
             };
             (self.options.progress)(Progress::Waiting);
             sleep(pause.min(left)).await;
@@ -342,7 +342,7 @@ impl<'t, T: Transport> Session<'t, T> {
     ) -> Result<Sent, Failure> {
         let (transport, options, control) = (self.transport, &self.options, &mut self.control);
         let told = sending::send(transport, options, control, package, token, round_trip, missing);
-        told.await.map_err(|error| Failure::of(Phase::Prepared, error))
+        told.await.map_err(|error| Failure::in_phase(Phase::Prepared, error))
     }
 
     /// Lets the server build the release and the release test itself, both asked at once: what is not
@@ -353,7 +353,7 @@ impl<'t, T: Transport> Session<'t, T> {
         flushing: Option<Flushing>,
     ) -> Result<Option<Vec<Missing>>, Failure> {
         let told = self.stage_and_test_unphased(token, flushing).await;
-        told.map_err(|error| Failure::of(Phase::Prepared, error))
+        told.map_err(|error| Failure::in_phase(Phase::Prepared, error))
     }
 
     async fn stage_and_test_unphased(
@@ -364,7 +364,7 @@ impl<'t, T: Transport> Session<'t, T> {
         let staging = self.control.post(Request::Stage { token }, Vec::new()).await?;
         let testing = self.control.post(Request::SelfTest { token }, Vec::new()).await?;
         if let Some(flushing) = flushing {
-            sending::kept(&self.control, flushing).await?;
+            sending::wait_for_flush(&self.control, flushing).await?;
         }
         (self.options.progress)(Progress::Staging);
         match self.control.answer(staging).await?.header {
@@ -402,7 +402,7 @@ impl<'t, T: Transport> Session<'t, T> {
     }
 }
 
-fn planned(answer: Frame<Reply>) -> Result<Plan, TalkError> {
+fn plan_of(answer: Frame<Reply>) -> Result<Plan, TalkError> {
     match answer.header {
         Reply::Plan(plan) => Ok(plan),
         _ => Err(TalkError::Unexpected),

@@ -70,10 +70,10 @@ pub struct Problem {
 
 /// Everything that is wrong with a target's settings.
 #[derive(Debug, thiserror::Error)]
-#[error("the settings of the target are not usable: {}", listed(.0))]
+#[error("the settings of the target are not usable: {}", join_problems(.0))]
 pub struct SettingsError(pub Vec<Problem>);
 
-fn listed(problems: &[Problem]) -> String {
+fn join_problems(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
 }
 
@@ -91,28 +91,28 @@ pub fn resolve(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, SettingsError> {
     let mut reader = Reader { variable, problems: Vec::new() };
-    let user = reader.word("user", &target.user, user_problem);
+    let user = reader.read_word("user", &target.user, user_problem);
     let mut endpoints = Vec::new();
     for (index, host) in target.hosts.iter().enumerate() {
-        let host = reader.word(&format!("hosts[{index}]"), host, host_problem);
+        let host = reader.read_word(&format!("hosts[{index}]"), host, host_problem);
         endpoints.push(Endpoint { host, port: target.port, user: user.clone() });
     }
     let mut jumps = Vec::new();
     for (index, jump) in target.jumps.iter().enumerate() {
-        let host = reader.word(&format!("jump[{index}].host"), &jump.host, host_problem);
+        let host = reader.read_word(&format!("jump[{index}].host"), &jump.host, host_problem);
         let user = match &jump.user {
-            Some(user) => reader.word(&format!("jump[{index}].user"), user, user_problem),
+            Some(user) => reader.read_word(&format!("jump[{index}].user"), user, user_problem),
             None => user.clone(),
         };
         jumps.push(Endpoint { host, port: jump.port, user });
     }
     let mut secret = |key: &str, name: &Option<String>| {
-        name.as_ref().map(|name| Secret::new(reader.text(key, name)))
+        name.as_ref().map(|name| Secret::new(reader.read_variable(key, name)))
     };
     let key = secret("key", &target.key_env);
     let passphrase = secret("passphrase", &target.passphrase_env);
-    let known_hosts = reader.known_hosts(&target.known_hosts, tree);
-    same_host_twice(&endpoints, &mut reader.problems);
+    let known_hosts = reader.read_known_hosts(&target.known_hosts, tree);
+    find_duplicate_hosts(&endpoints, &mut reader.problems);
     if !reader.problems.is_empty() {
         return Err(SettingsError(reader.problems));
     }
@@ -128,7 +128,7 @@ pub fn resolve(
 }
 
 /// Two variables may name one host, which would then be deployed to from two sides.
-fn same_host_twice(hosts: &[Endpoint], problems: &mut Vec<Problem>) {
+fn find_duplicate_hosts(hosts: &[Endpoint], problems: &mut Vec<Problem>) {
     for (index, host) in hosts.iter().enumerate() {
         if !host.host.is_empty() && hosts[..index].contains(host) {
             let what = "names a host that stands there already; delete one of the two".to_owned();
@@ -143,15 +143,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn problem(&mut self, key: &str, what: impl Into<String>) {
+    fn add_problem(&mut self, key: &str, what: impl Into<String>) {
         self.problems.push(Problem { key: key.to_owned(), what: what.into() });
     }
 
     /// The content of a variable; empty, with a problem, when it is unset.
-    fn text(&mut self, key: &str, name: &str) -> String {
+    fn read_variable(&mut self, key: &str, name: &str) -> String {
         let text = (self.variable)(name).unwrap_or_default();
         if text.trim().is_empty() {
-            self.problem(
+            self.add_problem(
                 key,
                 format!(
                     "the environment variable `{name}` is not set; in a workflow pass it with \
@@ -163,7 +163,7 @@ impl Reader<'_> {
     }
 
     /// A host or a user: one word that ssh can take for nothing else.
-    fn word(
+    fn read_word(
         &mut self,
         key: &str,
         setting: &Setting,
@@ -171,29 +171,29 @@ impl Reader<'_> {
     ) -> String {
         let text = match setting {
             Setting::Literal(text) => text.clone(),
-            Setting::Env(name) => self.text(key, name),
+            Setting::Env(name) => self.read_variable(key, name),
         };
         let word = text.trim().to_owned();
         if let Some(what) = problem(&word).filter(|_| !word.is_empty()) {
-            self.problem(key, what);
+            self.add_problem(key, what);
         }
         word
     }
 
-    fn known_hosts(&mut self, setting: &Setting, tree: &Tree) -> String {
+    fn read_known_hosts(&mut self, setting: &Setting, tree: &Tree) -> String {
         let file = match setting {
-            Setting::Env(name) => return self.text("known_hosts", name),
+            Setting::Env(name) => return self.read_variable("known_hosts", name),
             Setting::Literal(file) => file,
         };
         match tree.read(file, MAX_KNOWN_HOSTS_BYTES).map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => {
-                self.problem("known_hosts", format!("`{file}` is not UTF-8 text"));
+                self.add_problem("known_hosts", format!("`{file}` is not UTF-8 text"));
                 String::new()
             }
             Err(error) => {
                 let help = "name a file of this repository, or `{env: NAME}`";
-                self.problem("known_hosts", format!("{error}; {help}"));
+                self.add_problem("known_hosts", format!("{error}; {help}"));
                 String::new()
             }
         }

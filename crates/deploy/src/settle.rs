@@ -20,7 +20,7 @@ pub(super) enum Settled {
 }
 
 /// Reads the outcome of a switch from a server's status.
-fn settled(
+fn switch_outcome(
     status: &ServerStatus,
     prepared: &Prepared,
     error: TalkError,
@@ -57,9 +57,9 @@ pub(super) async fn settle<T: Transport>(
             Err(error) => Err(error),
         };
         match told {
-            Ok(status) => return settled(&status, prepared, error),
+            Ok(status) => return switch_outcome(&status, prepared, error),
             Err(_) if Instant::now() < until => sleep(PAUSE).await,
-            Err(_) => return Err(Failure::of(Phase::After, error)),
+            Err(_) => return Err(Failure::in_phase(Phase::After, error)),
         }
     }
 }

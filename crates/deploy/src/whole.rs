@@ -65,7 +65,7 @@ pub async fn deploy<T: Transport>(
     package: &Arc<Package>,
     options: &Options,
 ) -> Result<Deployed, Failure> {
-    bring(way, Wanted::Package(package), options).await
+    prepare_and_finish(way, Wanted::Package(package), options).await
 }
 
 /// Goes back to a release that was confirmed before; to the previous one when none is named.
@@ -77,10 +77,10 @@ pub async fn rollback<T: Transport>(
     to: Option<Digest>,
     options: &Options,
 ) -> Result<Deployed, Failure> {
-    bring(way, Wanted::Former(to), options).await
+    prepare_and_finish(way, Wanted::Former(to), options).await
 }
 
-async fn bring<T: Transport>(
+async fn prepare_and_finish<T: Transport>(
     way: &T,
     wanted: Wanted<'_>,
     options: &Options,
@@ -124,10 +124,11 @@ async fn prepare_once<'t, T: Transport>(
         Wanted::Package(package) => {
             let offered = session.offer(package.release(), base).await?;
             if offered.plan.is_active {
-                return Ok(Stage::Done(unchanged(package.release().id(), offered.plan.active)));
+                let release = package.release().id();
+                return Ok(Stage::Done(unchanged_outcome(release, offered.plan.active)));
             }
-            moved(base, offered.plan.active)?;
-            refused(&offered.plan.refusals)?;
+            check_unmoved(base, offered.plan.active)?;
+            check_refusals(&offered.plan.refusals)?;
             session.prepare_offered(package, offered).await?
         }
         Wanted::Former(to) => {
@@ -137,7 +138,7 @@ async fn prepare_once<'t, T: Transport>(
                 return Err(Failure::new(Ended::Refused, text));
             };
             if status.active == Some(release) && status.pending.is_none() {
-                return Ok(Stage::Done(unchanged(release, status.active)));
+                return Ok(Stage::Done(unchanged_outcome(release, status.active)));
             }
             session.prepare_rollback(release, status.active).await?
         }
@@ -145,11 +146,11 @@ async fn prepare_once<'t, T: Transport>(
     Ok(Stage::Ready(Box::new(session), prepared))
 }
 
-fn unchanged(release: Digest, base: Option<Digest>) -> Deployed {
+fn unchanged_outcome(release: Digest, base: Option<Digest>) -> Deployed {
     Deployed { release, base, is_unchanged: true, n_sent: 0, warnings: Vec::new() }
 }
 
-fn moved(base: Base, active: Option<Digest>) -> Result<(), Failure> {
+fn check_unmoved(base: Base, active: Option<Digest>) -> Result<(), Failure> {
     let planned = match base {
         Base::Active(planned) if planned != active => planned,
         Base::Active(_) | Base::Planned => return Ok(()),
@@ -164,7 +165,7 @@ fn moved(base: Base, active: Option<Digest>) -> Result<(), Failure> {
 }
 
 /// Every reason why the server would refuse, under the code of the first.
-fn refused(refusals: &[Refusal]) -> Result<(), Failure> {
+fn check_refusals(refusals: &[Refusal]) -> Result<(), Failure> {
     let Some(first) = refusals.first() else { return Ok(()) };
     let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     let mut failure = Failure::new(Ended::Refused, all.join("; "));

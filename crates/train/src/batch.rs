@@ -73,16 +73,16 @@ impl Batches {
     /// The batch of a step: the same for the same fields, recipe and step, on any number of threads.
     #[must_use]
     pub fn batch(&self, step: u64) -> Batch {
-        self.at(step, self.recipe.intensity_at(step))
+        self.make_batch(step, self.recipe.intensity_at(step))
     }
 
     /// Batch `n` of those that are no step's, lit as those of the step before `step`.
     #[must_use]
-    pub fn beside(&self, n: u64, step: u64) -> Batch {
-        self.at(u64::MAX - n, self.recipe.intensity_at(step.saturating_sub(1)))
+    pub fn statistics_batch(&self, n: u64, step: u64) -> Batch {
+        self.make_batch(u64::MAX - n, self.recipe.intensity_at(step.saturating_sub(1)))
     }
 
-    fn at(&self, place: u64, intensity: &IntensityRecipe) -> Batch {
+    fn make_batch(&self, place: u64, intensity: &IntensityRecipe) -> Batch {
         let edge = self.recipe.sampling.crop_px as usize;
         let inputs = self.recipe.architecture.in_channels as usize;
         let batch = self.recipe.sampling.batch as usize;
@@ -100,7 +100,7 @@ impl Batches {
             || (Crop::default(), Scratch::default()),
             |(crop, scratch), (index, ((input, targets), weights))| {
                 self.sample((place, index as u64), intensity, crop);
-                spread(&crop.values, input, inputs);
+                broadcast_channels(&crop.values, input, inputs);
                 let truth = Truth { labels: &crop.labels, depths: &crop.depths };
                 fill(&self.recipe.targets, truth, edge, scratch, Made { targets, weights });
             },
@@ -133,7 +133,7 @@ impl Batches {
 }
 
 /// Writes kept channels to a network's inputs; one channel goes to all of them.
-fn spread(values: &[f32], input: &mut [f32], inputs: usize) {
+fn broadcast_channels(values: &[f32], input: &mut [f32], inputs: usize) {
     if values.len() == input.len() {
         input.copy_from_slice(values);
         return;
@@ -237,8 +237,8 @@ mod tests {
         assert_eq!(changed.batch(5), after.batch(5));
         assert_ne!(changed.batch(5), before.batch(5));
         // The step that leads to the fifth is the fourth.
-        assert_eq!(changed.beside(0, 5), before.beside(0, 5));
-        assert_eq!(changed.beside(0, 6), after.beside(0, 6));
+        assert_eq!(changed.statistics_batch(0, 5), before.statistics_batch(0, 5));
+        assert_eq!(changed.statistics_batch(0, 6), after.statistics_batch(0, 6));
     }
 
     #[test]

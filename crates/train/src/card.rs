@@ -77,7 +77,7 @@ impl Subject<'_> {
             limits: "Not tried on other tissues, stains, microscopes or resolutions than those of \
                 its datasets. Not for diagnosis."
                 .to_owned(),
-            license: self.license.map_or_else(|| together(&licenses), str::to_owned),
+            license: self.license.map_or_else(|| license_expression(&licenses), str::to_owned),
             url: None,
             weights: WeightsFile::of(&file, outcome.weights, outcome.precision),
             architecture: self.recipe.architecture,
@@ -116,9 +116,9 @@ impl Subject<'_> {
                     of the split `test` are for testing",
                     self.recipe.seed, self.recipe.sampling.validation_fraction
                 ),
-                training: self.counts(&self.division.training),
-                validation: self.counts(&self.division.validation),
-                test: (!for_testing.is_empty()).then(|| self.counts(&for_testing)),
+                training: self.split_counts(&self.division.training),
+                validation: self.split_counts(&self.division.validation),
+                test: (!for_testing.is_empty()).then(|| self.split_counts(&for_testing)),
             },
             recipe,
             seed: self.recipe.seed,
@@ -144,7 +144,7 @@ impl Subject<'_> {
         all.into_iter().filter(is_there).map(of).collect()
     }
 
-    fn counts(&self, places: &[usize]) -> SplitCounts {
+    fn split_counts(&self, places: &[usize]) -> SplitCounts {
         let fields = self.dataset.fields();
         let records: Vec<FieldRecord> =
             places.iter().map(|&place| FieldRecord::clone(&fields[place])).collect();
@@ -191,7 +191,7 @@ fn modality(sample: &Sample) -> Modality {
 }
 
 /// An expression of all licenses.
-fn together(licenses: &[String]) -> String {
+fn license_expression(licenses: &[String]) -> String {
     let one = |license: &String| {
         if license.contains(" OR ") { format!("({license})") } else { license.clone() }
     };

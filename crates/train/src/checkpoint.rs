@@ -105,14 +105,14 @@ impl Checkpoint {
         };
         let data = arrays.iter().map(|(name, _, data)| (name.as_str(), data.as_slice()));
         metadata.digest = digest(&metadata, data)?.to_string();
-        let text = serde_json::to_string(&metadata).map_err(|error| damaged(&error))?;
+        let text = serde_json::to_string(&metadata).map_err(|error| damaged_error(&error))?;
         let mut views = Vec::with_capacity(arrays.len());
         for (name, shape, data) in &arrays {
             let view = TensorView::new(Dtype::F32, shape.to_vec(), data);
-            views.push((name, view.map_err(|error| damaged(&error))?));
+            views.push((name, view.map_err(|error| damaged_error(&error))?));
         }
         let metadata = HashMap::from([(KEY.to_owned(), text)]);
-        safetensors::serialize(views, Some(metadata)).map_err(|error| damaged(&error))
+        safetensors::serialize(views, Some(metadata)).map_err(|error| damaged_error(&error))
     }
 
     fn arrays(&self) -> Vec<(String, &[usize], Vec<u8>)> {
@@ -140,16 +140,17 @@ impl Checkpoint {
         of: &Origin,
         beginnings: &[Digest],
     ) -> Result<Self, CheckpointError> {
-        let broken = |error: SafeTensorError| damaged(&error);
+        let broken = |error: SafeTensorError| damaged_error(&error);
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let text = text.ok_or_else(|| CheckpointError::Damaged("it has no metadata".into()))?;
-        let Format { format } = serde_json::from_str(text).map_err(|error| damaged(&error))?;
+        let Format { format } = serde_json::from_str(text).map_err(|error| damaged_error(&error))?;
         if format != FORMAT {
             return Err(CheckpointError::Format(format));
         }
-        let mut metadata: Metadata = serde_json::from_str(text).map_err(|error| damaged(&error))?;
-        is_of(&metadata.of, of, beginnings)?;
+        let mut metadata: Metadata =
+            serde_json::from_str(text).map_err(|error| damaged_error(&error))?;
+        check_origin(&metadata.of, of, beginnings)?;
         let file = SafeTensors::deserialize(bytes).map_err(broken)?;
         let stated = std::mem::take(&mut metadata.digest);
         let specs = architecture.tensors();
@@ -184,7 +185,11 @@ impl Checkpoint {
     }
 }
 
-fn is_of(found: &Origin, expected: &Origin, beginnings: &[Digest]) -> Result<(), CheckpointError> {
+fn check_origin(
+    found: &Origin,
+    expected: &Origin,
+    beginnings: &[Digest],
+) -> Result<(), CheckpointError> {
     let text = |digest: Option<Digest>| digest.map_or("none".to_owned(), |digest| digest.short());
     let differs = |what, found: Option<Digest>, expected: Option<Digest>| {
         if found == expected {
@@ -205,7 +210,7 @@ fn digest<'a>(
     arrays: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Digest, CheckpointError> {
     let mut hasher = Hasher::default();
-    hasher.update(&serde_json::to_vec(metadata).map_err(|error| damaged(&error))?);
+    hasher.update(&serde_json::to_vec(metadata).map_err(|error| damaged_error(&error))?);
     for (name, data) in arrays {
         hasher.update(name.as_bytes());
         hasher.update(data);
@@ -213,6 +218,6 @@ fn digest<'a>(
     Ok(hasher.finish())
 }
 
-fn damaged(error: &dyn std::error::Error) -> CheckpointError {
+fn damaged_error(error: &dyn std::error::Error) -> CheckpointError {
     CheckpointError::Damaged(error.to_string())
 }

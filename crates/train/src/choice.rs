@@ -40,13 +40,13 @@ impl Choice {
 
     /// Draws a field; 0 when there is none.
     pub(super) fn draw(&self, random: &mut Random) -> usize {
-        let fields = drawn(&self.types, random);
-        fields.and_then(|fields| drawn(fields, random)).copied().unwrap_or(0)
+        let fields = draw_weighted(&self.types, random);
+        fields.and_then(|fields| draw_weighted(fields, random)).copied().unwrap_or(0)
     }
 }
 
 /// Draws an item by its weight.
-fn drawn<'a, T>(items: &'a [(f64, T)], random: &mut Random) -> Option<&'a T> {
+fn draw_weighted<'a, T>(items: &'a [(f64, T)], random: &mut Random) -> Option<&'a T> {
     let at = random.between(0.0, items.last()?.0);
     let place = items.partition_point(|(sum, _)| *sum <= at);
     Some(&items[place.min(items.len() - 1)].1)

@@ -122,7 +122,7 @@ impl Ending<'_> {
         folder: &Path,
         told: &mut dyn FnMut(usize, usize, &str),
     ) -> Result<Conclusion, ConclusionError> {
-        let (step, weights) = self.better(checkpoint, folder)?;
+        let (step, weights) = self.better_weights(checkpoint, folder)?;
         let weights = weights.to_bytes(Precision::Half)?;
         // What is judged is what is kept: rounded to half precision.
         let network = Network::new(&Weights::read(&weights)?);
@@ -147,7 +147,7 @@ impl Ending<'_> {
 
     /// The best weights or those of the last step, whichever find nuclei better; of equals the
     /// last.
-    fn better(
+    fn better_weights(
         &self,
         checkpoint: &Checkpoint,
         folder: &Path,

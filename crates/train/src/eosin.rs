@@ -92,7 +92,7 @@ impl Eosin {
 
     fn density(&self, x: f64, y: f64) -> f64 {
         let pale = self.pale * (0.5 + 0.5 * self.ground.at(x, y));
-        let dense = self.dense.as_ref().map_or(0.0, |dense| dense.at(x, y));
+        let dense = self.dense.as_ref().map_or(0.0, |dense| dense.density_at(x, y));
         (pale + dense) * (1.0 + self.graininess * (self.grain.at(x, y) - 0.5))
     }
 }
@@ -109,7 +109,7 @@ impl Dense {
         Self { density, patches, limit, border, along: [cos, sin], across }
     }
 
-    fn at(&self, x: f64, y: f64) -> f64 {
+    fn density_at(&self, x: f64, y: f64) -> f64 {
         let project = |[dx, dy]: [f64; 2]| dx * x + dy * y;
         let above = self.patches.at(project(self.along), project(self.across)) - self.limit;
         self.density * (above / self.border).clamp(0.0, 1.0)
@@ -126,7 +126,7 @@ mod tests {
         IntensityRecipe { eosin_chance: 1.0, ..IntensityRecipe::default() }
     }
 
-    fn drawn(seed: u64) -> Eosin {
+    fn draw_eosin(seed: u64) -> Eosin {
         Eosin::draw(&recipe(), &mut Random::new(seed, 0)).unwrap()
     }
 
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn densities_add_up_and_spare_nuclei() {
         for seed in 0..20 {
-            let eosin = drawn(seed);
+            let eosin = draw_eosin(seed);
             let before = vec![0.3; EDGE * EDGE * 3];
             let depth = |place: usize| if place % EDGE < EDGE / 2 { 0.7 } else { 0.0 };
             let depths: Vec<f32> = (0..EDGE * EDGE).map(depth).collect();
@@ -166,9 +166,10 @@ mod tests {
     fn some_crops_have_dense_patches_that_fill_part_of_them() {
         let parts: Vec<f64> = (0..200)
             .filter_map(|seed| {
-                let dense = drawn(seed).dense?;
+                let dense = draw_eosin(seed).dense?;
                 let is_dense = |place: usize| {
-                    dense.at((place % EDGE) as f64, (place / EDGE) as f64) > 0.5 * dense.density
+                    let (x, y) = ((place % EDGE) as f64, (place / EDGE) as f64);
+                    dense.density_at(x, y) > 0.5 * dense.density
                 };
                 let n_dense = (0..EDGE * EDGE).filter(|&place| is_dense(place)).count();
                 Some(n_dense as f64 / (EDGE * EDGE) as f64)

@@ -38,8 +38,8 @@ impl Relight {
         is_brightfield: bool,
         random: &mut Random,
     ) -> Self {
-        let contrast = factor(recipe.contrast, random);
-        let gamma = factor(recipe.gamma, random);
+        let contrast = draw_factor(recipe.contrast, random);
+        let gamma = draw_factor(recipe.gamma, random);
         let brightness = random.between(-recipe.brightness, recipe.brightness);
         let blur_px = random.between(0.3 * recipe.blur_px, recipe.blur_px);
         let is_blurred = random.chance(recipe.blur_chance) && 0.3 < recipe.blur_px;
@@ -54,7 +54,7 @@ impl Relight {
         Self {
             mixture: stains.map(|(mixture, _)| mixture),
             shifts: stains.map_or([0.0; 3], |(_, shifts)| shifts),
-            curve: curve(gamma),
+            curve: gamma_curve(gamma),
             contrast: contrast as f32,
             brightness: brightness as f32,
             blur_px: is_blurred.then_some(blur_px),
@@ -84,11 +84,11 @@ impl Relight {
         }
         let (contrast, brightness) = (self.contrast, self.brightness);
         for value in values.iter_mut() {
-            *value = along(&self.curve, *value) * contrast + brightness;
+            *value = apply_curve(&self.curve, *value) * contrast + brightness;
         }
         if let Some((sigma, mut random)) = self.noise {
             let scale = sigma * ROOT_OF_THREE / 65_536.0;
-            values.iter_mut().for_each(|value| *value += scale * about_normal(&mut random));
+            values.iter_mut().for_each(|value| *value += scale * draw_nearly_normal(&mut random));
         }
         values.iter_mut().for_each(|value| *value = value.clamp(clip[0], clip[1]));
     }
@@ -98,14 +98,14 @@ impl Relight {
 const ROOT_OF_THREE: f32 = 1.732_050_8;
 
 /// The sum of four even numbers in steps of 1/65,536, less its mean: nearly normal, and cheap.
-fn about_normal(random: &mut Random) -> f32 {
+fn draw_nearly_normal(random: &mut Random) -> f32 {
     let bits = random.bits();
     let sum = (0..4).map(|part| (bits >> (16 * part) & 0xFFFF) as i32).sum::<i32>();
     (sum - 2 * 65_535) as f32
 }
 
 /// A factor between the inverse of the greatest and the greatest, even on a logarithmic scale.
-fn factor(greatest: f64, random: &mut Random) -> f64 {
+fn draw_factor(greatest: f64, random: &mut Random) -> f64 {
     let end = libm::log(greatest);
     libm::exp(random.between(-end, end))
 }
@@ -113,7 +113,7 @@ fn factor(greatest: f64, random: &mut Random) -> f64 {
 fn draw_stains(recipe: &IntensityRecipe, random: &mut Random) -> ([[f32; 3]; 3], [f32; 3]) {
     let mut mixture = [[0.0; 3]; 3];
     for (channel, parts) in mixture.iter_mut().enumerate() {
-        let own = factor(recipe.stain_scale, random);
+        let own = draw_factor(recipe.stain_scale, random);
         for (other, part) in parts.iter_mut().enumerate() {
             let mixed = random.between(-recipe.stain_mix, recipe.stain_mix);
             *part = if other == channel { own } else { mixed } as f32;
@@ -124,7 +124,7 @@ fn draw_stains(recipe: &IntensityRecipe, random: &mut Random) -> ([[f32; 3]; 3],
 }
 
 /// `value ^ gamma` from 0 to 1, and on from there in a straight line.
-fn curve(gamma: f64) -> Vec<f32> {
+fn gamma_curve(gamma: f64) -> Vec<f32> {
     let step = f64::from(CURVE_END) / CURVE_STEPS as f64;
     let bent = |place: usize| {
         let value = place as f64 * step;
@@ -135,7 +135,7 @@ fn curve(gamma: f64) -> Vec<f32> {
 }
 
 /// The curve at a value; what lies below 0 is left alone.
-fn along(curve: &[f32], value: f32) -> f32 {
+fn apply_curve(curve: &[f32], value: f32) -> f32 {
     if value <= 0.0 {
         return value;
     }
@@ -176,10 +176,10 @@ fn blur(values: &mut [f32], edge: usize, channels: usize, sigma_px: f64) {
         (0..reach).for_each(|_| padded.extend_from_slice(&from[..channels]));
         padded.extend_from_slice(from);
         (0..reach).for_each(|_| padded.extend_from_slice(&from[length - channels..]));
-        add(to, &padded[reach * channels..], weights[0]);
+        add_scaled(to, &padded[reach * channels..], weights[0]);
         for (offset, weight) in weights.iter().enumerate().skip(1) {
-            add(to, &padded[(reach - offset) * channels..], *weight);
-            add(to, &padded[(reach + offset) * channels..], *weight);
+            add_scaled(to, &padded[(reach - offset) * channels..], *weight);
+            add_scaled(to, &padded[(reach + offset) * channels..], *weight);
         }
     }
     let row = |i: isize| {
@@ -190,15 +190,15 @@ fn blur(values: &mut [f32], edge: usize, channels: usize, sigma_px: f64) {
         to.fill(0.0);
         for (offset, weight) in weights.iter().enumerate() {
             let offset = offset as isize;
-            add(to, row(i as isize - offset), *weight);
+            add_scaled(to, row(i as isize - offset), *weight);
             if offset > 0 {
-                add(to, row(i as isize + offset), *weight);
+                add_scaled(to, row(i as isize + offset), *weight);
             }
         }
     }
 }
 
-fn add(to: &mut [f32], from: &[f32], weight: f32) {
+fn add_scaled(to: &mut [f32], from: &[f32], weight: f32) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to += weight * from);
 }
 
@@ -242,12 +242,12 @@ mod tests {
 
     #[test]
     fn the_curve_is_a_power_up_to_one() {
-        let curve = curve(2.0);
+        let curve = gamma_curve(2.0);
         for value in [0.1_f32, 0.33, 0.5, 0.9] {
-            assert!((along(&curve, value) - value * value).abs() < 1e-4);
+            assert!((apply_curve(&curve, value) - value * value).abs() < 1e-4);
         }
-        assert_eq!(along(&curve, -0.3), -0.3);
-        assert!((along(&curve, 1.5) - 2.0).abs() < 1e-5);
+        assert_eq!(apply_curve(&curve, -0.3), -0.3);
+        assert!((apply_curve(&curve, 1.5) - 2.0).abs() < 1e-5);
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
     fn noise_has_its_deviation() {
         let mut random = Random::new(3, 0);
         let draws: Vec<f64> = (0..20_000)
-            .map(|_| f64::from(about_normal(&mut random) * ROOT_OF_THREE / 65_536.0))
+            .map(|_| f64::from(draw_nearly_normal(&mut random) * ROOT_OF_THREE / 65_536.0))
             .collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|draw| draw * draw).sum::<f64>() / draws.len() as f64;

@@ -56,7 +56,7 @@ impl Learner {
 
     /// The same by burn's own operations, on any device.
     #[must_use]
-    pub fn by_burn(recipe: Recipe, device: Device) -> Self {
+    pub fn with_burn(recipe: Recipe, device: Device) -> Self {
         Self { recipe, engine: Engine::Burn, device }
     }
 
@@ -85,7 +85,7 @@ impl Learner {
         let gradients = model.gradients(total.backward());
         let rate = rate(state.step, &self.recipe.optimization);
         let gradient_norm = state.advance(&gradients, &self.recipe.optimization);
-        let parts = numbers(parts);
+        let parts = loss_parts(parts);
         let weighted = parts.iter().zip(self.factors()).map(|(part, factor)| part * factor);
         Ok(Losses { parts, total: weighted.sum(), gradient_norm, rate })
     }
@@ -100,11 +100,11 @@ impl Learner {
     /// Wu, Johnson 2021, Rethinking "batch" in batch normalization, section 3, arXiv 2105.07576.
     pub fn weights(&self, state: &State, batches: &Batches) -> Result<Weights, LearnError> {
         let Recipe { architecture, optimization, input, .. } = &self.recipe;
-        let averaged = state.averaged(optimization);
+        let averaged = state.averaged_parameters(optimization);
         let model = Unet::new(architecture, &averaged, &self.device)?;
         let mut measured = Measured::default();
         for n in 0..STATISTICS_BATCHES {
-            let batch = batches.beside(n, state.step);
+            let batch = batches.statistics_batch(n, state.step);
             let mut layer = 0;
             let mut see = |maps: &Tensor<4>| {
                 measured.add(layer, maps);
@@ -113,7 +113,7 @@ impl Learner {
             model.forward(tensor(batch.input, &self.device), self.engine, &mut see);
         }
         let mut values = averaged.into_iter().map(|parameter| parameter.values);
-        let mut statistics = measured.means().into_iter();
+        let mut statistics = measured.means_and_variances().into_iter();
         let mut tensors = BTreeMap::new();
         for spec in architecture.tensors() {
             let found = if parameters::is_parameter(&spec) {
@@ -141,7 +141,7 @@ impl Learner {
     }
 }
 
-fn numbers(parts: Tensor<1>) -> [f32; loss::PARTS] {
+fn loss_parts(parts: Tensor<1>) -> [f32; loss::PARTS] {
     let mut numbers = [f32::NAN; loss::PARTS];
     if let Ok(values) = parts.into_data().try_into_vec::<f32>() {
         numbers.iter_mut().zip(values).for_each(|(number, value)| *number = value);
@@ -173,7 +173,7 @@ impl Measured {
     }
 
     /// Mean and variance of each layer, one after the other.
-    fn means(&self) -> Vec<Vec<f32>> {
+    fn means_and_variances(&self) -> Vec<Vec<f32>> {
         let n = self.n.max(1) as f64;
         let of_layer = |layer: &Vec<[f64; 2]>| {
             let means = layer.iter().map(|[sum, _]| (sum / n) as f32).collect();

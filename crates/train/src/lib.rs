@@ -10,9 +10,9 @@
 //! ```
 //! use cellgate_train::recipe::Recipe;
 //!
-//! let recipe = Recipe::of_json(br#"{"seed": 7}"#)?;
+//! let recipe = Recipe::from_json(br#"{"seed": 7}"#)?;
 //! assert_eq!(recipe.seed, 7);
-//! assert!(Recipe::of_json(br#"{"sede": 7}"#).is_err());
+//! assert!(Recipe::from_json(br#"{"sede": 7}"#).is_err());
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 

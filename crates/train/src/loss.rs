@@ -143,13 +143,14 @@ fn sums(logits: View<'_>, targets: View<'_>, weights: View<'_>) -> Sums {
         for place in row * width..(row + 1) * width {
             let (x, t) = (pixel(logits.values, place), pixel(targets.values, place));
             let w = weight(weights.values, n_weights, place);
-            let entropy = |channel: usize| f64::from(w[channel] * cross(x[channel], t[channel]));
+            let entropy =
+                |channel: usize| f64::from(w[channel] * cross_entropy(x[channel], t[channel]));
             sums.nucleus += entropy(NUCLEUS);
             sums.nucleus_weight += f64::from(w[NUCLEUS]);
             sums.boundary += entropy(BOUNDARY);
             sums.boundary_weight += f64::from(w[BOUNDARY]);
             if is_inside(t) {
-                let least = w[DISTANCE] * own_entropy(t[DISTANCE]);
+                let least = w[DISTANCE] * binary_entropy(t[DISTANCE]);
                 sums.inside += entropy(DISTANCE) - f64::from(least);
                 sums.inside_weight += f64::from(w[DISTANCE]);
             }
@@ -180,12 +181,12 @@ fn logistic(x: f32) -> f32 {
 }
 
 /// Cross-entropy of the logistic function of `x` with `t`, finite for every `x`.
-fn cross(x: f32, t: f32) -> f32 {
+fn cross_entropy(x: f32, t: f32) -> f32 {
     x.max(0.0) - x * t + libm::log1pf(libm::expf(-x.abs()))
 }
 
 /// The least that cross-entropy with `t` can be.
-fn own_entropy(t: f32) -> f32 {
+fn binary_entropy(t: f32) -> f32 {
     let part = |p: f32| if p > 0.0 { -p * libm::logf(p) } else { 0.0 };
     part(t) + part(1.0 - t)
 }

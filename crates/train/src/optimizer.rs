@@ -51,7 +51,7 @@ impl State {
         self.step += 1;
         if norm.is_finite() {
             let clip = if norm > recipe.clip_norm { recipe.clip_norm / norm } else { 1.0 };
-            self.adam(gradients, clip as f32, rate, recipe);
+            self.adam_step(gradients, clip as f32, rate, recipe);
         }
         let keep = recipe.ema_decay as f32;
         for (average, parameter) in self.average.iter_mut().zip(&self.parameters) {
@@ -62,7 +62,7 @@ impl State {
         norm
     }
 
-    fn adam(&mut self, gradients: &[Vec<f32>], clip: f32, rate: f64, recipe: &Optimization) {
+    fn adam_step(&mut self, gradients: &[Vec<f32>], clip: f32, rate: f64, recipe: &Optimization) {
         let (beta_1, beta_2) = (recipe.beta_1 as f32, recipe.beta_2 as f32);
         let corrected = |beta: f64| 1.0 - libm::pow(beta, self.step as f64);
         let root = corrected(recipe.beta_2).sqrt();
@@ -90,7 +90,7 @@ impl State {
     /// Polyak, Juditsky 1992, Acceleration of stochastic approximation by averaging,
     /// doi:10.1137/0330046; the correction of the bias as in Kingma, Ba 2015, section 3.
     #[must_use]
-    pub fn averaged(&self, recipe: &Optimization) -> Vec<Parameter> {
+    pub fn averaged_parameters(&self, recipe: &Optimization) -> Vec<Parameter> {
         let mut parameters = self.parameters.clone();
         if self.step > 0 {
             // As it was summed: with the decay rounded to single precision.
@@ -213,10 +213,10 @@ mod tests {
         let mut state = state(&[1], &[1.0]);
         let still = Optimization { rate: 0.0, ..recipe() };
         state.advance(&[vec![1.0]], &still);
-        assert_eq!(state.averaged(&still)[0].values, [1.0]);
+        assert_eq!(state.averaged_parameters(&still)[0].values, [1.0]);
         state.parameters[0].values[0] = 2.0;
         state.advance(&[vec![1.0]], &still);
         // (0.75 x 1 + 2) / (0.75 + 1).
-        assert!((state.averaged(&still)[0].values[0] - 2.75 / 1.75).abs() < 1e-6);
+        assert!((state.averaged_parameters(&still)[0].values[0] - 2.75 / 1.75).abs() < 1e-6);
     }
 }

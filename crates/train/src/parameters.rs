@@ -37,14 +37,14 @@ impl Parameter {
 /// # Sources
 /// He et al. 2015, Delving deep into rectifiers, section 2.2, doi:10.1109/ICCV.2015.123.
 #[must_use]
-pub fn new(architecture: &Architecture, seed: u64) -> Vec<Parameter> {
+pub fn initialize(architecture: &Architecture, seed: u64) -> Vec<Parameter> {
     let mut random = Random::new(seed, PURPOSE);
     let found = architecture.tensors().into_iter().filter(is_parameter);
     found
         .map(|spec| {
             let n = spec.shape.iter().product::<usize>();
             let values = match variance(&spec) {
-                Some(variance) => normals(&mut random, n, variance.sqrt()),
+                Some(variance) => draw_normals(&mut random, n, variance.sqrt()),
                 None if spec.name.ends_with("weight") => vec![1.0; n],
                 None => vec![0.0; n],
             };
@@ -55,7 +55,7 @@ pub fn new(architecture: &Architecture, seed: u64) -> Vec<Parameter> {
 
 /// The parameters of trained weights, in the order of [`Architecture::tensors`].
 #[must_use]
-pub fn of_weights(weights: &Weights) -> Vec<Parameter> {
+pub fn from_weights(weights: &Weights) -> Vec<Parameter> {
     let found = weights.architecture().tensors().into_iter().filter(is_parameter);
     found
         .map(|spec| {
@@ -110,7 +110,7 @@ pub fn is_parameter(spec: &TensorSpec) -> bool {
 #[must_use]
 pub fn to_pytorch(spec: &TensorSpec, values: &[f32]) -> Vec<f32> {
     let mut result = vec![0.0; values.len()];
-    for (from, to) in places(spec).enumerate() {
+    for (from, to) in pytorch_indices(spec).enumerate() {
         result[to] = values[from];
     }
     result
@@ -119,11 +119,11 @@ pub fn to_pytorch(spec: &TensorSpec, values: &[f32]) -> Vec<f32> {
 /// A parameter's numbers in the kernels' order of axes.
 #[must_use]
 pub fn from_pytorch(spec: &TensorSpec, values: &[f32]) -> Vec<f32> {
-    places(spec).map(|place| values[place]).collect()
+    pytorch_indices(spec).map(|place| values[place]).collect()
 }
 
 /// The place in PyTorch's order of each number in the kernels' order.
-fn places(spec: &TensorSpec) -> impl Iterator<Item = usize> + use<> {
+fn pytorch_indices(spec: &TensorSpec) -> impl Iterator<Item = usize> + use<> {
     let axes = kernel_axes(spec);
     let stride = |axis: usize| spec.shape[axis + 1..].iter().product::<usize>();
     let strides: Vec<usize> = axes.iter().map(|axis| stride(*axis)).collect();
@@ -175,7 +175,7 @@ fn variance(spec: &TensorSpec) -> Option<f64> {
     })
 }
 
-fn normals(random: &mut Random, n: usize, deviation: f64) -> Vec<f32> {
+fn draw_normals(random: &mut Random, n: usize, deviation: f64) -> Vec<f32> {
     let mut values = Vec::with_capacity(n + 1);
     while values.len() < n {
         values.extend(random.normals().map(|normal| (normal * deviation) as f32));
@@ -199,7 +199,7 @@ mod tests {
         for up_sampling in [UpSampling::Transposed, UpSampling::Nearest] {
             let architecture = architecture(up_sampling);
             let specs = architecture.tensors();
-            for parameter in new(&architecture, 5) {
+            for parameter in initialize(&architecture, 5) {
                 let spec = specs.iter().find(|spec| spec.name == parameter.name).unwrap();
                 let there = to_pytorch(spec, &parameter.values);
                 assert_eq!(from_pytorch(spec, &there), parameter.values, "{}", spec.name);
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_new_network_keeps_the_spread_of_what_passes() {
-        let parameters = new(&architecture(UpSampling::Transposed), 1);
+        let parameters = initialize(&architecture(UpSampling::Transposed), 1);
         let parameter = |name: &str| parameters.iter().find(|other| other.name == name).unwrap();
         let weights = &parameter("encoder.1.conv2.weight").values;
         let square = weights.iter().map(|weight| weight * weight).sum::<f32>();
@@ -240,7 +240,7 @@ mod tests {
         assert!((variance * (9.0 * 16.0) / 2.0 - 1.0).abs() < 0.1, "{variance}");
         assert!(parameter("encoder.1.norm2.weight").values.iter().all(|scale| *scale == 1.0));
         assert!(parameter("head.bias").values.iter().all(|bias| *bias == 0.0));
-        assert_eq!(new(&architecture(UpSampling::Transposed), 1), parameters);
-        assert_ne!(new(&architecture(UpSampling::Transposed), 2), parameters);
+        assert_eq!(initialize(&architecture(UpSampling::Transposed), 1), parameters);
+        assert_ne!(initialize(&architecture(UpSampling::Transposed), 2), parameters);
     }
 }

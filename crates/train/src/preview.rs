@@ -32,9 +32,10 @@ pub fn sheet(batch: &Batch) -> Image {
             let pixel = row * edge + x;
             let input = &batch.input.values[pixel * inputs..][..inputs];
             let answer = &batch.targets.values[pixel * OUTPUTS as usize..][..OUTPUTS as usize];
-            let distance = level(answer[Output::Distance as usize]);
-            let weight = level(batch.weights.values[pixel] / greatest);
-            let panels = [seen(input), marked(input, answer), [distance; 3], [weight; 3]];
+            let distance = to_u8(answer[Output::Distance as usize]);
+            let weight = to_u8(batch.weights.values[pixel] / greatest);
+            let panels =
+                [input_color(input), overlay_color(input, answer), [distance; 3], [weight; 3]];
             for (panel, color) in panels.into_iter().enumerate() {
                 line[panel * step + x] = color;
             }
@@ -44,23 +45,23 @@ pub fn sheet(batch: &Batch) -> Image {
 }
 
 /// Three channels as colors; other numbers of channels as gray.
-fn seen(input: &[f32]) -> [u8; 3] {
+fn input_color(input: &[f32]) -> [u8; 3] {
     match input {
-        [red, green, blue] => [*red, *green, *blue].map(level),
-        _ => [level(input.first().copied().unwrap_or(0.0)); 3],
+        [red, green, blue] => [*red, *green, *blue].map(to_u8),
+        _ => [to_u8(input.first().copied().unwrap_or(0.0)); 3],
     }
 }
 
-fn marked(input: &[f32], answer: &[f32]) -> [u8; 3] {
+fn overlay_color(input: &[f32], answer: &[f32]) -> [u8; 3] {
     let gray = input.first().copied().unwrap_or(0.0).clamp(0.0, 1.0);
     if answer[Output::Boundary as usize] > 0.5 {
-        return [255, level(0.4 * gray), level(0.3 * gray)];
+        return [255, to_u8(0.4 * gray), to_u8(0.3 * gray)];
     }
     let tint = answer[Output::Nucleus as usize];
-    [level(gray * (1.0 - 0.5 * tint)), level(gray), level(gray + 0.35 * tint)]
+    [to_u8(gray * (1.0 - 0.5 * tint)), to_u8(gray), to_u8(gray + 0.35 * tint)]
 }
 
-fn level(value: f32) -> u8 {
+fn to_u8(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 

@@ -44,7 +44,7 @@ impl Spent {
 
     /// Both together.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         Self { wall_s: self.wall_s + other.wall_s, cpu_s: self.cpu_s + other.cpu_s }
     }
 }
@@ -127,7 +127,7 @@ impl Record {
 
     /// Takes a validation and the digest of the validated weights; says whether they are the best.
     /// Of equals the later are better: they learned for longer.
-    pub fn validated(&mut self, validation: Validation, weights: Digest) -> bool {
+    pub fn add_validation(&mut self, validation: Validation, weights: Digest) -> bool {
         let best = self.best.as_ref().map(|best| best.validation.score);
         let is_best = best.is_none_or(|best| best <= validation.score);
         self.validations.push(validation.clone());
@@ -197,7 +197,7 @@ mod tests {
         for (step, score) in [(1, 0.5), (2, 0.7), (3, 0.4), (4, 0.6), (5, 0.5)] {
             let validation =
                 Validation { step, score, held_out_loss: None, mean_ap: BTreeMap::new() };
-            record.validated(validation, Digest::of_bytes(b""));
+            record.add_validation(validation, Digest::of_bytes(b""));
         }
         assert_eq!([0, 1, 2, 3, 4, 5].map(|step| record.n_since_best(step)), [3, 3, 1, 1, 0, 0]);
         assert_eq!(Record::default().n_since_best(0), 0);

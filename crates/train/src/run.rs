@@ -47,13 +47,13 @@ pub enum TrainError {
 /// Observer of a training, which may also stop it.
 pub trait Watch {
     /// Whether another step may be made.
-    fn goes_on(&mut self) -> bool;
+    fn should_continue(&mut self) -> bool;
     /// A step was made.
-    fn stepped(&mut self, step: u64, losses: &Losses, row: Option<&LossRow>);
+    fn on_step(&mut self, step: u64, losses: &Losses, row: Option<&LossRow>);
     /// Weights were validated, and are the best so far or not.
-    fn validated(&mut self, validation: &Validation, is_best: bool);
+    fn on_validation(&mut self, validation: &Validation, is_best: bool);
     /// Time that was spent since the training began or went on.
-    fn spent(&self) -> Spent;
+    fn elapsed(&self) -> Spent;
 }
 
 /// How a training ended.
@@ -109,9 +109,9 @@ impl Training<'_> {
             if checkpoint.record.n_since_best(since) >= recipe.patience {
                 return Ok(Ended::NoBetter);
             }
-            if !watch.goes_on() {
-                checkpoint.record.spent = before.and(watch.spent());
-                self.keep(checkpoint)?;
+            if !watch.should_continue() {
+                checkpoint.record.spent = before.plus(watch.elapsed());
+                self.write_checkpoint(checkpoint)?;
                 return Ok(Ended::Stopped);
             }
             let Checkpoint { state, record, .. } = &mut *checkpoint;
@@ -123,7 +123,7 @@ impl Training<'_> {
             if !losses.total.is_finite() {
                 return Err(TrainError::Diverged(step));
             }
-            watch.stepped(step, &losses, record.add(step, &losses).as_ref());
+            watch.on_step(step, &losses, record.add(step, &losses).as_ref());
             // The end of a fall is always validated: the training may have ended there once.
             let mut ends = recipe.restarts.iter().map(|restart| restart.step).chain([recipe.steps]);
             let is_due = step.is_multiple_of(recipe.validate_every) || ends.any(|end| end == step);
@@ -131,8 +131,8 @@ impl Training<'_> {
                 self.validate(checkpoint, watch)?;
             }
             if is_due || step.is_multiple_of(CHECKPOINT_STEPS) {
-                checkpoint.record.spent = before.and(watch.spent());
-                self.keep(checkpoint)?;
+                checkpoint.record.spent = before.plus(watch.elapsed());
+                self.write_checkpoint(checkpoint)?;
             }
         }
         Ok(Ended::Complete)
@@ -146,15 +146,16 @@ impl Training<'_> {
         let weights = self.learner.weights(&checkpoint.state, self.batches)?;
         let validation = (self.validate)(checkpoint.state.step, &weights);
         let bytes = weights.to_bytes(Precision::Single)?;
-        let is_best = checkpoint.record.validated(validation.clone(), Digest::of_bytes(&bytes));
+        let is_best =
+            checkpoint.record.add_validation(validation.clone(), Digest::of_bytes(&bytes));
         if is_best {
             replace_synced(&self.folder.join(BEST_FILE), &bytes)?;
         }
-        watch.validated(&validation, is_best);
+        watch.on_validation(&validation, is_best);
         Ok(())
     }
 
-    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+    fn write_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         replace_synced(&self.path(), &checkpoint.to_bytes()?)?;
         Ok(())
     }

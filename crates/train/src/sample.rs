@@ -95,7 +95,7 @@ impl Sample {
             let places = values[channel..].iter_mut().step_by(n_kept);
             places.zip(raster.samples()).for_each(|(value, &sample)| *value = sample);
         }
-        let (labels, nuclei) = numbered(&truth)?;
+        let (labels, nuclei) = number_nuclei(&truth)?;
         let mut depths = vec![0; truth.n_px()];
         let centers = measure_depths(&nuclei, &labels, &mut depths);
         Ok(Self {
@@ -125,7 +125,7 @@ impl Sample {
     /// # Panics
     /// When several channels are kept, and not `n_inputs`.
     #[must_use]
-    pub fn seen(&self, n_inputs: usize) -> FeatureMap {
+    pub fn to_input(&self, n_inputs: usize) -> FeatureMap {
         assert!(self.n_kept == 1 || self.n_kept == n_inputs, "channels of sample and network");
         let (width, height) = self.size();
         let (width, height) = (width as usize, height as usize);
@@ -215,21 +215,21 @@ pub fn read(
             }
         }
         if MAX_BYTES < n_bytes {
-            findings.push(too_large(dataset.place()));
+            findings.push(too_large_finding(dataset.place()));
             break;
         }
     }
     if findings.is_empty() { Ok(samples) } else { Err(findings) }
 }
 
-fn too_large(place: &Place) -> Finding {
+fn too_large_finding(place: &Place) -> Finding {
     let message = format!("the fields for training take more than {} GiB", MAX_BYTES >> 30);
     Finding::error(Code::ImageTooLarge, place.clone(), message)
         .help("train on fewer or smaller fields")
 }
 
 /// Numbers nuclei from 1 in the order of their first pixel, and gives their runs.
-fn numbered(truth: &Labels) -> Result<(Raster<u16>, Vec<Vec<Run>>), SampleError> {
+fn number_nuclei(truth: &Labels) -> Result<(Raster<u16>, Vec<Vec<Run>>), SampleError> {
     let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
     let mut nuclei: Vec<Vec<Run>> = Vec::new();
     let mut labels = Raster::filled(truth.width(), truth.height(), 0_u16);

@@ -145,7 +145,7 @@ mod tests {
     use cellgate_core::raster::Labels;
 
     /// Boundary and weight by their definitions, pixel by pixel.
-    fn defined(recipe: &TargetRecipe, labels: &Labels, x: i64, y: i64) -> (f32, f32) {
+    fn expected_target(recipe: &TargetRecipe, labels: &Labels, x: i64, y: i64) -> (f32, f32) {
         let at = |x: i64, y: i64| {
             let (width, height) = (i64::from(labels.width()), i64::from(labels.height()));
             ((0..width).contains(&x) && (0..height).contains(&y))
@@ -186,7 +186,7 @@ mod tests {
         for (pixel, (answer, weight)) in targets.chunks_exact(3).zip(&weights).enumerate() {
             let (x, y) = ((pixel % edge + MARGIN) as i64, (pixel / edge + MARGIN) as i64);
             let label = labels.at(x as u32, y as u32);
-            let (boundary, expected) = defined(&recipe, &labels, x, y);
+            let (boundary, expected) = expected_target(&recipe, &labels, x, y);
             let nucleus = if label > 0 { 1.0 } else { 0.0 };
             assert_eq!(answer, [nucleus, boundary, pixel as f32], "({x}, {y})");
             assert!((weight - expected).abs() < 1e-5, "({x}, {y}): {weight} {expected}");

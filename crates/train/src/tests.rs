@@ -61,7 +61,7 @@ fn batches(recipe: &Recipe) -> Batches {
 fn steps(learner: &Learner, n: u64) -> (State, Vec<f32>) {
     let recipe = learner.recipe();
     let batches = batches(recipe);
-    let mut state = State::new(parameters::new(&recipe.architecture, recipe.seed));
+    let mut state = State::new(parameters::initialize(&recipe.architecture, recipe.seed));
     let losses = (0..n).map(|step| learner.step(&mut state, batches.batch(step)).unwrap().total);
     let losses = losses.collect();
     (state, losses)
@@ -71,7 +71,7 @@ fn steps(learner: &Learner, n: u64) -> (State, Vec<f32>) {
 fn check_engines(device: &Device, change: impl Fn(&mut Recipe)) {
     let mut recipe = recipe();
     change(&mut recipe);
-    let burn = Learner::by_burn(recipe.clone(), device.clone());
+    let burn = Learner::with_burn(recipe.clone(), device.clone());
     let kernels = Learner::new(recipe);
     let ((_, ours_lost), (_, theirs_lost)) = (steps(&kernels, 3), steps(&burn, 3));
     for (ours, theirs) in ours_lost.iter().zip(&theirs_lost) {
@@ -113,7 +113,7 @@ fn a_graphics_card_learns_and_measures_as_the_processor_does() {
     let (state, _) = steps(&Learner::new(recipe.clone()), 2);
     let batches = batches(&recipe);
     let here = Learner::new(recipe.clone()).weights(&state, &batches).unwrap();
-    let there = Learner::by_burn(recipe.clone(), device).weights(&state, &batches).unwrap();
+    let there = Learner::with_burn(recipe.clone(), device).weights(&state, &batches).unwrap();
     for spec in recipe.architecture.tensors() {
         let pairs = here.tensor(&spec.name).iter().zip(there.tensor(&spec.name));
         for (one, other) in pairs {
@@ -155,19 +155,19 @@ struct Stop {
 }
 
 impl Watch for Stop {
-    fn goes_on(&mut self) -> bool {
+    fn should_continue(&mut self) -> bool {
         let goes_on = self.left > 0;
         self.left = self.left.saturating_sub(1);
         goes_on
     }
 
-    fn stepped(&mut self, _: u64, _: &Losses, row: Option<&LossRow>) {
+    fn on_step(&mut self, _: u64, _: &Losses, row: Option<&LossRow>) {
         self.rows.extend(row);
     }
 
-    fn validated(&mut self, _: &Validation, _: bool) {}
+    fn on_validation(&mut self, _: &Validation, _: bool) {}
 
-    fn spent(&self) -> Spent {
+    fn elapsed(&self) -> Spent {
         Spent::default()
     }
 }
@@ -177,20 +177,20 @@ fn origin(dataset: &[u8]) -> Origin {
 }
 
 /// Scores weights by one of their numbers.
-fn scored(step: u64, weights: &Weights) -> Validation {
+fn score(step: u64, weights: &Weights) -> Validation {
     let score = f64::from(weights.tensor("head.weight")[0]);
     Validation { step, score, held_out_loss: None, mean_ap: BTreeMap::new() }
 }
 
 /// Runs a training by a recipe from a checkpoint, or from nothing, for as many steps as are let.
-fn trained(recipe: &Recipe, from: Option<&[u8]>, left: u64) -> (Ended, Checkpoint, Vec<u8>) {
+fn train(recipe: &Recipe, from: Option<&[u8]>, left: u64) -> (Ended, Checkpoint, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let (learner, batches) = (Learner::new(recipe.clone()), batches(recipe));
     let of = Origin { recipe: recipe.digest().unwrap(), ..origin(b"d") };
     let training = Training {
         learner: &learner,
         batches: &batches,
-        validate: &scored,
+        validate: &score,
         of,
         folder: folder.path(),
     };
@@ -198,7 +198,7 @@ fn trained(recipe: &Recipe, from: Option<&[u8]>, left: u64) -> (Ended, Checkpoin
         recipe.beginnings().map(|beginning| beginning.digest().unwrap()).collect();
     let mut checkpoint = match from {
         Some(bytes) => Checkpoint::read(bytes, &recipe.architecture, &of, &beginnings).unwrap(),
-        None => training.start(parameters::new(&recipe.architecture, recipe.seed)),
+        None => training.start(parameters::initialize(&recipe.architecture, recipe.seed)),
     };
     let ended = training.run(&mut checkpoint, &mut Stop { left, rows: Vec::new() }).unwrap();
     // As after a kill: nothing but the file is left.
@@ -209,11 +209,11 @@ fn trained(recipe: &Recipe, from: Option<&[u8]>, left: u64) -> (Ended, Checkpoin
 #[test]
 fn a_resumed_training_comes_to_the_same_bits() {
     let recipe = recipe();
-    let (ended, whole, _) = trained(&recipe, None, u64::MAX);
+    let (ended, whole, _) = train(&recipe, None, u64::MAX);
     assert_eq!(ended, Ended::Complete);
-    let (ended, _, bytes) = trained(&recipe, None, 4);
+    let (ended, _, bytes) = train(&recipe, None, 4);
     assert_eq!(ended, Ended::Stopped);
-    let (_, resumed, _) = trained(&recipe, Some(&bytes), u64::MAX);
+    let (_, resumed, _) = train(&recipe, Some(&bytes), u64::MAX);
     assert_eq!(resumed, whole);
     let (learner, batches) = (Learner::new(recipe.clone()), batches(&recipe));
     let weights = |at: &Checkpoint| learner.weights(&at.state, &batches).unwrap();
@@ -229,10 +229,10 @@ fn a_training_that_came_to_its_end_goes_on_with_a_restart_to_the_same_bits() {
     twice.optimization.restarts = vec![Restart { step: 6, rate: 5e-3, intensity }];
     twice.optimization.steps = 10;
     assert_eq!(twice.problems(), []);
-    let (_, whole, _) = trained(&twice, None, u64::MAX);
-    let (ended, _, bytes) = trained(&once, None, u64::MAX);
+    let (_, whole, _) = train(&twice, None, u64::MAX);
+    let (ended, _, bytes) = train(&once, None, u64::MAX);
     assert_eq!(ended, Ended::Complete);
-    let (ended, went_on, _) = trained(&twice, Some(&bytes), u64::MAX);
+    let (ended, went_on, _) = train(&twice, Some(&bytes), u64::MAX);
     assert_eq!((ended, went_on.state.step), (Ended::Complete, 10));
     assert_eq!(went_on, whole);
     // Another first part is another training.
@@ -248,7 +248,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     let recipe = recipe();
     let checkpoint = Checkpoint {
         of: origin(b"d"),
-        state: State::new(parameters::new(&recipe.architecture, 1)),
+        state: State::new(parameters::initialize(&recipe.architecture, 1)),
         record: Default::default(),
     };
     let bytes = checkpoint.to_bytes().unwrap();

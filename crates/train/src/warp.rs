@@ -45,7 +45,7 @@ pub struct Crop {
 impl Warp {
     /// A crop as the image is, around a corner between four pixels.
     #[must_use]
-    pub fn none(center: [u32; 2]) -> Self {
+    pub fn identity(center: [u32; 2]) -> Self {
         Self { matrix: [1.0, 0.0, 0.0, 1.0], center: center.map(|at| at as f32), bend: None }
     }
 
@@ -92,7 +92,7 @@ impl Warp {
         crop.values.resize(edge * edge * n_kept, 0.0);
         crop.depths.resize(edge * edge, 0.0);
         crop.labels.resize(padded * padded, 0);
-        let grid = Grid::of(sample);
+        let grid = Grid::new(sample);
         let mut row_of_bend = Vec::new();
         for (i, labels) in crop.labels.chunks_exact_mut(padded).enumerate() {
             if let Some(bend) = &self.bend {
@@ -100,7 +100,7 @@ impl Warp {
             }
             let inner = (MARGIN..MARGIN + edge).contains(&i);
             for (j, label) in labels.iter_mut().enumerate() {
-                let [x, y] = self.place(i, j, padded, &row_of_bend);
+                let [x, y] = self.source_position(i, j, padded, &row_of_bend);
                 *label = grid.label(x, y);
                 if inner && (MARGIN..MARGIN + edge).contains(&j) {
                     let at = (i - MARGIN) * edge + j - MARGIN;
@@ -114,11 +114,17 @@ impl Warp {
     }
 
     /// Where the center of a pixel lies in the image, on the scale where pixel 0 has its center at 0.
-    fn place(&self, i: usize, j: usize, padded: usize, row_of_bend: &[[f32; 2]]) -> [f32; 2] {
+    fn source_position(
+        &self,
+        i: usize,
+        j: usize,
+        padded: usize,
+        row_of_bend: &[[f32; 2]],
+    ) -> [f32; 2] {
         let half = padded as f32 / 2.0;
         let (mut p, mut q) = (j as f32 + 0.5 - half, i as f32 + 0.5 - half);
         if let Some(bend) = &self.bend {
-            let [dp, dq] = bend.between(j, row_of_bend);
+            let [dp, dq] = bend.shift_at(j, row_of_bend);
             p += dp;
             q += dq;
         }
@@ -146,17 +152,17 @@ impl Bend {
         let above = &self.shifts[row * self.columns..][..self.columns];
         let below = &self.shifts[(row + 1) * self.columns..][..self.columns];
         shifts.clear();
-        shifts.extend(above.iter().zip(below).map(|(one, other)| between(*one, *other, part)));
+        shifts.extend(above.iter().zip(below).map(|(one, other)| lerp(*one, *other, part)));
     }
 
-    fn between(&self, j: usize, shifts: &[[f32; 2]]) -> [f32; 2] {
+    fn shift_at(&self, j: usize, shifts: &[[f32; 2]]) -> [f32; 2] {
         let at = j as f32 / self.cell_px;
         let (column, part) = (at as usize, at.fract());
-        between(shifts[column], shifts[column + 1], part)
+        lerp(shifts[column], shifts[column + 1], part)
     }
 }
 
-fn between(one: [f32; 2], other: [f32; 2], part: f32) -> [f32; 2] {
+fn lerp(one: [f32; 2], other: [f32; 2], part: f32) -> [f32; 2] {
     [0, 1].map(|axis| one[axis] + (other[axis] - one[axis]) * part)
 }
 
@@ -175,13 +181,13 @@ struct Corners {
 }
 
 impl<'a> Grid<'a> {
-    fn of(sample: &'a Sample) -> Self {
+    fn new(sample: &'a Sample) -> Self {
         let (width, height) = sample.size();
         Self { sample, width: width as i32, height: height as i32 }
     }
 
     fn pixel(&self, x: i32, y: i32) -> usize {
-        mirrored(y, self.height) as usize * self.width as usize + mirrored(x, self.width) as usize
+        mirror(y, self.height) as usize * self.width as usize + mirror(x, self.width) as usize
     }
 
     fn label(&self, x: f32, y: f32) -> u16 {
@@ -210,17 +216,18 @@ impl<'a> Grid<'a> {
         let scale = self.sample.scale;
         for (channel, value) in values.iter_mut().enumerate() {
             let four = kept.map(|kept| f32::from(kept[channel]));
-            *value = scale.clip(scale.apply_between(corners.mean(four)));
+            *value = scale.clip(scale.apply_between(corners.interpolate(four)));
         }
     }
 
     fn depth(&self, corners: &Corners) -> f32 {
-        corners.mean(corners.pixels.map(|pixel| f32::from(self.sample.depths[pixel]))) / DEPTH_STEPS
+        let depths = corners.pixels.map(|pixel| f32::from(self.sample.depths[pixel]));
+        corners.interpolate(depths) / DEPTH_STEPS
     }
 }
 
 impl Corners {
-    fn mean(&self, [one, right, below, both]: [f32; 4]) -> f32 {
+    fn interpolate(&self, [one, right, below, both]: [f32; 4]) -> f32 {
         let above = one + (right - one) * self.right;
         let under = below + (both - below) * self.right;
         above + (under - above) * self.down
@@ -228,7 +235,7 @@ impl Corners {
 }
 
 /// A place beyond the edges, mirrored back; the edge pixel stands twice.
-fn mirrored(at: i32, edge: i32) -> i32 {
+fn mirror(at: i32, edge: i32) -> i32 {
     if (0..edge).contains(&at) {
         return at;
     }
@@ -256,7 +263,7 @@ mod tests {
     fn no_warp_gives_the_image_itself() {
         let sample = striped();
         let mut crop = Crop::default();
-        Warp::none([20, 15]).sample(&sample, 16, &mut crop);
+        Warp::identity([20, 15]).sample(&sample, 16, &mut crop);
         for (at, (value, depth)) in crop.values.iter().zip(&crop.depths).enumerate() {
             let (x, y) = (20 - 8 + at as u32 % 16, 15 - 8 + at as u32 / 16);
             let pixel = (y * 40 + x) as usize;
@@ -270,11 +277,11 @@ mod tests {
 
     #[test]
     fn beyond_its_borders_the_image_is_mirrored() {
-        let places: Vec<i32> = (-4..8).map(|at| mirrored(at, 3)).collect();
+        let places: Vec<i32> = (-4..8).map(|at| mirror(at, 3)).collect();
         assert_eq!(places, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
         let sample = striped();
         let mut crop = Crop::default();
-        Warp::none([0, 0]).sample(&sample, 8, &mut crop);
+        Warp::identity([0, 0]).sample(&sample, 8, &mut crop);
         assert_eq!(crop.values[3 * 8 + 3], crop.values[4 * 8 + 4]);
         assert_eq!(crop.values[8], crop.values[15]);
     }
@@ -284,7 +291,7 @@ mod tests {
         let sample = striped();
         let mut crop = Crop::default();
         // Columns of the crop run down the image, at half a pixel a step.
-        let warp = Warp { matrix: [0.0, -0.5, 0.5, 0.0], ..Warp::none([20, 15]) };
+        let warp = Warp { matrix: [0.0, -0.5, 0.5, 0.0], ..Warp::identity([20, 15]) };
         warp.sample(&sample, 8, &mut crop);
         for (at, value) in crop.values.iter().enumerate() {
             let (p, q) = ((at % 8) as f32 - 3.5, (at / 8) as f32 - 3.5);
@@ -307,7 +314,7 @@ mod tests {
             for i in 0..padded {
                 warp.bend.as_ref().unwrap().row(i, &mut row);
                 for j in 0..padded {
-                    let [x, y] = warp.place(i, j, padded, &row);
+                    let [x, y] = warp.source_position(i, j, padded, &row);
                     let (dx, dy) = (x + half - j as f32, y + half - i as f32);
                     let shifts = [dx - warp.center[0], dy - warp.center[1]];
                     assert!(shifts.iter().all(|shift| shift.abs() <= 5.001), "{shifts:?}");

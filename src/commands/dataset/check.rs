@@ -1,7 +1,7 @@
 //! `cellgate dataset check`: whether a dataset is what its manifest says.
 
 use crate::ui::Ui;
-use crate::ui::dataset::{tree_of, unwritten};
+use crate::ui::dataset::{tree_of, write_error};
 use crate::ui::failure::Failure;
 use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::dataset::Dataset;
@@ -20,12 +20,12 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (tree, folder) = tree_of(&args.dir);
     let dataset = match Dataset::load(&tree, &folder) {
         Ok(dataset) => dataset,
-        Err(findings) => return ui.tell(&findings),
+        Err(findings) => return ui.print_findings(&findings),
     };
     let findings = dataset.check(&tree);
     if !cellgate_inputs::finding::has_errors(&findings) {
         writeln!(ui.out, "{} fields, digest {}", dataset.fields().len(), dataset.digest())
-            .map_err(unwritten)?;
+            .map_err(write_error)?;
     }
-    ui.tell(&findings)
+    ui.print_findings(&findings)
 }

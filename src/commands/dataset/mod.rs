@@ -52,11 +52,11 @@ mod tests {
     /// Runs a command line; gives what it printed.
     #[track_caller]
     fn dataset(line: &[&str]) -> (String, ExitCode) {
-        let (said, code) = told(line);
+        let (said, code) = run_dataset(line);
         (said, code.unwrap())
     }
 
-    fn told(line: &[&str]) -> (String, Result<ExitCode, Failure>) {
+    fn run_dataset(line: &[&str]) -> (String, Result<ExitCode, Failure>) {
         let door = Door::try_parse_from([&["dataset"], line].concat()).unwrap();
         let mut out = Vec::new();
         let code = run(&mut Ui { out: &mut out, is_quiet: true, has_color: false }, &door.args);
@@ -96,7 +96,7 @@ mod tests {
             (manifest.matches("split: train").count(), manifest.matches("split: test").count()),
             (1, 1)
         );
-        let (_, again) = told(&["phantom", "--out", &drawn]);
+        let (_, again) = run_dataset(&["phantom", "--out", &drawn]);
         assert!(matches!(again, Err(Failure::Tool(why)) if why.contains("exists")));
     }
 

@@ -1,7 +1,7 @@
 //! `cellgate dataset phantom`: draws fields whose truth is known exactly.
 
 use crate::ui::Ui;
-use crate::ui::dataset::unwritten;
+use crate::ui::dataset::write_error;
 use crate::ui::failure::Failure;
 use cellgate_core::profile::Modality;
 use cellgate_gate::exit::ExitCode;
@@ -53,6 +53,6 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         if args.modality.is_empty() { ModalityName::value_variants() } else { &args.modality };
     let modalities: Vec<Modality> = named.iter().copied().map(Modality::from).collect();
     let manifest = write_phantoms(&args.out, &modalities, args.seed, args.n_fields)?;
-    writeln!(ui.out, "wrote {}", manifest.display()).map_err(unwritten)?;
+    writeln!(ui.out, "wrote {}", manifest.display()).map_err(write_error)?;
     Ok(ExitCode::Passed)
 }

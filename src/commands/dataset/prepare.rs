@@ -1,7 +1,7 @@
 //! `cellgate dataset prepare`: brings a folder of images, and of masks, into the layout.
 
 use crate::ui::Ui;
-use crate::ui::dataset::unwritten;
+use crate::ui::dataset::write_error;
 use crate::ui::failure::Failure;
 use crate::ui::preparation::PreparationArgs;
 use crate::ui::value::{self, WrongValue};
@@ -72,7 +72,7 @@ enum SplitName {
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let mut steps = Steps::default();
     if let Err(findings) = args.preparation.set(&mut steps) {
-        return ui.tell(&findings);
+        return ui.print_findings(&findings);
     }
     let preparation = Preparation {
         images: args.images.clone(),
@@ -91,9 +91,9 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     };
     let (manifest, findings) = preparation.write(&args.out, &args.name)?;
     if let Some(manifest) = manifest {
-        writeln!(ui.out, "wrote {}", manifest.display()).map_err(unwritten)?;
+        writeln!(ui.out, "wrote {}", manifest.display()).map_err(write_error)?;
     }
-    ui.tell(&findings)
+    ui.print_findings(&findings)
 }
 
 fn parse_name(text: &str) -> Result<String, WrongValue> {

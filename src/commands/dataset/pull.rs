@@ -99,7 +99,7 @@ fn fetch(wanted: Vec<(String, Wanted)>, progress: &Progress) -> Result<Results, 
         let mut coming = futures_util::stream::iter(each).buffer_unordered(AT_ONCE);
         let mut done = Vec::new();
         while let Some((name, result)) = coming.next().await {
-            progress.tell(done.len() + 1, n_wanted, &name);
+            progress.update(done.len() + 1, n_wanted, &name);
             done.push((name, result));
         }
         // Downloads end in any order; what is told of them does not.
@@ -120,11 +120,11 @@ fn needs(args: &Args) -> Result<Vec<Need>, Failure> {
         let text = format!("`{shown}` has neither `dataset.yaml` nor `{}`", project::FILE);
         return Err(Failure::Usage(text));
     }
-    let mut needs = if args.weights { Vec::new() } else { images(&args.dir, &tree)? };
-    let cache = inputs::kept(&args.dir);
-    needs.extend(weights(&args.dir, &tree, cache.as_ref())?);
-    if let Some(base) = base(args)? {
-        for more in weights(&args.dir, &base, cache.as_ref())? {
+    let mut needs = if args.weights { Vec::new() } else { image_needs(&args.dir, &tree)? };
+    let cache = inputs::open_cache(&args.dir);
+    needs.extend(weights_needs(&args.dir, &tree, cache.as_ref())?);
+    if let Some(base) = base_tree(args)? {
+        for more in weights_needs(&args.dir, &base, cache.as_ref())? {
             if needs.iter().all(|need| need.path != more.path) {
                 needs.push(more);
             }
@@ -134,7 +134,7 @@ fn needs(args: &Args) -> Result<Vec<Need>, Failure> {
 }
 
 /// Images and masks of every dataset of a project.
-fn images(folder: &Path, tree: &Tree) -> Result<Vec<Need>, Failure> {
+fn image_needs(folder: &Path, tree: &Tree) -> Result<Vec<Need>, Failure> {
     let project = Project::load(tree).map_err(Failure::Findings)?;
     let mut needs = Vec::new();
     for source in project.datasets.values() {
@@ -148,7 +148,7 @@ fn images(folder: &Path, tree: &Tree) -> Result<Vec<Need>, Failure> {
 }
 
 /// The project as it stands in base, when that is asked for.
-fn base(args: &Args) -> Result<Option<Tree>, Failure> {
+fn base_tree(args: &Args) -> Result<Option<Tree>, Failure> {
     if args.base.is_none() && !args.with_base {
         return Ok(None);
     }
@@ -161,7 +161,7 @@ fn base(args: &Args) -> Result<Option<Tree>, Failure> {
 }
 
 /// Weights that the profiles of a tree need and that are nowhere.
-fn weights(folder: &Path, tree: &Tree, cache: Option<&Cache>) -> Result<Vec<Need>, Failure> {
+fn weights_needs(folder: &Path, tree: &Tree, cache: Option<&Cache>) -> Result<Vec<Need>, Failure> {
     let at = models_folder(tree);
     // What a profile says wrong is told by `validate`; here its network counts, when it has one.
     let (profiles, _): (Vec<Loaded>, _) = load_all(tree, &params_folder(tree), &[]);

@@ -1,7 +1,7 @@
 //! `cellgate dataset split`: which fields are for training and which for testing.
 
 use crate::ui::Ui;
-use crate::ui::dataset::{tree_of, unwritten};
+use crate::ui::dataset::{tree_of, write_error};
 use crate::ui::failure::Failure;
 use crate::ui::value::WrongValue;
 use cellgate_gate::exit::ExitCode;
@@ -35,16 +35,16 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (tree, folder) = tree_of(&args.dir);
     let (name, mut fields) = match load_records(&tree, &folder) {
         Ok(records) => records,
-        Err(findings) => return ui.tell(&findings),
+        Err(findings) => return ui.print_findings(&findings),
     };
     assign_splits(&mut fields, args.test_fraction, args.seed);
     let text = render_manifest(&name, &fields);
     match &args.out {
         Some(file) => {
             write_new(file, text.as_bytes())?;
-            writeln!(ui.out, "wrote {}", file.display()).map_err(unwritten)?;
+            writeln!(ui.out, "wrote {}", file.display()).map_err(write_error)?;
         }
-        None => ui.out.write_all(text.as_bytes()).map_err(unwritten)?,
+        None => ui.out.write_all(text.as_bytes()).map_err(write_error)?,
     }
     Ok(ExitCode::Passed)
 }

@@ -63,28 +63,30 @@ impl Prepared {
 pub(super) fn recipe(args: &Args) -> Result<(String, Recipe), Failure> {
     let goes_on = args.resume || args.finish;
     let own = args.out.join(RECIPE_FILE);
-    let training = goes_on.then(|| given(&own, Recipe::of_training));
+    let training = goes_on.then(|| read_recipe(&own, Recipe::from_training));
     let mut recipe = match (&args.recipe, training) {
-        (Some(path), Some(Ok(training))) => given(path, |it| Recipe::going_on(it, &training))?,
-        (Some(path), _) => given(path, Recipe::of_json)?,
+        (Some(path), Some(Ok(training))) => {
+            read_recipe(path, |it| Recipe::for_resume(it, &training))?
+        }
+        (Some(path), _) => read_recipe(path, Recipe::from_json)?,
         (None, Some(training)) => training?,
         (None, None) => Recipe::default(),
     };
-    let profile = args.profile.as_deref().map(inputs::profile).transpose()?;
+    let profile = args.profile.as_deref().map(inputs::load_profile).transpose()?;
     let unet = profile.as_ref().map(network).transpose()?;
     if let (Some(profile), Some(unet)) = (&profile, unet) {
-        take(&mut recipe, unet, profile.params.image.modality.is_brightfield());
+        apply_network(&mut recipe, unet, profile.params.image.modality.is_brightfield());
     }
     let optimization = &mut recipe.optimization;
-    set(&mut optimization.steps, args.steps);
-    set(&mut optimization.rate, args.rate);
-    set(&mut optimization.validate_every, args.validate_every);
-    set(&mut recipe.sampling.batch, args.batch);
-    set(&mut recipe.sampling.crop_px, args.crop);
+    override_with(&mut optimization.steps, args.steps);
+    override_with(&mut optimization.rate, args.rate);
+    override_with(&mut optimization.validate_every, args.validate_every);
+    override_with(&mut recipe.sampling.batch, args.batch);
+    override_with(&mut recipe.sampling.crop_px, args.crop);
     args.preparation.set(&mut recipe.input.preparation).map_err(Failure::Findings)?;
-    set(&mut recipe.architecture.base_width, args.base_width);
-    set(&mut recipe.architecture.depth, args.depth);
-    set(&mut recipe.seed, args.seed);
+    override_with(&mut recipe.architecture.base_width, args.base_width);
+    override_with(&mut recipe.architecture.depth, args.depth);
+    override_with(&mut recipe.seed, args.seed);
     let problems = recipe.problems();
     if !problems.is_empty() {
         let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -93,14 +95,17 @@ pub(super) fn recipe(args: &Args) -> Result<(String, Recipe), Failure> {
     Ok((name(args, unet)?, recipe))
 }
 
-fn set<T>(value: &mut T, given: Option<T>) {
+fn override_with<T>(value: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *value = given;
     }
 }
 
-fn given(path: &Path, of: impl Fn(&[u8]) -> serde_json::Result<Recipe>) -> Result<Recipe, Failure> {
-    let bytes = bounded(path, MAX_RECIPE_BYTES)?;
+fn read_recipe(
+    path: &Path,
+    of: impl Fn(&[u8]) -> serde_json::Result<Recipe>,
+) -> Result<Recipe, Failure> {
+    let bytes = read_bounded(path, MAX_RECIPE_BYTES)?;
     of(&bytes).map_err(|error| Failure::tool(&format!("`{}`", path.display()), &error))
 }
 
@@ -111,7 +116,7 @@ fn network(profile: &Loaded) -> Result<&Unet, Failure> {
 }
 
 /// Takes over what a profile says of its network.
-fn take(recipe: &mut Recipe, unet: &Unet, is_brightfield: bool) {
+fn apply_network(recipe: &mut Recipe, unet: &Unet, is_brightfield: bool) {
     let inputs = unet.channels.len();
     recipe.architecture = Architecture {
         in_channels: inputs as u32,
@@ -154,7 +159,7 @@ fn name(args: &Args, unet: Option<&Unet>) -> Result<String, Failure> {
 }
 
 /// Reads a file of at most so many bytes.
-pub(super) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::tool(&format!("`{}` cannot be read", path.display()), &error);
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();

@@ -54,7 +54,7 @@ impl Shown {
             last_line: started,
             limit,
             is_told: !is_quiet && !is_terminal,
-            is_cancelled: cancelled(),
+            is_cancelled: cancellation_flag(),
             first,
             steps: recipe.optimization.steps,
             begun: None,
@@ -72,7 +72,7 @@ impl Shown {
     }
 
     #[expect(clippy::print_stderr, reason = "progress is no result")]
-    fn line(&mut self, text: &str) {
+    fn print_line(&mut self, text: &str) {
         self.bar.set_message(harmless(text));
         if self.is_told {
             eprintln!("{}", harmless(text));
@@ -81,13 +81,13 @@ impl Shown {
 }
 
 impl Watch for Shown {
-    fn goes_on(&mut self) -> bool {
+    fn should_continue(&mut self) -> bool {
         self.begun.get_or_insert_with(Instant::now);
         let is_over = self.limit.is_some_and(|limit| self.started.elapsed() >= limit);
         !is_over && !self.is_cancelled()
     }
 
-    fn stepped(&mut self, step: u64, losses: &Losses, row: Option<&LossRow>) {
+    fn on_step(&mut self, step: u64, losses: &Losses, row: Option<&LossRow>) {
         self.bar.set_position(step);
         let is_due = self.last_line.elapsed() >= LINE_EVERY;
         if !is_due && (self.bar.is_hidden() || row.is_none()) {
@@ -100,17 +100,18 @@ impl Watch for Shown {
         let total = row.map_or(f64::from(losses.total), |row| row.total);
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
         let speed = format!("{s_per_step:.2} s a step, {minutes} min {seconds} s left");
-        self.line(&format!("step {step} of {}: loss {total:.4}, {speed}", self.steps));
+        self.print_line(&format!("step {step} of {}: loss {total:.4}, {speed}", self.steps));
     }
 
-    fn validated(&mut self, validation: &Validation, is_best: bool) {
+    fn on_validation(&mut self, validation: &Validation, is_best: bool) {
         let best = if is_best { ", the best so far" } else { "" };
         let loss = validation.held_out_loss.map(|loss| format!(", held-out loss {loss:.4}"));
         let (step, score) = (validation.step, validation.score);
-        self.line(&format!("step {step}: score {score:.4}{}{best}", loss.unwrap_or_default()));
+        let loss = loss.unwrap_or_default();
+        self.print_line(&format!("step {step}: score {score:.4}{loss}{best}"));
     }
 
-    fn spent(&self) -> Spent {
+    fn elapsed(&self) -> Spent {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         Spent {
             wall_s: self.started.elapsed().as_secs_f64(),
@@ -120,7 +121,7 @@ impl Watch for Shown {
 }
 
 /// Becomes true when somebody ends this process.
-fn cancelled() -> Arc<AtomicBool> {
+fn cancellation_flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
     let wait = move || {

@@ -1,7 +1,7 @@
 //! Run of `cellgate train` where training is built in.
 
 use super::args::{Args, On};
-use super::prepared::{Prepared, RECIPE_FILE, bounded, recipe};
+use super::prepared::{Prepared, RECIPE_FILE, read_bounded, recipe};
 use super::shown::Shown;
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
@@ -35,7 +35,7 @@ const PAGES: &str = "MIMALLOC_PURGE_DELAY";
 pub(super) fn run_training(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let started = Instant::now();
-    keep_pages();
+    restart_with_kept_pages();
     let (name, recipe) = recipe(args)?;
     let learner = learner(args.device, &recipe, out)?;
     let prepared = Prepared::new(args, name, recipe)?;
@@ -48,7 +48,7 @@ pub(super) fn run_training(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Fai
     if let Some(n_sheets) = args.preview {
         return preview(args, &batches, n_sheets, out);
     }
-    let init = args.init.as_deref().map(initial).transpose()?;
+    let init = args.init.as_deref().map(read_initial_weights).transpose()?;
     let judge = Judge::new(prepared.samples(&division.validation)?, recipe, learner.factors());
     let training = Training {
         learner: &learner,
@@ -86,7 +86,7 @@ pub(super) fn run_training(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Fai
 ///
 /// The allocator reads its settings before `main`. Where the program cannot begin anew, or somebody
 /// chose a setting, it goes on as it is.
-fn keep_pages() {
+fn restart_with_kept_pages() {
     #[cfg(unix)]
     if std::env::var_os(PAGES).is_none()
         && let Ok(program) = std::env::current_exe()
@@ -105,7 +105,7 @@ fn learner(on: On, recipe: &Recipe, out: &mut dyn Write) -> Result<Learner, Fail
     }
     let gpu = Gpu::find().map_err(|error| Failure::tool("`--device gpu`", &error))?;
     writeln!(out, "steps on {}", gpu.name)?;
-    Ok(Learner::by_burn(recipe.clone(), gpu.device))
+    Ok(Learner::with_burn(recipe.clone(), gpu.device))
 }
 
 /// Draws what is learned from.
@@ -126,8 +126,8 @@ fn preview(
 }
 
 /// Weights to start from, and their digest.
-fn initial(path: &Path) -> Result<(Weights, Digest), Failure> {
-    let bytes = bounded(path, weights::MAX_FILE_BYTES as u64)?;
+fn read_initial_weights(path: &Path) -> Result<(Weights, Digest), Failure> {
+    let bytes = read_bounded(path, weights::MAX_FILE_BYTES as u64)?;
     let weights = Weights::read(&bytes)
         .map_err(|error| Failure::tool(&format!("`{}`", path.display()), &error))?;
     Ok((weights, Digest::of_bytes(&bytes)))
@@ -142,7 +142,7 @@ fn start(
 ) -> Result<Checkpoint, Failure> {
     let path = args.out.join(CHECKPOINT_FILE);
     if args.resume || args.finish {
-        let bytes = bounded(&path, MAX_FILE_BYTES as u64)?;
+        let bytes = read_bounded(&path, MAX_FILE_BYTES as u64)?;
         let beginnings: Result<Vec<Digest>, _> =
             recipe.beginnings().map(|beginning| beginning.digest()).collect();
         let beginnings = beginnings.map_err(|error| Failure::tool("the recipe", &error))?;
@@ -156,9 +156,9 @@ fn start(
         )));
     }
     Ok(training.start(match init {
-        None => parameters::new(&recipe.architecture, recipe.seed),
+        None => parameters::initialize(&recipe.architecture, recipe.seed),
         Some(weights) if *weights.architecture() == recipe.architecture => {
-            parameters::of_weights(&weights)
+            parameters::from_weights(&weights)
         }
         Some(_) => {
             let text = "the weights of `--init` have another architecture than the recipe";
@@ -211,14 +211,15 @@ fn conclude(
     let failed = |error| Failure::tool("the result of the training", &error);
     let progress = Progress::new(is_quiet);
     let told = &mut |n_done: usize, n_fields: usize, what: &str| {
-        progress.tell(n_done, n_fields, what);
+        progress.update(n_done, n_fields, what);
     };
     let conclusion = ending.conclude(checkpoint, &args.out, told);
     progress.finish();
     let conclusion = conclusion.map_err(failed)?;
     let n_threads = rayon::current_num_threads() as u32;
     let card = conclusion.write(&args.out, subject, checkpoint, n_threads).map_err(failed)?;
-    let figures = conclusion.validation.by_type().into_iter().chain(conclusion.validation.all());
+    let validation = &conclusion.validation;
+    let figures = validation.by_type().into_iter().chain(validation.overall());
     for row in figures {
         writeln!(
             out,

@@ -4,7 +4,7 @@ use super::routes::{Reply, State, name_of};
 use super::server::{Fault, Kind};
 use super::world::{DRIFTED, HEAD, NOW_S, World};
 use crate::desk::Desk;
-use crate::gate::{HARMFUL, edited};
+use crate::gate::{HARMFUL, edited_repository};
 use crate::repository::{Told, cellgate};
 use cellgate_approval::{Action, FILE, Log, Timestamp};
 use cellgate_gate::report::model::Report;
@@ -96,7 +96,7 @@ impl World {
     }
 
     fn has_run_again(&self) -> bool {
-        self.server.asked().iter().any(|line| line.starts_with("POST /actions/runs/55/rerun"))
+        self.server.requests().iter().any(|line| line.starts_with("POST /actions/runs/55/rerun"))
     }
 
     /// Expects a comment to change nothing and to be answered with these words.
@@ -142,7 +142,7 @@ fn a_comment_approves_exactly_what_was_reported() {
     assert_eq!((entry.author.as_deref(), entry.why.as_str()), (Some("alice"), "it was noise"));
     assert_eq!(world.reactions(), ["eyes", "rocket"]);
     assert_eq!(world.bodies(), [format!("`cellgate:` {words}.")]);
-    assert!(world.server.asked().contains(&APPROVED.to_owned()));
+    assert!(world.server.requests().contains(&APPROVED.to_owned()));
     // Again: nothing is added, and everything is said.
     let words = world.records(&comment("bob", &approve()));
     assert!(words.contains("had approved before"), "{words}");
@@ -155,7 +155,7 @@ fn a_comment_approves_exactly_what_was_reported() {
 
 #[test]
 fn the_record_lets_the_change_pass() {
-    let repository = edited(HARMFUL);
+    let repository = edited_repository(HARMFUL);
     let gated = repository.gate();
     gated.expect(11, "drifted", &[]);
     let report = Report::from_json(gated.file("report.json").as_bytes()).unwrap();
@@ -194,7 +194,7 @@ fn nothing_else_is_for_us() {
     assert_eq!(world.say(&edited).unwrap(), Answer::NotForUs);
     let issue = IssueComment { is_on_pull_request: false, ..comment("bob", &approve()) };
     assert_eq!(world.say(&issue).unwrap(), Answer::NotForUs);
-    assert_eq!(world.server.asked(), [] as [&str; 0]);
+    assert_eq!(world.server.requests(), [] as [&str; 0]);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn what_was_approved_can_be_taken_back() {
     world.state(|state| state.runs[0]["conclusion"] = json!("success"));
     let words = world.records(&comment("carol", &revoke()));
     assert!(words.contains("`carol` revoked"), "{words}");
-    assert!(world.server.asked().contains(&"POST /actions/runs/55/rerun".to_owned()));
+    assert!(world.server.requests().contains(&"POST /actions/runs/55/rerun".to_owned()));
     let actions: Vec<Action> =
         world.log().records().iter().map(|record| record.entry.action).collect();
     assert_eq!(actions, [Action::Approve, Action::Revoke]);

@@ -89,5 +89,5 @@ fn what_cannot_be_is_told_with_its_exit_code() {
     assert_eq!(told.code, 0, "{}", told.err);
     assert_eq!(world.check()["conclusion"], "failure");
     assert_eq!(world.bodies().len(), 0);
-    assert_eq!(world.server.asked().iter().filter(|line| line.starts_with("POST")).count(), 1);
+    assert_eq!(world.server.requests().iter().filter(|line| line.starts_with("POST")).count(), 1);
 }

@@ -22,7 +22,7 @@ const HOSTILE: [&str; 14] = [
 ];
 
 /// A report whose every text is this one.
-fn filled(text: &str) -> Report {
+fn fill_report(text: &str) -> Report {
     let mut report = DRIFTED.clone();
     let t = || text.to_owned();
     (report.base.name, report.head.name) = (t(), t());
@@ -60,8 +60,8 @@ fn outside_code(text: &str) -> String {
 #[track_caller]
 fn is_harmless(text: &str) {
     let world = World::new();
-    let report = filled(text);
-    world.published(&request(workflow_run("pull_request", "failure", "octo/toy"), &report));
+    let report = fill_report(text);
+    world.publish_cleanly(&request(workflow_run("pull_request", "failure", "octo/toy"), &report));
     let body = &world.bodies()[0];
     assert!(body.len() <= 60_000, "{}", body.len());
     let summary = world.check()["output"]["summary"].as_str().unwrap().to_owned();
@@ -114,7 +114,7 @@ fn remarks_on_paths_that_lead_outside_are_left_out() {
         .map(|path| FindingLine { path: (*path).to_owned(), ..remark.clone() })
         .collect();
     let world = World::new();
-    world.published(&request(workflow_run("pull_request", "failure", "octo/toy"), &report));
+    world.publish_cleanly(&request(workflow_run("pull_request", "failure", "octo/toy"), &report));
     let check = world.check();
     let remarks = check["annotations"].as_array().unwrap();
     assert_eq!(remarks.len(), 1);

@@ -2,7 +2,7 @@
 
 use super::routes::Reply;
 use super::server::Kind;
-use super::world::{DRIFTED, EARLIER, HEAD, World, passing, pull_request, request, workflow_run};
+use super::world::{DRIFTED, EARLIER, HEAD, World, ok_report, pull_request, request, workflow_run};
 use cellgate_gate::report::model::Report;
 use cellgate_github::comment::Policy;
 use cellgate_github::pictures::Picture;
@@ -19,7 +19,7 @@ fn of_run(report: &Report) -> Request {
 #[test]
 fn a_first_report_costs_five_requests_and_a_second_as_many() {
     let world = World::new();
-    world.published(&request(pull_request("octo/toy"), &DRIFTED));
+    world.publish_cleanly(&request(pull_request("octo/toy"), &DRIFTED));
     let first = [
         "GET /pulls/7",
         &format!("GET /commits/{HEAD}/check-runs"),
@@ -27,20 +27,20 @@ fn a_first_report_costs_five_requests_and_a_second_as_many() {
         "GET /issues/7/comments",
         "POST /issues/7/comments",
     ];
-    assert_eq!(world.server.asked(), first);
+    assert_eq!(world.server.requests(), first);
     world.state(|state| state.seen.clear());
-    let outcome = world.published(&request(pull_request("octo/toy"), &passing()));
+    let outcome = world.publish_cleanly(&request(pull_request("octo/toy"), &ok_report()));
     assert_eq!(outcome.n_requests, 5);
-    assert!(world.server.asked()[4].starts_with("PATCH /issues/comments/"));
+    assert!(world.server.requests()[4].starts_with("PATCH /issues/comments/"));
     world.state(|state| state.seen.clear());
-    world.published(&request(pull_request("octo/toy"), &passing()));
-    assert_eq!(world.server.asked().len(), 4, "what is current is not written again");
+    world.publish_cleanly(&request(pull_request("octo/toy"), &ok_report()));
+    assert_eq!(world.server.requests().len(), 4, "what is current is not written again");
 }
 
 #[test]
 fn the_comment_is_updated_in_place_and_keeps_its_history() {
     let world = World::new();
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&DRIFTED));
     let first = &world.bodies()[0];
     assert!(first.starts_with(MARKER), "{first}");
     assert!(first.contains("cellgate: drifted"), "{first}");
@@ -49,7 +49,7 @@ fn the_comment_is_updated_in_place_and_keeps_its_history() {
         let body = state.comments[0]["body"].as_str().unwrap().replace(HEAD, EARLIER);
         state.comments[0]["body"] = json!(body);
     });
-    world.published(&of_run(&passing()));
+    world.publish_cleanly(&of_run(&ok_report()));
     let bodies = world.bodies();
     assert_eq!(bodies.len(), 1);
     assert!(bodies[0].contains("cellgate: unchanged"), "{}", bodies[0]);
@@ -65,7 +65,7 @@ fn another_bots_comment_with_our_marker_is_left_alone() {
         state.comment("evil[bot]", &forged);
         state.comment("mallory", &forged);
     });
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&DRIFTED));
     assert_eq!(world.bodies()[..2], [forged.clone(), forged]);
     assert_eq!(world.bodies().len(), 3);
 }
@@ -80,7 +80,7 @@ fn our_comment_is_found_on_a_later_page() {
         });
         state.comment("github-actions[bot]", MARKER);
     });
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&DRIFTED));
     assert_eq!(world.bodies().len(), 6);
     assert!(world.bodies()[5].contains("drifted"));
 }
@@ -94,7 +94,7 @@ fn doubles_are_taken_away() {
         });
         state.comment("github-actions[bot]", "something else of ours");
     });
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&DRIFTED));
     assert_eq!(world.bodies().len(), 2);
     assert!(world.bodies()[0].contains("drifted"));
 }
@@ -103,12 +103,12 @@ fn doubles_are_taken_away() {
 fn an_app_of_another_name_finds_its_own_comment() {
     let world = World::new();
     world.state(|state| state.login = "lab[bot]".to_owned());
-    let outcome = world.published(&of_run(&DRIFTED));
+    let outcome = world.publish_cleanly(&of_run(&DRIFTED));
     assert!(outcome.warnings[0].contains("--author lab[bot]"), "{:?}", outcome.warnings);
-    world.published(&of_run(&passing()));
+    world.publish_cleanly(&of_run(&ok_report()));
     assert_eq!(world.bodies().len(), 1);
     let named = Request { author: Some("lab[bot]".to_owned()), ..of_run(&DRIFTED) };
-    assert_eq!(world.published(&named).warnings, [] as [&str; 0]);
+    assert_eq!(world.publish_cleanly(&named).warnings, [] as [&str; 0]);
     assert_eq!(world.bodies().len(), 1);
 }
 
@@ -117,8 +117,8 @@ fn a_person_with_a_token_is_asked_for() {
     let mut world = World::new();
     world.token = "ghp_token";
     world.state(|state| state.login = "alice".to_owned());
-    world.published(&of_run(&DRIFTED));
-    world.published(&of_run(&passing()));
+    world.publish_cleanly(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&ok_report()));
     assert_eq!(world.bodies().len(), 1);
 }
 
@@ -129,14 +129,14 @@ fn policy_decides_on_new_comments_alone() {
         [(Policy::Always, 1, 1), (Policy::OnChange, 1, 0), (Policy::Never, 0, 0)]
     {
         let world = World::new();
-        world.published(&with(policy, &passing()));
+        world.publish_cleanly(&with(policy, &ok_report()));
         assert_eq!(world.bodies().len(), n_passing, "{policy:?}");
-        world.published(&with(policy, &DRIFTED));
+        world.publish_cleanly(&with(policy, &DRIFTED));
         assert_eq!(world.bodies().len(), n_drifted, "{policy:?}");
     }
     let world = World::new();
-    world.published(&with(Policy::Always, &DRIFTED));
-    world.published(&with(Policy::Never, &passing()));
+    world.publish_cleanly(&with(Policy::Always, &DRIFTED));
+    world.publish_cleanly(&with(Policy::Never, &ok_report()));
     assert!(world.bodies()[0].contains("cellgate: unchanged"), "red turns green");
 }
 
@@ -144,19 +144,19 @@ fn policy_decides_on_new_comments_alone() {
 fn a_comment_that_is_refused_as_too_long_is_shortened() {
     let world = World::new();
     world.state(|state| state.max_comment = 4000);
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&DRIFTED));
     assert!(world.bodies()[0].len() <= 4000);
     assert!(world.bodies()[0].starts_with(MARKER));
-    world.published(&of_run(&passing()));
+    world.publish_cleanly(&of_run(&ok_report()));
     assert_eq!(world.bodies().len(), 1);
 }
 
 #[test]
 fn a_comment_that_somebody_deleted_is_made_again() {
     let world = World::new();
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&DRIFTED));
     world.server.breaks("PATCH", "/issues/comments/", 1, Kind::Reply(Reply::empty(404)));
-    world.published(&of_run(&passing()));
+    world.publish_cleanly(&of_run(&ok_report()));
     assert!(world.bodies().last().unwrap().contains("cellgate: unchanged"));
 }
 
@@ -166,7 +166,7 @@ fn nothing_is_posted_twice_whatever_is_lost() {
         for path in ["/check-runs", "/issues/7/comments"] {
             let world = World::new();
             world.server.breaks("POST", path, 1, kind.clone());
-            world.published(&of_run(&DRIFTED));
+            world.publish_cleanly(&of_run(&DRIFTED));
             assert_eq!(world.bodies().len(), 1, "{path} {kind:?}");
             let n_remarks = world.check()["annotations"].as_array().unwrap().len();
             assert_eq!(n_remarks, DRIFTED.remarks.len(), "{path} {kind:?}");
@@ -179,10 +179,10 @@ fn the_check_opens_with_the_gate_and_ends_with_it() {
     let world = World::new();
     let requested =
         Request { state: State::Requested, report: Source::Missing, ..of_run(&DRIFTED) };
-    world.published(&requested);
+    world.publish_cleanly(&requested);
     assert_eq!(world.check()["status"], "in_progress");
     assert_eq!(world.bodies().len(), 0);
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&of_run(&DRIFTED));
     let check = world.check();
     assert_eq!(
         (&check["status"], &check["conclusion"], &check["name"], &check["head_sha"]),
@@ -193,21 +193,21 @@ fn the_check_opens_with_the_gate_and_ends_with_it() {
     assert!(remark["start_line"].as_u64().unwrap() > 1, "{remark}");
     assert!(remark["message"].as_str().unwrap().contains("correction_factor"), "{remark}");
     // A message that comes late does not open it again, one that comes twice adds no remark.
-    world.published(&requested);
-    world.published(&of_run(&DRIFTED));
+    world.publish_cleanly(&requested);
+    world.publish_cleanly(&of_run(&DRIFTED));
     assert_eq!(world.check(), check);
 }
 
 #[track_caller]
 fn concludes(run: &str, report: Option<u8>, conclusion: &str) {
     let world = World::new();
-    let mut words = if report == Some(0) { passing() } else { DRIFTED.clone() };
+    let mut words = if report == Some(0) { ok_report() } else { DRIFTED.clone() };
     words.exit_code = report.unwrap_or_default().try_into().unwrap();
     let mut asked = request(workflow_run("pull_request", run, "octo/toy"), &words);
     if report.is_none() {
         asked.report = Source::Artifact("report".to_owned());
     }
-    world.published(&asked);
+    world.publish_cleanly(&asked);
     assert_eq!(world.check()["conclusion"], conclusion, "{run} {report:?}");
     assert_eq!(world.check()["status"], "completed");
     assert_eq!(world.bodies().len(), 1);
@@ -242,7 +242,7 @@ fn many_remarks_come_in_batches_the_worst_first_and_once() {
         if let Some(kind) = kind {
             world.server.breaks("PATCH", "/check-runs/", 1, kind);
         }
-        world.published(&of_run(&report));
+        world.publish_cleanly(&of_run(&report));
         let check = world.check();
         let lines: Vec<u64> = check["annotations"]
             .as_array()
@@ -311,7 +311,7 @@ fn a_fork_without_rights_gets_its_words_in_the_log() {
     let world = World::new();
     let refusal = || Kind::Reply(Reply::refusal(403, "Resource not accessible by integration"));
     world.server.breaks("POST", "/", usize::MAX, refusal());
-    let outcome = world.published(&request(pull_request("mallory/toy"), &DRIFTED));
+    let outcome = world.publish_cleanly(&request(pull_request("mallory/toy"), &DRIFTED));
     assert_eq!(outcome.warnings.len(), 2, "{:?}", outcome.warnings);
     assert!(outcome.warnings[0].contains("`checks: write`"), "{:?}", outcome.warnings);
     assert!(outcome.warnings[1].contains("`pull-requests: write`"), "{:?}", outcome.warnings);
@@ -334,7 +334,7 @@ fn the_report_is_read_from_the_runs_artifact() {
         page: Page::Artifact("report.html".to_owned()),
         ..of_run(&DRIFTED)
     };
-    world.published(&asked);
+    world.publish_cleanly(&asked);
     let page = "https://github.com/octo/toy/actions/runs/55/artifacts/5";
     assert!(world.bodies()[0].contains(&format!("({page})")), "{}", world.bodies()[0]);
     assert_eq!(world.check()["details_url"], page);
@@ -348,7 +348,7 @@ fn a_report_that_is_none_never_passes() {
             state.artifacts.insert(3, ("report".to_owned(), bytes.to_vec()));
         });
         let report = Source::Artifact("report".to_owned());
-        let asked = Request { report, ..of_run(&passing()) };
+        let asked = Request { report, ..of_run(&ok_report()) };
         let outcome = world.publish(&asked).unwrap();
         assert!(outcome.refusals[0].contains("the report cannot be used"), "{outcome:?}");
         assert_eq!(world.check()["conclusion"], "failure");
@@ -369,7 +369,7 @@ fn pictures_lie_on_their_branch_and_are_linked_by_commit() {
     let png = b"\x89PNG\r\n\x1a\nfield".to_vec();
     let pictures = vec![Picture { label: "culture A01".to_owned(), png }];
     let asked = Request { pictures: Some(("pictures".to_owned(), pictures)), ..of_run(&DRIFTED) };
-    world.published(&asked);
+    world.publish_cleanly(&asked);
     let commit = world.state(|state| state.branches["pictures"].clone());
     let link = format!("![culture A01](https://raw.githubusercontent.com/octo/toy/{commit}/");
     assert!(world.bodies()[0].contains(&link), "{}", world.bodies()[0]);
@@ -379,9 +379,9 @@ fn pictures_lie_on_their_branch_and_are_linked_by_commit() {
 #[test]
 fn a_dry_run_writes_nothing() {
     let world = World::new();
-    let outcome = world.published(&Request { is_dry: true, ..of_run(&DRIFTED) });
+    let outcome = world.publish_cleanly(&Request { is_dry: true, ..of_run(&DRIFTED) });
     assert!(outcome.unposted.unwrap().starts_with(MARKER));
-    assert!(world.server.asked().iter().all(|line| line.starts_with("GET")));
+    assert!(world.server.requests().iter().all(|line| line.starts_with("GET")));
     let empty: Vec<Value> = Vec::new();
     assert_eq!(world.state(|state| state.checks.clone()), empty);
 }
@@ -389,8 +389,8 @@ fn a_dry_run_writes_nothing() {
 #[test]
 fn gates_of_one_repository_do_not_share_a_comment() {
     let world = World::new();
-    world.published(&of_run(&DRIFTED));
-    world.published(&Request { name: "other".parse().unwrap(), ..of_run(&passing()) });
+    world.publish_cleanly(&of_run(&DRIFTED));
+    world.publish_cleanly(&Request { name: "other".parse().unwrap(), ..of_run(&ok_report()) });
     assert_eq!(world.bodies().len(), 2);
     assert_eq!(world.state(|state| state.checks[1]["name"].clone()), "cellgate (other)");
 }

@@ -174,7 +174,7 @@ pub(crate) fn answer(state: &mut State, seen: &Seen) -> Reply {
             page(state, seen, query, &state.comments.clone(), None)
         }
         ("GET", ["pulls"]) => page(state, seen, query, &state.pulls.clone(), None),
-        ("GET", ["pulls", number]) => found(&state.pulls, "number", number),
+        ("GET", ["pulls", number]) => find_reply(&state.pulls, "number", number),
         ("GET", ["commits", sha, "pulls"]) => {
             let is_of = |pull: &&Value| state.knows_commits && contains(pull, sha);
             let pulls: Vec<Value> = state.pulls.iter().filter(is_of).cloned().collect();
@@ -185,7 +185,7 @@ pub(crate) fn answer(state: &mut State, seen: &Seen) -> Reply {
             let runs: Vec<Value> = state.checks.iter().filter(is_of).cloned().collect();
             page(state, seen, query, &runs, Some("check_runs"))
         }
-        ("GET", ["check-runs", id]) => found(&state.checks, "id", id),
+        ("GET", ["check-runs", id]) => find_reply(&state.checks, "id", id),
         ("GET", ["collaborators", login, "permission"]) => {
             let role = state.roles.get(*login).map_or("read", String::as_str);
             // The older key knows fewer words.
@@ -197,7 +197,7 @@ pub(crate) fn answer(state: &mut State, seen: &Seen) -> Reply {
             let runs: Vec<Value> = state.runs.iter().filter(is_of).cloned().collect();
             page(state, seen, query, &runs, Some("workflow_runs"))
         }
-        ("GET", ["actions", "runs", id]) => found(&state.runs, "id", id),
+        ("GET", ["actions", "runs", id]) => find_reply(&state.runs, "id", id),
         ("POST", ["actions", "runs", _, "rerun" | "rerun-failed-jobs"]) => {
             Reply::json(201, &json!({}))
         }
@@ -218,7 +218,7 @@ fn contains(pull: &Value, sha: &str) -> bool {
     pull["head"]["sha"] == sha || earlier.is_some_and(|list| list.iter().any(|one| one == sha))
 }
 
-fn found(list: &[Value], key: &str, id: &str) -> Reply {
+fn find_reply(list: &[Value], key: &str, id: &str) -> Reply {
     let one = list.iter().find(|one| one[key].as_u64() == id.parse().ok());
     one.map_or_else(|| Reply::refusal(404, "Not Found"), |one| Reply::json(200, one))
 }

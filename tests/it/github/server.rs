@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// Requests so far, as `METHOD /path` without query, those to the repository shortened.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         let line = |seen: &Seen| {
             let path = seen.path.split('?').next().unwrap();
             let path = path.strip_prefix("/repos/octo/toy").unwrap_or(path);

@@ -81,14 +81,14 @@ impl World {
 
     /// Publishes; it must work.
     #[track_caller]
-    pub(crate) fn published(&self, request: &Request) -> Outcome {
+    pub(crate) fn publish_cleanly(&self, request: &Request) -> Outcome {
         let outcome = self.publish(request).unwrap();
         assert_eq!(outcome.refusals, [] as [&str; 0]);
         outcome
     }
 
     /// Seconds that were waited, one by one.
-    pub(crate) fn waited(&self) -> Vec<u64> {
+    pub(crate) fn waits(&self) -> Vec<u64> {
         self.waits.lock().unwrap().clone()
     }
 
@@ -158,7 +158,7 @@ pub(crate) fn request(event: Event, report: &Report) -> Request {
 }
 
 /// A report that passes.
-pub(crate) fn passing() -> Report {
+pub(crate) fn ok_report() -> Report {
     let mut report = DRIFTED.clone();
     report.verdict = cellgate_gate::verdict::Verdict::Unchanged;
     report.exit_code = cellgate_gate::exit::ExitCode::Passed;
@@ -167,6 +167,6 @@ pub(crate) fn passing() -> Report {
 }
 
 /// The error's text.
-pub(crate) fn told<T>(done: Result<T, GitHubError>) -> String {
+pub(crate) fn error_text<T>(done: Result<T, GitHubError>) -> String {
     done.err().map_or_else(String::new, |error| error.to_string())
 }

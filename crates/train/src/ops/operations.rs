@@ -18,8 +18,8 @@ impl Operation<2> for Conv {
     type Kept = ();
 
     fn forward([input, weights]: &[Local; 2]) -> (Local, ()) {
-        let outputs = last(weights);
-        (maps(conv::forward(&[view(input)], numbers(weights), outputs)), ())
+        let outputs = last_axis_len(weights);
+        (to_tensor(conv::forward(&[view(input)], values_of(weights), outputs)), ())
     }
 
     fn backward(
@@ -31,11 +31,11 @@ impl Operation<2> for Conv {
         let input = view(input);
         let channels = [input.shape.channels];
         let inputs = by_input.then(|| {
-            conv::input_gradients(gradient, numbers(weights), &channels).into_iter().next()
+            conv::input_gradients(gradient, values_of(weights), &channels).into_iter().next()
         });
         let by_weights =
-            by_weights.then(|| like(weights, conv::weight_gradient(&[input], gradient)));
-        [inputs.flatten().map(maps), by_weights]
+            by_weights.then(|| tensor_like(weights, conv::weight_gradient(&[input], gradient)));
+        [inputs.flatten().map(to_tensor), by_weights]
     }
 }
 
@@ -48,7 +48,7 @@ impl Operation<3> for ConvOfTwo {
 
     fn forward([first, second, weights]: &[Local; 3]) -> (Local, ()) {
         let inputs = [view(first), view(second)];
-        (maps(conv::forward(&inputs, numbers(weights), last(weights))), ())
+        (to_tensor(conv::forward(&inputs, values_of(weights), last_axis_len(weights))), ())
     }
 
     fn backward(
@@ -59,13 +59,13 @@ impl Operation<3> for ConvOfTwo {
     ) -> [Option<Local>; 3] {
         let inputs = [view(first), view(second)];
         let by_weights =
-            by_weights.then(|| like(weights, conv::weight_gradient(&inputs, gradient)));
+            by_weights.then(|| tensor_like(weights, conv::weight_gradient(&inputs, gradient)));
         if !(by_first || by_second) {
             return [None, None, by_weights];
         }
         let channels = inputs.map(|input| input.shape.channels);
-        let mut by_inputs =
-            conv::input_gradients(gradient, numbers(weights), &channels).into_iter().map(maps);
+        let by_inputs = conv::input_gradients(gradient, values_of(weights), &channels);
+        let mut by_inputs = by_inputs.into_iter().map(to_tensor);
         [by_inputs.next(), by_inputs.next(), by_weights]
     }
 }
@@ -79,8 +79,9 @@ impl Operation<3> for Normalize {
 
     fn forward([input, scale, shift]: &[Local; 3]) -> (Local, batch_norm::Statistics) {
         let statistics = batch_norm::statistics(view(input));
-        let output = batch_norm::forward(view(input), &statistics, numbers(scale), numbers(shift));
-        (maps(output), statistics)
+        let output =
+            batch_norm::forward(view(input), &statistics, values_of(scale), values_of(shift));
+        (to_tensor(output), statistics)
     }
 
     fn backward(
@@ -89,8 +90,13 @@ impl Operation<3> for Normalize {
         gradient: View<'_>,
         _wanted: [bool; 3],
     ) -> [Option<Local>; 3] {
-        let by = batch_norm::backward(view(input), kept, numbers(scale), numbers(shift), gradient);
-        [Some(maps(by.input)), Some(like(scale, by.scale)), Some(like(shift, by.shift))]
+        let by =
+            batch_norm::backward(view(input), kept, values_of(scale), values_of(shift), gradient);
+        [
+            Some(to_tensor(by.input)),
+            Some(tensor_like(scale, by.scale)),
+            Some(tensor_like(shift, by.shift)),
+        ]
     }
 }
 
@@ -103,7 +109,7 @@ impl Operation<1> for Pool {
 
     fn forward([input]: &[Local; 1]) -> (Local, Vec<u8>) {
         let (output, places) = pooling::forward(view(input));
-        (maps(output), places)
+        (to_tensor(output), places)
     }
 
     fn backward(
@@ -112,7 +118,7 @@ impl Operation<1> for Pool {
         gradient: View<'_>,
         _wanted: [bool; 1],
     ) -> [Option<Local>; 1] {
-        [Some(maps(pooling::backward(gradient, kept, view(input).shape)))]
+        [Some(to_tensor(pooling::backward(gradient, kept, view(input).shape)))]
     }
 }
 
@@ -124,7 +130,7 @@ impl Operation<3> for Up {
     type Kept = ();
 
     fn forward([input, weights, bias]: &[Local; 3]) -> (Local, ()) {
-        (maps(up_sampling::forward(view(input), numbers(weights), numbers(bias))), ())
+        (to_tensor(up_sampling::forward(view(input), values_of(weights), values_of(bias))), ())
     }
 
     fn backward(
@@ -133,8 +139,12 @@ impl Operation<3> for Up {
         gradient: View<'_>,
         _wanted: [bool; 3],
     ) -> [Option<Local>; 3] {
-        let by = up_sampling::backward(view(input), numbers(weights), gradient);
-        [Some(maps(by.input)), Some(like(weights, by.weights)), Some(like(bias, by.bias))]
+        let by = up_sampling::backward(view(input), values_of(weights), gradient);
+        [
+            Some(to_tensor(by.input)),
+            Some(tensor_like(weights, by.weights)),
+            Some(tensor_like(bias, by.bias)),
+        ]
     }
 }
 
@@ -146,7 +156,7 @@ impl Operation<3> for Head {
     type Kept = ();
 
     fn forward([input, weights, bias]: &[Local; 3]) -> (Local, ()) {
-        (maps(head::forward(view(input), numbers(weights), numbers(bias))), ())
+        (to_tensor(head::forward(view(input), values_of(weights), values_of(bias))), ())
     }
 
     fn backward(
@@ -155,8 +165,12 @@ impl Operation<3> for Head {
         gradient: View<'_>,
         _wanted: [bool; 3],
     ) -> [Option<Local>; 3] {
-        let by = head::backward(view(input), numbers(weights), gradient);
-        [Some(maps(by.input)), Some(like(weights, by.weights)), Some(like(bias, by.bias))]
+        let by = head::backward(view(input), values_of(weights), gradient);
+        [
+            Some(to_tensor(by.input)),
+            Some(tensor_like(weights, by.weights)),
+            Some(tensor_like(bias, by.bias)),
+        ]
     }
 }
 
@@ -181,17 +195,17 @@ impl Operation<3> for Loss {
         let mut factors = [0.0; loss::PARTS];
         factors.iter_mut().zip(gradient.values).for_each(|(factor, by)| *factor = *by);
         let by_logits = loss::gradient(view(logits), view(targets), view(weights), factors);
-        [Some(maps(by_logits)), None, None]
+        [Some(to_tensor(by_logits)), None, None]
     }
 }
 
 /// The numbers of a tensor that lies without gaps.
-fn numbers(tensor: &Local) -> &[f32] {
+fn values_of(tensor: &Local) -> &[f32] {
     tensor.storage()
 }
 
 /// Length of the last axis.
-fn last(tensor: &Local) -> usize {
+fn last_axis_len(tensor: &Local) -> usize {
     tensor.layout().shape().as_slice().last().copied().unwrap_or(0)
 }
 
@@ -201,16 +215,16 @@ pub(super) fn view(tensor: &Local) -> View<'_> {
     let shape = tensor.layout().shape();
     axes.iter_mut().rev().zip(shape.iter().rev()).for_each(|(axis, length)| *axis = *length);
     let [batch, height, width, channels] = axes;
-    View { shape: Shape { batch, height, width, channels }, values: numbers(tensor) }
+    View { shape: Shape { batch, height, width, channels }, values: values_of(tensor) }
 }
 
 /// A tensor of what a kernel gave.
-fn maps(map: FeatureMap) -> Local {
+fn to_tensor(map: FeatureMap) -> Local {
     let Shape { batch, height, width, channels } = map.shape;
     Local::from_data(TensorData::new(map.values, [batch, height, width, channels]))
 }
 
 /// A tensor shaped as another.
-fn like(tensor: &Local, values: Vec<f32>) -> Local {
+fn tensor_like(tensor: &Local, values: Vec<f32>) -> Local {
     Local::from_data(TensorData::new(values, tensor.layout().shape().clone()))
 }

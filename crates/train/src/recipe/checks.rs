@@ -197,15 +197,15 @@ mod tests {
         value["intensity"].as_object_mut().unwrap().retain(|key, _| !key.starts_with("eosin"));
         value["targets"].as_object_mut().unwrap().remove("least_nucleus_px");
         let bytes = serde_json::to_vec(&value).unwrap();
-        let read = Recipe::of_training(&bytes).unwrap();
+        let read = Recipe::from_training(&bytes).unwrap();
         assert_eq!((read.intensity.eosin_chance, read.targets.least_nucleus_px), (0.0, 0));
         assert_eq!(read.digest().unwrap(), Digest::of_canonical(&value).unwrap());
-        assert_eq!(Recipe::of_json(&bytes).unwrap(), Recipe::default());
-        let bare = Recipe::of_training(b"{}").unwrap();
+        assert_eq!(Recipe::from_json(&bytes).unwrap(), Recipe::default());
+        let bare = Recipe::from_training(b"{}").unwrap();
         assert_eq!((bare.intensity.eosin_chance, bare.targets.least_nucleus_px), (0.0, 0));
         // A recipe that a training goes on by is the training's where it says nothing.
         for training in [read, Recipe::default()] {
-            assert_eq!(Recipe::going_on(&bytes, &training).unwrap(), training);
+            assert_eq!(Recipe::for_resume(&bytes, &training).unwrap(), training);
         }
     }
 }

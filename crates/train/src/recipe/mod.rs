@@ -351,7 +351,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Error of the JSON reader, also for unknown keys.
-    pub fn of_json(bytes: &[u8]) -> serde_json::Result<Self> {
+    pub fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
     }
 
@@ -359,8 +359,8 @@ impl Recipe {
     /// later mean what was done before they came.
     ///
     /// # Errors
-    /// As [`Self::of_json`].
-    pub fn of_training(bytes: &[u8]) -> serde_json::Result<Self> {
+    /// As [`Self::from_json`].
+    pub fn from_training(bytes: &[u8]) -> serde_json::Result<Self> {
         Self::with_later_keys(bytes, |_, _| Value::from(0))
     }
 
@@ -368,8 +368,8 @@ impl Recipe {
     /// are those of the training.
     ///
     /// # Errors
-    /// As [`Self::of_json`].
-    pub fn going_on(bytes: &[u8], training: &Self) -> serde_json::Result<Self> {
+    /// As [`Self::from_json`].
+    pub fn for_resume(bytes: &[u8], training: &Self) -> serde_json::Result<Self> {
         let training = serde_json::to_value(training)?;
         Self::with_later_keys(bytes, |section, key| training[section][key].clone())
     }

@@ -75,7 +75,7 @@ impl Decoder {
     /// When the sample keeps several channels, and not as many as the network has inputs.
     #[must_use]
     pub fn predict(&self, network: &Network, sample: &Sample) -> FeatureMap {
-        let input = sample.seen(network.architecture().in_channels as usize);
+        let input = sample.to_input(network.architecture().in_channels as usize);
         tiles::predict(network, &input, self.tile_px, self.is_mirrored)
     }
 
@@ -116,7 +116,7 @@ pub struct Validation {
 #[must_use]
 pub fn validate(network: &Network, samples: &[Sample], decoder: &Decoder) -> Validation {
     let judged = |sample: &Sample, answer: &FeatureMap| judge(sample, &decoder.labels(answer));
-    Validation { fields: answers(network, samples, decoder, judged, &mut |_| ()) }
+    Validation { fields: map_answers(network, samples, decoder, judged, &mut |_| ()) }
 }
 
 impl Validation {
@@ -127,13 +127,13 @@ impl Validation {
         for field in &self.fields {
             types.entry(&field.image_type).or_default().push(field);
         }
-        types.into_iter().filter_map(|(name, fields)| figures(name, &fields)).collect()
+        types.into_iter().filter_map(|(name, fields)| mean_accuracy(name, &fields)).collect()
     }
 
     /// Means over all fields, each with the same weight; `None` without a field.
     #[must_use]
-    pub fn all(&self) -> Option<Accuracy> {
-        figures(ALL, &self.fields.iter().collect::<Vec<_>>())
+    pub fn overall(&self) -> Option<Accuracy> {
+        mean_accuracy(ALL, &self.fields.iter().collect::<Vec<_>>())
     }
 
     /// Score that weights and settings are chosen by: the mean over types of the mean average
@@ -157,7 +157,7 @@ impl Validation {
     }
 }
 
-fn figures(name: &str, fields: &[&Judged]) -> Option<Accuracy> {
+fn mean_accuracy(name: &str, fields: &[&Judged]) -> Option<Accuracy> {
     let scores = mean(fields.iter().map(|field| &field.accuracy.scores))?;
     let Scores { f1_at_50, map, aji, pq, dice, .. } = scores;
     Some(Accuracy {
@@ -181,7 +181,7 @@ fn judge(sample: &Sample, found: &Labels) -> Judged {
 /// Makes something of the answer to each sample, in their order.
 ///
 /// Two answers are held at a time: one is predicted while the one before is used.
-fn answers<T: Send>(
+fn map_answers<T: Send>(
     network: &Network,
     samples: &[Sample],
     decoder: &Decoder,

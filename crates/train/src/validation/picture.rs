@@ -62,12 +62,12 @@ fn picture(network: &Network, sample: &Sample, decoder: &Decoder, field: &Judged
         name: sample.name.clone(),
         image_type: sample.image_type.clone(),
         mean_ap: field.accuracy.scores.map,
-        colors: draw(&image(sample), Some(&truth), Some(&found), pairing.as_ref()),
+        colors: draw(&reconstruct_image(sample), Some(&truth), Some(&found), pairing.as_ref()),
     }
 }
 
 /// The image that a sample was made of, as far as its channels tell.
-fn image(sample: &Sample) -> Image {
+fn reconstruct_image(sample: &Sample) -> Image {
     let (width, height) = sample.size();
     let first = |x: u32, y: u32| (y * width + x) as usize * sample.n_kept;
     if sample.is_brightfield && sample.n_kept == 3 {

@@ -56,8 +56,8 @@ impl Report<'_> {
             "mirror_averaging": self.decoder.is_mirrored,
             "score": self.validation.score(),
             "by_type": self.validation.by_type(),
-            "all": self.validation.all(),
-            "fields": self.validation.fields.iter().map(field).collect::<Vec<_>>(),
+            "all": self.validation.overall(),
+            "fields": self.validation.fields.iter().map(field_json).collect::<Vec<_>>(),
             "searched": self.trials.iter().map(trial).collect::<Vec<_>>(),
         })
     }
@@ -66,12 +66,13 @@ impl Report<'_> {
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut text = String::from("# Validation\n\n");
-        let Some(all) = self.validation.all() else {
+        let Some(all) = self.validation.overall() else {
             text.push_str("There is no field for validation.\n");
             return text;
         };
         // Writing to a string does not fail.
-        let _ = write!(text, "Nuclei are found with {}", settings(self.decoder.decoding.into()));
+        let how = describe_decoding(self.decoder.decoding.into());
+        let _ = write!(text, "Nuclei are found with {how}");
         if self.decoder.is_mirrored {
             text.push_str(", on the mean over four mirror images");
         }
@@ -98,7 +99,8 @@ impl Report<'_> {
         text.push_str("\n## Settings\n\nThe score is the mean over types of the mean AP.\n\n");
         text.push_str("| Score | Settings |\n|---:|---|\n");
         for trial in self.trials.iter().take(SHOWN_TRIALS) {
-            let _ = writeln!(text, "| {:.4} | {} |", trial.score, settings(trial.decoding.into()));
+            let how = describe_decoding(trial.decoding.into());
+            let _ = writeln!(text, "| {:.4} | {how} |", trial.score);
         }
         text.push_str("\n| Image type | Mean AP, chosen | Best | Best settings for it |\n");
         text.push_str("|---|---:|---:|---|\n");
@@ -111,7 +113,7 @@ impl Report<'_> {
             let best = best.reduce(|one, other| if other.0 > one.0 { other } else { one });
             let Some((mean_ap, trial)) = best else { continue };
             let (name, chosen) = (code(&chosen.image_type), chosen.mean_ap);
-            let how = settings(trial.decoding.into());
+            let how = describe_decoding(trial.decoding.into());
             let _ = writeln!(text, "| {name} | {chosen:.4} | {mean_ap:.4} | {how} |");
         }
     }
@@ -147,7 +149,7 @@ fn push_figures(text: &mut String, row: &Accuracy) {
 }
 
 /// Settings as a profile writes them.
-fn settings(decoding: CardDecoding) -> String {
+fn describe_decoding(decoding: CardDecoding) -> String {
     let separation = match decoding.separation {
         Separation::Boundary => "boundary",
         Separation::Distance => "distance",
@@ -156,7 +158,7 @@ fn settings(decoding: CardDecoding) -> String {
     format!("`separation: {separation}`, `nucleus_threshold: {nucleus_threshold}`, `h: {h}`")
 }
 
-fn field(field: &Judged) -> Value {
+fn field_json(field: &Judged) -> Value {
     let Judged { name, image_type, accuracy } = field;
     let mut row = Map::from_iter([
         ("name".to_owned(), json!(name)),

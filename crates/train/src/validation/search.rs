@@ -1,6 +1,6 @@
 //! Search: the settings of the decoder that find nuclei best.
 
-use super::{Decoder, Judged, Validation, answers, judge};
+use super::{Decoder, Judged, Validation, judge, map_answers};
 use crate::sample::Sample;
 use cellgate_core::profile::Separation;
 use cellgate_core::unet::decode::Decoding;
@@ -95,7 +95,7 @@ pub fn choose_decoder(
         .iter()
         .map(|&decoding| Trial { decoding, validation: Validation::default(), score: 0.0 })
         .collect();
-    for judged in answers(network, samples, start, of_sample, told) {
+    for judged in map_answers(network, samples, start, of_sample, told) {
         for (trial, field) in trials.iter_mut().zip(judged) {
             trial.validation.fields.push(field);
         }

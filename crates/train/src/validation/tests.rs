@@ -69,7 +69,7 @@ fn a_sample_is_seen_as_its_image_would_be() {
     let image = Image::Gray16(Raster::from_fn(31, 17, |x, y| (x * 7 + y * 1000) as u16));
     let sample = sample_of(Labels::filled(31, 17, 0), |x, y| (x * 7 + y * 1000) as u16);
     let planes = Planes::of_image(&image, &[Channel::Gray; 3], None).unwrap();
-    assert_eq!(sample.seen(3), planes.scaled(&InputScaling::default()));
+    assert_eq!(sample.to_input(3), planes.scaled(&InputScaling::default()));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn fields_are_scored_and_averaged_by_type() {
     assert_eq!((bright.n_images, bright.n_nuclei, bright.mean_ap), (2, 12, 1.0));
     // One of six is not found.
     assert!(mixed.n_images == 1 && (mixed.mean_ap - 5.0 / 6.0).abs() < 1e-12);
-    let all = validation.all().unwrap();
+    let all = validation.overall().unwrap();
     assert_eq!((all.image_type.as_str(), all.n_images), (ALL, 3));
     assert!((all.mean_ap - (2.0 + 5.0 / 6.0) / 3.0).abs() < 1e-12);
     assert!((validation.score().unwrap() - (1.0 + 5.0 / 6.0) / 2.0).abs() < 1e-12);
@@ -98,7 +98,7 @@ fn fields_are_scored_and_averaged_by_type() {
 #[test]
 fn nothing_to_judge_gives_no_figure() {
     let validation = validate(&network(), &[], &Decoder::default());
-    assert_eq!((validation.all(), validation.score()), (None, None));
+    assert_eq!((validation.overall(), validation.score()), (None, None));
     let start = Decoder::default();
     assert_eq!(choose_decoder(&network(), &[], &start, &Grid::default(), &mut |_| ()), None);
 }
