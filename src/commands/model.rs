@@ -223,7 +223,8 @@ fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         PrecisionWord::Single => Precision::Single,
     };
     let wrong = |error: WeightsError| weights_failure(&args.file, &error);
-    let weights = Weights::import(&read_bytes(&args.file)?, architecture, scaling).map_err(wrong)?;
+    let weights =
+        Weights::import(&read_bytes(&args.file)?, architecture, scaling).map_err(wrong)?;
     let file = weights.to_bytes(precision).map_err(wrong)?;
     let card = card_of(args, &weights, &file, precision);
     let card = card.to_bytes().map_err(|error| Failure::Usage(error.to_string()))?;

@@ -148,7 +148,8 @@ mod tests {
         let (eight, sixteen) =
             (DensityTables::new([240.0; 3], 255), DensityTables::new([240.0; 3], 65535));
         for value in 0..=255 {
-            let (one, two) = (eight.densities([value; 3])[0], sixteen.densities([value * 257; 3])[0]);
+            let (one, two) =
+                (eight.densities([value; 3])[0], sixteen.densities([value * 257; 3])[0]);
             assert!((one - two).abs() < 1e-12, "{value}: {one} {two}");
         }
     }

@@ -144,7 +144,8 @@ impl Checkpoint {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let text = text.ok_or_else(|| CheckpointError::Damaged("it has no metadata".into()))?;
-        let Format { format } = serde_json::from_str(text).map_err(|error| damaged_error(&error))?;
+        let Format { format } =
+            serde_json::from_str(text).map_err(|error| damaged_error(&error))?;
         if format != FORMAT {
             return Err(CheckpointError::Format(format));
         }
