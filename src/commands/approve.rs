@@ -6,7 +6,7 @@ use crate::ui::value::WrongValue;
 use cellgate_approval::signature::verify;
 use cellgate_approval::{Action, BRANCH, DigestPrefix, Log, MAX_WHY_CHARS, Record, Timestamp};
 use cellgate_gate::exit::ExitCode;
-use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::findings::neutralize_line;
 use cellgate_gate::report::model::{MAX_BYTES, Report};
 use cellgate_gate::{
     AppendError, Approvals, ApproveError, GateError, Recorded, Unreadable, Word, approve, revoke,
@@ -162,7 +162,7 @@ fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure>
         Answer::Recorded { words } => ("recorded", words.as_str(), ExitCode::Passed),
     };
     // The words may repeat a comment's, which must not become a command of the runner.
-    let words = harmless(words);
+    let words = neutralize_line(words);
     if args.format == Format::Json {
         writeln!(out, "{:#}", serde_json::json!({"state": state, "words": words}))?;
     } else {
@@ -175,7 +175,7 @@ fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure>
 pub(crate) fn now() -> Result<Timestamp, Failure> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let since = since.map_err(|error| Failure::tool("the clock is before 1970", &error))?;
-    Ok(Timestamp::of_unix(since.as_secs()))
+    Ok(Timestamp::from_unix(since.as_secs()))
 }
 
 fn read_report(file: &Path) -> Result<Report, Failure> {
@@ -244,7 +244,7 @@ fn print_log(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Fa
         return Ok(ExitCode::Passed);
     }
     for record in log.records() {
-        writeln!(out, "{}", harmless(&describe_record(record)))?;
+        writeln!(out, "{}", neutralize_line(&describe_record(record)))?;
     }
     if log.records().is_empty() {
         writeln!(out, "nothing has been approved yet")?;

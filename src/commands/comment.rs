@@ -4,7 +4,7 @@ use crate::ui::Ui;
 use crate::ui::failure::Failure;
 use crate::ui::output::write_commands;
 use cellgate_gate::exit::ExitCode;
-use cellgate_gate::report::findings::inert;
+use cellgate_gate::report::findings::neutralize_commands;
 use cellgate_gate::report::model::{MAX_BYTES, Report};
 use cellgate_github::comment::{GateName, Policy};
 use cellgate_github::event::Event;
@@ -143,18 +143,19 @@ fn summarize(source: &Source) -> Result<(), Failure> {
 
 fn print(outcome: &Outcome, out: &mut dyn Write) -> Result<(), Failure> {
     for line in &outcome.done {
-        writeln!(out, "{}", inert(line))?;
+        writeln!(out, "{}", neutralize_commands(line))?;
     }
     for warning in &outcome.warnings {
         if is_read_by_runner() {
-            let escaped = inert(&warning.replace('%', "%25").replace(['\r', '\n'], " "));
+            let escaped =
+                neutralize_commands(&warning.replace('%', "%25").replace(['\r', '\n'], " "));
             write_commands(out, &format!("::warning title=cellgate::{escaped}\n"))?;
         } else {
-            writeln!(out, "warning: {}", inert(warning))?;
+            writeln!(out, "warning: {}", neutralize_commands(warning))?;
         }
     }
     if let Some(text) = &outcome.unposted {
-        writeln!(out, "\n{}", inert(text))?;
+        writeln!(out, "\n{}", neutralize_commands(text))?;
     }
     Ok(())
 }

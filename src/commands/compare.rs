@@ -5,7 +5,7 @@ use crate::ui::failure::Failure;
 use crate::ui::report::print_verdict;
 use cellgate_gate::compare::{CompareError, compare, write};
 use cellgate_gate::exit::ExitCode;
-use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::findings::neutralize_line;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     match args.format {
         Format::Human => {
             for finding in &report.findings {
-                writeln!(out, "{}: {}", finding.severity, harmless(&finding.message))?;
+                writeln!(out, "{}: {}", finding.severity, neutralize_line(&finding.message))?;
             }
             print_verdict(&report, out)?;
             writeln!(out, "report: {}", args.out.join("report.html").display())?;

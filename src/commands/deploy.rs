@@ -4,14 +4,14 @@ use crate::ui::Ui;
 use crate::ui::failure::{Failure, append_causes};
 use crate::ui::hosts::{Format, TargetArgs, options, report, root, with_hosts};
 use crate::ui::inputs::CACHE_FOLDER;
-use cellgate_approval::Standing;
+use cellgate_approval::ApprovalStatus;
 use cellgate_core::digest::Digest;
 use cellgate_deploy::bootstrap::bootstrap;
 use cellgate_deploy::commit::{Asked, CommitError, deploy_commit, plan_commit};
 use cellgate_deploy::pack::{self, PackError, Packed};
 use cellgate_deploy::preview::{KeptPlan, MAX_PLAN_BYTES, Preview};
 use cellgate_deploy::session::Options;
-use cellgate_deploy::target::{Hosts, Way};
+use cellgate_deploy::target::{HostTransport, Hosts};
 use cellgate_gate::exit::ExitCode;
 use cellgate_inputs::revision::{Tree, git_folder};
 use cellgate_run::cache::Cache;
@@ -119,7 +119,7 @@ fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<ExitCode, Fa
     let mut told = Vec::new();
     let done = with_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
         for host in &hosts.hosts {
-            let Way::Ssh(way) = &host.way else {
+            let HostTransport::Ssh(way) = &host.way else {
                 let text = "a local target needs no bootstrap: deploy to it".to_owned();
                 return Err(Failure::Deploy(ExitCode::DeployRefused, text));
             };
@@ -202,7 +202,7 @@ fn print_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
         release.target_triple
     )?;
     for (name, standing) in &packed.standings {
-        if let Standing::Approved { by } = standing {
+        if let ApprovalStatus::Approved { by } = standing {
             let who: Vec<String> = by
                 .iter()
                 .map(|one| format!("{} ({}): {}", one.who, one.when.as_str(), one.why))

@@ -114,13 +114,13 @@ fn load_labels(file: &ImageFile) -> Result<Labels, Vec<Finding>> {
 fn table(fields: &[(String, FieldAccuracy)], scores: &Scores) -> String {
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(5);
     let mut text = format!("{:width$}", "field");
-    for (name, _) in scores.named() {
+    for (name, _) in scores.entries() {
         let _ = write!(text, " {name:>9}");
     }
     text.push_str("   truth   found\n");
     let mut line = |name: &str, scores: &Scores, counts: Option<(u64, u64)>| {
         let _ = write!(text, "{name:width$}");
-        for (_, value) in scores.named() {
+        for (_, value) in scores.entries() {
             let _ = write!(text, " {value:>9.4}");
         }
         if let Some((truth, found)) = counts {
@@ -137,7 +137,7 @@ fn table(fields: &[(String, FieldAccuracy)], scores: &Scores) -> String {
 
 fn document(fields: &[(String, FieldAccuracy)], scores: &Scores) -> Value {
     let named = |scores: &Scores| -> Map<String, Value> {
-        scores.named().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+        scores.entries().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
     };
     let field = |(name, accuracy): &(String, FieldAccuracy)| {
         let mut row = Map::from_iter([("name".to_owned(), json!(name))]);

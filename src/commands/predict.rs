@@ -1,4 +1,4 @@
-//! `cellgate predict`: what a network says about images, as pictures.
+//! `cellgate predict`: probabilities that a network gives for images, as pictures.
 
 use super::model;
 use crate::ui::Ui;

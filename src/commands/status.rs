@@ -1,4 +1,4 @@
-//! `cellgate status`: what is active on a target.
+//! `cellgate status`: the active release of a target.
 
 use crate::ui::Ui;
 use crate::ui::failure::Failure;
@@ -57,7 +57,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 }
 
 async fn query_status(
-    way: &cellgate_deploy::target::Way,
+    way: &cellgate_deploy::target::HostTransport,
     options: &Options,
     verify: bool,
 ) -> Result<ServerStatus, DeployFailure> {

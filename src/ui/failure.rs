@@ -1,7 +1,7 @@
 //! Failure: why a command could not do its work, and the exit code that says so.
 
 use cellgate_gate::exit::ExitCode;
-use cellgate_gate::report::findings::{human, inert, summary_line};
+use cellgate_gate::report::findings::{human, neutralize_commands, summary_line};
 use cellgate_inputs::finding::Finding;
 use std::error::Error;
 use std::io;
@@ -65,7 +65,7 @@ impl Failure {
             failure => format!("error: {}\n", failure.text()),
         };
         // Error texts hold names of files and replies of programs, and GitHub's runner reads along.
-        eprint!("{}", inert(&told));
+        eprint!("{}", neutralize_commands(&told));
         self.exit_code()
     }
 }

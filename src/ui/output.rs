@@ -1,13 +1,13 @@
 //! Output: standard output whose reader may stop reading, or may be GitHub's runner.
 
-use cellgate_gate::report::findings::inert;
+use cellgate_gate::report::findings::neutralize_commands;
 use cellgate_github::step::is_read_by_runner;
 use std::io::{self, Write};
 
 /// A writer that drops what its reader no longer wants, and whose lines command nobody.
 ///
 /// `cellgate gate | head` must end with the verdict's exit code, not with a failure to print it.
-/// Where the runner reads along, lines are made [`inert`]: a file's name must not set an output.
+/// Where the runner reads along, lines are made [`neutralize_commands`]: a file's name must not set an output.
 pub(crate) struct Output<W> {
     inner: W,
     /// The beginning of a line whose end is still to come; kept only where the runner reads.
@@ -57,7 +57,7 @@ fn ignore_broken_pipe(done: io::Result<usize>, bytes: &[u8]) -> io::Result<usize
 }
 
 fn neutralize(lines: &[u8]) -> Vec<u8> {
-    inert(&String::from_utf8_lossy(lines)).into_bytes()
+    neutralize_commands(&String::from_utf8_lossy(lines)).into_bytes()
 }
 
 /// Prints workflow commands, which are to be obeyed, between what is not.

@@ -1,6 +1,6 @@
 //! Progress: a bar on a terminal, a line every few seconds elsewhere, nothing when asked to be quiet.
 
-use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::findings::neutralize_line;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
 use std::sync::Mutex;
@@ -37,12 +37,12 @@ impl Progress {
     pub(crate) fn update(&self, n_done: usize, n_total: usize, what: &str) {
         self.bar.set_length(n_total as u64);
         self.bar.set_position(n_done as u64);
-        self.bar.set_message(harmless(what));
+        self.bar.set_message(neutralize_line(what));
         if let Some(Ok(mut last)) = self.lines.as_ref().map(Mutex::lock)
             && last.elapsed() >= LINE_EVERY
         {
             *last = Instant::now();
-            eprintln!("{n_done} of {n_total}: {}", harmless(what));
+            eprintln!("{n_done} of {n_total}: {}", neutralize_line(what));
         }
     }
 

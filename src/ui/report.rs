@@ -153,7 +153,7 @@ pub(crate) fn print_verdict(report: &Report, out: &mut dyn Write) -> Result<(), 
         let approved = if profile.approved { ", approved" } else { "" };
         writeln!(out, "  {}: {}{approved}", profile.name, profile.verdict)?;
         if let Some(approval) = &profile.approval {
-            writeln!(out, "    approval: {}", consent::told(approval))?;
+            writeln!(out, "    approval: {}", consent::describe_approval(approval))?;
         }
         for reason in &profile.reasons {
             writeln!(out, "    {}: {}", reason.severity, reason.text)?;

@@ -1,4 +1,4 @@
-//! Approvals in real repositories: what passes once it is approved, and what does not.
+//! Approvals in real repositories: changes that pass once they are approved, and others.
 
 use crate::gate::{CULTURE, HARMFUL, HARMLESS, edited_repository};
 use crate::repository::{Gated, PROFILE, Repository, Told};

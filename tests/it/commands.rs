@@ -1,7 +1,7 @@
-//! Commands, one by one: what they write, what they print, and the exit codes they end with.
+//! Commands, one by one: their files, their output and their exit codes.
 
-use crate::desk::{Desk, phantom, profile, truth};
 use crate::repository::cellgate;
+use crate::test_folder::{TestFolder, phantom, profile, truth};
 use cellgate_core::raster::Image;
 use cellgate_inputs::dataset::decode::{decode, decode_labels};
 use serde_json::Value;
@@ -23,13 +23,13 @@ hematoxylin_od_sum,dab_od_mean,dab_od_std,dab_od_min,dab_od_max,dab_od_sum,class
 
 #[test]
 fn segment_writes_labels_tables_and_a_record() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let (profile, image) = (profile(IHC), phantom("ihc-hdab-1"));
     let options = ["--overlay", "--geojson"];
     let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
-    desk.check(&[&arguments[..], &options].concat(), 0, "nuclei in 1 field, written");
+    folder.check(&[&arguments[..], &options].concat(), 0, "nuclei in 1 field, written");
     assert_eq!(
-        desk.files(),
+        folder.files(),
         [
             "out/fields.csv",
             "out/ihc-hdab-1.geojson",
@@ -40,138 +40,139 @@ fn segment_writes_labels_tables_and_a_record() {
         ],
         "and nothing that was only needed on the way"
     );
-    let table = desk.text("out/nuclei.csv");
+    let table = folder.text("out/nuclei.csv");
     let mut lines = table.lines();
     assert_eq!(lines.next().unwrap(), IHC_COLUMNS);
     let n_nuclei = lines.count();
-    let labels = std::fs::read(desk.path("out/ihc-hdab-1_labels.png")).unwrap();
+    let labels = std::fs::read(folder.path("out/ihc-hdab-1_labels.png")).unwrap();
     let labels = decode_labels("labels", &labels).unwrap();
     assert_eq!(labels.samples().iter().max().copied(), Some(n_nuclei as u32));
-    let fields = desk.text("out/fields.csv");
+    let fields = folder.text("out/fields.csv");
     let columns = "field,width_px,height_px,nuclei,density_per_mm2,area_fraction,\
         positive_percent,h_score,allred,brightness_mean";
     assert!(fields.starts_with(columns), "{fields}");
-    let record = desk.json("out/run.json");
+    let record = folder.json("out/run.json");
     assert_eq!(
         (&record["schema"], &record["profile"]),
         (&"cellgate/run/v1".into(), &"ihc-hdab".into())
     );
     assert_eq!(record["fields"][0]["nuclei"], n_nuclei);
-    let outlines = desk.json("out/ihc-hdab-1.geojson");
+    let outlines = folder.json("out/ihc-hdab-1.geojson");
     assert_eq!(outlines["features"].as_array().unwrap().len(), n_nuclei);
 }
 
 #[test]
 fn measuring_segments_labels_gives_segments_table() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     for (source, name) in [(IHC, "ihc-hdab-1"), (FLUORESCENCE, "fluorescence-1")] {
         let (profile, image) = (profile(source), phantom(name));
-        desk.check(&["segment", "--profile", &profile, "--out", name, &image], 0, "");
+        folder.check(&["segment", "--profile", &profile, "--out", name, &image], 0, "");
         let labels = format!("{name}/{name}_labels.png");
         let arguments = ["measure", "--labels", &labels, "--image", &image, "--profile", &profile];
-        let told = desk.check(&arguments, 0, "");
-        assert_eq!(told.out, desk.text(&format!("{name}/nuclei.csv")));
-        desk.check(&[&arguments[..], &["--out", "table.csv"]].concat(), 0, "");
-        assert_eq!(told.out, desk.text("table.csv"));
+        let told = folder.check(&arguments, 0, "");
+        assert_eq!(told.out, folder.text(&format!("{name}/nuclei.csv")));
+        folder.check(&[&arguments[..], &["--out", "table.csv"]].concat(), 0, "");
+        assert_eq!(told.out, folder.text("table.csv"));
     }
 }
 
 #[test]
 fn truth_agrees_with_itself() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let arguments = ["evaluate", "--truth", &truth(), "--labels", &truth(), "--format", "json"];
-    let told = desk.check(&arguments, 0, "");
+    let told = folder.check(&arguments, 0, "");
     let document: Value = serde_json::from_str(&told.out).unwrap();
     for score in ["f1_at_50", "ap_at_50", "map", "aji", "pq", "dice"] {
         assert_eq!(document["mean"][score], 1.0, "{score}");
     }
     assert_eq!(document["fields"].as_array().unwrap().len(), 3);
-    desk.check(&["evaluate", "--truth", &truth(), "--labels", &truth()], 0, "f1_at_50");
+    folder.check(&["evaluate", "--truth", &truth(), "--labels", &truth()], 0, "f1_at_50");
 }
 
 #[test]
 fn a_truth_without_labels_is_a_finding() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let truth = truth();
     let mask = format!("{truth}/he-1_mask.png");
-    desk.write("labels/he-1_labels.png", &std::fs::read(mask).unwrap());
+    folder.write("labels/he-1_labels.png", &std::fs::read(mask).unwrap());
     let arguments = ["evaluate", "--truth", &truth, "--labels", "labels"];
-    desk.check(&arguments, 10, "there are no labels for `fluorescence-1`");
+    folder.check(&arguments, 10, "there are no labels for `fluorescence-1`");
 }
 
 #[test]
 fn validate_tells_all_problems_in_every_form() {
-    let desk = Desk::new();
-    desk.check(&["validate", &profile("params")], 0, "no findings");
+    let folder = TestFolder::new();
+    folder.check(&["validate", &profile("params")], 0, "no findings");
     let bad = "schema: cellgate/profile/v1\nname: bad\nimage: {modality: hee}\nsmoth: 1\n";
-    desk.write("params/bad.yaml", bad.as_bytes());
-    desk.check(&["validate"], 10, "params/bad.yaml:3:");
-    desk.check(&["validate", "params/*.yaml"], 10, "params/bad.yaml:4:");
-    desk.check(
+    folder.write("params/bad.yaml", bad.as_bytes());
+    folder.check(&["validate"], 10, "params/bad.yaml:3:");
+    folder.check(&["validate", "params/*.yaml"], 10, "params/bad.yaml:4:");
+    folder.check(
         &["validate", "params/bad.yaml", "--format", "github"],
         10,
         "::error file=params/bad.yaml",
     );
     for format in ["json", "sarif"] {
-        let told = desk.check(&["validate", "--format", format], 10, "bad.yaml");
+        let told = folder.check(&["validate", "--format", format], 10, "bad.yaml");
         assert!(serde_json::from_str::<Value>(&told.out).is_ok(), "{format}");
     }
-    desk.check(&["validate", "--format", "junit"], 10, "<testsuites");
+    folder.check(&["validate", "--format", "junit"], 10, "<testsuites");
 }
 
 #[test]
 fn validate_without_anything_has_nothing_to_check() {
-    Desk::new().check(&["validate"], 3, "");
+    TestFolder::new().check(&["validate"], 3, "");
 }
 
 #[test]
 fn every_schema_is_one() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     for file in ["profile", "project", "tolerances", "dataset"] {
-        let told = desk.check(&["schema", file], 0, "");
+        let told = folder.check(&["schema", file], 0, "");
         let schema: Value = serde_json::from_str(&told.out).unwrap();
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{file}");
     }
-    desk.check(&["schema", "profile", "--format", "markdown"], 0, "# Profiles");
-    desk.check(&["schema", "project", "--format", "markdown"], 2, "`profile` alone");
+    folder.check(&["schema", "profile", "--format", "markdown"], 0, "# Profiles");
+    folder.check(&["schema", "project", "--format", "markdown"], 2, "`profile` alone");
 }
 
 #[test]
 fn a_drawn_dataset_is_sound_and_never_overwritten() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let phantom = ["dataset", "phantom", "--out", "d", "--modality", "he", "--n-fields", "3"];
-    desk.check(&phantom, 0, "d/dataset.yaml");
-    desk.check(&["dataset", "check", "d"], 0, "3 fields, digest");
-    desk.check(&phantom, 1, "");
-    desk.check(&["dataset", "split", "d", "--test-fraction", "0.4"], 0, "split: train");
-    let mut image = std::fs::read(desk.path("d/original/he-2.png")).unwrap();
+    folder.check(&phantom, 0, "d/dataset.yaml");
+    folder.check(&["dataset", "check", "d"], 0, "3 fields, digest");
+    folder.check(&phantom, 1, "");
+    folder.check(&["dataset", "split", "d", "--test-fraction", "0.4"], 0, "split: train");
+    let mut image = std::fs::read(folder.path("d/original/he-2.png")).unwrap();
     *image.last_mut().unwrap() ^= 1;
-    desk.write("d/original/he-2.png", &image);
-    desk.check(&["dataset", "check", "d"], 10, "digest");
+    folder.write("d/original/he-2.png", &image);
+    folder.check(&["dataset", "check", "d"], 10, "digest");
 }
 
 #[test]
 fn prepared_images_can_be_gated() {
-    let desk = Desk::new();
-    desk.write("images/a.png", &std::fs::read(phantom("he-1")).unwrap());
+    let folder = TestFolder::new();
+    folder.write("images/a.png", &std::fs::read(phantom("he-1")).unwrap());
     let mask = format!("{}/he-1_mask.png", truth());
-    desk.write("truth/a_mask.png", &std::fs::read(mask).unwrap());
+    folder.write("truth/a_mask.png", &std::fs::read(mask).unwrap());
     let arguments = ["dataset", "prepare", "images", "--masks", "truth", "--out", "d"];
-    desk.check(&[&arguments[..], &["--image-type", "he"]].concat(), 0, "d/dataset.yaml");
-    desk.check(&["dataset", "check", "d"], 0, "1 fields");
+    folder.check(&[&arguments[..], &["--image-type", "he"]].concat(), 0, "d/dataset.yaml");
+    folder.check(&["dataset", "check", "d"], 0, "1 fields");
 }
 
 #[test]
 fn the_demo_passes_a_good_change_and_stops_a_drifting_one() {
-    let desk = Desk::new();
-    let told = desk.check(&["demo", "--quiet", "--out", "demo"], 0, "the drifting one is stopped");
+    let folder = TestFolder::new();
+    let told =
+        folder.check(&["demo", "--quiet", "--out", "demo"], 0, "the drifting one is stopped");
     assert!(told.err.is_empty(), "{}", told.err);
     for (story, code) in [("good", 0), ("drifting", 11)] {
-        let report = desk.json(&format!("demo/{story}/cellgate-report/report.json"));
+        let report = folder.json(&format!("demo/{story}/cellgate-report/report.json"));
         assert_eq!(report["exit_code"], code, "{story}");
         assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{story}");
     }
-    let drifting = desk.text("demo/drifting/cellgate-report/report.md");
+    let drifting = folder.text("demo/drifting/cellgate-report/report.md");
     assert!(drifting.contains("away from truth"), "{drifting}");
     for says in [
         "the good change, approved:",
@@ -182,21 +183,21 @@ fn the_demo_passes_a_good_change_and_stops_a_drifting_one() {
     ] {
         assert!(told.out.contains(says), "no `{says}`: {}", told.out);
     }
-    let deployed = desk.text("demo/server/current/params/fluorescence.yaml");
+    let deployed = folder.text("demo/server/current/params/fluorescence.yaml");
     assert!(deployed.contains("sigma_um: 0.50"), "the way back was not taken: {deployed}");
-    let kept = desk.text("demo/server/previous/params/fluorescence.yaml");
+    let kept = folder.text("demo/server/previous/params/fluorescence.yaml");
     assert!(kept.contains("sigma_um: 0.52"), "the good change was not deployed: {kept}");
 }
 
 #[test]
 fn the_demo_leaves_a_repository_alone_that_git_is_pointed_to() {
-    let desk = Desk::new();
-    let mut demo = crate::repository::cellgate(desk.folder.path());
-    demo.args(["demo", "--quiet", "--out", "demo"]).env("GIT_DIR", desk.path("mine.git"));
+    let folder = TestFolder::new();
+    let mut demo = crate::repository::cellgate(folder.folder.path());
+    demo.args(["demo", "--quiet", "--out", "demo"]).env("GIT_DIR", folder.path("mine.git"));
     let told = crate::repository::Told::of(demo.output().unwrap());
     assert_eq!(told.code, 0, "{}", told.err);
     assert!(told.out.contains("`GIT_DIR` points git to another repository"), "{}", told.out);
-    assert!(!desk.path("mine.git").exists() && !desk.path("demo/repository").exists());
+    assert!(!folder.path("mine.git").exists() && !folder.path("demo/repository").exists());
 }
 
 const LENGTHS_IN_UM: &str = "schema: cellgate/profile/v1\nname: p\nimage: {modality: fluorescence}\nsmoothing: {sigma_um: 1}\n";
@@ -204,48 +205,49 @@ const LENGTHS_IN_PX: &str = "schema: cellgate/profile/v1\nname: p\nimage: {modal
     smoothing: {sigma_px: 1}\nmorphology: {min_area_px2: 20, fill_holes_max_area_px2: 20}\n";
 
 /// An image without a pixel size of its own.
-fn bare_image(desk: &Desk) -> String {
+fn bare_image(folder: &TestFolder) -> String {
     let samples =
         std::iter::repeat_n([40_u8, 40, 200, 200, 40, 40, 40, 40], 64).flatten().collect();
     let image = image::GrayImage::from_raw(16, 32, samples).unwrap();
-    image.save(desk.path("bare.png")).unwrap();
+    image.save(folder.path("bare.png")).unwrap();
     "bare.png".to_owned()
 }
 
 #[test]
 fn the_pixel_size_is_asked_for_where_lengths_need_it() {
-    let desk = Desk::new();
-    let image = bare_image(&desk);
-    desk.write("p.yaml", LENGTHS_IN_UM.as_bytes());
+    let folder = TestFolder::new();
+    let image = bare_image(&folder);
+    folder.write("p.yaml", LENGTHS_IN_UM.as_bytes());
     let arguments = ["segment", "--profile", "p.yaml", "--out", "out", &image];
-    desk.check(&arguments, 10, "pixel-size-missing");
-    let size = |desk: &Desk| desk.json("out/run.json")["fields"][0]["pixel_size_um"].clone();
-    desk.check(&[&arguments[..], &["--pixel-size-um", "0.25"]].concat(), 0, "");
-    assert_eq!(size(&desk), 0.25);
-    desk.write("p.yaml", LENGTHS_IN_PX.as_bytes());
-    desk.check(&arguments, 0, "");
-    assert_eq!(size(&desk), Value::Null);
-    desk.check(&[&arguments[..], &["--pixel-size-um", "0"]].concat(), 2, "micrometers");
+    folder.check(&arguments, 10, "pixel-size-missing");
+    let size =
+        |folder: &TestFolder| folder.json("out/run.json")["fields"][0]["pixel_size_um"].clone();
+    folder.check(&[&arguments[..], &["--pixel-size-um", "0.25"]].concat(), 0, "");
+    assert_eq!(size(&folder), 0.25);
+    folder.write("p.yaml", LENGTHS_IN_PX.as_bytes());
+    folder.check(&arguments, 0, "");
+    assert_eq!(size(&folder), Value::Null);
+    folder.check(&[&arguments[..], &["--pixel-size-um", "0"]].concat(), 2, "micrometers");
 }
 
 #[test]
 fn the_command_line_comes_before_the_image_file() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
     let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
-    let told = desk.check(&arguments, 0, "");
+    let told = folder.check(&arguments, 0, "");
     assert!(!told.out.contains("pixel-size"), "{}", told.out);
     let other = [&arguments[..], &["--pixel-size-um", "0.4"]].concat();
-    desk.check(&other, 0, "pixel-size-conflict");
-    assert_eq!(desk.json("out/run.json")["fields"][0]["pixel_size_um"], 0.4);
+    folder.check(&other, 0, "pixel-size-conflict");
+    assert_eq!(folder.json("out/run.json")["fields"][0]["pixel_size_um"], 0.4);
     let near = [&arguments[..], &["--pixel-size-um", "0.504"]].concat();
-    let told = desk.check(&near, 0, "");
+    let told = folder.check(&near, 0, "");
     assert!(!told.out.contains("pixel-size-conflict"), "{}", told.out);
 }
 
 #[test]
 fn tiff_and_jpeg_are_read_and_depth_is_kept() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let bytes = std::fs::read(phantom("fluorescence-1")).unwrap();
     let Image::Gray8(shallow) = decode("phantom", &bytes).unwrap().image else {
         panic!("fluorescence phantoms have 8 bit")
@@ -257,118 +259,118 @@ fn tiff_and_jpeg_are_read_and_depth_is_kept() {
         shallow.height(),
         samples,
     );
-    deep.unwrap().save(desk.path("deep.tif")).unwrap();
+    deep.unwrap().save(folder.path("deep.tif")).unwrap();
     let he = image::open(phantom("he-1")).unwrap();
-    he.save(desk.path("he.jpg")).unwrap();
-    let found = |desk: &Desk| desk.json("out/run.json")["fields"][0]["nuclei"].clone();
+    he.save(folder.path("he.jpg")).unwrap();
+    let found = |folder: &TestFolder| folder.json("out/run.json")["fields"][0]["nuclei"].clone();
     let fluorescence = profile(FLUORESCENCE);
-    desk.check(&["segment", "--profile", &fluorescence, "--out", "out", "deep.tif"], 0, "");
-    let from_tiff = found(&desk);
+    folder.check(&["segment", "--profile", &fluorescence, "--out", "out", "deep.tif"], 0, "");
+    let from_tiff = found(&folder);
     let png = phantom("fluorescence-1");
-    desk.check(&["segment", "--profile", &fluorescence, "--out", "out", &png], 0, "");
-    assert_eq!(from_tiff, found(&desk));
+    folder.check(&["segment", "--profile", &fluorescence, "--out", "out", &png], 0, "");
+    assert_eq!(from_tiff, found(&folder));
     let he = profile("src/demo/he.yaml");
-    desk.check(&["segment", "--profile", &he, "--out", "out", "he.jpg"], 0, "");
-    assert!(10 < found(&desk).as_u64().unwrap());
+    folder.check(&["segment", "--profile", &he, "--out", "out", "he.jpg"], 0, "");
+    assert!(10 < found(&folder).as_u64().unwrap());
 }
 
 #[test]
 fn a_gray_image_is_no_brightfield() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let (profile, image) = (profile(IHC), phantom("fluorescence-1"));
     let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
-    desk.check(&arguments, 10, "image-modality");
+    folder.check(&arguments, 10, "image-modality");
 }
 
 #[test]
 fn segmenting_without_a_network_starts_no_other_program() {
-    let desk = Desk::new();
-    desk.write("bin/git", b"#!/bin/sh\n: > started\n");
-    let git = desk.path("bin/git");
+    let folder = TestFolder::new();
+    folder.write("bin/git", b"#!/bin/sh\n: > started\n");
+    let git = folder.path("bin/git");
     std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o755)).unwrap();
     let (profile, image) = (profile(IHC), phantom("ihc-hdab-1"));
-    let mut command = cellgate(desk.folder.path());
+    let mut command = cellgate(folder.folder.path());
     command.args(["segment", "--profile", &profile, "--out", "out", &image]);
-    assert!(command.env("PATH", desk.path("bin")).status().unwrap().success());
-    assert!(!desk.path("started").exists());
+    assert!(command.env("PATH", folder.path("bin")).status().unwrap().success());
+    assert!(!folder.path("started").exists());
 }
 
 #[test]
 fn nothing_to_segment_is_told() {
-    let desk = Desk::new();
-    std::fs::create_dir(desk.path("empty")).unwrap();
+    let folder = TestFolder::new();
+    std::fs::create_dir(folder.path("empty")).unwrap();
     let profile = profile(FLUORESCENCE);
     let segment = ["segment", "--profile", &profile, "--out", "out"];
-    desk.check(&[&segment[..], &["empty"]].concat(), 3, "`empty` matches no image");
-    desk.check(&[&segment[..], &["empty/*.png"]].concat(), 3, "matches no image");
-    desk.check(&[&segment[..], &["nowhere.png"]].concat(), 10, "`nowhere.png` does not exist");
-    desk.check(&segment, 2, "IMAGE");
-    assert!(desk.files().is_empty());
+    folder.check(&[&segment[..], &["empty"]].concat(), 3, "`empty` matches no image");
+    folder.check(&[&segment[..], &["empty/*.png"]].concat(), 3, "matches no image");
+    folder.check(&[&segment[..], &["nowhere.png"]].concat(), 10, "`nowhere.png` does not exist");
+    folder.check(&segment, 2, "IMAGE");
+    assert!(folder.files().is_empty());
 }
 
 #[test]
 fn a_bad_image_does_not_stop_the_others() {
-    let desk = Desk::new();
-    desk.write("in/bad.png", b"no image");
-    desk.write("in/good.png", &std::fs::read(phantom("fluorescence-1")).unwrap());
+    let folder = TestFolder::new();
+    folder.write("in/bad.png", b"no image");
+    folder.write("in/good.png", &std::fs::read(phantom("fluorescence-1")).unwrap());
     let profile = profile(FLUORESCENCE);
     let arguments = ["segment", "--profile", &profile, "--out", "out", "in"];
-    let told = desk.check(&arguments, 10, "in/bad.png");
+    let told = folder.check(&arguments, 10, "in/bad.png");
     assert!(told.out.contains("nuclei in 1 of 2 fields, written to out"), "{}", told.out);
     assert!(
-        desk.path("out/good_labels.png").is_file() && !desk.path("out/bad_labels.png").exists()
+        folder.path("out/good_labels.png").is_file() && !folder.path("out/bad_labels.png").exists()
     );
 }
 
 #[test]
 fn images_that_are_all_bad_leave_the_tables_of_a_former_run() {
-    let desk = Desk::new();
-    desk.write("in/bad.png", b"no image");
-    desk.write("in/worse.tif", b"nor this");
-    desk.write("out/nuclei.csv", b"former");
+    let folder = TestFolder::new();
+    folder.write("in/bad.png", b"no image");
+    folder.write("in/worse.tif", b"nor this");
+    folder.write("out/nuclei.csv", b"former");
     let profile = profile(FLUORESCENCE);
     let told =
-        desk.check(&["segment", "--profile", &profile, "--out", "out", "in"], 10, "in/bad.png");
+        folder.check(&["segment", "--profile", &profile, "--out", "out", "in"], 10, "in/bad.png");
     assert!(told.err.contains("in/worse.tif") && !told.out.contains("written"), "{}", told.out);
-    assert_eq!(desk.files(), ["in/bad.png", "in/worse.tif", "out/nuclei.csv"]);
-    assert_eq!(desk.text("out/nuclei.csv"), "former");
+    assert_eq!(folder.files(), ["in/bad.png", "in/worse.tif", "out/nuclei.csv"]);
+    assert_eq!(folder.text("out/nuclei.csv"), "former");
 }
 
 #[test]
 fn two_images_of_one_name_are_refused() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let image = std::fs::read(phantom("fluorescence-1")).unwrap();
-    desk.write("a/one.png", &image);
-    desk.write("b/one.png", &image);
+    folder.write("a/one.png", &image);
+    folder.write("b/one.png", &image);
     let profile = profile(FLUORESCENCE);
     let arguments = ["segment", "--profile", &profile, "--out", "out", "a", "b"];
-    desk.check(&arguments, 2, "would both be written as field `one`");
+    folder.check(&arguments, 2, "would both be written as field `one`");
 }
 
 #[test]
 fn a_folder_that_cannot_be_written_is_a_failure_of_the_tool() {
-    let desk = Desk::new();
-    desk.write("file", b"");
+    let folder = TestFolder::new();
+    folder.write("file", b"");
     let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
     let arguments = ["segment", "--profile", &profile, "--out", "file/out", &image];
-    desk.check(&arguments, 1, "file/out");
+    folder.check(&arguments, 1, "file/out");
 }
 
 #[test]
 fn quiet_prints_results_alone() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
     let told =
-        desk.check(&["segment", "--quiet", "--profile", &profile, "--out", "out", &image], 0, "");
+        folder.check(&["segment", "--quiet", "--profile", &profile, "--out", "out", &image], 0, "");
     assert_eq!((told.out.lines().count(), told.err.as_str()), (1, ""), "{}", told.out);
 }
 
 #[test]
 fn a_reader_that_stops_reading_changes_no_exit_code() {
-    let desk = Desk::new();
-    desk.write("params/bad.yaml", b"schema: cellgate/profile/v1\n");
+    let folder = TestFolder::new();
+    folder.write("params/bad.yaml", b"schema: cellgate/profile/v1\n");
     for (arguments, code) in [(["schema", "profile"], 0), (["validate", "params/bad.yaml"], 10)] {
-        let mut command = cellgate(desk.folder.path());
+        let mut command = cellgate(folder.folder.path());
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         drop(child.stdout.take());
@@ -380,21 +382,21 @@ fn a_reader_that_stops_reading_changes_no_exit_code() {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let commands = "demo|validate|schema|dataset check|dataset phantom|dataset prepare|\
         dataset split|segment|measure|evaluate|gate";
     for command in commands.split('|') {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
-        desk.check(&arguments, 0, &format!("cellgate {command}"));
-        desk.check(&arguments, 0, "Example");
+        folder.check(&arguments, 0, &format!("cellgate {command}"));
+        folder.check(&arguments, 0, "Example");
     }
-    desk.check(&["--help"], 0, "Exit codes");
-    desk.check(&["frobnicate"], 2, "unrecognized subcommand");
+    folder.check(&["--help"], 0, "Exit codes");
+    folder.check(&["frobnicate"], 2, "unrecognized subcommand");
 }
 
 #[cfg(not(feature = "train"))]
 #[test]
 fn without_training_built_in_the_command_says_how_to_have_it() {
-    let desk = Desk::new();
-    desk.check(&["train", "--data", "d", "--out", "o"], 1, "--features train");
+    let folder = TestFolder::new();
+    folder.check(&["train", "--data", "d", "--out", "o"], 1, "--features train");
 }

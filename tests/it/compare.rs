@@ -1,8 +1,8 @@
 //! Two runs compared: the verdict of the gate on the same change, and refusals of damaged folders.
 
-use crate::desk::Desk;
 use crate::gate::{HARMFUL, HARMLESS};
 use crate::repository::{N_FIELDS, PROFILE, Told, cellgate};
+use crate::test_folder::TestFolder;
 use cellgate_core::profile::Modality;
 use cellgate_gate::report::model::Report;
 use cellgate_inputs::dataset::write_phantoms;
@@ -35,16 +35,16 @@ fn run_of(name: &str) -> String {
 }
 
 #[track_caller]
-fn check(head: &str, code: i32, verdict: &str) -> (Desk, Report) {
-    let desk = Desk::new();
+fn check(head: &str, code: i32, verdict: &str) -> (TestFolder, Report) {
+    let folder = TestFolder::new();
     let says = format!("verdict: {verdict} (exit code {code})");
-    desk.check(&["compare", &run_of("base"), &run_of(head), "--out", "drift"], code, &says);
-    let report = Report::from_json(desk.text("drift/drift.json").as_bytes()).unwrap();
+    folder.check(&["compare", &run_of("base"), &run_of(head), "--out", "drift"], code, &says);
+    let report = Report::from_json(folder.text("drift/drift.json").as_bytes()).unwrap();
     assert_eq!(report.verdict.as_str(), verdict);
     for name in ["drift/report.md", "drift/report.html"] {
-        assert!(desk.text(name).contains(verdict), "{name}");
+        assert!(folder.text(name).contains(verdict), "{name}");
     }
-    (desk, report)
+    (folder, report)
 }
 
 #[test]
@@ -64,34 +64,34 @@ fn harmless_and_harmful_runs_get_the_gate_s_verdict() {
 
 #[test]
 fn tolerances_of_a_file_judge() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let wide = "schema: cellgate/tolerances/v1\nmeasurements: {eccentricity: {absolute: 0.9}}\n\
                 structure: {max_vanished_fraction: 1.0, max_appeared_fraction: 1.0, \
                 max_split_fraction: 1.0, max_merged_fraction: 1.0}\n";
-    desk.write("wide.yaml", wide.as_bytes());
+    folder.write("wide.yaml", wide.as_bytes());
     let both = [run_of("base"), run_of("harmful")];
     let compare = ["compare", &both[0], &both[1], "--tolerances", "wide.yaml"];
-    desk.check(&compare, 0, "verdict: equivalent");
-    desk.write("wide.yaml", b"schema: cellgate/tolerances/v1\nmin_feilds: 3\n");
-    desk.check(&compare, 10, "wide.yaml:2:1");
+    folder.check(&compare, 0, "verdict: equivalent");
+    folder.write("wide.yaml", b"schema: cellgate/tolerances/v1\nmin_feilds: 3\n");
+    folder.check(&compare, 10, "wide.yaml:2:1");
 }
 
 #[test]
 fn json_goes_to_standard_output() {
-    let desk = Desk::new();
-    let told = desk.run(&["compare", &run_of("base"), &run_of("harmful"), "--format", "json"]);
+    let folder = TestFolder::new();
+    let told = folder.run(&["compare", &run_of("base"), &run_of("harmful"), "--format", "json"]);
     assert_eq!(told.code, 11);
-    assert_eq!(told.out, desk.text("cellgate-drift/drift.json"));
+    assert_eq!(told.out, folder.text("cellgate-drift/drift.json"));
 }
 
 /// Compares base with a copy of it in which one thing is changed.
 #[track_caller]
 fn expect_refusal(change: impl FnOnce(&Path), says: &str) {
-    let desk = Desk::new();
-    copy(&RUNS.path().join("base"), &desk.path("head"));
-    change(&desk.path("head"));
-    desk.check(&["compare", &run_of("base"), "head"], 10, says);
-    assert!(!desk.path("cellgate-drift").exists());
+    let folder = TestFolder::new();
+    copy(&RUNS.path().join("base"), &folder.path("head"));
+    change(&folder.path("head"));
+    folder.check(&["compare", &run_of("base"), "head"], 10, says);
+    assert!(!folder.path("cellgate-drift").exists());
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -167,10 +167,10 @@ fn folders_whose_files_contradict_each_other_are_refused() {
 
 #[test]
 fn another_engine_is_compared_and_told() {
-    let desk = Desk::new();
-    copy(&RUNS.path().join("base"), &desk.path("head"));
+    let folder = TestFolder::new();
+    copy(&RUNS.path().join("base"), &folder.path("head"));
     let older = |text: &str| text.replace("engine_version\": \"", "engine_version\": \"0.");
-    edit(&desk.path("head"), "run.json", older);
-    let told = desk.check(&["compare", &run_of("base"), "head"], 0, "verdict: unchanged");
+    edit(&folder.path("head"), "run.json", older);
+    let told = folder.check(&["compare", &run_of("base"), "head"], 0, "verdict: unchanged");
     assert!(told.out.contains("differ in their version of cellgate"), "{}", told.out);
 }

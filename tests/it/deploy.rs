@@ -339,7 +339,7 @@ fn large_blobs_go_over_several_channels_and_the_program_tests_itself() {
     let mut studio = Studio::new();
     let server = Server::new();
     let program = Content::File(CELLGATE.into());
-    let engine = cellgate_run::fingerprint::declared().parse().unwrap();
+    let engine = cellgate_run::fingerprint::declared_fingerprint().parse().unwrap();
     let package = studio.package_with(1, program, engine, &[]);
     let options = Options { n_channels: 3, ..options("k") };
     let far = Distant::new(server.agent(&[]), Duration::from_millis(50));

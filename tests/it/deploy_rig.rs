@@ -298,7 +298,7 @@ impl Studio {
             permission: Permission::Admin,
             author: None,
             why: "numbers agree".to_owned(),
-            when: Timestamp::of_unix(self.log.records().len() as u64),
+            when: Timestamp::from_unix(self.log.records().len() as u64),
         };
         match self.key.clone() {
             None => self.log.append(entry).unwrap(),

@@ -1,7 +1,7 @@
 //! A new project: what is written, what is left, and that it passes its own gate.
 
-use crate::desk::Desk;
 use crate::repository::{Repository, cache};
+use crate::test_folder::TestFolder;
 
 const CALLERS: [&str; 5] = ["approve", "comment", "deploy", "gate", "monitor"];
 
@@ -27,33 +27,33 @@ fn a_new_project_is_valid_and_passes_its_gate() {
 
 #[test]
 fn files_that_are_there_are_left_and_told() {
-    let desk = Desk::new();
-    desk.write("cellgate.yaml", b"mine");
-    desk.write(".github/workflows/gate.yml", b"mine, too");
-    let told = desk.check(&["init"], 0, "left cellgate.yaml, which is there already");
+    let folder = TestFolder::new();
+    folder.write("cellgate.yaml", b"mine");
+    folder.write(".github/workflows/gate.yml", b"mine, too");
+    let told = folder.check(&["init"], 0, "left cellgate.yaml, which is there already");
     assert!(told.out.contains("left .github/workflows/gate.yml"), "{}", told.out);
     assert!(told.out.contains("a workflow of that name was there"), "{}", told.out);
     assert!(told.out.contains("wrote params/ihc-hdab.yaml"), "{}", told.out);
-    assert_eq!(desk.text("cellgate.yaml"), "mine");
-    assert_eq!(desk.text(".github/workflows/gate.yml"), "mine, too");
-    let again = desk.check(&["init"], 0, "left params/ihc-hdab.yaml");
+    assert_eq!(folder.text("cellgate.yaml"), "mine");
+    assert_eq!(folder.text(".github/workflows/gate.yml"), "mine, too");
+    let again = folder.check(&["init"], 0, "left params/ihc-hdab.yaml");
     assert!(!again.out.contains("wrote"), "{}", again.out);
 }
 
 #[test]
 fn a_dry_run_writes_nothing() {
-    let desk = Desk::new();
-    desk.check(&["init", "--dry-run"], 0, "would write params/tolerances.yaml");
-    assert_eq!(desk.files(), [] as [&str; 0]);
+    let folder = TestFolder::new();
+    folder.check(&["init", "--dry-run"], 0, "would write params/tolerances.yaml");
+    assert_eq!(folder.files(), [] as [&str; 0]);
 }
 
 #[test]
 fn only_the_profiles_that_are_wanted_come() {
     let profiles = |arguments: &[&str]| {
-        let desk = Desk::new();
-        desk.check(&[&["init", "--no-deploy"], arguments].concat(), 0, "wrote cellgate.yaml");
-        desk.check(&["validate"], 0, "no findings");
-        let files = desk.files();
+        let folder = TestFolder::new();
+        folder.check(&[&["init", "--no-deploy"], arguments].concat(), 0, "wrote cellgate.yaml");
+        folder.check(&["validate"], 0, "no findings");
+        let files = folder.files();
         let of_project = ["README.md", "profile.schema.json", "tolerances.yaml"];
         let names = files.iter().filter_map(|path| path.strip_prefix("params/"));
         names.filter(|name| !of_project.contains(name)).map(str::to_owned).collect::<Vec<_>>()
@@ -61,27 +61,27 @@ fn only_the_profiles_that_are_wanted_come() {
     assert_eq!(profiles(&["--profile", "ihc-hdab,bbbc039"]), ["bbbc039.yaml", "ihc-hdab.yaml"]);
     assert_eq!(profiles(&["--modality", "he"]), ["he-tissue.yaml"]);
     assert_eq!(profiles(&["--modality", ""]).len(), 5);
-    let desk = Desk::new();
-    desk.check(&["init", "--profile", "ihc-hdap"], 2, "did you mean `ihc-hdab`?");
-    desk.check(&["init", "--modality", "he", "--profile", "x"], 2, "cannot be used with");
-    desk.check(&["init", "--root", "nowhere"], 2, "is no folder");
-    assert_eq!(desk.files(), [] as [&str; 0]);
+    let folder = TestFolder::new();
+    folder.check(&["init", "--profile", "ihc-hdap"], 2, "did you mean `ihc-hdab`?");
+    folder.check(&["init", "--modality", "he", "--profile", "x"], 2, "cannot be used with");
+    folder.check(&["init", "--root", "nowhere"], 2, "is no folder");
+    assert_eq!(folder.files(), [] as [&str; 0]);
 }
 
 #[test]
 fn who_trains_gets_the_workflow_that_does() {
-    let desk = Desk::new();
-    desk.check(&["init", "--train"], 0, "wrote .github/workflows/train.yml");
-    let told = Desk::new().check(&["init"], 0, "gate.yml");
+    let folder = TestFolder::new();
+    folder.check(&["init", "--train"], 0, "wrote .github/workflows/train.yml");
+    let told = TestFolder::new().check(&["init"], 0, "gate.yml");
     assert!(!told.out.contains("train.yml"), "{}", told.out);
 }
 
 #[test]
 fn without_a_server_nothing_deploys() {
-    let desk = Desk::new();
-    let told = desk.check(&["init", "--no-deploy"], 0, "gate.yml");
+    let folder = TestFolder::new();
+    let told = folder.check(&["init", "--no-deploy"], 0, "gate.yml");
     assert!(!told.out.contains("deploy.yml") && !told.out.contains("monitor.yml"), "{}", told.out);
-    assert!(!desk.text("cellgate.yaml").contains("targets:"));
+    assert!(!folder.text("cellgate.yaml").contains("targets:"));
 }
 
 #[test]

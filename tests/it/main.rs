@@ -16,7 +16,7 @@ mod deploy_mishaps;
 mod deploy_power;
 mod deploy_refusals;
 mod deploy_rig;
-mod desk;
+mod test_folder;
 mod drift_sense;
 mod event;
 mod fetch;

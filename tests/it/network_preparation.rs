@@ -2,7 +2,7 @@
 
 use crate::tiny_network::{FORM, Model, brighter_than};
 use cellgate_core::digest::Digest;
-use cellgate_core::preparation::{Histogram, Size, Steps, resized_labels};
+use cellgate_core::preparation::{Histogram, Size, Steps, resize_labels};
 use cellgate_core::raster::Labels;
 use cellgate_core::unet::weights::{Precision, Weights};
 use cellgate_inputs::dataset::decode::decode_labels;
@@ -11,15 +11,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// A folder with one field of fluorescence.
-struct Desk {
+struct TestFolder {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl TestFolder {
     fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        desk.run("dataset phantom --out drawn --modality fluorescence --n-fields 1 --seed 3", 0);
-        desk
+        let folder = Self { folder: tempfile::tempdir().unwrap() };
+        folder.run("dataset phantom --out drawn --modality fluorescence --n-fields 1 --seed 3", 0);
+        folder
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -80,29 +80,31 @@ fn in_order(mut labels: Labels) -> Labels {
 
 #[test]
 fn a_network_prepares_images_as_its_dataset_was_prepared() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let plain = brighter_than(0.6);
     let steps =
         Steps { histogram: Histogram::Equalized, size: Size::Px { width: 160, height: 160 } };
-    desk.take("plain", &plain, "min_area_px2: 12, fill_holes_max_area_px2: 9");
+    folder.take("plain", &plain, "min_area_px2: 12, fill_holes_max_area_px2: 9");
     let prepared = with_preparation(&plain, steps);
-    desk.take("prepared", &prepared, "min_area_px2: 12, fill_holes_max_area_px2: 9");
-    desk.run(
+    folder.take("prepared", &prepared, "min_area_px2: 12, fill_holes_max_area_px2: 9");
+    folder.run(
         "dataset prepare drawn/original --out by_hand --image-type f \
          --histogram equalize --resize 160x160",
         0,
     );
-    desk.run("segment -q --profile prepared.yaml --out a drawn/original/fluorescence-3.png", 0);
-    desk.run("segment -q --profile plain.yaml --out b by_hand/original/fluorescence-3.png", 0);
-    let (network, hand) =
-        (desk.labels("a/fluorescence-3_labels.png"), desk.labels("b/fluorescence-3_labels.png"));
+    folder.run("segment -q --profile prepared.yaml --out a drawn/original/fluorescence-3.png", 0);
+    folder.run("segment -q --profile plain.yaml --out b by_hand/original/fluorescence-3.png", 0);
+    let (network, hand) = (
+        folder.labels("a/fluorescence-3_labels.png"),
+        folder.labels("b/fluorescence-3_labels.png"),
+    );
     assert_eq!((hand.width(), hand.height()), (160, 160));
     assert!(hand.samples().iter().max() > Some(&5), "there are nuclei");
-    assert_eq!(network, in_order(resized_labels(&hand, network.width(), network.height())));
+    assert_eq!(network, in_order(resize_labels(&hand, network.width(), network.height())));
     // What the network says is shown as it sees it.
-    std::fs::create_dir(desk.path("maps")).unwrap();
-    desk.run("predict -q --model models/prepared.safetensors --out maps drawn/original", 0);
-    let map = image_size(&std::fs::read(desk.path("maps/fluorescence-3_nucleus.png")).unwrap());
+    std::fs::create_dir(folder.path("maps")).unwrap();
+    folder.run("predict -q --model models/prepared.safetensors --out maps drawn/original", 0);
+    let map = image_size(&std::fs::read(folder.path("maps/fluorescence-3_nucleus.png")).unwrap());
     assert_eq!(map, (160, 160));
 }
 
@@ -114,29 +116,30 @@ fn image_size(png: &[u8]) -> (u32, u32) {
 
 #[test]
 fn lengths_in_micrometers_need_pixels_that_are_square() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let bent = Steps { size: Size::Px { width: 300, height: 100 }, ..Steps::default() };
     let model = with_preparation(&brighter_than(0.6), bent);
-    desk.take("bent", &model, "min_area_um2: 9, fill_holes_max_area_px2: 9");
+    folder.take("bent", &model, "min_area_um2: 9, fill_holes_max_area_px2: 9");
     let line = "segment -q --profile bent.yaml --out a drawn/original/fluorescence-3.png";
-    let told = desk.run(line, 10);
+    let told = folder.run(line, 10);
     assert!(told.contains("give the profile's lengths in px"), "{told}");
-    desk.take("bent", &model, "min_area_px2: 9, fill_holes_max_area_px2: 9");
-    desk.run(line, 0);
+    folder.take("bent", &model, "min_area_px2: 9, fill_holes_max_area_px2: 9");
+    folder.run(line, 0);
 }
 
 #[test]
 fn a_card_that_forgets_the_preparation_is_refused() {
-    let desk = Desk::new();
+    let folder = TestFolder::new();
     let steps = Steps { histogram: Histogram::Equalized, ..Steps::default() };
     let model = with_preparation(&brighter_than(0.6), steps);
-    std::fs::create_dir_all(desk.path("models")).unwrap();
+    std::fs::create_dir_all(folder.path("models")).unwrap();
     let card = crate::tiny_network::card(&model, None, 0.9);
-    std::fs::write(desk.path("models/tiny.safetensors"), &model.bytes).unwrap();
-    std::fs::write(desk.path("models/tiny.card.json"), &card).unwrap();
-    let told = desk.run("model check models/tiny.card.json", 0);
+    std::fs::write(folder.path("models/tiny.safetensors"), &model.bytes).unwrap();
+    std::fs::write(folder.path("models/tiny.card.json"), &card).unwrap();
+    let told = folder.run("model check models/tiny.card.json", 0);
     assert!(told.contains("preparation: histogram equalized"), "{told}");
-    std::fs::write(desk.path("models/tiny.card.json"), card.replace("equalized", "kept")).unwrap();
-    let told = desk.run("model check models/tiny.card.json", 10);
+    std::fs::write(folder.path("models/tiny.card.json"), card.replace("equalized", "kept"))
+        .unwrap();
+    let told = folder.run("model check models/tiny.card.json", 10);
     assert!(told.contains("preparation is `none`, that of the weights"), "{told}");
 }

@@ -196,7 +196,7 @@ fn a_changed_key_repeats_the_stages_from_its_own_on() {
             CLASSICAL.into_iter().filter(|&one| stage.is_some_and(|stage| stage <= one)).collect();
         for (path, base, head) in changes {
             let (base, head) = (read(base), read(head));
-            let mut stages = Stages::keeping();
+            let mut stages = Stages::with_cache();
             let mut run = |params: &Params| {
                 let pixel_size = params.image.pixel_size;
                 let labels = stages.segment(Subject { image: &image, digest, pixel_size }, params);
@@ -226,7 +226,7 @@ fn stages_that_are_not_kept_are_run_again() {
         let params = read(split);
         let pixel_size = params.image.pixel_size;
         for (index, stage) in CLASSICAL.into_iter().enumerate() {
-            let mut stages = Stages::keeping_before(stage);
+            let mut stages = Stages::with_cache_before(stage);
             let mut run = |digest: Digest| {
                 let labels = stages.segment(Subject { image: &image, digest, pixel_size }, &params);
                 assert!(labels == segment(&image, &params, pixel_size), "{split}");
@@ -306,7 +306,7 @@ fn a_network_answers_again_only_where_it_is_asked_something_else() {
             let mut head = base.clone();
             change(&mut head, &mut unet);
             head.method = Method::Unet(unet);
-            let mut stages = Stages::keeping();
+            let mut stages = Stages::with_cache();
             let mut run = |profile: &Profile| {
                 let subject = Subject { image: &image, digest: model.sha256, pixel_size };
                 let labels = stages.segment_with(subject, profile, &network);

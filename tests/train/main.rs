@@ -15,17 +15,17 @@ const LEAST_F1: f64 = 0.9;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder with phantoms, seven for training and three for testing, and a recipe.
-struct Desk {
+struct TestFolder {
     folder: TempDir,
 }
 
-impl Desk {
+impl TestFolder {
     fn new(steps: u64, validate_every: u64) -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        let folder = Self { folder: tempfile::tempdir().unwrap() };
         let drawn = ["dataset", "phantom", "--out", "phantoms", "--modality", "fluorescence"];
-        desk.done(&[&drawn[..], &["--n-fields", "10"]].concat());
-        desk.done(&["dataset", "split", "phantoms", "--out", "divided.yaml"]);
-        std::fs::rename(desk.path("divided.yaml"), desk.path("phantoms/dataset.yaml")).unwrap();
+        folder.done(&[&drawn[..], &["--n-fields", "10"]].concat());
+        folder.done(&["dataset", "split", "phantoms", "--out", "divided.yaml"]);
+        std::fs::rename(folder.path("divided.yaml"), folder.path("phantoms/dataset.yaml")).unwrap();
         let recipe = json!({
             "architecture": {
                 "in_channels": 3, "base_width": 8, "depth": 2,
@@ -38,8 +38,8 @@ impl Desk {
                 "validate_every": validate_every,
             },
         });
-        std::fs::write(desk.path("recipe.json"), recipe.to_string()).unwrap();
-        desk
+        std::fs::write(folder.path("recipe.json"), recipe.to_string()).unwrap();
+        folder
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -106,10 +106,10 @@ fn appears(path: &Path, child: &mut Child) -> bool {
 
 #[test]
 fn a_tiny_network_learns_to_find_phantoms() {
-    let desk = Desk::new(160, 80);
-    let said = desk.train("out", &[]);
+    let folder = TestFolder::new(160, 80);
+    let said = folder.train("out", &[]);
     assert!(said.contains("complete after 160 steps"), "{said}");
-    let card = desk.json("out/tiny.card.json");
+    let card = folder.json("out/tiny.card.json");
     let figures = &card["figures"]["test"][0];
     assert_eq!((&figures["image_type"], &figures["n_images"]), (&"fluorescence".into(), &3.into()));
     let f1 = figures["f1_at_50"].as_f64().unwrap();
@@ -120,38 +120,38 @@ fn a_tiny_network_learns_to_find_phantoms() {
         (&5.into(), &2.into())
     );
     assert_eq!((&card["license"], &card["training"]["seed"]), (&"CC0-1.0".into(), &1.into()));
-    desk.done(&["model", "check", "out/tiny.card.json"]);
-    let curves = String::from_utf8(desk.bytes("out/curves.csv")).unwrap();
+    folder.done(&["model", "check", "out/tiny.card.json"]);
+    let curves = String::from_utf8(folder.bytes("out/curves.csv")).unwrap();
     assert!(curves.starts_with("step,total,nucleus,dice,boundary,distance,held out,score,"));
     assert_eq!(curves.lines().count(), 1 + 160 / 20);
-    let report = desk.json("out/validation.json");
+    let report = folder.json("out/validation.json");
     assert_eq!(report["schema"], "cellgate/validation/v1");
     assert_eq!(report["fields"].as_array().unwrap().len(), 2);
     for file in ["curves.svg", "validation.md", "test.json", "recipe.json", "pictures/01.png"] {
-        assert!(desk.path("out").join(file).exists(), "{file}");
+        assert!(folder.path("out").join(file).exists(), "{file}");
     }
     // Made again from what is kept.
-    std::fs::remove_file(desk.path("out/tiny.card.json")).unwrap();
-    desk.done(&training("out", &["--finish"]));
-    assert_eq!(desk.json("out/tiny.card.json"), card);
+    std::fs::remove_file(folder.path("out/tiny.card.json")).unwrap();
+    folder.done(&training("out", &["--finish"]));
+    assert_eq!(folder.json("out/tiny.card.json"), card);
 }
 
 #[test]
 fn a_killed_training_goes_on_to_the_same_weights() {
-    let desk = Desk::new(240, 60);
-    desk.train("whole", &[]);
-    desk.killed("cut");
-    let refused = desk.run(&training("cut", &["--resume", "--rate", "0.02"]));
+    let folder = TestFolder::new(240, 60);
+    folder.train("whole", &[]);
+    folder.killed("cut");
+    let refused = folder.run(&training("cut", &["--resume", "--rate", "0.02"]));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("of another training: its recipe is"), "{said}");
-    let anew = desk.run(&training("cut", &["--recipe", "recipe.json"]));
+    let anew = folder.run(&training("cut", &["--recipe", "recipe.json"]));
     assert_eq!(anew.status.code(), Some(2), "a training is not overwritten");
-    let said = desk.done(&training("cut", &["--resume"]));
+    let said = folder.done(&training("cut", &["--resume"]));
     assert!(said.contains("complete after 240 steps"), "{said}");
     for file in ["tiny.safetensors", "best.safetensors", "curves.csv", "validation.json"] {
         assert!(
-            desk.bytes(&format!("whole/{file}")) == desk.bytes(&format!("cut/{file}")),
+            folder.bytes(&format!("whole/{file}")) == folder.bytes(&format!("cut/{file}")),
             "{file}"
         );
     }
@@ -159,21 +159,21 @@ fn a_killed_training_goes_on_to_the_same_weights() {
 
 #[test]
 fn the_number_of_threads_changes_no_weight_and_the_seed_does() {
-    let desk = Desk::new(12, 12);
-    desk.train("one", &["--threads", "1"]);
-    desk.train("two", &["--threads", "2"]);
-    desk.train("other", &["--seed", "2"]);
-    let weights = |out: &str| desk.bytes(&format!("{out}/tiny.safetensors"));
+    let folder = TestFolder::new(12, 12);
+    folder.train("one", &["--threads", "1"]);
+    folder.train("two", &["--threads", "2"]);
+    folder.train("other", &["--seed", "2"]);
+    let weights = |out: &str| folder.bytes(&format!("{out}/tiny.safetensors"));
     assert!(weights("one") == weights("two"));
     assert!(weights("one") != weights("other"));
 }
 
 #[test]
 fn a_preview_shows_what_is_learned_and_trains_nothing() {
-    let desk = Desk::new(12, 12);
-    desk.train("look", &["--preview", "2"]);
+    let folder = TestFolder::new(12, 12);
+    folder.train("look", &["--preview", "2"]);
     let mut files: Vec<_> =
-        desk.path("look").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        folder.path("look").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     files.sort();
     assert_eq!(files, ["preview-000.png", "preview-001.png"]);
 }
@@ -181,10 +181,10 @@ fn a_preview_shows_what_is_learned_and_trains_nothing() {
 #[cfg(not(feature = "train-wgpu"))]
 #[test]
 fn a_graphics_card_is_refused_where_nothing_can_ask_for_one() {
-    let desk = Desk::new(12, 12);
-    let refused = desk.run(&training("out", &["--recipe", "recipe.json", "--device", "gpu"]));
+    let folder = TestFolder::new(12, 12);
+    let refused = folder.run(&training("out", &["--recipe", "recipe.json", "--device", "gpu"]));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("built without graphics cards"), "{said}");
-    assert!(!desk.path("out").exists());
+    assert!(!folder.path("out").exists());
 }

@@ -18,7 +18,7 @@ mod binding;
 mod entry;
 mod log;
 pub mod signature;
-mod standing;
+mod status;
 
 pub use binding::{Binding, Difference, Part, ProfileBinding, Subject};
 pub use entry::{Action, DigestPrefix, Entry, EntryError, MAX_WHY_CHARS, Permission};
@@ -26,7 +26,7 @@ pub use log::{
     BRANCH, FILE, Fault, Log, LogError, MAX_BYTES, MAX_LINE_BYTES, MAX_RECORDS, NamesNoReport,
     Record, SCHEMA,
 };
-pub use standing::{Approver, Standing};
+pub use status::{ApprovalStatus, Approver};
 pub use timestamp::{Timestamp, TimestampSyntax};
 
 #[cfg(test)]

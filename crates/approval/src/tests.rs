@@ -33,7 +33,7 @@ fn entry(action: Action, who: &str, params: &str) -> Entry {
         permission: Permission::Write,
         author: Some("grace".to_owned()),
         why: format!("{who} has looked at “{params}”"),
-        when: Timestamp::of_unix(1_767_225_600),
+        when: Timestamp::from_unix(1_767_225_600),
     }
 }
 
@@ -57,7 +57,7 @@ const POLICY: fn() -> ApprovalPolicy =
     || ApprovalPolicy { permission: "write".to_owned(), allow_author: true, count: 1 };
 
 #[track_caller]
-fn check(entries: Vec<Entry>, policy: &ApprovalPolicy, expected: &str) -> Standing {
+fn check(entries: Vec<Entry>, policy: &ApprovalPolicy, expected: &str) -> ApprovalStatus {
     let log = log(entries);
     let binding = binding("b", "policy");
     let standing = log.verdict_for(&binding.subject("dapi"), policy, None);
@@ -180,7 +180,8 @@ fn a_shorter_or_other_log_extends_nothing() {
 
 #[test]
 fn exactly_what_was_approved_passes() {
-    let Standing::Approved { by } = check(vec![approve("ada", "b")], &POLICY(), "approved") else {
+    let ApprovalStatus::Approved { by } = check(vec![approve("ada", "b")], &POLICY(), "approved")
+    else {
         panic!("not approved");
     };
     assert_eq!((by[0].who.as_str(), by[0].pull_request), ("ada", Some(12)));
@@ -191,7 +192,7 @@ fn exactly_what_was_approved_passes() {
 
 #[test]
 fn other_digests_are_stale_and_told_side_by_side() {
-    let Standing::Stale { nearest, differences } =
+    let ApprovalStatus::Stale { nearest, differences } =
         check(vec![approve("ada", "a")], &POLICY(), "stale")
     else {
         panic!("not stale");
@@ -204,7 +205,8 @@ fn other_digests_are_stale_and_told_side_by_side() {
     let other = |change: &dyn Fn(&mut Binding)| {
         let mut entry = approve("ada", "b");
         change(&mut entry.binding);
-        let Standing::Stale { differences, .. } = check(vec![entry], &POLICY(), "stale") else {
+        let ApprovalStatus::Stale { differences, .. } = check(vec![entry], &POLICY(), "stale")
+        else {
             panic!("not stale");
         };
         differences.iter().map(|difference| difference.part).collect::<Vec<_>>()
@@ -219,7 +221,8 @@ fn other_digests_are_stale_and_told_side_by_side() {
 fn the_nearest_approval_is_the_one_told() {
     let policy = Entry { binding: binding("b", "old policy"), ..approve("bob", "b") };
     let farther = Entry { binding: binding("a", "old policy"), ..approve("cid", "a") };
-    let Standing::Stale { nearest, differences } = check(vec![policy, farther], &POLICY(), "stale")
+    let ApprovalStatus::Stale { nearest, differences } =
+        check(vec![policy, farther], &POLICY(), "stale")
     else {
         panic!("not stale");
     };
@@ -284,7 +287,7 @@ fn a_deleted_profile_is_approved_as_deleted() {
     let log = log(vec![approve("ada", "b")]);
     let binding = binding("b", "policy");
     assert!(log.verdict_for(&binding.subject("old"), &POLICY(), None).is_approved());
-    assert_eq!(log.verdict_for(&binding.subject("new"), &POLICY(), None), Standing::Missing);
+    assert_eq!(log.verdict_for(&binding.subject("new"), &POLICY(), None), ApprovalStatus::Missing);
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Timestamp {
     /// # Sources
     /// Hinnant, chrono-Compatible Low-Level Date Algorithms, `civil_from_days`.
     #[must_use]
-    pub fn of_unix(seconds: u64) -> Self {
+    pub fn from_unix(seconds: u64) -> Self {
         // Years begin in March here, so that the day of the leap year is the last one.
         let (days, second) = (seconds / SECONDS_A_DAY + 719_468, seconds % SECONDS_A_DAY);
         let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -84,8 +84,8 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ];
         for (seconds, expected) in table {
-            assert_eq!(Timestamp::of_unix(seconds).as_str(), expected);
-            assert_eq!(expected.parse(), Ok(Timestamp::of_unix(seconds)));
+            assert_eq!(Timestamp::from_unix(seconds).as_str(), expected);
+            assert_eq!(expected.parse(), Ok(Timestamp::from_unix(seconds)));
         }
     }
 

@@ -54,7 +54,7 @@ pub struct Scores {
 impl Scores {
     /// The scores with their names, in the order of tables.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, f64); 6] {
+    pub fn entries(&self) -> [(&'static str, f64); 6] {
         [
             ("f1_at_50", self.f1_at_50),
             ("ap_at_50", self.ap_at_50),
@@ -182,7 +182,7 @@ mod tests {
         let field = score_field(truth, found).unwrap();
         let counts = [field.true_positives, field.false_positives, field.false_negatives];
         assert_eq!(counts, tp_fp_fn);
-        for ((name, score), expected) in field.scores.named().into_iter().zip(expected) {
+        for ((name, score), expected) in field.scores.entries().into_iter().zip(expected) {
             assert!((score - expected).abs() < 1e-15, "{name}: {score}, expected {expected}");
         }
     }
@@ -246,7 +246,7 @@ mod tests {
         let perfect = score_field(&labels![1, 0], &labels![1, 0]).unwrap().scores;
         let missed = score_field(&labels![1, 0], &labels![0, 0]).unwrap().scores;
         let half = mean([&perfect, &missed]).unwrap();
-        assert!(half.named().into_iter().all(|(_, score)| score == 0.5));
+        assert!(half.entries().into_iter().all(|(_, score)| score == 0.5));
         assert_eq!(mean([]), None);
     }
 
@@ -261,7 +261,7 @@ mod tests {
         #[test]
         fn a_field_agrees_with_itself(labels in field()) {
             let scores = score_field(&labels, &labels).unwrap().scores;
-            prop_assert!(scores.named().into_iter().all(|(_, score)| score == 1.0));
+            prop_assert!(scores.entries().into_iter().all(|(_, score)| score == 1.0));
         }
 
         #[test]
@@ -276,7 +276,7 @@ mod tests {
         #[test]
         fn scores_lie_between_0_and_1(truth in field(), found in field()) {
             let scores = score_field(&truth, &found).unwrap().scores;
-            prop_assert!(scores.named().into_iter().all(|(_, score)| (0.0..=1.0).contains(&score)));
+            prop_assert!(scores.entries().into_iter().all(|(_, score)| (0.0..=1.0).contains(&score)));
         }
     }
 }

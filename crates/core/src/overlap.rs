@@ -64,7 +64,7 @@ impl Overlaps {
     /// # Errors
     /// [`ShapesDiffer`] when the images are not of one shape.
     pub fn count(base: &Labels, head: &Labels) -> Result<Self, ShapesDiffer> {
-        if !base.same_shape(head) {
+        if !base.has_same_shape(head) {
             let shape = |labels: &Labels| (labels.width(), labels.height());
             return Err(ShapesDiffer { base: shape(base), head: shape(head) });
         }

@@ -108,7 +108,7 @@ impl<T> Raster<T> {
 
     /// Whether another raster has the same width and height.
     #[must_use]
-    pub fn same_shape<U>(&self, other: &Raster<U>) -> bool {
+    pub fn has_same_shape<U>(&self, other: &Raster<U>) -> bool {
         self.width == other.width && self.height == other.height
     }
 }

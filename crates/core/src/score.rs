@@ -7,7 +7,7 @@ use crate::measure::{Class, Nuclei};
 use crate::nuclei::signal::brightness_sum;
 use crate::raster::{Image, Labels};
 use crate::units::PixelSize;
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 
 /// Numbers that sum up one field.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -65,7 +65,7 @@ pub fn summarize(
     pixel_size: Option<PixelSize>,
 ) -> Summary {
     let n_px = labels.n_px().max(1) as f64;
-    let n_covered = wide!({
+    let n_covered = dispatch_simd!({
         let mut n_covered = 0_u64;
         for &label in labels.samples() {
             n_covered += u64::from(label != 0);

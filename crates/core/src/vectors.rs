@@ -9,7 +9,7 @@
 /// The work may be any expression; it must not reorder floats. For the crates of this workspace.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! wide {
+macro_rules! dispatch_simd {
     ($work:expr) => {{
         let ticket = $crate::vectors::Ticket;
         $crate::vectors::Arch::new().dispatch(
@@ -22,7 +22,7 @@ macro_rules! wide {
     }};
 }
 
-pub use wide;
+pub use dispatch_simd;
 
 #[doc(hidden)]
 pub use pulp::Arch;
@@ -37,7 +37,7 @@ pub(crate) use pulp::{Simd, WithSimd};
 /// Runs work that is written over vectors of floats: with AVX2 and fused multiplication where the
 /// processor has them, with Neon on ARM, otherwise over blocks of eight that any processor computes.
 ///
-/// Unlike [`wide!`] the last bits of results may differ between processors.
+/// Unlike [`dispatch_simd!`] the last bits of results may differ between processors.
 #[inline]
 pub(crate) fn run_simd<W: WithSimd>(work: W) -> W::Output {
     #[cfg(test)]

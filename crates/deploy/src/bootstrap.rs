@@ -48,7 +48,7 @@ pub enum BootstrapError {
     #[error("the program has {0} bytes, more than {MAX_PROGRAM_BYTES}")]
     TooLarge(u64),
     /// The server cannot be reached.
-    #[error("{}", .0.in_full())]
+    #[error("{}", .0.full_message())]
     Ssh(SshError),
     /// The key may run the agent alone.
     #[error("the key opens no shell there: an agent answers already; run `cellgate status`")]

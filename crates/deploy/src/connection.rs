@@ -77,7 +77,7 @@ pub struct Posted(mpsc::UnboundedReceiver<Frame<Reply>>);
 
 /// State that both tasks share.
 #[derive(Default)]
-struct Desk {
+struct PendingReplies {
     /// Who waits for answers, by the number of the request.
     waiting: HashMap<u64, Answers>,
     /// A refusal that nobody waited for: of a chunk, or of the conversation as a whole.
@@ -90,7 +90,7 @@ struct Desk {
 /// One channel to an agent.
 pub struct Connection {
     asked: mpsc::Sender<Asked>,
-    desk: Arc<Mutex<Desk>>,
+    pending: Arc<Mutex<PendingReplies>>,
     next_id: u64,
     said: Said,
     opening: Opening,
@@ -136,13 +136,13 @@ impl Connection {
             Ok(Err(error)) => return Err(TalkError::Wire { error, said }),
             Err(_) => return Err(TalkError::Silent(GREETING)),
         };
-        let desk = Arc::new(Mutex::new(Desk::default()));
+        let pending = Arc::new(Mutex::new(PendingReplies::default()));
         let (asked, queue) = mpsc::channel(N_AHEAD);
         let tasks = [
-            tokio::spawn(write_requests(writer, queue, desk.clone())),
-            tokio::spawn(read_replies(reader, desk.clone())),
+            tokio::spawn(write_requests(writer, queue, pending.clone())),
+            tokio::spawn(read_replies(reader, pending.clone())),
         ];
-        Ok(Self { asked, desk, next_id: 1, said, opening, tasks, _keep: keep })
+        Ok(Self { asked, pending, next_id: 1, said, opening, tasks, _keep: keep })
     }
 
     /// How the conversation began.
@@ -169,11 +169,11 @@ impl Connection {
         let (sender, answers) = mpsc::unbounded_channel();
         let id = self.next_id;
         self.next_id += 1;
-        if let Ok(mut desk) = self.desk.lock() {
-            if desk.is_closed {
-                return Err(self.take_error(desk));
+        if let Ok(mut pending) = self.pending.lock() {
+            if pending.is_closed {
+                return Err(self.take_error(pending));
             }
-            desk.waiting.insert(id, sender);
+            pending.waiting.insert(id, sender);
         }
         self.send(Envelope { id, body: request }, raw).await?;
         Ok(Posted(answers))
@@ -202,8 +202,8 @@ impl Connection {
     /// # Errors
     /// [`TalkError`]; a refusal of an earlier chunk, too.
     pub async fn send_chunk(&mut self, chunk: Request, raw: Vec<u8>) -> Result<(), TalkError> {
-        if let Ok(mut desk) = self.desk.lock()
-            && let Some(refusal) = desk.refusal.take()
+        if let Ok(mut pending) = self.pending.lock()
+            && let Some(refusal) = pending.refusal.take()
         {
             return Err(TalkError::Refused(refusal));
         }
@@ -221,17 +221,17 @@ impl Connection {
     }
 
     fn closed_error(&self) -> TalkError {
-        match self.desk.lock() {
-            Ok(desk) => self.take_error(desk),
+        match self.pending.lock() {
+            Ok(pending) => self.take_error(pending),
             Err(_) => TalkError::Ended(self.said.clone()),
         }
     }
 
-    fn take_error(&self, mut desk: std::sync::MutexGuard<'_, Desk>) -> TalkError {
-        if let Some(refusal) = desk.refusal.take() {
+    fn take_error(&self, mut pending: std::sync::MutexGuard<'_, PendingReplies>) -> TalkError {
+        if let Some(refusal) = pending.refusal.take() {
             return TalkError::Refused(refusal);
         }
-        match desk.failure.take() {
+        match pending.failure.take() {
             Some(error) => TalkError::Wire { error, said: self.said.clone() },
             None => TalkError::Ended(self.said.clone()),
         }
@@ -242,7 +242,7 @@ impl Connection {
 async fn write_requests(
     mut writer: Box<dyn AsyncWrite + Send + Unpin>,
     mut queue: mpsc::Receiver<Asked>,
-    desk: Arc<Mutex<Desk>>,
+    pending: Arc<Mutex<PendingReplies>>,
 ) {
     loop {
         let asked = match timeout(SIGN, queue.recv()).await {
@@ -253,35 +253,38 @@ async fn write_requests(
         // What cannot be written is told by the reader, who knows what the agent said last.
         if write_frame_async(&mut writer, &asked.envelope, &asked.raw).await.is_err() {
             // The queue is closed with the task; the reader ends with the channel.
-            drop(desk);
+            drop(pending);
             return;
         }
     }
 }
 
 /// Hands answers to those who wait for them.
-async fn read_replies(mut reader: Box<dyn AsyncRead + Send + Unpin>, desk: Arc<Mutex<Desk>>) {
+async fn read_replies(
+    mut reader: Box<dyn AsyncRead + Send + Unpin>,
+    pending: Arc<Mutex<PendingReplies>>,
+) {
     loop {
         let frame: Result<Frame<Envelope<Reply>>, WireError> = read_frame_async(&mut reader).await;
-        let Ok(mut desk) = desk.lock() else { return };
+        let Ok(mut pending) = pending.lock() else { return };
         let Frame { header: Envelope { id, body }, raw } = match frame {
             Ok(frame) => frame,
             Err(error) => {
-                desk.failure = Some(error).filter(|error| !matches!(error, WireError::Ended));
-                desk.is_closed = true;
-                desk.waiting.clear();
+                pending.failure = Some(error).filter(|error| !matches!(error, WireError::Ended));
+                pending.is_closed = true;
+                pending.waiting.clear();
                 return;
             }
         };
         let is_last = !matches!(body, Reply::Progress { .. });
         let waiting =
-            if is_last { desk.waiting.remove(&id) } else { desk.waiting.get(&id).cloned() };
+            if is_last { pending.waiting.remove(&id) } else { pending.waiting.get(&id).cloned() };
         match (waiting, body) {
             (Some(answers), body) => {
                 // Whoever asked may have given up.
                 let _ = answers.send(Frame { header: body, raw });
             }
-            (None, Reply::Refused(refusal)) => desk.refusal = Some(Box::new(refusal)),
+            (None, Reply::Refused(refusal)) => pending.refusal = Some(Box::new(refusal)),
             (None, _) => {}
         }
     }

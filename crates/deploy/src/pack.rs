@@ -12,7 +12,7 @@ use crate::release::{
     self, APPROVALS, Content, Entry, Manifest, Mode, PROGRAM, PROJECT, Package, PackageError,
     ReleasedProfile,
 };
-use cellgate_approval::{Binding, Log, Standing};
+use cellgate_approval::{ApprovalStatus, Binding, Log};
 use cellgate_core::digest::Digest;
 use cellgate_gate::{Approvals, GateError, Unreadable, binding_of};
 use cellgate_inputs::dataset::Dataset;
@@ -20,7 +20,7 @@ use cellgate_inputs::dataset::encode::{encode_labels, labels_extension};
 use cellgate_inputs::finding::{Finding, has_errors};
 use cellgate_inputs::params::{Loaded, load};
 use cellgate_inputs::project::{self, DatasetSource, Project};
-use cellgate_inputs::revision::{Tree, TreeError, commit_time, head_commit, uncommitted};
+use cellgate_inputs::revision::{Tree, TreeError, commit_time, head_commit, uncommitted_paths};
 use cellgate_inputs::yaml::MAX_HAND_WRITTEN_BYTES;
 use cellgate_run::cache::Cache;
 use cellgate_run::fingerprint;
@@ -54,7 +54,7 @@ pub struct Packed {
     /// The project as it stands in the commit.
     pub project: Project,
     /// Each profile and how it stands; all are approved.
-    pub standings: Vec<(String, Standing)>,
+    pub standings: Vec<(String, ApprovalStatus)>,
 }
 
 /// A release cannot be made; nothing was changed anywhere.
@@ -130,7 +130,7 @@ fn join_paths(paths: &[String]) -> String {
     let named: Vec<String> = paths
         .iter()
         .take(MAX_SHOWN)
-        .map(|path| format!("`{}`", release::path::shown(path)))
+        .map(|path| format!("`{}`", release::path::escape_for_display(path)))
         .collect();
     let more = paths.len().saturating_sub(MAX_SHOWN);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -151,7 +151,7 @@ pub struct Approved {
     binding: Binding,
     log: Log,
     profiles: Vec<(String, Loaded)>,
-    standings: Vec<(String, Standing)>,
+    standings: Vec<(String, ApprovalStatus)>,
 }
 
 /// Packs the commit that is checked out.
@@ -168,7 +168,7 @@ pub fn pack(request: &Request) -> Result<Packed, PackError> {
 /// [`PackError`], everything that is not approved at once.
 pub fn check_approvals(request: &Request) -> Result<Approved, PackError> {
     let repository = request.repository.clone();
-    let dirty = uncommitted(&repository)?;
+    let dirty = uncommitted_paths(&repository)?;
     if !dirty.is_empty() {
         return Err(PackError::Uncommitted(dirty));
     }
@@ -209,7 +209,8 @@ impl Approved {
         let (cache, engine) = (self.cache.as_ref(), *engine);
         // Weights that git does not hold may lie in the working folder: the digest names them.
         let folder = Tree::Folder(self.repository.clone());
-        let models = Models::new(tree, &project.models, cache).or_in(&folder, &project.models);
+        let models =
+            Models::new(tree, &project.models, cache).with_fallback(&folder, &project.models);
         let mut entries = text_entries(tree, project, profiles)?;
         entries.extend(network_entries(tree, project, profiles, models)?);
         entries.extend(rehearsal_entries(profiles, models)?);
@@ -250,7 +251,7 @@ impl Approved {
 
 /// Fingerprint that this version of the engine declares; the server measures its own.
 fn engine_fingerprint() -> Result<Digest, PackError> {
-    let declared = fingerprint::declared();
+    let declared = fingerprint::declared_fingerprint();
     declared.parse().map_err(|_| PackError::Outside(declared.to_owned()))
 }
 
@@ -276,14 +277,14 @@ fn approved_standings(
     binding: &Binding,
     project: &Project,
     profiles: &[(String, Loaded)],
-) -> Result<Vec<(String, Standing)>, PackError> {
+) -> Result<Vec<(String, ApprovalStatus)>, PackError> {
     let policy = &project.policy().approval;
     let standing = |(_, loaded): &(String, Loaded)| {
         let name = loaded.params.name.clone();
         let standing = log.verdict_for(&binding.subject(&name), policy, None);
         (name, standing)
     };
-    let standings: Vec<(String, Standing)> = profiles.iter().map(standing).collect();
+    let standings: Vec<(String, ApprovalStatus)> = profiles.iter().map(standing).collect();
     let missing = standings.iter().filter(|(_, standing)| !standing.is_approved());
     let missing: Vec<String> = missing
         .map(|(name, standing)| format!("profile `{name}` {}", describe_standing(standing)))
@@ -292,20 +293,20 @@ fn approved_standings(
 }
 
 /// Says what a profile lacks, as the end of a sentence about it.
-fn describe_standing(standing: &Standing) -> String {
+fn describe_standing(standing: &ApprovalStatus) -> String {
     match standing {
-        Standing::Approved { .. } => "is approved".to_owned(),
-        Standing::Missing => "was never approved".to_owned(),
-        Standing::Stale { nearest, differences } => {
+        ApprovalStatus::Approved { .. } => "is approved".to_owned(),
+        ApprovalStatus::Missing => "was never approved".to_owned(),
+        ApprovalStatus::Stale { nearest, differences } => {
             let parts: Vec<String> = differences.iter().map(ToString::to_string).collect();
             format!("differs from what {} approved: {}", nearest.who, parts.join(", "))
         }
-        Standing::Revoked { by } => format!("had its approval taken back by {}", by.who),
-        Standing::TooFew { by, needed } => {
+        ApprovalStatus::Revoked { by } => format!("had its approval taken back by {}", by.who),
+        ApprovalStatus::TooFew { by, needed } => {
             format!("has {} of {needed} approvals", by.len())
         }
-        Standing::ByAuthor { .. } => "is approved by its author alone".to_owned(),
-        Standing::PermissionTooLow { by, needed } => {
+        ApprovalStatus::ByAuthor { .. } => "is approved by its author alone".to_owned(),
+        ApprovalStatus::PermissionTooLow { by, needed } => {
             format!("is approved by {}, whose permission is below {}", by.who, needed.as_str())
         }
     }

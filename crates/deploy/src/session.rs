@@ -92,15 +92,11 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`] of the plan; whether there is a lock says [`Session::prepare_offered`].
     pub async fn offer(&mut self, release: &Release, base: Base) -> Result<Offered, Failure> {
-        let told = self.offer_unphased(release, base).await;
+        let told = self.try_offer(release, base).await;
         told.map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
-    async fn offer_unphased(
-        &mut self,
-        release: &Release,
-        base: Base,
-    ) -> Result<Offered, TalkError> {
+    async fn try_offer(&mut self, release: &Release, base: Base) -> Result<Offered, TalkError> {
         let asked = Instant::now();
         let reaching = self.control.post(Request::Ping, Vec::new()).await?;
         let planning = self.control.post(Request::Plan, release.bytes().to_vec()).await?;
@@ -352,11 +348,11 @@ impl<'t, T: Transport> Session<'t, T> {
         token: u64,
         flushing: Option<Flushing>,
     ) -> Result<Option<Vec<Missing>>, Failure> {
-        let told = self.stage_and_test_unphased(token, flushing).await;
+        let told = self.try_stage_and_test(token, flushing).await;
         told.map_err(|error| Failure::in_phase(Phase::Prepared, error))
     }
 
-    async fn stage_and_test_unphased(
+    async fn try_stage_and_test(
         &mut self,
         token: u64,
         flushing: Option<Flushing>,

@@ -22,14 +22,14 @@ const LOCAL: &str = "local:";
 const DEFAULT_KEEP: u32 = 5;
 
 /// A way to an agent.
-pub enum Way {
+pub enum HostTransport {
     /// As a child process.
     Local(Local),
     /// Over SSH.
     Ssh(Box<ssh::Host>),
 }
 
-impl Transport for Way {
+impl Transport for HostTransport {
     async fn open(&self, purpose: Purpose) -> Result<Channel, TransportError> {
         match self {
             Self::Local(local) => local.open(purpose).await,
@@ -48,7 +48,7 @@ impl Transport for Way {
 /// The hosts of a target.
 pub struct Hosts {
     /// The first is the canary.
-    pub hosts: Vec<Host<Way>>,
+    pub hosts: Vec<Host<HostTransport>>,
     /// How many releases stay there.
     pub keep: u32,
     /// Repairs of the key.
@@ -72,7 +72,7 @@ pub enum TargetError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// Its key or its pins are not usable.
-    #[error("{}", .0.in_full())]
+    #[error("{}", .0.full_message())]
     Ssh(SshError),
 }
 
@@ -117,7 +117,7 @@ pub async fn open(
         Target::Local { folder: local } => {
             let root: PathBuf = folder.join(local);
             let name = format!("{LOCAL}{local}");
-            let way = Way::Local(Local::new(program, root));
+            let way = HostTransport::Local(Local::new(program, root));
             let hosts = vec![Host { name, way, base: Base::Planned }];
             return Ok(Hosts { hosts, keep: DEFAULT_KEEP, repairs: Vec::new(), client: None });
         }
@@ -130,7 +130,7 @@ pub async fn open(
     let host = |index| {
         let way = client.host(index, command.clone());
         let name = way.endpoint().known_as();
-        Host { name, way: Way::Ssh(Box::new(way)), base: Base::Planned }
+        Host { name, way: HostTransport::Ssh(Box::new(way)), base: Base::Planned }
     };
     Ok(Hosts {
         hosts: (0..n_hosts).map(host).collect(),
@@ -155,8 +155,8 @@ impl Hosts {
     /// when the host is needed.
     pub async fn reach(&self) {
         let reach = self.hosts.iter().filter_map(|host| match &host.way {
-            Way::Ssh(way) => Some(way.reach()),
-            Way::Local(_) => None,
+            HostTransport::Ssh(way) => Some(way.reach()),
+            HostTransport::Local(_) => None,
         });
         futures_util::future::join_all(reach).await;
     }
@@ -164,8 +164,8 @@ impl Hosts {
     /// Closes every connection.
     pub async fn close(&self) {
         let close = self.hosts.iter().filter_map(|host| match &host.way {
-            Way::Ssh(way) => Some(way.close()),
-            Way::Local(_) => None,
+            HostTransport::Ssh(way) => Some(way.close()),
+            HostTransport::Local(_) => None,
         });
         futures_util::future::join_all(close).await;
     }

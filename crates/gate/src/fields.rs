@@ -116,7 +116,7 @@ impl<'a> Pair<'a> {
         let (base, head) = (self.base.as_ref()?, self.head.as_ref()?);
         let from = first_difference(base.params(), head.params()).unwrap_or(Stage::Measure);
         let is_first = matches!(from, Stage::Signal | Stage::Prediction);
-        (!is_first).then(|| Stages::keeping_before(from))
+        (!is_first).then(|| Stages::with_cache_before(from))
     }
 
     /// How many fields are run at the same time.

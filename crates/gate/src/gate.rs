@@ -63,7 +63,7 @@ impl Prepared {
             head: &request.head,
             models: networks::models(request, &self.sides),
             cache: request.cache.as_ref(),
-            engine: fingerprint::measured(),
+            engine: fingerprint::measure_fingerprint(),
             work,
         };
         fields::run_all(&plan, &self.cases, request.progress)
@@ -106,7 +106,7 @@ impl Decision {
         approvals: &Approvals,
     ) -> Result<Self, GateError> {
         let policy = sides.policy();
-        let engine = fingerprint::measured();
+        let engine = fingerprint::measure_fingerprint();
         let log = approvals.log.as_ref();
         let approved = log.ok().and_then(|log| log.approved_engine(&policy.approval));
         let binding = sides.binding(&cases, engine)?;

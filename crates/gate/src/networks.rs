@@ -18,7 +18,7 @@ pub(super) fn models<'a>(request: &'a Request<'_>, sides: &'a Sides) -> OfBoth<M
     let cache = request.cache.as_ref();
     let (base, head) = sides.models_folders();
     // Weights that git does not hold may lie in the working folder: the digest names them.
-    let of_base = Models::new(&request.base, base, cache).or_in(&request.head, head);
+    let of_base = Models::new(&request.base, base, cache).with_fallback(&request.head, head);
     OfBoth { base: of_base, head: Models::new(&request.head, head, cache) }
 }
 

@@ -5,7 +5,7 @@ use super::networks::{self, WEIGHTS_KEY};
 use super::sides::Case;
 use crate::report::model::{ChangedKey, ProfileParts, Sides};
 use crate::verdict::{AccuracyCase, Comparison, FailedField, Judgement, ProfileCase};
-use cellgate_approval::Standing;
+use cellgate_approval::ApprovalStatus;
 use cellgate_core::drift::{Drift, DriftError, compare};
 use cellgate_inputs::project::{AccuracyFloors, Policy};
 use cellgate_run::models::Models;
@@ -20,7 +20,7 @@ pub(super) struct TriedProfile {
     /// `None` where one of the two sides is not there.
     pub(super) drift: Option<Result<Drift, DriftError>>,
     /// How it stands with the approvals; `None` when they cannot be believed.
-    pub(super) standing: Option<Standing>,
+    pub(super) standing: Option<ApprovalStatus>,
     failed: Vec<FailedField>,
     accuracy: AccuracyCase,
 }
@@ -36,7 +36,7 @@ impl TriedProfile {
     pub(super) fn new(
         case: Case,
         runs: ProfileRuns,
-        standing: Option<Standing>,
+        standing: Option<ApprovalStatus>,
         policy: &Policy,
     ) -> Self {
         let drift = runs.has_both_sides.then(|| compare(&runs.pairs(), &policy.tolerances, SEED));
@@ -54,7 +54,7 @@ impl TriedProfile {
             comparison: self.comparison(),
             failed_fields: &self.failed,
             accuracy: self.accuracy,
-            is_approved: self.standing.as_ref().is_some_and(Standing::is_approved),
+            is_approved: self.standing.as_ref().is_some_and(ApprovalStatus::is_approved),
         }
     }
 

@@ -96,7 +96,7 @@ fn foundation(
 ) -> Result<Foundation, GateError> {
     Ok(Foundation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        engine: fingerprint::measured().to_string(),
+        engine: fingerprint::measure_fingerprint().to_string(),
         base_commit: revision(&request.base, "").commit,
         head_commit: head_commit.map(str::to_owned),
         dataset_digest: prepared.sides.dataset_digest()?.to_string(),

@@ -13,7 +13,7 @@ use super::comment::GateName;
 use super::error::GitHubError;
 use cellgate_gate::exit::ExitCode;
 use cellgate_gate::report::explain::outcome;
-use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::findings::neutralize_line;
 use cellgate_gate::report::markdown;
 use cellgate_gate::report::model::{FindingLine, Report};
 use cellgate_inputs::finding::Severity;
@@ -114,7 +114,7 @@ impl Ending<'_> {
             (None, Some("success")) => "The gate left no report".to_owned(),
             (None, Some("action_required")) => "The gate waits to be allowed to run".to_owned(),
             (None, Some(word)) => {
-                format!("The gate left no report: its run ended as {}", harmless(word))
+                format!("The gate left no report: its run ended as {}", neutralize_line(word))
             }
             (None, None) => "The gate left no report".to_owned(),
         }
@@ -230,13 +230,16 @@ fn annotation(line: &FindingLine) -> Annotation {
             Severity::Note => Level::Notice,
         },
         message: bound_message(&message),
-        title: harmless(&format!("cellgate: {}", line.code)).chars().take(MAX_TITLE).collect(),
+        title: neutralize_line(&format!("cellgate: {}", line.code))
+            .chars()
+            .take(MAX_TITLE)
+            .collect(),
     }
 }
 
 /// Plain text for a remark, line by line, never empty.
 fn bound_message(text: &str) -> String {
-    let lines: Vec<String> = text.lines().take(20).map(harmless).collect();
+    let lines: Vec<String> = text.lines().take(20).map(neutralize_line).collect();
     let text = lines.join("\n");
     let end = text.floor_char_boundary(MAX_MESSAGE);
     let cut = if end < text.len() { "…" } else { "" };

@@ -1,9 +1,9 @@
 //! Error: why GitHub did not do what was asked, in words that say what to do next.
 
 use super::address::AddressError;
+use super::connect::ConnectError;
 use super::permission::Permission;
-use super::way::WayError;
-use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::findings::neutralize_line;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path: String = self.path.chars().take(200).collect();
-        write!(f, "`{} {}`", self.method, harmless(&path))
+        write!(f, "`{} {}`", self.method, neutralize_line(&path))
     }
 }
 
@@ -125,7 +125,7 @@ pub enum GitHubError {
     },
     /// The way to GitHub cannot be set up.
     #[error("no connection to GitHub can be set up: {0}")]
-    Setup(#[source] WayError),
+    Setup(#[source] ConnectError),
 }
 
 impl GitHubError {
@@ -173,7 +173,7 @@ pub(super) fn message(body: &[u8]) -> String {
         Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * MAX_CHARS)]).into_owned(),
     };
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    harmless(&line).chars().take(MAX_CHARS).collect()
+    neutralize_line(&line).chars().take(MAX_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! assert_eq!(Spoken::parse("looks good to me"), Spoken::NotForUs);
 //! ```
 
-mod way;
+mod connect;
 pub mod fetch;
 pub mod address;
 pub mod event;
@@ -46,5 +46,5 @@ pub mod approve;
 
 pub use address::RepositoryName;
 pub use client::Client;
+pub use connect::ConnectError;
 pub use error::GitHubError;
-pub use way::WayError;

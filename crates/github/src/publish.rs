@@ -15,7 +15,7 @@ use super::history::Entry;
 use super::pictures::{self, Linked, Picture};
 use super::target::{self, Target, TargetError};
 use cellgate_core::digest::Digest;
-use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::findings::neutralize_line;
 use cellgate_gate::report::markdown;
 use cellgate_gate::report::model::{MAX_BYTES, Report, ReportError};
 use cellgate_gate::verdict::Verdict;
@@ -157,7 +157,7 @@ impl Publication<'_> {
             // The check must end all the same, and must not pass.
             Err(error) => {
                 let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-                let told = harmless(&format!("the report cannot be used: {error}{cause}"));
+                let told = neutralize_line(&format!("the report cannot be used: {error}{cause}"));
                 self.outcome.refusals.push(told.chars().take(MAX_REFUSAL).collect());
                 None
             }

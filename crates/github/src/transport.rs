@@ -4,8 +4,8 @@
 //! adds no header: what is sent, and where the token goes, is decided in `client`.
 
 use super::address::is_loopback;
+use super::connect::{ConnectError, connector, tunnel, with_tls};
 use super::pace::Limits;
-use super::way::{WayError, connector, tunnel, with_tls};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::{Client as Http, Error as HttpError};
@@ -46,8 +46,8 @@ impl Transport {
     /// Sets the way up. `home` is where most requests go.
     ///
     /// # Errors
-    /// [`WayError`].
-    pub(super) fn open(home: &Uri, limits: &Limits) -> Result<Self, WayError> {
+    /// [`ConnectError`].
+    pub(super) fn open(home: &Uri, limits: &Limits) -> Result<Self, ConnectError> {
         // Octocrab starts a task, which panics outside of a runtime.
         tokio::runtime::Handle::try_current()?;
         let proxies = Matcher::from_env();
@@ -101,7 +101,7 @@ impl Transport {
     }
 
     /// The client whose connections lead to an address.
-    fn client_for(&self, address: &Uri) -> Result<Octocrab, WayError> {
+    fn client_for(&self, address: &Uri) -> Result<Octocrab, ConnectError> {
         let proxy = self.proxies.intercept(address).filter(|_| !is_local(address));
         let Some(proxy) = proxy else { return Ok(self.direct.clone()) };
         match &self.tunnel {
@@ -133,11 +133,11 @@ macro_rules! client {
     }};
 }
 
-fn direct_client(connect: Duration) -> Result<Octocrab, WayError> {
+fn direct_client(connect: Duration) -> Result<Octocrab, ConnectError> {
     client!(connector(connect))
 }
 
-fn proxied_client(proxy: &Intercept, connect: Duration) -> Result<Octocrab, WayError> {
+fn proxied_client(proxy: &Intercept, connect: Duration) -> Result<Octocrab, ConnectError> {
     client!(tunnel(proxy, connect))
 }
 

@@ -291,12 +291,12 @@ mod tests {
     const PROFILE: &str = "schema: cellgate/profile/v1\nname: p\nimage: {modality: fluorescence}\nsmoothing: {sigma_px: 1}\n";
 
     /// A folder of image files, of which those of odd number are damaged, and the folder of results.
-    struct Desk {
+    struct TestFolder {
         folder: tempfile::TempDir,
         params: Params,
     }
 
-    impl Desk {
+    impl TestFolder {
         fn new() -> Self {
             let params = of_text(&Source::new("p.yaml", PROFILE)).unwrap().params;
             Self { folder: tempfile::tempdir().unwrap(), params }
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_can_be_measured_is_and_the_rest_is_told() {
-        let desk = Desk::new();
+        let desk = TestFolder::new();
         let files = desk.files(&[&phantom(1), b"no image", &phantom(2)]);
         let outcome = desk.run(&files, &|_, _, _| Ok(())).unwrap();
         assert_eq!((outcome.n_fields, outcome.failed.len()), (2, 1));
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn tables_of_a_former_run_stay_when_there_is_nothing_to_say() {
-        let desk = Desk::new();
+        let desk = TestFolder::new();
         desk.run(&desk.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
         let (before, results) = (desk.table(), desk.results());
         let outcome = desk.run(&desk.files(&[b"no image"]), &|_, _, _| Ok(())).unwrap();
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_result_that_is_lost_ends_the_run_and_leaves_the_former_table() {
-        let desk = Desk::new();
+        let desk = TestFolder::new();
         desk.run(&desk.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
         let before = desk.table();
         let images: Vec<Vec<u8>> = (2..5).map(phantom).collect();

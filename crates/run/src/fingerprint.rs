@@ -33,13 +33,13 @@ const DECLARED: &str = "5c22ec8d61bfd426711b963c41655629cee8a2fd45bc6858f2a200b9
 
 /// The fingerprint that this version gives on every machine.
 #[must_use]
-pub fn declared() -> &'static str {
+pub fn declared_fingerprint() -> &'static str {
     DECLARED
 }
 
 /// The fingerprint that this version gives on this machine; measured once.
 #[must_use]
-pub fn measured() -> Digest {
+pub fn measure_fingerprint() -> Digest {
     static FINGERPRINT: LazyLock<Digest> = LazyLock::new(compute);
     *FINGERPRINT
 }
@@ -86,6 +86,6 @@ mod tests {
 
     #[test]
     fn this_machine_gives_the_declared_numbers() {
-        assert_eq!(measured().to_string(), DECLARED);
+        assert_eq!(measure_fingerprint().to_string(), DECLARED);
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Models<'a> {
 
     /// The same, and where a file is in neither also in a folder of another tree.
     #[must_use]
-    pub fn or_in(self, tree: &'a Tree, folder: &'a str) -> Self {
+    pub fn with_fallback(self, tree: &'a Tree, folder: &'a str) -> Self {
         Self { elsewhere: Some((tree, folder)), ..self }
     }
 

@@ -54,7 +54,7 @@ impl RunRecord {
         Self {
             schema: SCHEMA.to_owned(),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-            engine_fingerprint: fingerprint::declared().to_owned(),
+            engine_fingerprint: fingerprint::declared_fingerprint().to_owned(),
             profile: params.name.clone(),
             params_digest: params.digest().to_string(),
             weights_sha256: params.unet().map(|unet| unet.weights.to_string()),

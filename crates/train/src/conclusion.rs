@@ -160,7 +160,7 @@ impl Ending<'_> {
                 let bytes = folder.read(BEST_FILE, MAX_FILE_BYTES as u64)?;
                 Some((
                     best.validation.step,
-                    Weights::verified(&bytes, best.weights).map_err(ConclusionError::Best)?,
+                    Weights::read_verified(&bytes, best.weights).map_err(ConclusionError::Best)?,
                 ))
             }
         };

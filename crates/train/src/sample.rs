@@ -7,7 +7,7 @@ use super::recipe::Input;
 use cellgate_core::grid::components::Run;
 use cellgate_core::grid::distance::{Scratch, squared_distances};
 use cellgate_core::grid::patch::Patch;
-use cellgate_core::preparation::{PrepareError, resized_labels};
+use cellgate_core::preparation::{PrepareError, resize_labels};
 use cellgate_core::raster::{Labels, Raster};
 use cellgate_core::segment::SegmentError;
 use cellgate_core::unet::feature_map::{FeatureMap, Shape};
@@ -80,7 +80,7 @@ impl Sample {
         let (image, size) = (&prepared.image, (prepared.image.width(), prepared.image.height()));
         let truth = match size == (truth.width(), truth.height()) {
             true => Cow::Borrowed(truth),
-            false => Cow::Owned(resized_labels(truth, size.0, size.1)),
+            false => Cow::Owned(resize_labels(truth, size.0, size.1)),
         };
         if truth.n_px() == 0 {
             return Err(SampleError::NoPixels);
@@ -264,7 +264,7 @@ fn measure_depths(nuclei: &[Vec<Run>], labels: &Raster<u16>, depths: &mut [u8]) 
     let (mut patch, mut scratch, mut squares) = (Patch::default(), Scratch::default(), Vec::new());
     let mut centers = Vec::with_capacity(nuclei.len());
     for runs in nuclei {
-        patch.lay_within(runs, (width, height));
+        patch.lay_out_within(runs, (width, height));
         squared_distances(&patch, &mut scratch, &mut squares);
         let depth = |square: u32| f64::from(square).sqrt() - 0.5;
         let deepest = depth(squares.iter().copied().max().unwrap_or(1)).max(0.5);

@@ -6,7 +6,7 @@
 use super::recipe::TargetRecipe;
 use super::warp::MARGIN;
 use cellgate_core::unet::architecture::{OUTPUTS, Output};
-use cellgate_core::vectors::wide;
+use cellgate_core::vectors::dispatch_simd;
 
 /// Buffers that are used again from crop to crop.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ pub fn fill(
     low.extend(labels.iter().map(|label| label.wrapping_sub(1)));
     rim.clear();
     rim.extend_from_slice(labels);
-    wide!(widen(rim, padded, line, u16::min));
+    dispatch_simd!(widen(rim, padded, line, u16::min));
     let inner = |i: usize| (i + MARGIN) * padded + MARGIN..(i + MARGIN) * padded + MARGIN + edge;
     weights.fill(1.0);
     let outputs = OUTPUTS as usize;
@@ -82,8 +82,8 @@ pub fn fill(
         }
     }
     for reach in 1..=MARGIN {
-        wide!(widen(high, padded, line, u16::max));
-        wide!(widen(low, padded, line, u16::min));
+        dispatch_simd!(widen(high, padded, line, u16::max));
+        dispatch_simd!(widen(low, padded, line, u16::min));
         let part = 2.0 * reach as f64 / recipe.touching_sigma_px;
         let weight = (recipe.touching_weight * libm::exp(-0.5 * part * part)) as f32;
         let is_boundary = reach <= recipe.touching_px as usize;

@@ -249,7 +249,7 @@ mod tests {
     use crate::sample::tests::sample_of;
     use cellgate_core::raster::Labels;
 
-    fn striped() -> Sample {
+    fn striped_sample() -> Sample {
         // Two nuclei side by side; brightness tells the place.
         let truth = Labels::from_fn(40, 30, |x, y| match (x, y) {
             (5..=14, 5..=19) => 3,
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn no_warp_gives_the_image_itself() {
-        let sample = striped();
+        let sample = striped_sample();
         let mut crop = Crop::default();
         Warp::identity([20, 15]).sample(&sample, 16, &mut crop);
         for (at, (value, depth)) in crop.values.iter().zip(&crop.depths).enumerate() {
@@ -279,7 +279,7 @@ mod tests {
     fn beyond_its_borders_the_image_is_mirrored() {
         let places: Vec<i32> = (-4..8).map(|at| mirror(at, 3)).collect();
         assert_eq!(places, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
-        let sample = striped();
+        let sample = striped_sample();
         let mut crop = Crop::default();
         Warp::identity([0, 0]).sample(&sample, 8, &mut crop);
         assert_eq!(crop.values[3 * 8 + 3], crop.values[4 * 8 + 4]);
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_quarter_turn_and_twice_the_size_land_where_they_should() {
-        let sample = striped();
+        let sample = striped_sample();
         let mut crop = Crop::default();
         // Columns of the crop run down the image, at half a pixel a step.
         let warp = Warp { matrix: [0.0, -0.5, 0.5, 0.0], ..Warp::identity([20, 15]) };
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn bends_stay_within_their_bounds_and_leave_labels_whole() {
-        let sample = striped();
+        let sample = striped_sample();
         let recipe = WarpRecipe { elastic_chance: 1.0, ..WarpRecipe::NONE };
         let recipe = WarpRecipe { elastic_px: 2.0, elastic_cell_px: 16, ..recipe };
         let sampling = Sampling { crop_px: 32, ..Sampling::default() };
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn magnification_is_within_the_recipe() {
-        let sample = striped();
+        let sample = striped_sample();
         let recipe = WarpRecipe { shear: 0.0, ..WarpRecipe::default() };
         for seed in 0..100 {
             let warp =

@@ -8,7 +8,7 @@ use crate::ui::progress::Progress;
 use cellgate_core::profile::Unet;
 use cellgate_gate::exit::ExitCode;
 use cellgate_github::fetch::{
-    FetchError, Fetched, Fetcher, Limits, Need, Wanted, Wish, of_dataset, of_models,
+    FetchError, Fetched, Fetcher, Limits, Need, Wanted, Wish, dataset_needs, model_needs,
 };
 use cellgate_inputs::dataset::Dataset;
 use cellgate_inputs::params::{Loaded, load_all};
@@ -113,7 +113,7 @@ fn needs(args: &Args) -> Result<Vec<Need>, Failure> {
     let tree = Tree::Folder(args.dir.clone());
     if !args.weights && tree.has_file("dataset.yaml").unwrap_or(false) {
         let dataset = Dataset::load(&tree, ".").map_err(Failure::Findings)?;
-        return Ok(of_dataset(&dataset, &args.dir));
+        return Ok(dataset_needs(&dataset, &args.dir));
     }
     if !tree.has_file(project::FILE).unwrap_or(false) {
         let shown = args.dir.display();
@@ -141,7 +141,7 @@ fn image_needs(folder: &Path, tree: &Tree) -> Result<Vec<Need>, Failure> {
         if let DatasetSource::Folder(dataset) = source {
             let folder = folder.join(dataset);
             let dataset = Dataset::load(tree, dataset).map_err(Failure::Findings)?;
-            needs.extend(of_dataset(&dataset, &folder));
+            needs.extend(dataset_needs(&dataset, &folder));
         }
     }
     Ok(needs)
@@ -169,6 +169,6 @@ fn weights_needs(folder: &Path, tree: &Tree, cache: Option<&Cache>) -> Result<Ve
         Some(cache) => cache.weights_path(unet.weights),
         None => folder.join(weights_path(&at, unet)),
     };
-    of_models(&profiles, Models::new(tree, &at, cache), place)
+    model_needs(&profiles, Models::new(tree, &at, cache), place)
         .map_err(|error| Failure::tool("a model's card", &error))
 }

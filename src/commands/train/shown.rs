@@ -1,7 +1,7 @@
 //! Progress of a training while it runs, and the conditions that stop it.
 
 use cellgate_deploy::cancel::unless_cancelled;
-use cellgate_gate::report::findings::harmless;
+use cellgate_gate::report::findings::neutralize_line;
 use cellgate_train::learner::Losses;
 use cellgate_train::recipe::Recipe;
 use cellgate_train::record::{LossRow, Spent, Validation};
@@ -73,9 +73,9 @@ impl Shown {
 
     #[expect(clippy::print_stderr, reason = "progress is no result")]
     fn print_line(&mut self, text: &str) {
-        self.bar.set_message(harmless(text));
+        self.bar.set_message(neutralize_line(text));
         if self.is_told {
-            eprintln!("{}", harmless(text));
+            eprintln!("{}", neutralize_line(text));
         }
     }
 }

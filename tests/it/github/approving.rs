@@ -3,9 +3,9 @@
 use super::routes::{Reply, State, name_of};
 use super::server::{Fault, Kind};
 use super::world::{DRIFTED, HEAD, NOW_S, World};
-use crate::desk::Desk;
 use crate::gate::{HARMFUL, edited_repository};
 use crate::repository::{Told, cellgate};
+use crate::test_folder::TestFolder;
 use cellgate_approval::{Action, FILE, Log, Timestamp};
 use cellgate_gate::report::model::Report;
 use cellgate_github::approve::{Answer, AnswerError, Setup, answer};
@@ -78,7 +78,7 @@ fn revoke() -> String {
 
 impl World {
     fn say(&self, comment: &IssueComment) -> Result<Answer, AnswerError> {
-        let when = Timestamp::of_unix(NOW_S);
+        let when = Timestamp::from_unix(NOW_S);
         self.ask(async |client| answer(client, comment, &setup(), when).await)
     }
 
@@ -391,13 +391,13 @@ fn step(world: &World, name: &str, body: &str) -> Told {
         "issue": {"number": 7, "pull_request": {"url": "x"}},
         "comment": {"id": 3, "body": body, "user": {"login": "bob"}},
     });
-    let desk = Desk::new();
-    desk.write("event.json", payload.to_string().as_bytes());
-    let mut command = cellgate(desk.folder.path());
+    let folder = TestFolder::new();
+    folder.write("event.json", payload.to_string().as_bytes());
+    let mut command = cellgate(folder.folder.path());
     command.args(["approve", "--comment", "--format", "json", "--artifact", ""]);
     command.env("GITHUB_API_URL", &world.server.address).env("GITHUB_TOKEN", "ghs_secret");
     command.env("GITHUB_REPOSITORY", "octo/toy").env("GITHUB_EVENT_NAME", name);
-    command.env("GITHUB_EVENT_PATH", desk.path("event.json")).env("GITHUB_ACTIONS", "true");
+    command.env("GITHUB_EVENT_PATH", folder.path("event.json")).env("GITHUB_ACTIONS", "true");
     Told::of(command.output().unwrap())
 }
 

@@ -3,39 +3,39 @@
 use super::routes::Reply;
 use super::server::Kind;
 use super::world::{DRIFTED, World, workflow_run_payload};
-use crate::desk::Desk;
 use crate::repository::{Told, cellgate};
+use crate::test_folder::TestFolder;
 use serde_json::json;
 
 /// Runs the command in a step of a workflow.
-fn step(world: &World, desk: &Desk, event: &str, arguments: &[&str]) -> Told {
-    let mut command = cellgate(desk.folder.path());
+fn step(world: &World, folder: &TestFolder, event: &str, arguments: &[&str]) -> Told {
+    let mut command = cellgate(folder.folder.path());
     command.args(["comment"]).args(arguments);
     command.env("GITHUB_API_URL", &world.server.address).env("GITHUB_TOKEN", "ghs_secret");
     command.env("GITHUB_REPOSITORY", "octo/toy").env("GITHUB_EVENT_NAME", event);
-    command.env("GITHUB_EVENT_PATH", desk.path("event.json")).env("GITHUB_ACTIONS", "true");
-    command.env("GITHUB_STEP_SUMMARY", desk.path("summary.md")).env("GITHUB_RUN_ID", "77");
+    command.env("GITHUB_EVENT_PATH", folder.path("event.json")).env("GITHUB_ACTIONS", "true");
+    command.env("GITHUB_STEP_SUMMARY", folder.path("summary.md")).env("GITHUB_RUN_ID", "77");
     Told::of(command.output().unwrap())
 }
 
-fn desk(event: &serde_json::Value) -> Desk {
-    let desk = Desk::new();
-    desk.write("event.json", event.to_string().as_bytes());
-    desk.write("report.json", DRIFTED.to_json().unwrap().as_bytes());
-    desk
+fn folder(event: &serde_json::Value) -> TestFolder {
+    let folder = TestFolder::new();
+    folder.write("event.json", event.to_string().as_bytes());
+    folder.write("report.json", DRIFTED.to_json().unwrap().as_bytes());
+    folder
 }
 
 #[test]
 fn the_privileged_stage_posts_check_and_comment() {
     let world = World::new();
-    let desk = desk(&workflow_run_payload("pull_request", "failure", "octo/toy"));
-    let told = step(&world, &desk, "workflow_run", &["report.json", "--format", "json"]);
+    let folder = folder(&workflow_run_payload("pull_request", "failure", "octo/toy"));
+    let told = step(&world, &folder, "workflow_run", &["report.json", "--format", "json"]);
     assert_eq!(told.code, 0, "{}{}", told.out, told.err);
     let document: serde_json::Value = serde_json::from_str(&told.out).unwrap();
     assert_eq!(document["requests"], 5);
     assert_eq!(world.bodies().len(), 1);
     assert_eq!(world.check()["conclusion"], "failure");
-    let told = step(&world, &desk, "workflow_run", &["--artifact", "one", "--artifact", "other"]);
+    let told = step(&world, &folder, "workflow_run", &["--artifact", "one", "--artifact", "other"]);
     assert_eq!(told.code, 2, "an option stands once: {}", told.err);
 }
 
@@ -52,8 +52,8 @@ fn a_fork_is_told_in_log_and_summary_and_stays_green() {
             "base": {"sha": "b".repeat(40), "repo": {"full_name": "octo/toy"}},
         },
     });
-    let desk = desk(&event);
-    let told = step(&world, &desk, "pull_request", &["report.json"]);
+    let folder = folder(&event);
+    let told = step(&world, &folder, "pull_request", &["report.json"]);
     assert_eq!(told.code, 0, "{}{}", told.out, told.err);
     assert!(
         told.out.contains("::warning title=cellgate::the comment is not posted"),
@@ -61,7 +61,7 @@ fn a_fork_is_told_in_log_and_summary_and_stays_green() {
         told.out
     );
     assert!(told.out.contains("cellgate: drifted"), "{}", told.out);
-    assert!(desk.text("summary.md").contains("cellgate: drifted"));
+    assert!(folder.text("summary.md").contains("cellgate: drifted"));
     let privileged = desk_of_run();
     let told = step(&world, &privileged, "workflow_run", &["report.json"]);
     assert_eq!(told.code, 1, "{}", told.out);
@@ -69,15 +69,15 @@ fn a_fork_is_told_in_log_and_summary_and_stays_green() {
     assert!(!format!("{}{}", told.out, told.err).contains("ghs_secret"));
 }
 
-fn desk_of_run() -> Desk {
-    desk(&workflow_run_payload("pull_request", "failure", "octo/toy"))
+fn desk_of_run() -> TestFolder {
+    folder(&workflow_run_payload("pull_request", "failure", "octo/toy"))
 }
 
 #[test]
 fn what_cannot_be_is_told_with_its_exit_code() {
     let world = World::new();
-    let desk = desk(&workflow_run_payload("pull_request_target", "success", "octo/toy"));
-    let told = step(&world, &desk, "workflow_run", &["report.json"]);
+    let folder = folder(&workflow_run_payload("pull_request_target", "success", "octo/toy"));
+    let told = step(&world, &folder, "workflow_run", &["report.json"]);
     assert_eq!(told.code, 1);
     assert!(told.err.contains("is not trusted"), "{}", told.err);
     let told = step(&world, &desk_of_run(), "schedule", &["report.json"]);

@@ -38,7 +38,7 @@ pub fn noise_floor(fields: &[FieldPair<'_>]) -> NoiseFloor {
     let mut floor = NoiseFloor::default();
     for field in fields {
         let (once, again) = (&field.base, &field.head);
-        let n_differing_px = if once.labels.same_shape(again.labels) {
+        let n_differing_px = if once.labels.has_same_shape(again.labels) {
             let pairs = once.labels.samples().iter().zip(again.labels.samples());
             pairs.filter(|(a, b)| a != b).count() as u64
         } else {

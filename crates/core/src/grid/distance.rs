@@ -1,7 +1,7 @@
 //! Distance: from every pixel of a region to the nearest pixel outside it, exact.
 
 use super::patch::{Cell, LANES, Patch};
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 use std::ops::Range;
 
 /// Largest distance that is told apart, in pixels: that of a region without any background.
@@ -16,12 +16,12 @@ const _: () = assert!(MAX_DISTANCE_PX as u64 * MAX_DISTANCE_PX as u64 <= u32::MA
 /// in linear time, doi:10.1007/0-306-47025-X_36. Agrees with scipy's `distance_transform_edt`,
 /// which knows no background beyond the border either.
 pub fn squared_distances(patch: &Patch, scratch: &mut Scratch, squares: &mut Vec<u32>) {
-    wide!(column_distances(patch, scratch));
+    dispatch_simd!(column_distances(patch, scratch));
     squares.clear();
     squares.resize(patch.cells.len(), 0);
     let rows = squares.chunks_exact_mut(patch.width).zip(patch.cells.chunks_exact(patch.width));
     for ((squares, cells), line) in rows.zip(scratch.columns.chunks_exact(patch.width)) {
-        if wide!(scan_nearby(line, cells, &mut scratch.heights, squares)) {
+        if dispatch_simd!(scan_nearby(line, cells, &mut scratch.heights, squares)) {
             continue;
         }
         for run in runs_with_neighbors(line) {

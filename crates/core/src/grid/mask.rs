@@ -2,7 +2,7 @@
 
 use crate::grid::disk::disk_half_widths;
 use crate::raster::Raster;
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 use rayon::prelude::*;
 
 /// Foreground of a raster, one bit for each pixel; bits past the end of a row are 0.
@@ -149,7 +149,7 @@ impl Mask {
                 let half = half_widths[dy.unsigned_abs() as usize];
                 if half <= MAX_NEAR_PX {
                     self.pad_row(from as u32, 1, outside, &mut line);
-                    wide!(combine_near(&line, half as u32, words, combine));
+                    dispatch_simd!(combine_near(&line, half as u32, words, combine));
                     continue;
                 }
                 self.combine_over_window(from as u32, half, outside, combine, &mut line);

@@ -38,7 +38,7 @@ pub enum Cell {
 
 impl Patch {
     /// Lays a region out; all around it is background.
-    pub fn lay(&mut self, runs: &[Run]) {
+    pub fn lay_out(&mut self, runs: &[Run]) {
         let (columns, rows) = bounds(runs);
         self.right_frame = (columns.end - columns.start + 1) as usize;
         self.width = (self.right_frame + 1).next_multiple_of(LANES);
@@ -58,8 +58,8 @@ impl Patch {
     }
 
     /// Lays a region out; beyond the borders of an image of that size there is no background.
-    pub fn lay_within(&mut self, runs: &[Run], (width, height): (u32, u32)) {
-        self.lay(runs);
+    pub fn lay_out_within(&mut self, runs: &[Run], (width, height): (u32, u32)) {
+        self.lay_out(runs);
         let (columns, rows) = bounds(runs);
         let (stride, last) = (self.width, self.width * (self.height - 1));
         if rows.start == 0 {

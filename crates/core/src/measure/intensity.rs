@@ -4,7 +4,7 @@ use super::object::Object;
 use crate::profile::{Channel, Stains};
 use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 
 /// Channels of an image, read pixel by pixel in their units: brightness 0 to 1, or optical density.
 pub struct Reader<'a> {
@@ -242,9 +242,9 @@ impl<T: Copy> Pixels<'_, T> {
         wants_quartiles: bool,
     ) -> Vec<Intensity> {
         let n_px = self.object.n_px() as f64;
-        let (sums, lows, highs) = wide!(self.sums(&value));
+        let (sums, lows, highs) = dispatch_simd!(self.sums(&value));
         let means = sums.map(|sum| sum / n_px);
-        let spreads = wide!(self.squared_deviations(&value, means));
+        let spreads = dispatch_simd!(self.squared_deviations(&value, means));
         let of_channel = |channel: usize| {
             let deviation = (spreads[channel] / n_px).sqrt();
             let (low, high) = (lows[channel], highs[channel]);

@@ -244,7 +244,7 @@ pub fn convex_hull_measures(object: &Object) -> (f64, Option<(f64, f64)>) {
 #[must_use]
 pub fn radii(object: &Object) -> [f64; 3] {
     let mut patch = Patch::default();
-    patch.lay(&object.runs);
+    patch.lay_out(&object.runs);
     let mut squares = Vec::new();
     squared_distances(&patch, &mut Scratch::default(), &mut squares);
     squares.retain(|&square| square > 0);

@@ -5,7 +5,7 @@
 
 use crate::grid::components::Run;
 use crate::grid::patch::{Cell, Patch};
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 
 /// Levels of a patch.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl ElevationMap {
         self.levels.clear();
         self.levels.resize(squares.len(), 0);
         if farthest <= MAX_SQUARE {
-            wide!(fine_roots(squares, &mut self.levels));
+            dispatch_simd!(fine_roots(squares, &mut self.levels));
             // Four times 14 bits are 16.
             self.smooth_twice(patch, between, |one, two, three| (one + 2 * two + three + 2) / 4);
         } else {
@@ -100,12 +100,12 @@ impl ElevationMap {
         between.resize(self.levels.len(), 0);
         for _ in 0..2 {
             // Rows run into each other for one pixel of the frame, which is cleared afterwards.
-            wide!(blend_neighbors(&self.levels, between, 1, blend));
+            dispatch_simd!(blend_neighbors(&self.levels, between, 1, blend));
             for row in between.chunks_exact_mut(patch.width) {
                 row[0] = 0;
                 row[patch.right_frame..].fill(0);
             }
-            wide!(blend_neighbors(between, &mut self.levels, patch.width, blend));
+            dispatch_simd!(blend_neighbors(between, &mut self.levels, patch.width, blend));
         }
     }
 

@@ -7,7 +7,7 @@ use super::SegmentError;
 use crate::profile::{Channel, Stains};
 use crate::raster::{Image, Raster};
 use crate::stain::{DensityTables, GRAY_WEIGHTS, Mixture};
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 use rayon::prelude::*;
 
 /// Steps of one unit of optical density; `u16` then reaches 8, past what 8 bits can hold.
@@ -79,7 +79,7 @@ pub fn brightness_sum(image: &Image) -> u64 {
 fn sum<T: Copy>(raster: &Raster<T>, convert: impl Fn(T) -> u16 + Copy) -> u64 {
     // Sums of short stretches fit 32 bits.
     let stretches = raster.samples().chunks(4096);
-    stretches.map(|stretch| u64::from(wide!(sum_of_stretch(stretch, convert)))).sum()
+    stretches.map(|stretch| u64::from(dispatch_simd!(sum_of_stretch(stretch, convert)))).sum()
 }
 
 #[inline(always)]
@@ -122,7 +122,7 @@ fn convert_pixels<T: Copy + Sync>(
     let width = raster.width().max(1) as usize;
     let rows = mixed.samples_mut().par_chunks_mut(width).zip(raster.samples().par_chunks(width));
     rows.with_min_len(16).for_each(|(to, from)| {
-        wide!({
+        dispatch_simd!({
             for (sample, &pixel) in to.iter_mut().zip(from) {
                 *sample = convert(pixel);
             }
@@ -180,7 +180,7 @@ fn sum_parts<const N: usize, T: Copy + Sync + Into<usize>>(
                 let [red, green, blue] = *rgb;
                 *both = tables[0][red.into()] + tables[1][green.into()] + tables[2][blue.into()];
             }
-            wide!(add_positive_parts(&both, to));
+            dispatch_simd!(add_positive_parts(&both, to));
         }
     });
     sums

@@ -41,7 +41,7 @@ pub fn split(
         regions.into_iter().map(<[Run]>::to_vec).collect()
     } else {
         let split_one = |bench: &mut Bench, runs: &&[Run]| {
-            bench.patch.lay_within(runs, (width, height));
+            bench.patch.lay_out_within(runs, (width, height));
             bench.split(runs, guide, criteria)
         };
         regions

@@ -13,6 +13,6 @@ mod resize;
 mod steps;
 
 pub use histogram::{Histogram, MatchError, Reference, equalize_histogram, match_histogram};
-pub use resize::{resize_image, resized_labels};
+pub use resize::{resize_image, resize_labels};
 pub use size::{MAX_EDGE_PX, Size, pixel_size_after};
 pub use steps::{PrepareError, Prepared, Steps};

@@ -33,7 +33,7 @@ pub fn resize_image(image: &Image, width: u32, height: u32) -> Image {
 /// # Edge cases
 /// Nuclei smaller than a new pixel may vanish; numbers stay as they are.
 #[must_use]
-pub fn resized_labels(labels: &Labels, width: u32, height: u32) -> Labels {
+pub fn resize_labels(labels: &Labels, width: u32, height: u32) -> Labels {
     let (width, height) = (width.max(1), height.max(1));
     let at = |new: u32, n_new: u32, n_old: u32| {
         ((2 * u64::from(new) + 1) * u64::from(n_old) / (2 * u64::from(n_new))) as u32
@@ -127,8 +127,8 @@ mod tests {
     #[test]
     fn labels_are_never_mixed() {
         let labels = labels![1, 1, 0, 7; 1, 1, 0, 7];
-        assert_eq!(resized_labels(&labels, 2, 1), labels![1, 7]);
-        assert_eq!(resized_labels(&labels, 8, 2).samples()[..8], [1, 1, 1, 1, 0, 0, 7, 7]);
-        assert_eq!(resized_labels(&labels, 4, 2), labels);
+        assert_eq!(resize_labels(&labels, 2, 1), labels![1, 7]);
+        assert_eq!(resize_labels(&labels, 8, 2).samples()[..8], [1, 1, 1, 1, 0, 0, 7, 7]);
+        assert_eq!(resize_labels(&labels, 4, 2), labels);
     }
 }

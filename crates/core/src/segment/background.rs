@@ -5,7 +5,7 @@
 
 use crate::grid::disk::disk_half_widths;
 use crate::raster::Raster;
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
@@ -90,7 +90,7 @@ fn extremes_over_disks<E: Extreme>(raster: &Raster<u16>, radius_px: f64) -> Rast
                 let below = y as i64 + reach as i64;
                 for from in [above, below].into_iter().filter(|from| (0..height).contains(from)) {
                     let line = lines.row(from as u32);
-                    wide!(pick_each::<E>(row, line));
+                    dispatch_simd!(pick_each::<E>(row, line));
                 }
             }
         });
@@ -110,7 +110,7 @@ fn extremes_over_windows<E: Extreme>(raster: &Raster<u16>, half: usize) -> Raste
         right.extend_from_slice(row);
         right.resize(width + 2 * half, E::NEUTRAL);
         spare.clone_from(right);
-        wide!(row_extremes::<E>(right, spare, window, row));
+        dispatch_simd!(row_extremes::<E>(right, spare, window, row));
     });
     extremes
 }

@@ -1,7 +1,7 @@
 //! Histogram: counts of all values of a signal, and the thresholds that follow from them.
 
 use crate::raster::Raster;
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 
 /// Classes of three-class Otsu are sought among this many bins between the extremes.
 const OTSU3_BINS: usize = 512;
@@ -22,7 +22,8 @@ impl Histogram {
     /// Counts the values of a raster.
     #[must_use]
     pub(super) fn of(raster: &Raster<u16>) -> Self {
-        let highest = wide!(raster.samples().iter().fold(0, |highest, &value| value.max(highest)));
+        let highest =
+            dispatch_simd!(raster.samples().iter().fold(0, |highest, &value| value.max(highest)));
         // Two tables keep runs of equal values from waiting for each other's counter.
         let mut tables = vec![[0_u32; 2]; usize::from(highest) + 1];
         let (blocks, rest) = raster.samples().as_chunks::<2>();

@@ -2,7 +2,7 @@
 
 use crate::grid::disk::disk_half_widths;
 use crate::raster::Raster;
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 use rayon::prelude::*;
 
 /// Columns that one inner loop works on: small enough for registers, wide enough for vectors.
@@ -61,7 +61,7 @@ fn blur_rows(raster: &mut Raster<u16>, weights: &[u16]) {
         padded.extend_from_slice(row);
         padded.resize(width + 2 * radius, row[width - 1]);
         let taps: Vec<&[u16]> = (0..weights.len()).map(|tap| &padded[tap..]).collect();
-        wide!(weigh_taps(row, weights, &taps));
+        dispatch_simd!(weigh_taps(row, weights, &taps));
     });
 }
 
@@ -82,7 +82,7 @@ fn blur_columns_to_copy(raster: &mut Raster<u16>, weights: &[u16]) {
     rows.for_each(|(y, row)| {
         let at = |tap: usize| raster.row((y + tap).saturating_sub(radius).min(last) as u32);
         let taps: Vec<&[u16]> = (0..weights.len()).map(at).collect();
-        wide!(weigh_taps(row, weights, &taps));
+        dispatch_simd!(weigh_taps(row, weights, &taps));
     });
     *raster = blurred;
 }
@@ -114,7 +114,7 @@ fn blur_columns_in_place(raster: &mut Raster<u16>, weights: &[u16]) {
         for (y, row) in rows.chunks_exact_mut(width).enumerate() {
             let taps: Vec<&[u16]> =
                 copy[y * width..].chunks_exact(width).take(weights.len()).collect();
-            wide!(weigh_taps(row, weights, &taps));
+            dispatch_simd!(weigh_taps(row, weights, &taps));
         }
     });
 }

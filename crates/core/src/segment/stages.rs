@@ -76,7 +76,7 @@ pub struct Subject<'a> {
 /// # let disk = |x: u32, y: u32| x.abs_diff(20).pow(2) + y.abs_diff(20).pow(2) < 100;
 /// # let image = Image::Gray8(Raster::from_fn(40, 40, |x, y| if disk(x, y) { 200 } else { 20 }));
 /// let subject = Subject { image: &image, digest: Digest::of_bytes(b"a disk"), pixel_size: None };
-/// let mut stages = Stages::keeping();
+/// let mut stages = Stages::with_cache();
 /// stages.segment(subject, &profile)?;
 /// profile.morphology.exclude_border = true;
 /// stages.segment(subject, &profile)?;
@@ -102,13 +102,13 @@ pub struct Stages {
 impl Stages {
     /// Keeps the result of every stage.
     #[must_use]
-    pub fn keeping() -> Self {
-        Self::keeping_before(Stage::Measure)
+    pub fn with_cache() -> Self {
+        Self::with_cache_before(Stage::Measure)
     }
 
     /// Keeps the results of the stages before one, for two profiles that differ from there on.
     #[must_use]
-    pub fn keeping_before(stage: Stage) -> Self {
+    pub fn with_cache_before(stage: Stage) -> Self {
         Self {
             kept_before: stage,
             ran: Vec::new(),
@@ -126,7 +126,7 @@ impl Stages {
 
     /// Keeps nothing: each result goes to the stage that reads it last.
     pub(super) fn without_cache() -> Self {
-        Self::keeping_before(Stage::Signal)
+        Self::with_cache_before(Stage::Signal)
     }
 
     /// The stages that the last segmentation ran, in their order; the others were known.

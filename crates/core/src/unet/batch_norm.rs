@@ -73,7 +73,7 @@ pub fn forward(
     let mut output = FeatureMap::zeros(input.shape);
     let pieces = output.values.par_chunks_mut(period.piece());
     pieces.zip(input.values.par_chunks(period.piece())).for_each(|(y, x)| {
-        vectors::wide!({
+        vectors::dispatch_simd!({
             for (y, x) in y.chunks_mut(factor.len()).zip(x.chunks(factor.len())) {
                 for (((y, x), factor), offset) in y.iter_mut().zip(x).zip(&factor).zip(&offset) {
                     *y = (x * factor + offset).max(0.0);
@@ -126,7 +126,7 @@ pub fn backward(
     let sources =
         input.values.par_chunks(period.piece()).zip(gradient.values.par_chunks(period.piece()));
     pieces.zip(sources).for_each(|(dx, (x, dy))| {
-        vectors::wide!({
+        vectors::dispatch_simd!({
             let length = factors.len();
             let sources = x.chunks(length).zip(dy.chunks(length));
             for (dx, (x, dy)) in dx.chunks_mut(length).zip(sources) {

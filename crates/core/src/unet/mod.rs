@@ -28,7 +28,7 @@ mod tests;
 use crate::nuclei::SegmentError;
 use crate::nuclei::cleaning::Cleaning;
 use crate::nuclei::resample::Resampling;
-use crate::preparation::{PrepareError, resized_labels};
+use crate::preparation::{PrepareError, resize_labels};
 use crate::profile::{Profile, Unet};
 use crate::raster::{Image, Labels};
 use crate::units::PixelSize;
@@ -137,7 +137,7 @@ impl Prediction {
         if self.seen == size {
             return Ok(labels);
         }
-        Ok(renumber(resized_labels(&labels, size.0, size.1)))
+        Ok(renumber(resize_labels(&labels, size.0, size.1)))
     }
 }
 

@@ -58,7 +58,7 @@ impl Period {
             let block = self.row * BLOCK_ROWS;
             for (left, right) in left.chunks(block).zip(right.chunks(block)) {
                 let [first, second] = &mut sums;
-                vectors::wide!({
+                vectors::dispatch_simd!({
                     for (left, right) in left.chunks(self.row).zip(right.chunks(self.row)) {
                         add(left, right, first, second);
                     }

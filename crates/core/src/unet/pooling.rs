@@ -25,7 +25,7 @@ pub fn forward(input: View<'_>) -> (FeatureMap, Vec<u8>) {
         let (map, row) = (row / shape.height, row % shape.height);
         let two = &input.values[(map * input.shape.height + 2 * row) * from..][..2 * from];
         let (upper, lower) = two.split_at(from);
-        vectors::wide!(pool_row(upper, lower, shape.channels, output, places));
+        vectors::dispatch_simd!(pool_row(upper, lower, shape.channels, output, places));
     });
     (output, places)
 }
@@ -68,7 +68,7 @@ pub fn backward(gradient: View<'_>, places: &[u8], input: Shape) -> FeatureMap {
             let at = (map * gradient.shape.height + row) * from;
             let (gradient, places) = (&gradient.values[at..][..from], &places[at..][..from]);
             let (upper, lower) = two.split_at_mut(to);
-            vectors::wide!({
+            vectors::dispatch_simd!({
                 unpool_row::<0>(gradient, places, channels, upper);
                 unpool_row::<2>(gradient, places, channels, lower);
             });

@@ -11,7 +11,7 @@ use super::world::World;
 use crate::release::{APPROVALS, Release};
 use crate::wire::{Intent, RefusalCode};
 use cellgate_approval::signature::{self, SignatureError};
-use cellgate_approval::{Action, Approver, Log, MAX_BYTES, Standing, Subject};
+use cellgate_approval::{Action, ApprovalStatus, Approver, Log, MAX_BYTES, Subject};
 use cellgate_core::digest::Digest;
 use cellgate_inputs::project::{ApprovalPolicy, Project};
 use cellgate_inputs::revision::Tree;
@@ -91,7 +91,7 @@ fn check_approval(
     policy: &ApprovalPolicy,
 ) -> Result<(), Refused> {
     let standing = log.verdict_for(subject, policy, None);
-    let Standing::Approved { by } = &standing else {
+    let ApprovalStatus::Approved { by } = &standing else {
         let name = subject.profile;
         return Err(approval_refusal(format!(
             "profile `{name}` is not approved: {}",
@@ -135,7 +135,8 @@ fn verify_signature(log: &Log, approver: &Approver, signers: &Path) -> Result<()
             && record.entry.who == approver.who
             && record.entry.report_digest == approver.report_digest
     });
-    let mut told = Err(Unsigned::ByApprover(crate::release::path::shown(&approver.who)));
+    let mut told =
+        Err(Unsigned::ByApprover(crate::release::path::escape_for_display(&approver.who)));
     for record in records {
         match signature::verify(record, signers) {
             Ok(()) => return Ok(()),

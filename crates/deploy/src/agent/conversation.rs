@@ -338,8 +338,10 @@ fn read(world: &World, path: &str) -> Result<Vec<u8>, Refused> {
     let release = manifest(world, active)?;
     let file = release.file(path).filter(|file| file.size <= MAX_RAW_BYTES as u64);
     let file = file.ok_or_else(|| {
-        let message =
-            format!("`{}` is no small file of the release", crate::release::path::shown(path));
+        let message = format!(
+            "`{}` is no small file of the release",
+            crate::release::path::escape_for_display(path)
+        );
         Box::new(refusal(RefusalCode::Unknown, message, "look at its manifest"))
     })?;
     let id = active.to_string();

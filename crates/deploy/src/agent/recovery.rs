@@ -70,7 +70,7 @@ pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
         let found = match &sight.current {
             Pointed::Nowhere => "nowhere".to_owned(),
             Pointed::Release(id) => id.to_string(),
-            Pointed::Elsewhere(target) => crate::release::path::shown(target),
+            Pointed::Elsewhere(target) => crate::release::path::escape_for_display(target),
         };
         return Some(Step::Restore(state.active, found));
     }

@@ -82,7 +82,7 @@ pub fn examine(release: &Path) -> SelfTest {
     let findings = findings.chain(networks);
     // Small fields leave processors without work now and then.
     let (engine_fingerprint, rehearsed): (Digest, Vec<_>) =
-        rayon::join(fingerprint::measured, || {
+        rayon::join(fingerprint::measure_fingerprint, || {
             profiles.par_iter().map(|loaded| rehearsal_digest(&loaded.params)).collect()
         });
     let why = |(one, told): (&Loaded, &Result<Option<Digest>, RunError>)| {
@@ -196,7 +196,7 @@ fn difference(told: &SelfTest, release: &Release) -> Option<String> {
     if let Some(finding) = told.findings.first() {
         return Some(format!(
             "its profiles are not valid there: {}",
-            crate::release::path::shown(finding)
+            crate::release::path::escape_for_display(finding)
         ));
     }
     if told.schema != SCHEMA {

@@ -184,7 +184,11 @@ impl Release {
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(syntax)?;
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
-            other => return Err(ManifestError::Schema(path::shown(other.unwrap_or("nothing")))),
+            other => {
+                return Err(ManifestError::Schema(path::escape_for_display(
+                    other.unwrap_or("nothing"),
+                )));
+            }
         }
         let release = Self::new(serde_json::from_value(value).map_err(syntax)?)?;
         if release.bytes == bytes { Ok(release) } else { Err(ManifestError::NotCanonical) }
@@ -226,7 +230,7 @@ impl Deref for Release {
 
 fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     if manifest.schema != SCHEMA {
-        return Err(ManifestError::Schema(path::shown(&manifest.schema)));
+        return Err(ManifestError::Schema(path::escape_for_display(&manifest.schema)));
     }
     let mut errors = path::check_all(manifest.files.iter().map(|file| &*file.path));
     let is_known = |path: &str| {
@@ -235,7 +239,7 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     };
     let stray = manifest.files.iter().filter(|file| !is_known(&file.path));
     errors.extend(stray.filter(|file| path::check(&file.path).is_ok()).map(|file| PathError {
-        shown: path::shown(&file.path),
+        shown: path::escape_for_display(&file.path),
         fault: path::PathFault::Unexpected,
     }));
     if !errors.is_empty() {

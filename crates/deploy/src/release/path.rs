@@ -71,7 +71,7 @@ pub enum PathFault {
 pub fn check(path: &str) -> Result<(), PathError> {
     match fault(path) {
         None => Ok(()),
-        Some(fault) => Err(PathError { shown: shown(path), fault }),
+        Some(fault) => Err(PathError { shown: escape_for_display(path), fault }),
     }
 }
 
@@ -84,16 +84,16 @@ pub fn check_all<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<PathError>
         if let Err(error) = check(path) {
             errors.push(error);
         } else if let Some(twin) = folded.insert(path.to_ascii_lowercase(), path) {
-            let fault = PathFault::Twin(shown(twin));
-            errors.push(PathError { shown: shown(path), fault });
+            let fault = PathFault::Twin(escape_for_display(twin));
+            errors.push(PathError { shown: escape_for_display(path), fault });
         }
     }
     for (path, original) in &folded {
         let parents = path.match_indices('/').map(|(at, _)| &path[..at]);
         for parent in parents {
             if let Some(file) = folded.get(parent) {
-                let fault = PathFault::FileAndFolder(shown(original));
-                errors.push(PathError { shown: shown(file), fault });
+                let fault = PathFault::FileAndFolder(escape_for_display(original));
+                errors.push(PathError { shown: escape_for_display(file), fault });
             }
         }
     }
@@ -102,7 +102,7 @@ pub fn check_all<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<PathError>
 
 /// The text with everything but printable ASCII escaped, at most 80 characters.
 #[must_use]
-pub fn shown(text: &str) -> String {
+pub fn escape_for_display(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(81)

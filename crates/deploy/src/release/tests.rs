@@ -1,4 +1,4 @@
-//! Tests of releases: what is refused, what a name depends on, what differs.
+//! Tests of releases: refusals, the digest that names a release, differences of two.
 
 use super::*;
 use cellgate_inputs::source::Source;

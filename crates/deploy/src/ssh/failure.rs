@@ -249,7 +249,7 @@ impl SshError {
 
     /// The error, its cause and its remedy.
     #[must_use]
-    pub fn in_full(&self) -> String {
+    pub fn full_message(&self) -> String {
         let why = self.source().map(|source| format!(": {source}")).unwrap_or_default();
         format!("{self}{why}; {}", self.remedy())
     }

@@ -1,4 +1,4 @@
-//! Run folder: what `cellgate segment` wrote, read back strictly.
+//! Run folder: files that `cellgate segment` wrote, read back strictly.
 //!
 //! Record, tables and label images must say the same of every field. Names in the record become
 //! names of files only when they cannot lead out of the folder. Everything read is bounded.
@@ -130,7 +130,7 @@ impl RunFolder {
             }
         }
         for (base, head) in self.fields.iter().zip(&head.fields) {
-            if !base.labels.same_shape(&head.labels) {
+            if !base.labels.has_same_shape(&head.labels) {
                 findings.push(unlike(format!("field `{}` has two sizes in pixels", base.name)));
             }
         }

@@ -40,7 +40,7 @@ pub fn how_to_sentence(report: &Report) -> Option<String> {
 
 /// One sentence on the approval of a profile, without a final period.
 #[must_use]
-pub fn told(approval: &ApprovalReport) -> String {
+pub fn describe_approval(approval: &ApprovalReport) -> String {
     let first = approval.by.first();
     let who = first.map_or("nobody".to_owned(), |by| quote(&by.who));
     match approval.state.as_str() {
@@ -133,7 +133,7 @@ mod tests {
 
     #[track_caller]
     fn check(state: &str, expected: &str) {
-        assert_eq!(told(&approval(state)), expected);
+        assert_eq!(describe_approval(&approval(state)), expected);
     }
 
     #[test]
@@ -154,7 +154,10 @@ mod tests {
             "revoked",
             "the approval was revoked by `ada` on `2026-03-01T09:30:00Z`: `pale nuclei were 'noise'`",
         );
-        assert!(told(&approval("too-few")).starts_with("2 of 3 people have approved: `ada` on"));
+        assert!(
+            describe_approval(&approval("too-few"))
+                .starts_with("2 of 3 people have approved: `ada` on")
+        );
         check(
             "by-author",
             "`ada` has approved and is the change's author, whom the policy does not count",

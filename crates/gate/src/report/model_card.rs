@@ -1,6 +1,6 @@
-//! Model card: what a card says, for people.
+//! Model card: a card as text for people.
 
-use super::findings::harmless;
+use super::findings::neutralize_line;
 use cellgate_core::profile::{Modality, Separation};
 use cellgate_core::unet::card::{Accuracy, Card, Training};
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ pub fn human(card: &Card) -> String {
     let mut text = String::new();
     let mut line = |key: &str, value: &str| {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{key:<14}{}", harmless(value));
+        let _ = writeln!(text, "{key:<14}{}", neutralize_line(value));
     };
     let weights = &card.weights;
     line("model", &card.name);
@@ -97,7 +97,8 @@ fn accuracy_table(title: &str, rows: &[Accuracy]) -> String {
     }
     text.push('\n');
     for row in rows {
-        let (name, n_images, n_nuclei) = (harmless(&row.image_type), row.n_images, row.n_nuclei);
+        let (name, n_images, n_nuclei) =
+            (neutralize_line(&row.image_type), row.n_images, row.n_nuclei);
         let _ = write!(text, "  {name:<26}{n_images:>7}{n_nuclei:>9}");
         for value in [row.f1_at_50, row.mean_ap, row.aji, row.pq, row.dice] {
             let _ = write!(text, "{value:>7.3}");

@@ -70,7 +70,8 @@ pub struct AccuracyCase {
 /// Says where accuracy moved from base to head.
 #[must_use]
 pub fn direction(base: &Scores, head: &Scores) -> Direction {
-    let moves = base.named().into_iter().zip(head.named()).map(|((_, b), (_, h))| (h > b, h < b));
+    let moves =
+        base.entries().into_iter().zip(head.entries()).map(|((_, b), (_, h))| (h > b, h < b));
     match moves.fold((false, false), |any, one| (any.0 | one.0, any.1 | one.1)) {
         (false, false) => Direction::Same,
         (true, false) => Direction::TowardTruth,
@@ -297,7 +298,7 @@ fn check_floors(accuracy: &AccuracyCase) -> (Vec<Reason>, bool) {
         let unknown = Reason::error(ReasonCode::AccuracyUnknown, text);
         return if set.is_empty() { (Vec::new(), false) } else { (vec![unknown], true) };
     };
-    let score = |name: &str| head.named().into_iter().find(|(score, _)| *score == name);
+    let score = |name: &str| head.entries().into_iter().find(|(score, _)| *score == name);
     let missed = set.into_iter().filter_map(|(name, floor)| {
         let (_, score) = score(name)?;
         let text =

@@ -1,6 +1,6 @@
 //! Error: why a file was not brought.
 
-use crate::way::WayError;
+use crate::connect::ConnectError;
 use cellgate_core::digest::Digest;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub enum FetchError {
     /// There is no way to the network.
     #[error("nothing can be fetched: {0}")]
-    Client(#[source] WayError),
+    Client(#[source] ConnectError),
     /// The answer was a refusal.
     #[error("`{address}` answers with status {status}; correct the address, or ask who keeps it")]
     Refused {

@@ -7,7 +7,7 @@ use super::address::Address;
 use super::error::FetchError;
 use super::part::Part;
 use super::wanted::{Limits, Wanted};
-use crate::way::{WayError, connector, tunnel, with_tls};
+use crate::connect::{ConnectError, connector, tunnel, with_tls};
 use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, LOCATION, RANGE, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -46,7 +46,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Sets the ways up.
-    pub(super) fn open(limits: Limits) -> Result<Self, WayError> {
+    pub(super) fn open(limits: Limits) -> Result<Self, ConnectError> {
         let tls = with_tls(connector(limits.connect))?;
         let direct = Http::builder(TokioExecutor::new()).build(tls);
         Ok(Self { direct, proxies: Matcher::from_env(), limits })

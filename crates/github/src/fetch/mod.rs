@@ -13,7 +13,7 @@ mod pull;
 
 pub use address::{Address, AddressError};
 pub use error::FetchError;
-pub use pull::{Need, Wish, of_dataset, of_models};
+pub use pull::{Need, Wish, dataset_needs, model_needs};
 pub use wanted::{Limits, Wanted};
 
 use error::disk_error;

@@ -57,7 +57,7 @@ impl Need {
 
 /// The files of a dataset that stands in a folder.
 #[must_use]
-pub fn of_dataset(dataset: &Dataset, folder: &Path) -> Vec<Need> {
+pub fn dataset_needs(dataset: &Dataset, folder: &Path) -> Vec<Need> {
     let mut needs = Vec::new();
     for field in dataset.fields() {
         let mut need = |path: &str, sha256: Digest, url: &Option<String>| {
@@ -82,7 +82,7 @@ pub fn of_dataset(dataset: &Dataset, folder: &Path) -> Vec<Need> {
 ///
 /// # Errors
 /// [`ModelError`] when a card cannot be read.
-pub fn of_models<'a>(
+pub fn model_needs<'a>(
     profiles: impl IntoIterator<Item = &'a Loaded>,
     models: Models<'_>,
     place: impl Fn(&Unet) -> PathBuf,

@@ -5,7 +5,7 @@
 
 use cellgate_core::raster::{Image, Labels};
 use cellgate_core::units::PixelSize;
-use cellgate_core::vectors::wide;
+use cellgate_core::vectors::dispatch_simd;
 use png::{BitDepth, ColorType, Compression, Filter, PixelDimensions, Unit};
 use std::io::Cursor;
 use tiff::encoder::compression::DeflateLevel;
@@ -36,7 +36,7 @@ pub fn encode_labels(labels: &Labels) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = (labels.width(), labels.height());
     if is_within_16_bits(labels) {
         let mut samples = vec![0; labels.n_px() * 2];
-        wide!({
+        dispatch_simd!({
             for (bytes, label) in samples.as_chunks_mut().0.iter_mut().zip(labels.samples()) {
                 *bytes = (*label as u16).to_be_bytes();
             }
@@ -81,7 +81,8 @@ pub fn encode_image(image: &Image, pixel_size: Option<PixelSize>) -> Result<Vec<
 
 fn is_within_16_bits(labels: &Labels) -> bool {
     // No early end: a maximum is found many labels at a time.
-    let highest = wide!(labels.samples().iter().fold(0, |highest, &label| label.max(highest)));
+    let highest =
+        dispatch_simd!(labels.samples().iter().fold(0, |highest, &label| label.max(highest)));
     highest <= u32::from(u16::MAX)
 }
 

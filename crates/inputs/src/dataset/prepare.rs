@@ -14,7 +14,7 @@ use super::store::{NewDataset, NewField, StoreError};
 use crate::finding::{Code, Finding, has_errors};
 use crate::revision::Tree;
 use crate::source::Place;
-use cellgate_core::preparation::{PrepareError, Prepared, Steps, resized_labels};
+use cellgate_core::preparation::{PrepareError, Prepared, Steps, resize_labels};
 use cellgate_core::raster::Labels;
 use cellgate_core::units::PixelSize;
 use std::collections::BTreeMap;
@@ -205,7 +205,7 @@ impl Preparation {
                 Some((bytes, "png"))
             }
             Some((_, _, labels)) if is_resized => {
-                let labels = resized_labels(&labels, size.0, size.1);
+                let labels = resize_labels(&labels, size.0, size.1);
                 Some((encode_labels(&labels)?, labels_extension(&labels)))
             }
             Some((_, _, labels)) => Some((encode_labels(&labels)?, labels_extension(&labels))),

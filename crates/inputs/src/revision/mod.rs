@@ -14,7 +14,7 @@ use git::git;
 pub use history::{
     has_commit, head_commit, is_ancestor, is_shallow, merge_base, merge_base_with_default, parents,
 };
-pub use worktree::{commit_time, uncommitted};
+pub use worktree::{commit_time, uncommitted_paths};
 
 use objects::Object;
 use std::io::Read as _;

@@ -7,7 +7,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// [`TreeError::Git`] when the folder stands in no repository.
-pub fn uncommitted(folder: &Path) -> Result<Vec<String>, TreeError> {
+pub fn uncommitted_paths(folder: &Path) -> Result<Vec<String>, TreeError> {
     let listing = git(folder, &["status", "--porcelain=v1", "-z", "--untracked-files=all"])?;
     let mut paths = Vec::new();
     let mut entries = listing.split('\0');

@@ -166,6 +166,6 @@ fn field_json(field: &Judged) -> Value {
         ("n_truth".to_owned(), json!(accuracy.n_truth)),
         ("n_found".to_owned(), json!(accuracy.n_found)),
     ]);
-    row.extend(accuracy.scores.named().map(|(name, score)| (name.to_owned(), json!(score))));
+    row.extend(accuracy.scores.entries().map(|(name, score)| (name.to_owned(), json!(score))));
     Value::Object(row)
 }

@@ -1,4 +1,4 @@
-//! A network set by hand: what is bright is a nucleus, and the brighter the deeper.
+//! A network set by hand: bright pixels are nuclei, and the brighter the deeper.
 
 use super::picture::pictures;
 use super::report::{Report, SCHEMA};

@@ -11,7 +11,7 @@ use crate::grid::mask::pack_bits;
 use crate::grid::patch::Patch;
 use crate::profile::Suppression;
 use crate::units::PixelSize;
-use crate::vectors::wide;
+use crate::vectors::dispatch_simd;
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
@@ -125,7 +125,7 @@ impl Basins {
         places: &mut [u32],
         criteria: PeakCriteria,
     ) {
-        wide!(self.find_climbs(patch.width, &elevation.levels));
+        dispatch_simd!(self.find_climbs(patch.width, &elevation.levels));
         self.climb(patch, &elevation.levels, places);
         if self.peaks.len() > 2 {
             self.find_saddles(patch, &elevation.levels, places);
@@ -250,7 +250,12 @@ impl Basins {
         // Rarely more; growing would leave a trail of smaller buffers.
         self.saddles.reserve(levels.len() / 16);
         for span in patch.spans.iter().cloned() {
-            wide!(find_borders(&numbers[span.start..], patch.width, span.len(), &mut self.borders));
+            dispatch_simd!(find_borders(
+                &numbers[span.start..],
+                patch.width,
+                span.len(),
+                &mut self.borders
+            ));
             for (index, &border) in self.borders.iter().enumerate() {
                 let mut left = border;
                 while left != 0 {

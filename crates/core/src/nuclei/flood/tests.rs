@@ -8,7 +8,7 @@ use proptest::prelude::*;
 /// come.
 fn flood_pixels(runs: &[Run], pixels: &[(u16, u32)], criteria: PeakCriteria) -> Vec<u32> {
     let mut patch = Patch::default();
-    patch.lay(runs);
+    patch.lay_out(runs);
     let mut elevation = ElevationMap::default();
     elevation.levels.resize(patch.cells.len(), 0);
     elevation.levels_per_unit = 1.0;

@@ -1,4 +1,4 @@
-//! Tests of the table: what it says of one key must fit together.
+//! Tests of the table: kind, default and stage of each key must fit together.
 
 use super::*;
 use schemars::{Schema, SchemaGenerator};

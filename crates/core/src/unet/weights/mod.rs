@@ -106,7 +106,7 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::Digest`] before anything in the file is looked at; otherwise as
     /// [`Self::read`].
-    pub fn verified(bytes: &[u8], expected: Digest) -> Result<Self, WeightsError> {
+    pub fn read_verified(bytes: &[u8], expected: Digest) -> Result<Self, WeightsError> {
         file::check_size(bytes.len())?;
         let found = Digest::of_bytes(bytes);
         if found != expected {

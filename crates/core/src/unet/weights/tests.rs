@@ -1,4 +1,4 @@
-//! Files of weights: what is written is read, and nothing else is.
+//! Files of weights: written files are read back, and nothing else is read.
 
 use super::*;
 use crate::unet::architecture::{Normalization, UpSampling};
@@ -113,9 +113,9 @@ fn numbers_that_half_precision_cannot_hold_are_refused() {
 fn a_digest_is_checked_before_anything_is_read() {
     let bytes = weights().to_bytes(Precision::Half).unwrap();
     let expected = Digest::of_bytes(&bytes);
-    assert_eq!(Weights::verified(&bytes, expected).unwrap(), weights());
+    assert_eq!(Weights::read_verified(&bytes, expected).unwrap(), weights());
     let found = Digest::of_bytes(b"nonsense");
-    let refused = Weights::verified(b"nonsense", expected);
+    let refused = Weights::read_verified(b"nonsense", expected);
     assert_eq!(refused, Err(WeightsError::Digest { expected, found }));
 }
 

@@ -14,7 +14,7 @@ pub use json::{SCHEMA, document, list};
 pub use junit::junit;
 pub use sarif::sarif;
 pub use terminal::{human, summary_line};
-pub use text::{harmless, inert};
+pub use text::{neutralize_commands, neutralize_line};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Terminal: findings for people, each with the line it is about.
 
-use super::text::{harmless, visible_char};
+use super::text::{neutralize_line, visible_char};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use cellgate_inputs::finding::{Finding, Severity};
 use cellgate_inputs::source::{Source, Span};
@@ -44,9 +44,9 @@ fn render_finding(finding: &Finding, source: Option<&Source>, renderer: &Rendere
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let message = harmless(&finding.message);
-    let path = harmless(&finding.place.path);
-    let help = finding.help.as_deref().map(harmless);
+    let message = neutralize_line(&finding.message);
+    let path = neutralize_line(&finding.place.path);
+    let help = finding.help.as_deref().map(neutralize_line);
     let line = finding.place.span.zip(source).map(|(span, source)| first_line_of(source, span));
     let title = level.primary_title(message).id(finding.code.as_str());
     let mut group = match (&line, finding.place.span) {

@@ -7,7 +7,7 @@
 /// Each character that is taken out leaves U+FFFD, so that its place stays visible; `##[`, which
 /// GitHub's runner obeys anywhere in a line, becomes `# #[`.
 #[must_use]
-pub fn harmless(text: &str) -> String {
+pub fn neutralize_line(text: &str) -> String {
     let shown: String = text.chars().map(visible_char).collect();
     shown.replace("##[", "# #[")
 }
@@ -20,7 +20,7 @@ pub fn harmless(text: &str) -> String {
 /// # Sources
 /// actions/runner, `ActionCommand.cs`.
 #[must_use]
-pub fn inert(text: &str) -> String {
+pub fn neutralize_commands(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for line in text.split_inclusive(['\n', '\r']) {
         let is_skipped = |c: char| c.is_whitespace() || c == '\u{feff}';
@@ -55,23 +55,23 @@ mod tests {
     #[test]
     fn no_line_of_an_inert_text_is_a_command() {
         let evil = "::error::x\n \u{a0}::set-output name=a::b\r::stop-commands::x\r\n\u{feff}::a::";
-        let shown = inert(evil);
+        let shown = neutralize_commands(evil);
         assert_eq!(
             shown,
             ": :error::x\n \u{a0}: :set-output name=a::b\r: :stop-commands::x\r\n\u{feff}: :a::"
         );
-        assert_eq!(inert("a ##[add-path]b ###[c"), "a # #[add-path]b ## #[c");
-        assert_eq!(inert("a::b\n: c"), "a::b\n: c");
-        assert_eq!(inert(&shown), shown);
+        assert_eq!(neutralize_commands("a ##[add-path]b ###[c"), "a # #[add-path]b ## #[c");
+        assert_eq!(neutralize_commands("a::b\n: c"), "a::b\n: c");
+        assert_eq!(neutralize_commands(&shown), shown);
     }
 
     #[test]
     fn acting_characters_are_replaced() {
         assert_eq!(
-            harmless("a\u{1b}[31mb\r\n\u{202e}c"),
+            neutralize_line("a\u{1b}[31mb\r\n\u{202e}c"),
             "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c"
         );
-        assert_eq!(harmless("##[error]x ###[y"), "# #[error]x ## #[y");
-        assert_eq!(harmless("µm² é 中"), "µm² é 中");
+        assert_eq!(neutralize_line("##[error]x ###[y"), "# #[error]x ## #[y");
+        assert_eq!(neutralize_line("µm² é 中"), "µm² é 中");
     }
 }

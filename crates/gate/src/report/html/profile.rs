@@ -2,7 +2,7 @@
 
 use super::charts;
 use super::parts::{MAX_ROWS, Picture, digest, pill, prose, reasons};
-use crate::report::consent::told as told_of;
+use crate::report::consent::describe_approval;
 use crate::report::explain::{amount, cause, explain, named_parts, score_label, title};
 use crate::report::model::{AccuracyReport, MeasurementReport, NucleiReport, ProfileReport};
 use crate::verdict::{Verdict, format_number, format_signed};
@@ -21,7 +21,7 @@ pub(super) fn section(profile: &ProfileReport, index: usize, pictures: &[Picture
             }
             p.lead { (prose(&explain(profile))) }
             p.soft.small { "parameters " (side(&profile.params_digest.base)) " → " (side(&profile.params_digest.head)) }
-            @if let Some(approval) = &profile.approval { p { "Approval: " (prose(&told_of(approval))) "." } }
+            @if let Some(approval) = &profile.approval { p { "Approval: " (prose(&describe_approval(approval))) "." } }
             @if !profile.reasons.is_empty() { (reasons(&profile.reasons)) }
             (changed_keys(profile))
             @if profile.verdict == Verdict::Unchanged {

@@ -181,7 +181,7 @@ fn write_details(out: &mut String, profile: &ProfileReport, detail: Detail) -> s
         escape::escape_html(&profile.name)
     )?;
     if let Some(approval) = &profile.approval {
-        writeln!(out, "Approval: {}.\n", prose(&consent::told(approval)))?;
+        writeln!(out, "Approval: {}.\n", prose(&consent::describe_approval(approval)))?;
     }
     write_reasons(out, &profile.reasons)?;
     write_changed_keys(out, profile)?;

@@ -1,6 +1,6 @@
 //! Approval: the part of the report about approvals.
 
-use cellgate_approval::{Approver, Difference, Standing};
+use cellgate_approval::{ApprovalStatus, Approver, Difference};
 use cellgate_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -63,17 +63,17 @@ pub struct DifferenceReport {
 impl ApprovalReport {
     /// Puts the part about one profile together; `needed` people must approve.
     #[must_use]
-    pub fn new(standing: &Standing, needed: u32) -> Self {
+    pub fn new(standing: &ApprovalStatus, needed: u32) -> Self {
         let (by, permission, differences): (&[Approver], _, &[Difference]) = match standing {
-            Standing::Missing => (&[], None, &[]),
-            Standing::Approved { by } | Standing::TooFew { by, .. } => (by, None, &[]),
-            Standing::Revoked { by } | Standing::ByAuthor { by } => {
+            ApprovalStatus::Missing => (&[], None, &[]),
+            ApprovalStatus::Approved { by } | ApprovalStatus::TooFew { by, .. } => (by, None, &[]),
+            ApprovalStatus::Revoked { by } | ApprovalStatus::ByAuthor { by } => {
                 (std::slice::from_ref(by), None, &[])
             }
-            Standing::PermissionTooLow { by, needed } => {
+            ApprovalStatus::PermissionTooLow { by, needed } => {
                 (std::slice::from_ref(by), Some(needed.to_string()), &[])
             }
-            Standing::Stale { nearest, differences } => {
+            ApprovalStatus::Stale { nearest, differences } => {
                 (std::slice::from_ref(nearest), None, differences)
             }
         };

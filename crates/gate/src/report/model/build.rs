@@ -7,7 +7,7 @@ use super::{
     ProfileReport, Report, Revision, SCHEMA, ScoreReport, Sides, Statistics,
 };
 use crate::verdict::{AccuracyCase, FailOn, GateJudgement, Judgement, Need, Reason};
-use cellgate_approval::{Binding, Standing};
+use cellgate_approval::{ApprovalStatus, Binding};
 use cellgate_core::drift::{
     CONFIDENCE, Distribution, Drift, FateCounts, MeasurementDrift, N_RESAMPLES, NoiseFloor, Parts,
     Quantiles, Shift,
@@ -56,7 +56,7 @@ pub struct ProfileParts<'a> {
     /// Decision about the profile.
     pub judgement: &'a Judgement,
     /// How it stands with the approvals; `None` when they cannot be believed.
-    pub standing: Option<&'a Standing>,
+    pub standing: Option<&'a ApprovalStatus>,
     /// How the sides compare; `None` when they could not be compared.
     pub drift: Option<&'a Drift>,
     /// Agreement with truth.
@@ -139,10 +139,10 @@ fn accuracy(case: &AccuracyCase, judgement: &Judgement) -> Option<AccuracyReport
     let known = case.head.or(case.base)?;
     let floors = &case.floors;
     let floors = [floors.f1_at_50, floors.ap_at_50, floors.map, floors.aji, floors.pq, floors.dice];
-    let scores = known.named().into_iter().enumerate().map(|(index, (name, _))| ScoreReport {
+    let scores = known.entries().into_iter().enumerate().map(|(index, (name, _))| ScoreReport {
         name: name.to_owned(),
-        base: case.base.map(|scores| scores.named()[index].1),
-        head: case.head.map(|scores| scores.named()[index].1),
+        base: case.base.map(|scores| scores.entries()[index].1),
+        head: case.head.map(|scores| scores.entries()[index].1),
         floor: floors[index],
     });
     let direction = judgement.direction.map(|direction| direction.as_str().to_owned());

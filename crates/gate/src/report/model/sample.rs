@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::verdict::{AccuracyCase, Comparison, Context, FailOn, ProfileCase, judge};
-use cellgate_approval::{Binding, ProfileBinding, Standing};
+use cellgate_approval::{ApprovalStatus, Binding, ProfileBinding};
 use cellgate_core::drift::{FieldPair, Side, compare};
 use cellgate_core::measure::{Column, Nuclei};
 use cellgate_core::overlap::Overlaps;
@@ -211,7 +211,7 @@ pub(crate) fn report() -> Report {
     };
     let parts = |index: usize, drift, base: Option<&str>| ProfileParts {
         judgement: &judgement.profiles[index],
-        standing: Some(&Standing::Missing),
+        standing: Some(&ApprovalStatus::Missing),
         drift,
         accuracy: cases[index].accuracy,
         params_digest: Sides { base: base.map(digest), head: Some(digest("head")) },

@@ -4,7 +4,7 @@
 //! the one before it. Rows do not wait: several are worked on at once here, each a pixel behind the
 //! row above it, in the lanes of one vector.
 
-use cellgate_core::vectors::wide;
+use cellgate_core::vectors::dispatch_simd;
 
 /// Bytes that are worked on at once.
 const N_LANES: usize = 16;
@@ -127,7 +127,8 @@ impl<const BYTES: usize, const LANES: usize> Abreast for Rows<BYTES, LANES> {
                 gather::<BYTES, LANES>(&differences[..n_differences], to, row);
             }
             let above = &self.above[first..end];
-            state = wide!(predict(&filters, (&mut self.bytes, &mut self.lanes), above, state));
+            state =
+                dispatch_simd!(predict(&filters, (&mut self.bytes, &mut self.lanes), above, state));
             for row in 0..n_rows {
                 let (pixels, step) = self.pixels(row, first);
                 let samples = &mut samples[row * stride..][..stride];

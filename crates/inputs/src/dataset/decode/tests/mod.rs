@@ -1,4 +1,4 @@
-//! Tests of decoding: what is read equals what was written, and what is refused says why.
+//! Tests of decoding: images are read as they were written, and refusals say why.
 
 mod damage;
 mod masks;

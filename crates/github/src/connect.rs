@@ -1,5 +1,5 @@
-//! Way: connections that the system's certificates vouch for, past the proxy that the environment
-//! names.
+//! Connect: connections that the certificates of the system vouch for, through the proxy that the
+//! environment names.
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// There is no way to the network.
 #[derive(Debug, thiserror::Error)]
-pub enum WayError {
+pub enum ConnectError {
     /// The system has no certificates to trust.
     #[error("no certificates: {0}")]
     Certificates(#[source] std::io::Error),
@@ -38,9 +38,9 @@ pub(crate) fn tunnel(proxy: &Intercept, connect: Duration) -> Tunnel<HttpConnect
 /// Where TLS begins.
 ///
 /// # Errors
-/// [`WayError::Certificates`].
-pub(crate) fn with_tls<C>(connector: C) -> Result<HttpsConnector<C>, WayError> {
+/// [`ConnectError::Certificates`].
+pub(crate) fn with_tls<C>(connector: C) -> Result<HttpsConnector<C>, ConnectError> {
     let builder =
-        HttpsConnectorBuilder::new().with_native_roots().map_err(WayError::Certificates)?;
+        HttpsConnectorBuilder::new().with_native_roots().map_err(ConnectError::Certificates)?;
     Ok(builder.https_or_http().enable_http1().wrap_connector(connector))
 }

@@ -1,4 +1,4 @@
-//! Standing: whether a change is approved, and if not, what is missing.
+//! Status: whether a change is approved, and if not, what is missing.
 //!
 //! Digests decide. Each person's word counts once; a revocation takes back every approval of the
 //! same digests that stands before it, whoever gave it, and whoever approves again after it counts
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// Whether a change is approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum ApprovalStatus {
     /// Enough people have approved exactly this.
     Approved {
         /// Who, the first to approve first.
@@ -83,7 +83,7 @@ struct Votes<'a> {
     revocation: Option<&'a Record>,
 }
 
-impl Standing {
+impl ApprovalStatus {
     /// Whether the change may pass.
     #[must_use]
     pub fn is_approved(&self) -> bool {
@@ -115,7 +115,7 @@ impl Log {
         subject: &Subject<'_>,
         policy: &ApprovalPolicy,
         author: Option<&str>,
-    ) -> Standing {
+    ) -> ApprovalStatus {
         let votes = self.votes();
         let counted = votes.get(subject).map(|votes| judge(votes, policy, author));
         counted.flatten().unwrap_or_else(|| nearest_standing(&votes, subject))
@@ -178,8 +178,12 @@ impl Log {
     }
 }
 
-/// Standing of one subject by its votes; `None` without votes.
-fn judge(votes: &Votes<'_>, policy: &ApprovalPolicy, author: Option<&str>) -> Option<Standing> {
+/// ApprovalStatus of one subject by its votes; `None` without votes.
+fn judge(
+    votes: &Votes<'_>,
+    policy: &ApprovalPolicy,
+    author: Option<&str>,
+) -> Option<ApprovalStatus> {
     // A word that is no permission must not open the door.
     let needed = policy.permission.parse().unwrap_or(Permission::Admin);
     let may = |record: &&&Record| needed <= record.entry.permission;
@@ -196,31 +200,34 @@ fn judge(votes: &Votes<'_>, policy: &ApprovalPolicy, author: Option<&str>) -> Op
         .collect();
     let n_counted = u32::try_from(counted.len()).unwrap_or(u32::MAX);
     if policy.count.max(1) <= n_counted {
-        return Some(Standing::Approved { by: counted });
+        return Some(ApprovalStatus::Approved { by: counted });
     }
     if 0 < n_counted {
-        return Some(Standing::TooFew { by: counted, needed: policy.count });
+        return Some(ApprovalStatus::TooFew { by: counted, needed: policy.count });
     }
     if let Some(record) = votes.approvals.iter().find(|record| !may_approve(record)) {
-        return Some(Standing::ByAuthor { by: Approver::of(record) });
+        return Some(ApprovalStatus::ByAuthor { by: Approver::of(record) });
     }
     if let Some(record) = votes.approvals.first() {
-        return Some(Standing::PermissionTooLow { by: Approver::of(record), needed });
+        return Some(ApprovalStatus::PermissionTooLow { by: Approver::of(record), needed });
     }
-    votes.revocation.map(|record| Standing::Revoked { by: Approver::of(record) })
+    votes.revocation.map(|record| ApprovalStatus::Revoked { by: Approver::of(record) })
 }
 
 /// The standing approval of this profile with the fewest other digests, the last of several.
-fn nearest_standing(votes: &BTreeMap<Subject<'_>, Votes<'_>>, subject: &Subject<'_>) -> Standing {
+fn nearest_standing(
+    votes: &BTreeMap<Subject<'_>, Votes<'_>>,
+    subject: &Subject<'_>,
+) -> ApprovalStatus {
     let of_profile = votes.iter().filter(|(known, _)| known.profile == subject.profile);
     let standing = of_profile.filter(|(_, votes)| !votes.approvals.is_empty());
     let nearest = standing.min_by_key(|(known, votes)| {
         (known.differences(subject).len(), std::cmp::Reverse(votes.last))
     });
     let nearest = nearest.and_then(|(known, votes)| Some((known, votes.approvals.last()?)));
-    let Some((known, record)) = nearest else { return Standing::Missing };
+    let Some((known, record)) = nearest else { return ApprovalStatus::Missing };
     let differences = known.differences(subject).into_iter();
-    Standing::Stale {
+    ApprovalStatus::Stale {
         nearest: Approver::of(record),
         differences: differences
             .map(|(part, approved, present)| Difference { profile: None, part, approved, present })

@@ -1,4 +1,4 @@
-//! A desk: a folder to run commands in, and phantoms and profiles to run them on.
+//! A folder: a folder to run commands in, and phantoms and profiles to run them on.
 
 use crate::repository::{Told, cellgate};
 use cellgate_core::profile::Modality;
@@ -32,11 +32,11 @@ pub(crate) fn profile(path: &str) -> String {
 }
 
 /// A folder to work in.
-pub(crate) struct Desk {
+pub(crate) struct TestFolder {
     pub(crate) folder: TempDir,
 }
 
-impl Desk {
+impl TestFolder {
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
