@@ -60,7 +60,7 @@ enum Act {
     /// Roll back what was not confirmed in time or before a restart
     ///
     /// A timer and the start of the machine call this. Exit code 0 when nothing waits any more, 20
-    /// while a deploy is at work, 22 when a person is needed.
+    /// while a deploy is at work, 22 when manual repair is needed.
     Guard,
     /// Examine a release with this program, and print what it finds as JSON
     SelfTest {

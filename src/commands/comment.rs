@@ -138,7 +138,7 @@ fn summarize(source: &Source) -> Result<(), Failure> {
     let Source::Bytes(bytes) = source else { return Ok(()) };
     let Ok(report) = Report::from_json(bytes) else { return Ok(()) };
     let told = Step::from_env().summarize(&report);
-    told.map_err(|error| Failure::tool("the runner cannot be told", &error))
+    told.map_err(|error| Failure::tool("the runner cannot be informed", &error))
 }
 
 fn print(outcome: &Outcome, out: &mut dyn Write) -> Result<(), Failure> {

@@ -27,7 +27,7 @@ use std::time::Duration;
 /// others. What is not confirmed goes back by itself.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 deployed or there already, 20 refused before anything \
-    changed,\n  21 failed and the former release is active, 22 a person is needed, 23 not known.\n\n\
+    changed,\n  21 failed and the former release is active, 22 manual repair is needed, 23 not known.\n\n\
     Examples:\n  cellgate deploy --target production --plan\n  \
     cellgate deploy --target production --plan-out plan.json\n  \
     cellgate deploy --target production plan.json\n  cellgate deploy --target local:server")]

@@ -14,8 +14,8 @@ use std::io::Write;
 /// Tell what is active on a target, and whether it is what was deployed
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 all is well, 20 a host cannot be asked, 24 files differ or a \
-    person is needed.\n\nExamples:\n  cellgate status --target production\n  \
+    after_help = "Exit codes: 0 all is well, 20 a host cannot be asked, 24 files differ or manual \
+    repair is needed.\n\nExamples:\n  cellgate status --target production\n  \
     cellgate status --target production --verify"
 )]
 pub(crate) struct Args {
@@ -122,7 +122,7 @@ fn print_status(
         writeln!(out, "  the last deploy that failed: {failure}")?;
     }
     if let Some(why) = &status.stranded {
-        writeln!(out, "  a person is needed: {why}")?;
+        writeln!(out, "  manual repair is needed: {why}")?;
     }
     for damage in &status.damages {
         writeln!(out, "  differs: `{}` {}", damage.path, damage.what)?;

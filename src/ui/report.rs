@@ -72,7 +72,7 @@ pub(crate) fn report_failure(result: Result<ExitCode, Failure>) -> Result<ExitCo
 
 /// The runner could not be told.
 pub(crate) fn runner_error(error: &StepError) -> Failure {
-    Failure::tool("the runner cannot be told", error)
+    Failure::tool("the runner cannot be informed", error)
 }
 
 impl ReportArgs {

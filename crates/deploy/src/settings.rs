@@ -131,7 +131,7 @@ pub fn resolve(
 fn find_duplicate_hosts(hosts: &[Endpoint], problems: &mut Vec<Problem>) {
     for (index, host) in hosts.iter().enumerate() {
         if !host.host.is_empty() && hosts[..index].contains(host) {
-            let what = "names a host that stands there already; delete one of the two".to_owned();
+            let what = "names a host that is listed already; delete one of the two".to_owned();
             problems.push(Problem { key: format!("hosts[{index}]"), what });
         }
     }
@@ -206,13 +206,13 @@ fn host_problem(host: &str) -> Option<&'static str> {
     if host.contains("://") {
         Some("holds a URL; give the host name alone")
     } else if host.contains('@') {
-        Some("holds a user, too; the user stands under `user`")
+        Some("holds a user, too; the user belongs under `user`")
     } else if host.contains(',') || host.split_whitespace().count() > 1 {
         Some("holds several hosts; give each its own entry in `hosts`")
     } else if host.starts_with('-') {
         Some("begins with a hyphen, which ssh would take for an option")
     } else if host.matches(':').count() == 1 {
-        Some("holds a port, too; the port stands under `port`")
+        Some("holds a port, too; the port belongs under `port`")
     } else if host.len() > 253 || !host.chars().all(is_allowed) {
         Some("is no host name; letters, digits, `.`, `-` and `_` are allowed, and an IP address")
     } else {
@@ -299,8 +299,8 @@ mod tests {
     #[test]
     fn what_ssh_could_take_for_something_else_is_refused() {
         check("-oProxyCommand=sh", "begins with a hyphen");
-        check("root@server", "stands under `user`");
-        check("server:2222", "stands under `port`");
+        check("root@server", "belongs under `user`");
+        check("server:2222", "belongs under `port`");
         check("ssh://server", "holds a URL");
         check("one, two", "several hosts");
         check("one two", "several hosts");

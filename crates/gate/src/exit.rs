@@ -57,12 +57,12 @@ codes! {
     DeployFailed = 21, "deploy failed",
         "deploy failed, the previous release is active and healthy";
     /// A deploy could not be taken back.
-    PersonNeeded = 22, "a person is needed", "deploy failed, rollback failed: a person is needed";
+    PersonNeeded = 22, "manual repair is needed", "deploy failed, rollback failed: repair it by hand";
     /// Nobody knows what a server runs.
     Unknown = 23, "what is active is not known",
         "the state of the server is unknown: the message says how to ask";
     /// A target is not as it should be.
-    Unhealthy = 24, "the target is unhealthy", "the target is unhealthy: see what is told of it";
+    Unhealthy = 24, "the target is unhealthy", "the target is unhealthy: see its findings";
 }
 
 impl ExitCode {

@@ -132,7 +132,7 @@ impl Ending<'_> {
             Some(report) => markdown::render(report, page, max_bytes),
             None => {
                 let title = markdown::prose(&self.title());
-                format!("### ❌ cellgate: no report\n\n{title}. The run's log tells why.\n")
+                format!("### ❌ cellgate: no report\n\n{title}. The log of the run says why.\n")
             }
         }
     }

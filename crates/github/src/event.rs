@@ -116,7 +116,7 @@ pub struct IssueComment {
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// A variable that the runner sets is missing.
-    #[error("`{0}` is not set beside `GITHUB_EVENT_NAME`; the runner sets both")]
+    #[error("`{0}` is not set together with `GITHUB_EVENT_NAME`; the runner sets both")]
     Variable(&'static str),
     /// The payload's file cannot be read.
     #[error("the event's payload `{}` cannot be read", .path.display())]

@@ -40,7 +40,7 @@ impl Client {
                     next = Some(link);
                 }
                 Some(_) => {
-                    let why = "the next page lies on another host".to_owned();
+                    let why = "the next page is on another host".to_owned();
                     return Err(GitHubError::Malformed { endpoint: endpoint(&call), why });
                 }
             }

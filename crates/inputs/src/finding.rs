@@ -129,7 +129,7 @@ codes! {
     TextNotUtf8 "text-not-utf8" "The file is not UTF-8 text.";
     TextHasNul "text-has-nul" "The file contains a NUL byte or another control character.";
     YamlSyntax "yaml-syntax" "The file is not valid YAML.";
-    YamlDuplicateKey "yaml-duplicate-key" "A key stands twice in one mapping.";
+    YamlDuplicateKey "yaml-duplicate-key" "A key occurs twice in one mapping.";
     YamlAlias "yaml-alias" "Anchors and aliases are not accepted.";
     YamlTag "yaml-tag" "Tags are not accepted.";
     YamlDepth "yaml-depth" "The file is nested too deeply.";
@@ -143,7 +143,7 @@ codes! {
     MissingKey "missing-key" "A required key is missing.";
     WrongType "wrong-type" "A value has the wrong type.";
     UnknownValue "unknown-value" "A value is not among those allowed.";
-    OutOfRange "out-of-range" "A number lies outside its allowed range.";
+    OutOfRange "out-of-range" "A number is outside its allowed range.";
     TooManyItems "too-many-items" "A list has too few or too many items.";
     WrongForm "wrong-form" "A text does not have the form that is needed.";
     // Profiles.
@@ -153,14 +153,14 @@ codes! {
     PixelSizeMissing "pixel-size-missing" "A length in micrometers needs a pixel size.";
     PixelSizeConflict "pixel-size-conflict" "Two sources of the pixel size differ by more than 1 %.";
     PixelSizeAssumed "pixel-size-assumed" "The image is taken to be at the working resolution.";
-    RangeInverted "range-inverted" "A minimum lies above its maximum.";
+    RangeInverted "range-inverted" "A minimum is above its maximum.";
     RadiusTooSmall "radius-too-small" "The background's radius is smaller than the largest nucleus's.";
     BlurTooWide "blur-too-wide" "Smoothing is wider than the smallest nucleus.";
     ThresholdsNotRising "thresholds-not-rising" "Thresholds of positivity do not rise.";
     StainsParallel "stains-parallel" "Two stain vectors are nearly parallel.";
     StainMissing "stain-missing" "A stain that the profile uses is not defined.";
     ChannelModality "channel-modality" "The channel does not exist for this modality.";
-    KeyWithoutEffect "key-without-effect" "A key has no effect beside the others.";
+    KeyWithoutEffect "key-without-effect" "A key has no effect with the other keys.";
     // Projects.
     ReferenceUnknown "reference-unknown" "A name refers to something that is not defined.";
     PathOutside "path-outside" "A path leads out of its folder.";
@@ -173,7 +173,7 @@ codes! {
     DigestMismatch "digest-mismatch" "A file's content is not what its digest says.";
     MaskShape "mask-shape" "A mask has another size than its image.";
     MaskNotLabels "mask-not-labels" "A mask is not a label image.";
-    SplitLeak "split-leak" "What belongs together stands in training and in testing.";
+    SplitLeak "split-leak" "Fields of one group are in both training and testing.";
     DatasetLayout "dataset-layout" "The dataset's files do not follow the layout.";
     // Judgement: a verdict as a remark about the profile that it is on.
     Drifted "drifted" "A profile's measurements moved beyond their tolerance.";

@@ -54,7 +54,7 @@ pub const PROPERTIES: &[Property] = &[
     ),
     shape("feret_min_px", "Smallest caliper width of the same outline."),
     shape("euler_number", "Pieces less holes, 8-connected."),
-    shape("touches_border", "1 when a pixel lies on the image's border, else 0."),
+    shape("touches_border", "1 when a pixel is on the image's border, else 0."),
 ];
 
 /// Optional measurements of form, after the class.

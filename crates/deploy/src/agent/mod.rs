@@ -86,7 +86,7 @@ pub fn watch(world: &World, token: u64) -> Result<(), Refused> {
 /// A timer and the start of the machine call this; it needs no connection.
 ///
 /// # Errors
-/// `locked` when a deploy is at work, `stranded` when a person is needed, `failed`.
+/// `locked` when a deploy is at work, `stranded` when manual repair is needed, `failed`.
 pub fn guard(world: &World) -> Result<ServerStatus, Refused> {
     let held = work::Held::take_briefly(world, "the guard")?;
     let stranded = held.journal.state().stranded.clone();

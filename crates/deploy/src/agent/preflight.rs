@@ -82,7 +82,7 @@ fn owner_refusals(world: &World) -> io::Result<Vec<Refusal>> {
             say(name, "can be written to by others", "take that from them: `chmod go-w`");
         }
         if found.device != root.device {
-            say(name, "lies on another disk", "the root and everything below must be on one");
+            say(name, "is on another disk", "the root and everything below must be on one");
         }
     }
     Ok(refusals)

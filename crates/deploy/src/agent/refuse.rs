@@ -32,7 +32,7 @@ pub(super) fn io_refusal(what: &str) -> impl Fn(io::Error) -> Refused + '_ {
                 "let the agent's user own everything below the root"
             }
             Some(Errno::LOOP | Errno::NOTDIR) => {
-                "something stands where a folder of the agent should; remove it"
+                "something is in the place of a folder of the agent; remove it"
             }
             _ => "look at the server's disk; the same deploy may then be tried again",
         };

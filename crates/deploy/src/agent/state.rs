@@ -181,7 +181,7 @@ pub struct State {
     pub rolling_back: Option<Rollback>,
     /// How the last deploy ended.
     pub ended: Option<Ended>,
-    /// Why a person is needed.
+    /// Why manual repair is needed.
     pub stranded: Option<String>,
 }
 

@@ -320,7 +320,7 @@ pub(super) fn confirm(world: &World, token: u64) -> Result<Digest, Refused> {
     }
     let Some(pending) = state.pending.clone().filter(|pending| pending.token == token) else {
         let message = "there is nothing to confirm for this deploy";
-        let help = "`cellgate status` tells what is active";
+        let help = "`cellgate status` shows what is active";
         return Err(refusal(RefusalCode::Fenced, message, help).into());
     };
     let sequence = disk::manifest(world, pending.release)?.sequence;
@@ -387,10 +387,10 @@ fn rolled_back_refusal(release: Digest, reason: &str) -> Refused {
     refusal(RefusalCode::RolledBack, message, help).into()
 }
 
-/// Tells that a person is needed.
+/// Tells that manual repair is needed.
 #[must_use]
 pub(super) fn stranded_refusal(reason: &str) -> Refused {
-    let help = "a person is needed: deploy a release that is known to be good, and look at the \
+    let help = "manual repair is needed: deploy a release that is known to be good, and look at the \
                 server's disk";
     refusal(RefusalCode::Stranded, reason, help).into()
 }

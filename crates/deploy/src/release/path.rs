@@ -33,7 +33,7 @@ pub enum PathFault {
     #[error("is longer than {MAX_PATH_BYTES} bytes")]
     TooLong,
     /// Too many folders.
-    #[error("lies deeper than {MAX_PARTS} folders")]
+    #[error("is deeper than {MAX_PARTS} folders")]
     TooDeep,
     /// Begins with `/`.
     #[error("is absolute; paths are relative to the release")]
@@ -60,7 +60,7 @@ pub enum PathFault {
     #[error("is a file and also a folder of `{0}`")]
     FileAndFolder(String),
     /// Not in one of the folders of a release.
-    #[error("lies outside the folders of a release; see `release::FOLDERS`")]
+    #[error("is outside the folders of a release; see `release::FOLDERS`")]
     Unexpected,
 }
 

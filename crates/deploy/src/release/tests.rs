@@ -53,7 +53,7 @@ fn assert_refused(change: impl FnOnce(&mut Manifest), says: &str) {
 fn what_is_no_release_is_refused() {
     let at = |path: &'static str| move |m: &mut Manifest| m.files[0].path = path.to_owned();
     assert_refused(at("../approvals.jsonl"), "`../approvals.jsonl` has a part");
-    assert_refused(at("shared/x"), "`shared/x` lies outside the folders");
+    assert_refused(at("shared/x"), "`shared/x` is outside the folders");
     assert_refused(at("bin/CELLGATE"), "is the same as `bin/");
     assert_refused(|m| m.files.clear(), "`bin/cellgate` is missing");
     assert_refused(

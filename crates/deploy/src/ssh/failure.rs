@@ -240,7 +240,7 @@ impl SshError {
                 "install cellgate there, or run `cellgate deploy --bootstrap` once"
             }
             Self::Lost { .. } => {
-                "run this again: what arrived is kept; `cellgate status` tells the state"
+                "run this again: what arrived is kept; `cellgate status` shows the state"
             }
             Self::Other { .. } => "look into the server's log",
         };

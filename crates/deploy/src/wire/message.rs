@@ -296,7 +296,7 @@ pub enum RefusalCode {
     SelfTest,
     /// The release was rolled back; the former one is active.
     RolledBack,
-    /// A person is needed.
+    /// Manual repair is needed.
     Stranded,
     /// The request does not fit here.
     Protocol,

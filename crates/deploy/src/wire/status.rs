@@ -24,7 +24,7 @@ pub struct ServerStatus {
     pub lock: Option<LockStatus>,
     /// How the last deploy that did not end well ended.
     pub last_failure: Option<String>,
-    /// Why a person is needed.
+    /// Why manual repair is needed.
     pub stranded: Option<String>,
     /// Files of the active release that are not what they should be; only when asked to verify.
     pub damages: Vec<Damage>,

@@ -175,7 +175,7 @@ fn parse_record(path: &str, bytes: &[u8]) -> Result<RunRecord, Finding> {
         return Err(form_finding(path, format!("`{}` is no name of a field", field.name)));
     }
     if let Some([one, _]) = record.fields.windows(2).find(|two| two[0].name == two[1].name) {
-        return Err(form_finding(path, format!("field `{}` stands there twice", one.name)));
+        return Err(form_finding(path, format!("field `{}` is there twice", one.name)));
     }
     if record.fields.is_empty() {
         let message = "the run has no fields";

@@ -64,7 +64,7 @@ fn read_rows(path: &str, bytes: &[u8]) -> Result<(Vec<String>, Vec<StringRecord>
     let header: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
     let distinct: BTreeSet<&String> = header.iter().collect();
     if distinct.len() < header.len() {
-        return Err(form_finding(path, Some(1), "a column stands there twice"));
+        return Err(form_finding(path, Some(1), "a column is there twice"));
     }
     let rows = reader.records().collect::<Result<_, _>>().map_err(failed)?;
     Ok((header, rows))
@@ -130,11 +130,7 @@ pub(super) fn read_fields(path: &str, bytes: &[u8]) -> Result<BTreeMap<String, S
         let summary =
             summary.ok_or_else(|| form_finding(path, line, "a number is missing or odd"))?;
         if summaries.insert(row[0].to_owned(), summary).is_some() {
-            return Err(form_finding(
-                path,
-                line,
-                format!("field `{}` stands there twice", &row[0]),
-            ));
+            return Err(form_finding(path, line, format!("field `{}` is there twice", &row[0])));
         }
     }
     Ok(summaries)

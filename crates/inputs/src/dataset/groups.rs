@@ -47,7 +47,7 @@ pub(super) fn read_groups(path: &Path) -> Result<BTreeMap<String, String>, Vec<F
             findings.push(refuse(Code::WrongForm, message));
         }
         if groups.insert(name.clone(), group).is_some() {
-            let message = format!("`{}` stands there twice", name.escape_debug());
+            let message = format!("`{}` is there twice", name.escape_debug());
             findings.push(refuse(Code::NameTaken, message));
         }
     }

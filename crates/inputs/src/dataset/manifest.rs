@@ -249,7 +249,7 @@ fn parse_digest(text: &str, place: Place, findings: &mut Vec<Finding>) -> Option
 }
 
 fn half_mask_finding(place: Place, key: &str, missing: &str) -> Finding {
-    let message = format!("`{key}` needs `{missing}` beside it");
+    let message = format!("`{key}` needs `{missing}`, too");
     Finding::error(Code::MissingKey, place, message)
         .help(format!("add `{missing}`, or delete `{key}`"))
 }

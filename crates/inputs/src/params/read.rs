@@ -243,7 +243,7 @@ impl Values<'_, '_> {
     fn suppression(&mut self, path: &str) -> Suppression {
         let distance = self.length(path);
         if distance.is_some() && self.is_written(path) {
-            let message = "`suppression: auto` stands beside a fixed distance";
+            let message = "`suppression: auto` and a fixed distance are both given";
             self.remarks.error(&route(path), Code::UnitConflict, message, "keep one of the two");
         }
         distance.map_or(Suppression::Auto, Suppression::Distance)

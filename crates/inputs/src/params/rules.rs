@@ -110,7 +110,7 @@ fn check_manual_value(profile: &Profile, remarks: &mut Remarks<'_>) {
     };
     let [lower, upper] = bounds;
     if lower <= upper && !(lower..=upper).contains(&value) {
-        let message = format!("the threshold {value} lies outside its bounds {lower} to {upper}");
+        let message = format!("the threshold {value} is outside its bounds {lower} to {upper}");
         let help = "change `value` or `bounds`";
         remarks.error(&route("threshold.value"), Code::OutOfRange, message, help);
     }

@@ -266,7 +266,7 @@ impl JsonSchema for RawSecret {
             "required": ["env"],
             "additionalProperties": false,
             "x-secret": true,
-            "x-form": "`{env: NAME}`; a secret never stands in this file",
+            "x-form": "`{env: NAME}`; a secret does not belong in this file",
         })
     }
 }

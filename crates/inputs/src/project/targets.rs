@@ -83,7 +83,7 @@ pub(super) fn read_target(
     let route = |key: &'static str| ["targets".into(), name.into(), key.into()];
     if let Some(folder) = &raw.local {
         for key in ssh_keys(raw) {
-            let message = format!("`{key}` has no effect beside `local`");
+            let message = format!("`{key}` has no effect with `local`");
             let help = "delete it; a local target is a folder of this machine";
             remarks.error(&route(key), Code::KeyWithoutEffect, message, help);
         }
@@ -150,7 +150,7 @@ fn check_target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
             Setting::Literal(text) | Setting::Env(text) => text,
         };
         let route = ["targets".into(), name.into(), "hosts".into(), index.into()];
-        let message = format!("the host `{shown}` stands twice in `targets.{name}`");
+        let message = format!("the host `{shown}` occurs twice in `targets.{name}`");
         remarks.error(&route, Code::NameTaken, message, "delete one of the two");
     }
 }

@@ -232,7 +232,7 @@ impl Reader<'_> {
         let text = self.source.text[span.clone()].trim_matches(['"', '\'']);
         let (message, help) = match code {
             Code::YamlDuplicateKey => {
-                (format!("the key `{text}` stands twice here"), "keep one of the two")
+                (format!("the key `{text}` occurs twice here"), "keep one of the two")
             }
             _ => (format!("the key `{text}` is not text"), "put quotes around it"),
         };

@@ -133,8 +133,8 @@ fn texts_that_are_not_one_plain_document_are_refused() {
     check("---\n", &[(Code::YamlDocuments, 0, 0, "the file is empty")]);
     check("a: 1\n---\nb: 2\n", &[(Code::YamlDocuments, 2, 1, "more than one document")]);
     check("a: [1\nb: 2\n", &[(Code::YamlSyntax, 2, 2, "not valid YAML")]);
-    check("a: 1\na: 2\n", &[(Code::YamlDuplicateKey, 2, 1, "`a` stands twice")]);
-    check("{a: 1, \"a\": 2}\n", &[(Code::YamlDuplicateKey, 1, 8, "`a` stands twice")]);
+    check("a: 1\na: 2\n", &[(Code::YamlDuplicateKey, 2, 1, "`a` occurs twice")]);
+    check("{a: 1, \"a\": 2}\n", &[(Code::YamlDuplicateKey, 1, 8, "`a` occurs twice")]);
     check("a: !x 1\n", &[(Code::YamlTag, 1, 4, "tags")]);
     check("a: !!str 1\n", &[(Code::YamlTag, 1, 4, "tags")]);
     check(

@@ -69,7 +69,7 @@ pub(super) fn read(metadata: Option<&HashMap<String, String>>) -> Result<Told, M
             MetadataProblem::Foreign { format }
         });
     }
-    // From the text again: a value would forgive a key that stands there twice.
+    // From the text again: a value would forgive a key that is there twice.
     let Wire { architecture, input, preparation, .. } =
         serde_json::from_str(text).map_err(unreadable)?;
     check(&architecture, &input, &preparation)?;

@@ -173,7 +173,7 @@ fn check_chunks(
         offset.checked_add(*size).is_some_and(|end| end <= file_bytes)
     };
     if !offsets.iter().zip(&sizes).all(inside) {
-        return Err(Refusal::unreadable("a part of its samples lies beyond the end of the file"));
+        return Err(Refusal::unreadable("a part of its samples is beyond the end of the file"));
     }
     let stored = sizes.iter().fold(0_u64, |sum, size| sum.saturating_add(*size));
     if number(reader, Tag::Compression, 1)? == 1 && stored < decoded_bytes {

@@ -41,7 +41,7 @@ pub(super) enum Kind<'a> {
     ItemCount,
     /// Too few keys.
     KeyCount,
-    /// An item that stands there twice.
+    /// An item that is there twice.
     RepeatedItem,
     /// Not a multiple, too short, too long, or not of the pattern.
     Form,
