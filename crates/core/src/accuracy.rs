@@ -85,6 +85,19 @@ impl Scores {
 /// Precision and F1 by overlap: Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7. AJI: Kumar et
 /// al. 2017, doi:10.1109/TMI.2017.2677499, where a found nucleus may serve several true ones; of
 /// equal overlaps the lowest label counts. PQ: Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963.
+///
+/// # Examples
+/// ```
+/// use cellgate_core::accuracy::score_field;
+/// use cellgate_core::labels;
+///
+/// // The first nucleus is found to the pixel, the second is missing.
+/// let truth = labels![1, 1, 0, 2; 1, 1, 0, 2];
+/// let found = labels![5, 5, 0, 0; 5, 5, 0, 0];
+/// let accuracy = score_field(&truth, &found)?;
+/// assert_eq!(accuracy.scores.f1_at_50, 2.0 / 3.0);
+/// # Ok::<(), cellgate_core::overlap::ShapesDiffer>(())
+/// ```
 pub fn score_field(truth: &Labels, found: &Labels) -> Result<FieldAccuracy, ShapesDiffer> {
     let overlaps = Overlaps::count(truth, found)?;
     let (n_truth, n_found) = (overlaps.base.len() as u64, overlaps.head.len() as u64);

@@ -27,6 +27,18 @@ impl Digest {
     /// # Errors
     /// [`DigestError`] when the value has no JSON form (a non-finite number, a map whose keys are
     /// not text).
+    ///
+    /// # Examples
+    /// ```
+    /// use cellgate_core::digest::Digest;
+    /// use std::collections::BTreeMap;
+    ///
+    /// // Numbers have one form, whatever their type.
+    /// let one = Digest::of_canonical(&BTreeMap::from([("h", 1.0)]))?;
+    /// let same = Digest::of_canonical(&BTreeMap::from([("h", 1)]))?;
+    /// assert_eq!(one, same);
+    /// # Ok::<(), cellgate_core::digest::DigestError>(())
+    /// ```
     pub fn of_canonical<T: Serialize>(value: &T) -> Result<Self, DigestError> {
         Ok(Self::of_bytes(&canonical(value)?))
     }

@@ -57,6 +57,22 @@ impl Summary {
 ///
 /// # Edge cases
 /// A field without nuclei has no percentages and scores, but an area fraction of 0.
+///
+/// # Examples
+/// ```
+/// use cellgate_core::labels;
+/// use cellgate_core::measure::Nuclei;
+/// use cellgate_core::raster::{Image, Raster};
+/// use cellgate_core::score::summarize;
+/// use cellgate_core::units::PixelSize;
+///
+/// let labels = labels![1, 1, 0, 0];
+/// let nuclei = Nuclei { labels: vec![1], columns: Vec::new(), classes: None };
+/// let image = Image::Gray8(Raster::filled(4, 1, 255));
+/// let summary = summarize(&labels, &nuclei, &image, PixelSize::from_um(0.5));
+/// assert_eq!((summary.n_nuclei, summary.area_fraction), (1, 0.5));
+/// assert_eq!(summary.density_per_mm2, Some(1e6));
+/// ```
 #[must_use]
 pub fn summarize(
     labels: &Labels,

@@ -35,6 +35,16 @@ impl PixelSize {
     pub const RANGE_UM: (f64, f64) = (0.01, 100.0);
 
     /// Makes a pixel size of an edge length in micrometers; `None` outside [`Self::RANGE_UM`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cellgate_core::units::{Length, PixelSize};
+    ///
+    /// let pixel = PixelSize::from_um(0.5);
+    /// assert_eq!(Length::Um(3.0).px(pixel), Some(6.0));
+    /// assert_eq!(Length::Um(3.0).px(None), None, "nobody knows the pixel size");
+    /// assert_eq!(PixelSize::from_um(-1.0), None);
+    /// ```
     #[must_use]
     pub fn from_um(um: f64) -> Option<Self> {
         (Self::RANGE_UM.0..=Self::RANGE_UM.1).contains(&um).then_some(Self(um))

@@ -70,6 +70,32 @@ pub struct DriftError {
 ///
 /// # Errors
 /// [`DriftError`] when the label images of a field differ in shape.
+///
+/// # Examples
+/// ```
+/// use cellgate_core::drift::{FieldPair, Side, compare};
+/// use cellgate_core::labels;
+/// use cellgate_core::measure::{Column, Nuclei};
+/// use cellgate_core::score::Summary;
+/// use cellgate_core::tolerances::Tolerances;
+///
+/// let (base, head) = (labels![1, 0, 2], labels![1, 0, 0]);
+/// let nuclei = |labels: Vec<u32>| {
+///     let values = vec![Some(1.0); labels.len()];
+///     let columns = vec![Column { name: "area_px2".to_owned(), values }];
+///     Nuclei { labels, columns, classes: None }
+/// };
+/// let (of_base, of_head) = (nuclei(vec![1, 2]), nuclei(vec![1]));
+/// let summary = Summary::default();
+/// let pair = FieldPair {
+///     name: "A01",
+///     base: Side { labels: &base, nuclei: &of_base, summary: &summary },
+///     head: Side { labels: &head, nuclei: &of_head, summary: &summary },
+/// };
+/// let drift = compare(&[pair], &Tolerances::default(), 1)?;
+/// assert_eq!((drift.nuclei.matched, drift.nuclei.vanished), (1, 1));
+/// # Ok::<(), cellgate_core::drift::DriftError>(())
+/// ```
 pub fn compare(
     fields: &[FieldPair<'_>],
     tolerances: &Tolerances,

@@ -178,6 +178,29 @@ pub struct ShapesDiffer {
 ///
 /// # Sources
 /// scikit-image 0.26 `regionprops`; each property names its own.
+///
+/// # Examples
+/// ```
+/// use cellgate_core::labels;
+/// use cellgate_core::measure::{Request, measure};
+/// use cellgate_core::profile::{Channel, MeasureGroup};
+/// use cellgate_core::raster::{Image, Raster};
+///
+/// let labels = labels![1, 1, 0; 0, 0, 2];
+/// let image = Image::Gray8(Raster::from_samples(3, 2, vec![51, 153, 0, 0, 0, 255]).unwrap());
+/// let request = Request {
+///     groups: &[MeasureGroup::Shape, MeasureGroup::Intensity],
+///     channels: &[Channel::Gray],
+///     stains: None,
+///     classify: None,
+///     pixel_size: None,
+/// };
+/// let nuclei = measure(&labels, &image, &request)?;
+/// assert_eq!(nuclei.labels, [1, 2]);
+/// assert_eq!(nuclei.column("area_px2"), Some(&[Some(2.0), Some(1.0)][..]));
+/// assert_eq!(nuclei.column("gray_max"), Some(&[Some(0.6), Some(1.0)][..]));
+/// # Ok::<(), cellgate_core::measure::ShapesDiffer>(())
+/// ```
 pub fn measure(
     labels: &Labels,
     image: &Image,

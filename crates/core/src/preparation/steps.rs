@@ -69,6 +69,19 @@ impl Steps {
     ///
     /// # Errors
     /// [`PrepareError`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cellgate_core::preparation::{Size, Steps};
+    /// use cellgate_core::raster::{Image, Raster};
+    /// use cellgate_core::units::PixelSize;
+    ///
+    /// let steps = Steps { size: Size::Px { width: 2, height: 1 }, ..Steps::default() };
+    /// let image = Image::Gray8(Raster::filled(4, 2, 9));
+    /// let prepared = steps.apply(&image, PixelSize::from_um(0.5)).unwrap();
+    /// assert_eq!(*prepared.image, Image::Gray8(Raster::filled(2, 1, 9)));
+    /// assert_eq!(prepared.pixel_size, PixelSize::from_um(1.0));
+    /// ```
     pub fn apply<'a>(
         &self,
         image: &'a Image,

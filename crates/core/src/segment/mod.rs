@@ -36,6 +36,52 @@ use crate::units::PixelSize;
 ///
 /// # Errors
 /// [`SegmentError`], before any pixel is touched.
+///
+/// # Examples
+/// ```
+/// # use cellgate_core::{raster::{Image, Raster}, units::{Area, Length}};
+/// # use cellgate_core::profile::*;
+/// use cellgate_core::segment::segment;
+/// # let classical = Classical {
+/// #     channel: Channel::Gray,
+/// #     background: Background::None,
+/// #     smoothing: Smoothing { median_radius: Length::Px(0.0), sigma: Length::Px(1.0) },
+/// #     threshold: Threshold {
+/// #         method: ThresholdMethod::Otsu,
+/// #         correction_factor: 1.0,
+/// #         bounds: [0.0, 1.0],
+/// #         log_transform: false,
+/// #     },
+/// #     split: Split { method: SplitMethod::Shape, suppression: Suppression::Auto, h: 0.75 },
+/// # };
+/// # let profile = Profile {
+/// #     name: "p".to_owned(),
+/// #     description: None,
+/// #     image: ImageSpec {
+/// #         modality: Modality::Fluorescence,
+/// #         pixel_size: None,
+/// #         working_pixel_size: None,
+/// #     },
+/// #     stains: None,
+/// #     method: Method::Classical(classical),
+/// #     morphology: Morphology {
+/// #         open_radius: Length::Px(0.0),
+/// #         close_radius: Length::Px(0.0),
+/// #         fill_holes_max_area: Area::Px2(0.0),
+/// #         min_area: Area::Px2(10.0),
+/// #         max_area: None,
+/// #         exclude_border: false,
+/// #     },
+/// #     classify: None,
+/// #     measure: vec![MeasureGroup::Shape],
+/// # };
+/// # let disk = |x: u32, y: u32| x.abs_diff(20).pow(2) + y.abs_diff(20).pow(2) < 100;
+/// # let image = Image::Gray8(Raster::from_fn(40, 40, |x, y| if disk(x, y) { 200 } else { 20 }));
+/// // A bright disk on a dark image, `profile` as of a file that has defaults alone.
+/// let labels = segment(&image, &profile, None)?;
+/// assert_eq!((labels.at(20, 20), labels.at(0, 0)), (1, 0));
+/// # Ok::<(), cellgate_core::segment::SegmentError>(())
+/// ```
 pub fn segment(
     image: &Image,
     profile: &Profile,

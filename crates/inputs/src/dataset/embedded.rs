@@ -29,6 +29,15 @@ static EMBEDDED: OnceLock<Dataset> = OnceLock::new();
 impl Dataset {
     /// The embedded dataset: six test fields of each of `fluorescence`, `he` and `ihc-hdab`, named
     /// `fluorescence-1` and so on. Drawn once, when it is first asked for.
+    ///
+    /// # Examples
+    /// ```
+    /// use cellgate_inputs::dataset::Dataset;
+    ///
+    /// let dataset = Dataset::phantoms();
+    /// assert_eq!(dataset.fields().len(), 18);
+    /// assert_eq!(dataset.fields()[0].name, "fluorescence-1");
+    /// ```
     #[must_use]
     pub fn phantoms() -> Self {
         EMBEDDED.get_or_init(draw).clone()

@@ -28,6 +28,21 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Every finding, warnings among them, when one is an error.
+///
+/// # Examples
+/// ```
+/// use cellgate_inputs::params::of_text;
+/// use cellgate_inputs::source::Source;
+///
+/// let text = "schema: cellgate/profile/v1
+/// name: mine
+/// image: {modality: fluorescence, pixel_size_um: 0.5}
+/// split: {method: none, h: 1}
+/// ";
+/// let loaded = of_text(&Source::new("mine.yaml", text)).unwrap();
+/// assert_eq!(loaded.params.classical().unwrap().threshold.bounds, [0.0, 1.0]);
+/// assert_eq!(loaded.warnings[0].message, "`split.h` has no effect: `split.method` is `none`");
+/// ```
 pub fn of_text(source: &Source) -> Result<Loaded, Vec<Finding>> {
     let document = Document::parse(source)?;
     let (written, mut findings) = document.read_against(SCHEMA, &schema());

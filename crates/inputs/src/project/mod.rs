@@ -86,6 +86,17 @@ impl Project {
     ///
     /// # Errors
     /// As [`Self::load`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cellgate_inputs::project::Project;
+    /// use cellgate_inputs::revision::Tree;
+    /// use cellgate_inputs::source::Source;
+    ///
+    /// let text = "schema: cellgate/project/v1\nparams: none\ngate: []\n";
+    /// let findings = Project::of_source(&Tree::Folder(".".into()), &Source::new("cellgate.yaml", text));
+    /// assert!(!findings.unwrap_err().is_empty());
+    /// ```
     pub fn of_source(tree: &Tree, source: &Source) -> Result<Self, Vec<Finding>> {
         let document = Document::parse(source)?;
         let raw: RawProject = document.read(SCHEMA)?;

@@ -39,6 +39,19 @@ impl Document {
     ///
     /// # Errors
     /// Findings for everything that is wrong with the text as YAML, all at once where it can be.
+    ///
+    /// # Examples
+    /// ```
+    /// use cellgate_inputs::source::Source;
+    /// use cellgate_inputs::yaml::{Document, route};
+    ///
+    /// let text = "image: {modality: he}\n";
+    /// let document = Document::parse(&Source::new("a.yaml", text)).unwrap();
+    /// assert_eq!(document.value()["image"]["modality"], "he");
+    /// let span = document.place(&route("image.modality")).span.unwrap();
+    /// assert_eq!((span.line, span.column), (1, 19));
+    /// assert!(Document::parse(&Source::new("a.yaml", "a: [1, 2")).is_err());
+    /// ```
     pub fn parse(source: &Source) -> Result<Self, Vec<Finding>> {
         Self::parse_up_to(source, MAX_HAND_WRITTEN_BYTES)
     }

@@ -14,6 +14,15 @@ use crate::profile::Profile;
 use serde_json::{Map, Value};
 
 /// All keys of a profile's file, each with its section; a key of the file itself has none.
+///
+/// # Examples
+/// ```
+/// use cellgate_core::profile::keys::{SCHEMA, all, path_of};
+///
+/// assert_eq!(SCHEMA, "cellgate/profile/v1");
+/// let paths: Vec<String> = all().map(|(section, key)| path_of(section, key)).collect();
+/// assert!(paths.contains(&"threshold.window".to_owned()));
+/// ```
 pub fn all() -> impl Iterator<Item = (Option<&'static Section>, &'static Key)> {
     FILE.iter().flat_map(|part| {
         let (one, section) = match part {

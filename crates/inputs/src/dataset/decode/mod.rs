@@ -35,6 +35,23 @@ pub const MAX_FILE_BYTES: u64 = 2_000_000_000;
 /// # Errors
 /// `image-unreadable` for damaged files, `image-too-large`, and `image-unsupported` for what has no
 /// faithful form here, all at `path`.
+///
+/// # Examples
+/// ```
+/// use cellgate_core::raster::{Image, Raster};
+/// use cellgate_core::units::PixelSize;
+/// use cellgate_inputs::dataset::decode::decode;
+/// use cellgate_inputs::dataset::encode::encode_image;
+///
+/// let image = Image::Gray8(Raster::filled(3, 2, 7));
+/// let png = encode_image(&image, PixelSize::from_um(0.5)).unwrap();
+/// let decoded = decode("A01.png", &png).unwrap();
+/// assert_eq!(decoded.image, image);
+/// assert!(decoded.pixel_size.unwrap().agrees_with(PixelSize::from_um(0.5).unwrap()));
+///
+/// let findings = decode("A01.png", &png[..png.len() / 2]).unwrap_err();
+/// assert!(findings[0].message.starts_with("the image cannot be decoded"));
+/// ```
 pub fn decode(path: &str, bytes: &[u8]) -> Result<Decoded, Vec<Finding>> {
     run_decoder(path, || match Format::detect(bytes)? {
         Format::Png => png::decode(bytes),
