@@ -25,7 +25,7 @@ fn gate_change(change: (&str, &str)) -> Gated {
     for name in ["report.json", "report.md", "report.html", "junit.xml", "report.sarif"] {
         std::fs::copy(gated.folder.join(name), folder.join(name)).unwrap();
     }
-    Gated { folder: folder, ..gated }
+    Gated { folder, ..gated }
 }
 
 /// Outcome of the harmful change, for tests that look at it from several sides.

@@ -258,7 +258,7 @@ impl Basins {
             ));
             for (index, &border) in self.borders.iter().enumerate() {
                 let mut remaining = border;
-                while left != 0 {
+                while remaining != 0 {
                     let at = span.start + 64 * index + remaining.trailing_zeros() as usize;
                     remaining &= remaining - 1;
                     for next in [at + 1, at + patch.width] {
