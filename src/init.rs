@@ -67,10 +67,10 @@ const BESIDE: [(&str, &str); 3] = [
     ("params/profile.schema.json", include_str!("../params/profile.schema.json")),
 ];
 
-/// A caller of a workflow, and who wants it.
+/// A caller of a workflow, and which projects get it.
 struct Caller {
     name: &'static str,
-    wanted: fn(&Wishes) -> bool,
+    applies: fn(&Wishes) -> bool,
     text: &'static str,
 }
 
@@ -85,22 +85,22 @@ pub(crate) struct Wishes {
 
 /// Callers of the workflows, which GitHub reads at the top of a repository alone.
 const CALLERS: [Caller; 6] = [
-    Caller { name: "gate", wanted: |_| true, text: include_str!("../workflows/gate.yml") },
-    Caller { name: "comment", wanted: |_| true, text: include_str!("../workflows/comment.yml") },
-    Caller { name: "approve", wanted: |_| true, text: include_str!("../workflows/approve.yml") },
+    Caller { name: "gate", applies: |_| true, text: include_str!("../workflows/gate.yml") },
+    Caller { name: "comment", applies: |_| true, text: include_str!("../workflows/comment.yml") },
+    Caller { name: "approve", applies: |_| true, text: include_str!("../workflows/approve.yml") },
     Caller {
         name: "deploy",
-        wanted: |wishes| wishes.deploys,
+        applies: |wishes| wishes.deploys,
         text: include_str!("../workflows/deploy.yml"),
     },
     Caller {
         name: "monitor",
-        wanted: |wishes| wishes.deploys,
+        applies: |wishes| wishes.deploys,
         text: include_str!("../workflows/monitor.yml"),
     },
     Caller {
         name: "train",
-        wanted: |wishes| wishes.trains,
+        applies: |wishes| wishes.trains,
         text: include_str!("../workflows/train.yml"),
     },
 ];
@@ -124,7 +124,7 @@ pub(crate) fn files(profiles: &[Shipped], wishes: Wishes) -> Vec<NewFile> {
     let profile = |one: &Shipped| own(format!("params/{}.yaml", one.name), one.text.to_owned());
     files.extend(profiles.iter().map(profile));
     files.extend(BESIDE.map(|(path, text)| own(path.to_owned(), text.to_owned())));
-    let callers = CALLERS.iter().filter(|caller| (caller.wanted)(&wishes));
+    let callers = CALLERS.iter().filter(|caller| (caller.applies)(&wishes));
     files.extend(callers.map(|caller| NewFile {
         path: format!(".github/workflows/{}.yml", caller.name),
         text: caller.text.to_owned(),

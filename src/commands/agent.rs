@@ -73,8 +73,8 @@ enum Act {
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let out = &mut *ui.out;
     if let Some(Act::SelfTest { release }) = &args.act {
-        let told = serde_json::to_string(&examine(release)).map_err(io::Error::from)?;
-        writeln!(out, "{told}")?;
+        let json = serde_json::to_string(&examine(release)).map_err(io::Error::from)?;
+        writeln!(out, "{json}")?;
         return Ok(ExitCode::Passed);
     }
     let Some(root) = &args.root else {
@@ -100,7 +100,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
                 writeln!(out, "{active} is active")?;
                 Ok(ExitCode::Passed)
             }
-            Err(refused) => print_refusal(&refused, out),
+            Err(refusal) => print_refusal(&refusal, out),
         },
         Some(Act::SelfTest { .. }) | None => {
             widen(io::stdin());
@@ -109,7 +109,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
             let Some(token) = switched else { return Ok(ExitCode::Passed) };
             detach_stdio()?;
             watch(&world, token)
-                .map_or_else(|refused| print_refusal(&refused, out), |()| Ok(ExitCode::Passed))
+                .map_or_else(|refusal| print_refusal(&refusal, out), |()| Ok(ExitCode::Passed))
         }
     }
 }
@@ -122,9 +122,9 @@ fn detach_stdio() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stderr(&nowhere)?)
 }
 
-fn print_refusal(refused: &Refused, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    writeln!(out, "{refused}")?;
-    Ok(match refused.code {
+fn print_refusal(refusal: &Refused, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    writeln!(out, "{refusal}")?;
+    Ok(match refusal.code {
         RefusalCode::Stranded => ExitCode::PersonNeeded,
         RefusalCode::Locked => ExitCode::DeployRefused,
         _ => ExitCode::ToolFailed,

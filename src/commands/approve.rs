@@ -101,13 +101,13 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     if args.comment {
         return answer_comment(args, out);
     }
-    let failed = |error: cellgate_inputs::revision::TreeError| Failure::Tool(error.to_string());
+    let to_failure = |error: cellgate_inputs::revision::TreeError| Failure::Tool(error.to_string());
     let folder = Path::new(if args.root.is_empty() { "." } else { &args.root });
-    let top = repository_root(folder).map_err(failed)?;
+    let top = repository_root(folder).map_err(to_failure)?;
     let root = if args.root.is_empty() { top.as_path() } else { folder };
     if args.list || args.verify {
-        let named = args.rev.as_deref().filter(|revision| !revision.is_empty());
-        let approvals = Approvals::read(&top, named).map_err(failed)?;
+        let revision = args.rev.as_deref().filter(|revision| !revision.is_empty());
+        let approvals = Approvals::read(&top, revision).map_err(to_failure)?;
         let log = approvals.log.map_err(|error| Failure::Refused(error.to_string()))?;
         if args.list {
             return print_log(args, out, &log);
@@ -137,16 +137,16 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 fn answer_comment(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let event = Event::from_env().map_err(|error| Failure::tool("the event", &error))?;
     let Some(Trigger::IssueComment(comment)) = event.map(|event| event.trigger) else {
-        let why = "`--comment` answers the event `issue_comment`, and this run has another";
-        return Err(Failure::Usage(why.to_owned()));
+        let text = "`--comment` answers the event `issue_comment`, and this run has another";
+        return Err(Failure::Usage(text.to_owned()));
     };
     // An action hands on what it was not given as an empty text.
-    let given = |text: &str, default: &str| {
+    let non_empty_or = |text: &str, default: &str| {
         if text.is_empty() { default.to_owned() } else { text.to_owned() }
     };
     let setup = Setup {
-        workflow: given(&args.workflow, WORKFLOW),
-        artifact: given(&args.artifact, ARTIFACT),
+        workflow: non_empty_or(&args.workflow, WORKFLOW),
+        artifact: non_empty_or(&args.artifact, ARTIFACT),
         root: args.root.clone(),
     };
     let when = now()?;
@@ -219,11 +219,11 @@ fn print_recorded(
     let is_new = matches!(recorded, Recorded::Appended(_));
     let push = format!("git push origin {BRANCH}");
     if args.format == Format::Json {
-        let told = serde_json::json!({
+        let json = serde_json::json!({
             "action": action, "report_digest": digest.to_string(), "who": who,
             "is_new": is_new, "branch": BRANCH, "push": push,
         });
-        writeln!(out, "{told:#}")?;
+        writeln!(out, "{json:#}")?;
         return Ok(ExitCode::Passed);
     }
     if is_new {
@@ -284,8 +284,8 @@ fn check_signatures(args: &Args, log: &Log) -> Result<(), Failure> {
 fn print_verification(args: &Args, out: &mut dyn Write, log: &Log) -> Result<ExitCode, Failure> {
     let n_records = log.records().len();
     if args.format == Format::Json {
-        let told = serde_json::json!({"records": n_records, "head": log.head().to_string()});
-        writeln!(out, "{told:#}")?;
+        let json = serde_json::json!({"records": n_records, "head": log.head().to_string()});
+        writeln!(out, "{json:#}")?;
     } else {
         let signed = if args.allowed_signers.is_some() { ", every signature too" } else { "" };
         writeln!(out, "the chain of {n_records} records holds{signed}; head {}", log.head())?;

@@ -137,8 +137,8 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 fn summarize(source: &Source) -> Result<(), Failure> {
     let Source::Bytes(bytes) = source else { return Ok(()) };
     let Ok(report) = Report::from_json(bytes) else { return Ok(()) };
-    let told = Step::from_env().summarize(&report);
-    told.map_err(|error| Failure::tool("the runner cannot be informed", &error))
+    let result = Step::from_env().summarize(&report);
+    result.map_err(|error| Failure::tool("the runner cannot be informed", &error))
 }
 
 fn print(outcome: &Outcome, out: &mut dyn Write) -> Result<(), Failure> {
@@ -184,8 +184,8 @@ impl Args {
         };
         let pictures = match (non_empty(self.asset_branch.as_deref()), &self.pictures) {
             (Some(branch), Some(folder)) => {
-                let failed = |error| Failure::tool("the pictures", &error);
-                Some((branch, pictures::read(folder).map_err(failed)?))
+                let to_failure = |error| Failure::tool("the pictures", &error);
+                Some((branch, pictures::read(folder).map_err(to_failure)?))
             }
             _ => None,
         };
@@ -221,15 +221,15 @@ fn non_empty(text: Option<&str>) -> Option<String> {
 
 /// The report's bytes; one that was not written is missing, which the check run must tell.
 fn read(path: &Path) -> Result<Source, Failure> {
-    let failed = |error: std::io::Error| {
+    let to_failure = |error: std::io::Error| {
         Failure::tool(&format!("the report `{}` cannot be read", path.display()), &error)
     };
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Source::Missing),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(to_failure(error)),
     };
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(to_failure)?;
     Ok(Source::Bytes(bytes))
 }

@@ -48,12 +48,12 @@ enum Format {
 /// Compares, writes, prints the verdict.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let out = &mut *ui.out;
-    let failed = |error: CompareError| match error {
+    let to_failure = |error: CompareError| match error {
         CompareError::Findings(findings) => Failure::Findings(findings),
         error => Failure::tool("the comparison failed", &error),
     };
-    let report = compare(&args.base, &args.head, args.tolerances.as_deref()).map_err(failed)?;
-    write(&report, &args.out).map_err(failed)?;
+    let report = compare(&args.base, &args.head, args.tolerances.as_deref()).map_err(to_failure)?;
+    write(&report, &args.out).map_err(to_failure)?;
     match args.format {
         Format::Human => {
             for finding in &report.findings {

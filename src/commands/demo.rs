@@ -27,14 +27,15 @@ pub(crate) struct Args {
 /// Runs the demo and says where the reports lie.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
-    let failed = |error: demo::DemoError| Failure::tool("the demo failed", &error);
+    let to_failure = |error: demo::DemoError| Failure::tool("the demo failed", &error);
     let folder = match &args.out {
         Some(folder) => folder.clone(),
-        None => demo::new_folder().map_err(failed)?,
+        None => demo::new_folder().map_err(to_failure)?,
     };
     let progress = Progress::new(is_quiet);
-    let tell = |n_done: usize, n_total: usize, what: &str| progress.update(n_done, n_total, what);
-    let stories = demo::gate_changes(&folder, &tell).map_err(failed)?;
+    let on_progress =
+        |n_done: usize, n_total: usize, item: &str| progress.update(n_done, n_total, item);
+    let stories = demo::gate_changes(&folder, &on_progress).map_err(to_failure)?;
     progress.finish();
     let mut is_as_promised = true;
     for Story { title, change, expected, outcome, page } in &stories {
@@ -52,15 +53,15 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         program.map_err(|error| Failure::tool("this program's own path is not known", &error))?;
     let order = Order { folder: &folder, program: &program, when: now()? };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(deliver(&order, &stories[0].outcome.report)).map_err(failed)? {
-        Delivery::LeftOut(why) => {
-            writeln!(out, "\nThe good change is not approved and deployed, since {why}.")?;
+    match runtime.block_on(deliver(&order, &stories[0].outcome.report)).map_err(to_failure)? {
+        Delivery::LeftOut(reason) => {
+            writeln!(out, "\nThe good change is not approved and deployed, since {reason}.")?;
         }
         Delivery::Done(delivered) => print_delivery(&folder, &delivered, out)?,
     }
     writeln!(out, "\nThe good change passes, the drifting one is stopped. Look around:")?;
-    for (path, what) in places(&folder).iter().filter(|(path, _)| path.exists()) {
-        writeln!(out, "  {}\n    {what}", path.display())?;
+    for (path, description) in places(&folder).iter().filter(|(path, _)| path.exists()) {
+        writeln!(out, "  {}\n    {description}", path.display())?;
     }
     Ok(ExitCode::Passed)
 }
@@ -72,10 +73,10 @@ fn print_delivery(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     writeln!(out, "\nDeploy: `{SERVER}` stands for the server; the same happens over SSH")?;
-    let mut active = |what: &str, deployed: &Deployed| {
+    let mut active = |description: &str, deployed: &Deployed| {
         let Deployed { release, n_sent, .. } = deployed;
         let sent = if *n_sent == 0 { "nothing".to_owned() } else { format_bytes(*n_sent) };
-        writeln!(out, "  {what:<30} {} is active, {sent} sent", release.short())
+        writeln!(out, "  {description:<30} {} is active, {sent} sent", release.short())
     };
     active("the parameters as they are:", first)?;
     active("the good change, approved:", good)?;

@@ -76,15 +76,15 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     if args.bootstrap {
         return install(args, &root, out);
     }
-    let kept = args.kept.as_deref().map(read_plan).transpose()?;
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.target != args.target.target) {
-        let text = format!("the plan is about target `{}`", kept.target);
+    let plan = args.kept.as_deref().map(read_plan).transpose()?;
+    if let Some(plan) = plan.as_ref().filter(|plan| plan.target != args.target.target) {
+        let text = format!("the plan is about target `{}`", plan.target);
         return Err(Failure::Deploy(ExitCode::DeployRefused, text));
     }
-    let asked = Asked::start(request(args, &root)?);
+    let packing = Asked::start(request(args, &root)?);
     let is_plan = args.plan || args.plan_out.is_some();
     let name = &args.target.target;
-    let mut told = Vec::new();
+    let mut buffer = Vec::new();
     let code = with_hosts(name, &root, async |hosts: &mut Hosts, switching| {
         let options = |release: Digest| Options {
             window: Duration::from_secs(args.window),
@@ -93,31 +93,31 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         };
         if is_plan {
             let (packed, previews) =
-                plan_commit(asked, hosts, options).await.map_err(commit_failure)?;
+                plan_commit(packing, hosts, options).await.map_err(commit_failure)?;
             if let Some(path) = &args.plan_out {
                 let plan = KeptPlan::new(name, packed.package.release().id(), &previews);
                 let json = serde_json::to_vec_pretty(&plan);
                 replace(path, &json.map_err(|error| Failure::tool("the plan", &error))?)?;
             }
-            return print_plan(args, &packed, &previews, &mut told);
+            return print_plan(args, &packed, &previews, &mut buffer);
         }
-        let (packed, record) = deploy_commit(asked, name, hosts, kept.as_ref(), options)
+        let (packed, record) = deploy_commit(packing, name, hosts, plan.as_ref(), options)
             .await
             .map_err(commit_failure)?;
         if args.target.format == Format::Human {
-            print_packed(&packed, &mut told)?;
+            print_packed(&packed, &mut buffer)?;
         }
-        report(&record, args.target.format, args.summary.as_deref(), &mut told)
+        report(&record, args.target.format, args.summary.as_deref(), &mut buffer)
     });
-    out.write_all(&told)?;
+    out.write_all(&buffer)?;
     code
 }
 
 /// Installs the program on every host of a target.
 fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let program = program(args)?;
-    let mut told = Vec::new();
-    let done = with_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
+    let mut buffer = Vec::new();
+    let result = with_hosts(&args.target.target, root, async |hosts: &mut Hosts, _| {
         for host in &hosts.hosts {
             let HostTransport::Ssh(way) = &host.way else {
                 let text = "a local target needs no bootstrap: deploy to it".to_owned();
@@ -127,18 +127,18 @@ fn install(args: &Args, root: &Path, out: &mut dyn Write) -> Result<ExitCode, Fa
             let installed = installed.map_err(|error| {
                 Failure::Deploy(ExitCode::DeployRefused, format!("{}: {error}", host.name))
             })?;
-            writeln!(told, "{}: installed as {}", host.name, installed.path)?;
+            writeln!(buffer, "{}: installed as {}", host.name, installed.path)?;
             if let Some(line) = installed.line {
                 writeln!(
-                    told,
+                    buffer,
                     "put this line in place of the key's line in `~/.ssh/authorized_keys` there:\n{line}"
                 )?;
             }
         }
         Ok(ExitCode::Passed)
     });
-    out.write_all(&told)?;
-    done
+    out.write_all(&buffer)?;
+    result
 }
 
 fn program(args: &Args) -> Result<PathBuf, Failure> {
@@ -179,14 +179,14 @@ fn commit_failure(error: CommitError) -> Failure {
 }
 
 fn read_plan(path: &Path) -> Result<KeptPlan, Failure> {
-    let refused = |text: String| {
+    let refusal = |text: String| {
         Failure::Deploy(ExitCode::DeployRefused, format!("`{}`: {text}", path.display()))
     };
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let bytes = Tree::Folder(folder.to_owned()).read(&name, MAX_PLAN_BYTES);
-    let bytes = bytes.map_err(|error| refused(error.to_string()))?;
-    KeptPlan::parse(&bytes).map_err(|error| refused(error.to_string()))
+    let bytes = bytes.map_err(|error| refusal(error.to_string()))?;
+    KeptPlan::parse(&bytes).map_err(|error| refusal(error.to_string()))
 }
 
 /// Prints the release and who approved it.
@@ -203,11 +203,13 @@ fn print_packed(packed: &Packed, out: &mut dyn Write) -> Result<(), Failure> {
     )?;
     for (name, standing) in &packed.standings {
         if let ApprovalStatus::Approved { by } = standing {
-            let who: Vec<String> = by
+            let approvers: Vec<String> = by
                 .iter()
-                .map(|one| format!("{} ({}): {}", one.who, one.when.as_str(), one.why))
+                .map(|approval| {
+                    format!("{} ({}): {}", approval.who, approval.when.as_str(), approval.why)
+                })
                 .collect();
-            writeln!(out, "  {name}: approved by {}", who.join("; "))?;
+            writeln!(out, "  {name}: approved by {}", approvers.join("; "))?;
         }
     }
     Ok(())
@@ -220,10 +222,10 @@ fn print_plan(
     previews: &[Preview],
     out: &mut dyn Write,
 ) -> Result<ExitCode, Failure> {
-    let is_refused = previews.iter().any(|one| !one.plan.refusals.is_empty());
+    let is_refused = previews.iter().any(|preview| !preview.plan.refusals.is_empty());
     if args.target.format == Format::Json {
-        let kept = KeptPlan::new(&args.target.target, packed.package.release().id(), previews);
-        let json = serde_json::to_string_pretty(&cellgate_deploy::preview::json(&kept, previews));
+        let plan = KeptPlan::new(&args.target.target, packed.package.release().id(), previews);
+        let json = serde_json::to_string_pretty(&cellgate_deploy::preview::json(&plan, previews));
         writeln!(out, "{}", json.map_err(|error| Failure::tool("the plan", &error))?)?;
         return Ok(if is_refused { ExitCode::DeployRefused } else { ExitCode::Passed });
     }

@@ -34,15 +34,15 @@ pub(crate) fn run(_: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
         .map_err(std::io::Error::from)?;
-    let made = dial(&args.host, args.port, Duration::from_secs(args.seconds));
-    let told = made.and_then(|connection| hand_over(&connection, rustix::stdio::stdout()));
-    let Err(why) = told else { return Ok(ExitCode::Passed) };
+    let connection = dial(&args.host, args.port, Duration::from_secs(args.seconds));
+    let result = connection.and_then(|connection| hand_over(&connection, rustix::stdio::stdout()));
+    let Err(error) = result else { return Ok(ExitCode::Passed) };
     match &args.log {
         Some(log) => {
             let mut log = OpenOptions::new().append(true).create(true).open(log)?;
-            writeln!(log, "{why}")?;
+            writeln!(log, "{error}")?;
         }
-        None => writeln!(std::io::stderr(), "{why}")?,
+        None => writeln!(std::io::stderr(), "{error}")?,
     }
     Ok(ExitCode::ToolFailed)
 }

@@ -136,15 +136,15 @@ fn table(fields: &[(String, FieldAccuracy)], scores: &Scores) -> String {
 }
 
 fn document(fields: &[(String, FieldAccuracy)], scores: &Scores) -> Value {
-    let named = |scores: &Scores| -> Map<String, Value> {
+    let scores_by_name = |scores: &Scores| -> Map<String, Value> {
         scores.entries().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
     };
     let field = |(name, accuracy): &(String, FieldAccuracy)| {
         let mut row = Map::from_iter([("name".to_owned(), json!(name))]);
-        row.extend(named(&accuracy.scores));
+        row.extend(scores_by_name(&accuracy.scores));
         row.insert("n_truth".to_owned(), json!(accuracy.n_truth));
         row.insert("n_found".to_owned(), json!(accuracy.n_found));
         Value::Object(row)
     };
-    json!({"mean": named(scores), "fields": fields.iter().map(field).collect::<Vec<_>>()})
+    json!({"mean": scores_by_name(scores), "fields": fields.iter().map(field).collect::<Vec<_>>()})
 }

@@ -47,8 +47,8 @@ fn run_gate(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
     let progress = Progress::new(ui.is_quiet);
-    let tell = progress_callback(&progress);
-    let request = change.request(cache, approvals, args.report.fail_on, &tell);
+    let on_progress = progress_callback(&progress);
+    let request = change.request(cache, approvals, args.report.fail_on, &on_progress);
     let Some(share) = args.shard else {
         let outcome = gate(&request).map_err(failure)?;
         progress.finish();

@@ -73,18 +73,18 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let below = folder_in_repository(&args.root).unwrap_or_default();
     let top = if below.is_empty() { args.root.clone() } else { top };
     let wishes = Wishes { deploys: !args.no_deploy, trains: args.train };
-    let written = write(&files(&profiles, wishes), &args.root, &top, args.dry_run)
+    let results = write(&files(&profiles, wishes), &args.root, &top, args.dry_run)
         .map_err(|error| Failure::tool("the project cannot be written", &error))?;
     let word = if args.dry_run { "would write" } else { "wrote" };
-    for (path, is_written) in &written {
-        let shown = path.strip_prefix(".").unwrap_or(path).display();
+    for (path, is_written) in &results {
+        let display = path.strip_prefix(".").unwrap_or(path).display();
         match is_written {
-            true => writeln!(out, "{word} {shown}")?,
-            false => writeln!(out, "left {shown}, which is there already")?,
+            true => writeln!(out, "{word} {display}")?,
+            false => writeln!(out, "left {display}, which is there already")?,
         }
     }
     if !args.dry_run {
-        let is_crowded = written.iter().any(|(path, is_written)| {
+        let is_crowded = results.iter().any(|(path, is_written)| {
             !is_written && path.parent().is_some_and(|folder| folder.ends_with("workflows"))
         });
         print_next_steps(args, &below, is_crowded, out)?;
@@ -94,21 +94,24 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 
 fn profiles(args: &Args) -> Result<Vec<Shipped>, Failure> {
     if let Some(kind) = args.modality {
-        let wanted = |one: &Shipped| one.modality == kind.modality();
-        return Ok(SHIPPED.into_iter().filter(wanted).collect());
+        let has_modality = |profile: &Shipped| profile.modality == kind.modality();
+        return Ok(SHIPPED.into_iter().filter(has_modality).collect());
     }
-    let names = SHIPPED.map(|one| one.name);
+    let names = SHIPPED.map(|profile| profile.name);
     for name in &args.profile {
         if !names.contains(&name.as_str()) {
             let help = match closest(name, names) {
-                Some(meant) => format!("did you mean `{meant}`?"),
+                Some(suggestion) => format!("did you mean `{suggestion}`?"),
                 None => format!("these ship: {}", names.join(", ")),
             };
             return Err(Failure::Usage(format!("no profile `{name}` ships; {help}")));
         }
     }
-    let is_wanted = |one: &Shipped| args.profile.iter().any(|name| name == one.name);
-    Ok(SHIPPED.into_iter().filter(|one| args.profile.is_empty() || is_wanted(one)).collect())
+    let is_wanted = |profile: &Shipped| args.profile.iter().any(|name| name == profile.name);
+    Ok(SHIPPED
+        .into_iter()
+        .filter(|profile| args.profile.is_empty() || is_wanted(profile))
+        .collect())
 }
 
 fn print_next_steps(
@@ -117,14 +120,14 @@ fn print_next_steps(
     is_crowded: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let shown = if args.root == Path::new(".") {
+    let root_option = if args.root == Path::new(".") {
         String::new()
     } else {
         format!(" --root {}", args.root.display())
     };
     writeln!(out, "\nnext:")?;
     writeln!(out, "  git add --all && git commit -m 'Gate cell parameters'")?;
-    writeln!(out, "  cellgate gate{shown}             # passes: nothing has changed yet")?;
+    writeln!(out, "  cellgate gate{root_option}             # passes: nothing has changed yet")?;
     writeln!(out, "  cellgate dataset prepare --help  # your own images in the place of phantoms")?;
     writeln!(out, "  make the check `cellgate / verdict` required for the default branch")?;
     if is_crowded {

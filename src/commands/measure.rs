@@ -50,11 +50,11 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let labels = labels.map_err(Failure::Findings)?;
     let decoded = decode(&args.image.to_string_lossy(), &read(&args.image)?);
     let decoded = decoded.map_err(Failure::Findings)?;
-    let asked = args.pixel_size_um;
+    let requested = args.pixel_size_um;
     let pixel_size = match &profile {
         // As `segment` does it, so that both give the same table.
-        Some(loaded) => pixel_size(&loaded.params, asked, decoded.pixel_size, "").0,
-        None => asked.or(decoded.pixel_size),
+        Some(loaded) => pixel_size(&loaded.params, requested, decoded.pixel_size, "").0,
+        None => requested.or(decoded.pixel_size),
     };
     let request = match &profile {
         Some(loaded) => Request::of_profile(&loaded.params, pixel_size),
@@ -68,11 +68,11 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     };
     let nuclei = measure(&labels, &decoded.image, &request)
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let failed = |error| Failure::tool("the table is lost", &error);
+    let to_failure = |error| Failure::tool("the table is lost", &error);
     let mut table = NucleiTable::new(Vec::new());
     let name = args.image.file_stem().unwrap_or_default().to_string_lossy();
-    table.add(&name, &nuclei).map_err(failed)?;
-    let table = table.finish().map_err(failed)?;
+    table.add(&name, &nuclei).map_err(to_failure)?;
+    let table = table.finish().map_err(to_failure)?;
     match &args.out {
         Some(path) => replace(path, &table)?,
         None => out.write_all(&table)?,

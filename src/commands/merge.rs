@@ -39,8 +39,8 @@ fn run_merge(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let approvals = args.approvals.open(&change)?;
     let head_commit = change.head_commit();
     let progress = Progress::new(ui.is_quiet);
-    let tell = progress_callback(&progress);
-    let request = change.request(None, approvals, args.report.fail_on, &tell);
+    let on_progress = progress_callback(&progress);
+    let request = change.request(None, approvals, args.report.fail_on, &on_progress);
     let outcome = merge(&request, head_commit.as_deref(), &args.shards).map_err(failure)?;
     progress.finish();
     args.report.publish(ui, &outcome)

@@ -190,10 +190,10 @@ fn describe(
             )?;
         }
         Format::Json => {
-            let said = serde_json::json!({
+            let json = serde_json::json!({
                 "sha256": digest, "architecture": architecture, "input": scaling,
             });
-            writeln!(out, "{said:#}")?;
+            writeln!(out, "{json:#}")?;
         }
     }
     Ok(())

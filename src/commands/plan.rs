@@ -59,9 +59,9 @@ fn run_plan(args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let format = args.format.unwrap_or(by_place);
     let step = Step::from_env();
     if format == Format::Github && step.output.is_none() {
-        let why =
+        let text =
             "`--format github` writes to the file that `GITHUB_OUTPUT` names, and it is not set";
-        return Err(Failure::Usage(why.to_owned()));
+        return Err(Failure::Usage(text.to_owned()));
     }
     step.set(&[("matrix", matrix.to_string())]).map_err(|error| runner_error(&error))?;
     if format == Format::Json {

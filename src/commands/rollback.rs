@@ -45,15 +45,15 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         })?),
     };
     let name = &args.target.target;
-    let mut told = Vec::new();
+    let mut buffer = Vec::new();
     let code = with_hosts(name, &root(), async |hosts: &mut Hosts, switching| {
         let mut options = options("rollback", switching, is_quiet);
         options.window = Duration::from_secs(args.window);
         options.keep = hosts.keep;
         let outcomes = roll_out(&hosts.hosts, Wanted::Former(to), &options).await;
         let record = DeployRecord::new("rollback", name, to, &outcomes);
-        report(&record, args.target.format, args.summary.as_deref(), &mut told)
+        report(&record, args.target.format, args.summary.as_deref(), &mut buffer)
     });
-    out.write_all(&told)?;
+    out.write_all(&buffer)?;
     code
 }

@@ -64,8 +64,9 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         out: &args.out,
         pictures: &|stem, image, run| write_pictures(args, stem, image, run),
     };
-    let tell = |n_done: usize, n_total: usize, name: &str| progress.update(n_done, n_total, name);
-    let outcome = run_files(&request, &tell);
+    let on_progress =
+        |n_done: usize, n_total: usize, name: &str| progress.update(n_done, n_total, name);
+    let outcome = run_files(&request, &on_progress);
     progress.finish();
     let outcome = outcome?;
     let mut remarks = profile.warnings;
@@ -86,11 +87,11 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// How many fields were measured of those that were asked for.
-fn describe_n_fields(n_done: usize, n_asked: usize) -> String {
-    match (n_done, n_asked) {
+fn describe_n_fields(n_done: usize, n_images: usize) -> String {
+    match (n_done, n_images) {
         (1, 1) => "1 field".to_owned(),
         (_, n) if n == n_done => format!("{n} fields"),
-        _ => format!("{n_done} of {n_asked} fields"),
+        _ => format!("{n_done} of {n_images} fields"),
     }
 }
 
@@ -107,13 +108,13 @@ fn load_ready<'a>(path: &Path, params: &'a Params) -> Result<Ready<'a>, ModelErr
 
 /// Remarks that many fields share, once each.
 fn deduplicate(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut kept: Vec<Finding> = Vec::new();
+    let mut distinct: Vec<Finding> = Vec::new();
     for finding in findings {
-        if !kept.contains(&finding) {
-            kept.push(finding);
+        if !distinct.contains(&finding) {
+            distinct.push(finding);
         }
     }
-    kept
+    distinct
 }
 
 /// Writes the files of a field besides its labels; `stem` is the beginning of their names.

@@ -29,19 +29,19 @@ pub(crate) struct Args {
 /// Asks every host, prints; gives the exit code.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let out = &mut *ui.out;
-    let mut told: Vec<(String, Result<ServerStatus, DeployFailure>)> = Vec::new();
+    let mut statuses: Vec<(String, Result<ServerStatus, DeployFailure>)> = Vec::new();
     with_hosts(&args.target.target, &root(), async |hosts: &mut Hosts, switching| {
         let options = options("status", switching, true);
         for host in &hosts.hosts {
             let status = query_status(&host.way, &options, args.verify).await;
-            told.push((host.name.clone(), status));
+            statuses.push((host.name.clone(), status));
         }
         Ok(())
     })?;
     match args.target.format {
-        Format::Json => print_json(args, &told, out)?,
+        Format::Json => print_json(args, &statuses, out)?,
         Format::Human => {
-            for (host, status) in &told {
+            for (host, status) in &statuses {
                 print_status(host, status, args.verify, out)?;
             }
         }
@@ -53,7 +53,7 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         }
         Ok(_) => ExitCode::Passed,
     };
-    Ok(told.iter().map(|(_, status)| code(status)).max().unwrap_or(ExitCode::Passed))
+    Ok(statuses.iter().map(|(_, status)| code(status)).max().unwrap_or(ExitCode::Passed))
 }
 
 async fn query_status(
@@ -66,14 +66,14 @@ async fn query_status(
 
 fn print_json(
     args: &Args,
-    told: &[(String, Result<ServerStatus, DeployFailure>)],
+    statuses: &[(String, Result<ServerStatus, DeployFailure>)],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let host = |(host, status): &(String, Result<ServerStatus, DeployFailure>)| match status {
         Ok(status) => serde_json::json!({"host": host, "status": status}),
         Err(failure) => serde_json::json!({"host": host, "error": failure.message}),
     };
-    let hosts: Vec<serde_json::Value> = told.iter().map(host).collect();
+    let hosts: Vec<serde_json::Value> = statuses.iter().map(host).collect();
     let document = serde_json::json!({
         "schema": "cellgate/status/v1",
         "target": args.target.target,
@@ -121,8 +121,8 @@ fn print_status(
     if let Some(failure) = &status.last_failure {
         writeln!(out, "  the last deploy that failed: {failure}")?;
     }
-    if let Some(why) = &status.stranded {
-        writeln!(out, "  manual repair is needed: {why}")?;
+    if let Some(reason) = &status.stranded {
+        writeln!(out, "  manual repair is needed: {reason}")?;
     }
     for damage in &status.damages {
         writeln!(out, "  differs: `{}` {}", damage.path, damage.what)?;

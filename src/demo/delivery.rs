@@ -81,7 +81,7 @@ pub(crate) struct Delivered {
 
 /// Approves and deploys the good change, tries the drifting one, and goes back.
 ///
-/// `seen` is the report of the good change, which Ada has seen.
+/// `report` is the report of the good change, which Ada has seen.
 ///
 /// # Edge cases
 /// Without git, or where git's variables point to another repository, it is left out. A folder that
@@ -89,7 +89,7 @@ pub(crate) struct Delivered {
 ///
 /// # Errors
 /// [`DemoError`]; also when the drifting change is not refused.
-pub(crate) async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery, DemoError> {
+pub(crate) async fn deliver(order: &Order<'_>, report: &Report) -> Result<Delivery, DemoError> {
     if let Some(name) = ELSEWHERE.into_iter().find(|name| std::env::var_os(name).is_some()) {
         return Ok(Delivery::LeftOut(format!("`{name}` points git to another repository")));
     }
@@ -104,7 +104,7 @@ pub(crate) async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery
     let nothing = Change { title: "The parameters as they are", edits: &[] };
     let first = approve_and_deploy(order, &repository, &nothing, &base).await?;
     let better = Change { title: good.title, edits: &[good] };
-    let to_good = approve_and_deploy(order, &repository, &better, seen).await?;
+    let deployed = approve_and_deploy(order, &repository, &better, report).await?;
     let drift = Change { title: drifting.title, edits: &[good, drifting] };
     let refusal = try_unapproved(order, &repository, &drift)?;
     let way = Local::new(order.program, order.folder.join(SERVER));
@@ -112,7 +112,7 @@ pub(crate) async fn deliver(order: &Order<'_>, seen: &Report) -> Result<Delivery
     let session = Session::open(&way, options("status")).await;
     let status = session.map_err(DemoError::Deploy)?.status(true).await;
     let status = status.map_err(DemoError::Deploy)?;
-    Ok(Delivery::Done(Box::new(Delivered { first, good: to_good, refusal, back, status })))
+    Ok(Delivery::Done(Box::new(Delivered { first, good: deployed, refusal, back, status })))
 }
 
 /// A change of the project.
@@ -139,8 +139,8 @@ async fn approve_and_deploy(
     approve(&word, report).map_err(Box::new)?;
     let packed = pack(&request(order, repository)).map_err(Box::new)?;
     let way = Local::new(order.program, order.folder.join(SERVER));
-    let told = deploy(&way, &Arc::new(packed.package), &options("deploy")).await;
-    told.map_err(DemoError::Deploy)
+    let result = deploy(&way, &Arc::new(packed.package), &options("deploy")).await;
+    result.map_err(DemoError::Deploy)
 }
 
 /// Commits a change that nobody approved, and tries to pack it; gives why that is refused.
@@ -195,8 +195,8 @@ fn git(repository: &Path, arguments: &[&str]) -> Result<(), DemoError> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(DemoError::Git(said.trim().to_owned()))
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(DemoError::Git(message.trim().to_owned()))
 }
 
 /// Where the parts of a delivery lie, in the order in which they are worth a look.

@@ -14,6 +14,6 @@ pub(crate) fn answer() -> Option<ExitCode> {
     let Some(text) = askpass_answer(&question, &reply) else {
         return Some(ExitCode::FAILURE);
     };
-    let is_told = writeln!(std::io::stdout(), "{text}").is_ok();
-    Some(if is_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_written = writeln!(std::io::stdout(), "{text}").is_ok();
+    Some(if is_written { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -58,13 +58,13 @@ pub(crate) struct Change {
 impl ChangeArgs {
     /// Finds both sides.
     pub(crate) fn open(&self) -> Result<Change, Failure> {
-        let failed = |error: TreeError| Failure::Tool(error.to_string());
+        let to_failure = |error: TreeError| Failure::Tool(error.to_string());
         let (repository, below) = self.locate()?;
         let base_name = base_name(self.base.as_deref(), &repository)?;
-        let base = Tree::of_revision(&repository, &base_name).map_err(failed)?;
+        let base = Tree::of_revision(&repository, &base_name).map_err(to_failure)?;
         Ok(Change {
-            base: base.below(&below).map_err(failed)?,
-            head: Tree::Folder(repository.clone()).below(&below).map_err(failed)?,
+            base: base.below(&below).map_err(to_failure)?,
+            head: Tree::Folder(repository.clone()).below(&below).map_err(to_failure)?,
             repository,
             below,
             base_name,
@@ -73,13 +73,13 @@ impl ChangeArgs {
 
     /// The repository's top, and the project's folder in it.
     fn locate(&self) -> Result<(PathBuf, String), Failure> {
-        let failed = |error: TreeError| Failure::Tool(error.to_string());
+        let to_failure = |error: TreeError| Failure::Tool(error.to_string());
         let folder = self.root.as_deref().unwrap_or(Path::new("."));
         if !folder.is_dir() {
             return Err(Failure::Usage(format!("`--root {}` is no folder", folder.display())));
         }
-        let repository = repository_root(folder).map_err(failed)?;
-        let below = folder_in_repository(folder).map_err(failed)?;
+        let repository = repository_root(folder).map_err(to_failure)?;
+        let below = folder_in_repository(folder).map_err(to_failure)?;
         if self.root.is_some() {
             return Ok((repository, below));
         }
@@ -95,8 +95,8 @@ impl ChangeArgs {
 
 /// Revision that a change is compared with: the given one, else that of the event on GitHub, else
 /// the merge base with the default branch.
-pub(crate) fn base_name(given: Option<&str>, repository: &Path) -> Result<String, Failure> {
-    if let Some(revision) = given {
+pub(crate) fn base_name(revision: Option<&str>, repository: &Path) -> Result<String, Failure> {
+    if let Some(revision) = revision {
         return Ok(revision.to_owned());
     }
     let event = Event::from_env().map_err(|error| Failure::tool("the event is lost", &error))?;
@@ -165,5 +165,5 @@ impl Change {
 
 /// Tells progress in the gate's way.
 pub(crate) fn progress_callback(progress: &Progress) -> impl Fn(usize, usize, &str) + Sync + '_ {
-    |n_done, n_total, what| progress.update(n_done, n_total, what)
+    |n_done, n_total, item| progress.update(n_done, n_total, item)
 }

@@ -25,8 +25,8 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// The tool failed at something; the error's causes are told, too.
-    pub(crate) fn tool(what: &str, error: &dyn Error) -> Self {
-        let mut text = format!("{what}: {error}");
+    pub(crate) fn tool(context: &str, error: &dyn Error) -> Self {
+        let mut text = format!("{context}: {error}");
         append_causes(&mut text, error);
         Self::Tool(text)
     }
@@ -58,14 +58,14 @@ impl Failure {
     /// Tells why, on standard error; gives the exit code.
     #[expect(clippy::print_stderr, reason = "this is where failures are told")]
     pub(crate) fn print(&self) -> ExitCode {
-        let told = match self {
+        let text = match self {
             Self::Findings(findings) => {
                 format!("{}{}\n", human(findings, &[], false), summary_line(findings))
             }
             failure => format!("error: {}\n", failure.text()),
         };
         // Error texts hold names of files and replies of programs, and GitHub's runner reads along.
-        eprint!("{}", neutralize_commands(&told));
+        eprint!("{}", neutralize_commands(&text));
         self.exit_code()
     }
 }

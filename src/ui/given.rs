@@ -21,11 +21,11 @@ pub(crate) fn drop_empty_flags(
     }
     let mut flags = BTreeSet::new();
     flags_with_values(&command(), &mut flags);
-    let mut given: Vec<OsString> = Vec::new();
+    let mut retained: Vec<OsString> = Vec::new();
     let mut arguments = arguments.into_iter();
     for argument in arguments.by_ref() {
         if argument == "--" {
-            given.push(argument);
+            retained.push(argument);
             break;
         }
         let is_emptied = argument
@@ -37,14 +37,14 @@ pub(crate) fn drop_empty_flags(
         }
         let is_flag =
             |argument: &OsString| argument.to_str().is_some_and(|flag| flags.contains(flag));
-        if argument.is_empty() && given.last().is_some_and(is_flag) {
-            given.pop();
+        if argument.is_empty() && retained.last().is_some_and(is_flag) {
+            retained.pop();
             continue;
         }
-        given.push(argument);
+        retained.push(argument);
     }
-    given.extend(arguments);
-    given
+    retained.extend(arguments);
+    retained
 }
 
 /// Every `--flag` that takes a value, of a command and of all below it.
@@ -69,8 +69,8 @@ mod tests {
             .arg(Arg::new("quiet").long("quiet").action(clap::ArgAction::SetTrue))
             .arg(Arg::new("path"));
         let command = Command::new("cellgate").subcommand(gate);
-        let given = drop_empty_flags(arguments.iter().map(OsString::from), || command);
-        assert_eq!(given, expected);
+        let found = drop_empty_flags(arguments.iter().map(OsString::from), || command);
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) fn with_hosts<T>(
     root: &Path,
     work: impl AsyncFnOnce(&mut Hosts, &Arc<AtomicBool>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let refused = |text: String| Failure::Deploy(ExitCode::DeployRefused, text);
+    let refusal = |text: String| Failure::Deploy(ExitCode::DeployRefused, text);
     let program = std::env::current_exe()
         .map_err(|error| Failure::tool("this program's own path is not known", &error))?;
     let tree = Tree::Folder(root.to_owned());
@@ -68,7 +68,7 @@ pub(crate) fn with_hosts<T>(
         return Err(Failure::Findings(project.warnings.clone()));
     }
     let target =
-        target::find(name, project.as_ref()).map_err(|error| refused(error.to_string()))?;
+        target::find(name, project.as_ref()).map_err(|error| refusal(error.to_string()))?;
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build();
     let runtime =
@@ -78,19 +78,19 @@ pub(crate) fn with_hosts<T>(
     runtime.block_on(async {
         let opened = unless_cancelled(target::open(&target, root, &program, &variable)).await;
         let mut hosts = opened
-            .map_err(|error| refused(error.to_string()))?
-            .map_err(|error| refused(error.to_string()))?;
+            .map_err(|error| refusal(error.to_string()))?
+            .map_err(|error| refusal(error.to_string()))?;
         print_repairs(&hosts);
-        let done = unless_cancelled(work(&mut hosts, &switching)).await;
+        let result = unless_cancelled(work(&mut hosts, &switching)).await;
         let _ = tokio::time::timeout(CLOSING, hosts.close()).await;
-        done.unwrap_or_else(|cancelled| {
+        result.unwrap_or_else(|cancelled| {
             let is_open = switching.load(Ordering::Relaxed);
-            let (code, what) = if is_open {
+            let (code, text) = if is_open {
                 (ExitCode::Unknown, "what is active is not known: the servers go back unless it was confirmed; ask by `cellgate status`")
             } else {
                 (ExitCode::DeployFailed, "nothing was switched")
             };
-            Err(Failure::Deploy(code, format!("{cancelled}: {what}")))
+            Err(Failure::Deploy(code, format!("{cancelled}: {text}")))
         })
     })
 }
@@ -166,8 +166,8 @@ pub(crate) fn report(
     }
     if let Some(path) = summary {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-        let written = file.and_then(|mut file| file.write_all(record.to_markdown().as_bytes()));
-        written.map_err(|error| Failure::tool("the job's summary cannot be written", &error))?;
+        let result = file.and_then(|mut file| file.write_all(record.to_markdown().as_bytes()));
+        result.map_err(|error| Failure::tool("the job's summary cannot be written", &error))?;
     }
     Ok(record.exit_code)
 }

@@ -82,10 +82,11 @@ fn match_pattern(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn list_files(folder: &Path, accepts: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |error| Failure::tool(&format!("`{}` cannot be listed", folder.display()), &error);
+    let to_failure =
+        |error| Failure::tool(&format!("`{}` cannot be listed", folder.display()), &error);
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    for entry in std::fs::read_dir(folder).map_err(to_failure)? {
+        let path = entry.map_err(to_failure)?.path();
         if path.is_file() && accepts(&path) {
             paths.push(path);
         }
@@ -100,16 +101,16 @@ fn is_image(path: &Path) -> bool {
 
 /// Loads a profile from a file anywhere.
 pub(crate) fn load_profile(path: &Path) -> Result<Loaded, Failure> {
-    let failed = |finding| Failure::Findings(vec![finding]);
-    let bytes = read_up_to(path, MAX_HAND_WRITTEN_BYTES).map_err(failed)?;
-    let source = source_from_bytes(&path.to_string_lossy(), &bytes).map_err(failed)?;
+    let to_failure = |finding| Failure::Findings(vec![finding]);
+    let bytes = read_up_to(path, MAX_HAND_WRITTEN_BYTES).map_err(to_failure)?;
+    let source = source_from_bytes(&path.to_string_lossy(), &bytes).map_err(to_failure)?;
     of_text(&source).map_err(Failure::Findings)
 }
 
 /// Results and weights that are kept: where `CELLGATE_CACHE` says, else beside git's own files of
 /// the repository that a folder stands in.
 pub(crate) fn open_cache(folder: &Path) -> Option<Cache> {
-    let named = std::env::var_os("CELLGATE_CACHE").filter(|named| !named.is_empty());
+    let path = std::env::var_os("CELLGATE_CACHE").filter(|path| !path.is_empty());
     let usual = || Some(git_folder(folder).ok()?.join(CACHE_FOLDER));
-    named.map(PathBuf::from).or_else(usual).map(Cache::new)
+    path.map(PathBuf::from).or_else(usual).map(Cache::new)
 }

@@ -49,10 +49,10 @@ impl<W: Write> Write for Output<W> {
 }
 
 /// Counts all bytes as taken where the reader has left.
-fn ignore_broken_pipe(done: io::Result<usize>, bytes: &[u8]) -> io::Result<usize> {
-    match done {
+fn ignore_broken_pipe(result: io::Result<usize>, bytes: &[u8]) -> io::Result<usize> {
+    match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
-        done => done,
+        result => result,
     }
 }
 

@@ -34,15 +34,15 @@ impl Progress {
 
     /// Tells how many of how many are done, and of what.
     #[expect(clippy::print_stderr, reason = "progress is no result")]
-    pub(crate) fn update(&self, n_done: usize, n_total: usize, what: &str) {
+    pub(crate) fn update(&self, n_done: usize, n_total: usize, item: &str) {
         self.bar.set_length(n_total as u64);
         self.bar.set_position(n_done as u64);
-        self.bar.set_message(neutralize_line(what));
+        self.bar.set_message(neutralize_line(item));
         if let Some(Ok(mut last)) = self.lines.as_ref().map(Mutex::lock)
             && last.elapsed() >= LINE_EVERY
         {
             *last = Instant::now();
-            eprintln!("{n_done} of {n_total}: {}", neutralize_line(what));
+            eprintln!("{n_done} of {n_total}: {}", neutralize_line(item));
         }
     }
 

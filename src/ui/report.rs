@@ -60,11 +60,11 @@ pub(crate) fn report_failure(result: Result<ExitCode, Failure>) -> Result<ExitCo
     let n_findings = if let Failure::Findings(findings) = failure { findings.len() } else { 0 };
     let step = Step::from_env();
     let outputs = outputs_without_report(word, n_findings, failure.exit_code());
-    let is_told = step
+    let notification = step
         .set(&outputs)
         .and_then(|()| step.summarize_failure(word, failure.text()))
         .map_err(|error| runner_error(&error));
-    match is_told {
+    match notification {
         Ok(()) => result,
         Err(error) => Err(Failure::Tool(format!("{}; {}", failure.text(), error.text()))),
     }
@@ -141,11 +141,11 @@ pub(crate) fn print(
 
 /// The verdict and its reasons, for people.
 pub(crate) fn print_verdict(report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
-    let asked = match report.fail_on.as_str() {
+    let condition = match report.fail_on.as_str() {
         "drifted" => String::new(),
         level => format!(", asked to fail on {level}"),
     };
-    writeln!(out, "verdict: {} (exit code {}{asked})", report.verdict, report.exit_code)?;
+    writeln!(out, "verdict: {} (exit code {}{condition})", report.verdict, report.exit_code)?;
     for reason in &report.reasons {
         writeln!(out, "  {}: {}", reason.severity, reason.text)?;
     }

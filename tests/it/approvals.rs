@@ -23,8 +23,8 @@ impl Repository {
     #[track_caller]
     pub(crate) fn gate_and_approve(&self, who: &str) -> Gated {
         let gated = self.gate();
-        let told = self.approve_as(who, &[]);
-        assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+        let output = self.approve_as(who, &[]);
+        assert_eq!(output.code, 0, "{}{}", output.out, output.err);
         gated
     }
 
@@ -106,8 +106,13 @@ fn the_command_tells_who_approved_and_how_to_approve() {
     let out = repository.gate_by_command(&[]).told.out;
     assert!(out.contains("approval: nobody has approved it yet"), "{out}");
     assert!(out.contains("/cellgate approve "), "{out}");
-    let told = repository.approve_as("ada@example.org", &[]);
-    assert!(told.out.contains("git push origin cellgate-approvals"), "{}{}", told.out, told.err);
+    let output = repository.approve_as("ada@example.org", &[]);
+    assert!(
+        output.out.contains("git push origin cellgate-approvals"),
+        "{}{}",
+        output.out,
+        output.err
+    );
     let passed = repository.gate_by_command(&[]);
     passed.expect(0, "drifted", &[]);
     assert!(passed.told.out.contains("approved by `ada@example.org`"), "{}", passed.told.out);
@@ -158,8 +163,8 @@ fn two_people_must_approve_where_the_policy_says_so() {
     repository.commit("two people");
     repository.edit(CULTURE, HARMFUL.0, HARMFUL.1);
     repository.gate_and_approve("ada@example.org");
-    let told = repository.approve_as("ADA@example.org", &[]);
-    assert!(told.out.contains("nothing to record"), "{}{}", told.out, told.err);
+    let output = repository.approve_as("ADA@example.org", &[]);
+    assert!(output.out.contains("nothing to record"), "{}{}", output.out, output.err);
     let gated = repository.gate_and_approve("bob@example.org");
     gated.expect(11, "drifted", &[]);
     assert_eq!(gated.approval()["state"], "too-few");
@@ -217,16 +222,16 @@ fn a_revoked_approval_stops_the_change_until_it_is_given_again() {
     let actions: Vec<Action> =
         repository.log().records().iter().map(|record| record.entry.action).collect();
     assert_eq!(actions, [Action::Approve, Action::Revoke, Action::Approve]);
-    let told = repository.run(&["approve", "--list"]);
-    assert!(told.out.contains("slide 7") && told.out.lines().count() == 3, "{}", told.out);
-    let told = repository.run(&["approve", "--verify", "--format", "json"]);
-    let told: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    let output = repository.run(&["approve", "--list"]);
+    assert!(output.out.contains("slide 7") && output.out.lines().count() == 3, "{}", output.out);
+    let output = repository.run(&["approve", "--verify", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(
-        (&told["records"], &told["head"]),
+        (&document["records"], &document["head"]),
         (&3.into(), &repository.log().head().to_string().into())
     );
-    let told = repository.run(&["approve", "--list", "--format", "json"]);
-    let records: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    let output = repository.run(&["approve", "--list", "--format", "json"]);
+    let records: serde_json::Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(records[1]["action"], "revoke");
 }
 
@@ -297,13 +302,13 @@ fn only_what_is_checked_out_can_be_approved() {
     let repository = edited_repository(HARMFUL);
     repository.gate();
     repository.edit(CULTURE, OTHER.0, OTHER.1);
-    let told = repository.approve_as("ada@example.org", &[]);
-    assert_eq!(told.code, 13, "{}{}", told.out, told.err);
-    assert!(told.err.contains("`culture` params digest"), "{}", told.err);
+    let output = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(output.code, 13, "{}{}", output.out, output.err);
+    assert!(output.err.contains("`culture` params digest"), "{}", output.err);
     repository.edit(CULTURE, OTHER.1, OTHER.0);
     repository.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.4");
-    let told = repository.approve_as("ada@example.org", &[]);
-    assert!(told.code == 13 && told.err.contains("policy digest"), "{}", told.err);
+    let output = repository.approve_as("ada@example.org", &[]);
+    assert!(output.code == 13 && output.err.contains("policy digest"), "{}", output.err);
     repository.edit("cellgate.yaml", "f1_at_50: 0.4", "f1_at_50: 0.5");
     assert_eq!(repository.approve_as("ada@example.org", &[]).code, 0);
 }
@@ -314,12 +319,12 @@ fn what_no_approval_changes_cannot_be_approved() {
     below.edit("cellgate.yaml", "f1_at_50: 0.5", "f1_at_50: 0.99");
     below.commit("a high floor");
     below.gate().expect(12, "unchanged", &[]);
-    let told = below.approve_as("ada@example.org", &[]);
-    assert!(told.code == 13 && told.err.contains("no approval changes this"), "{}", told.err);
+    let output = below.approve_as("ada@example.org", &[]);
+    assert!(output.code == 13 && output.err.contains("no approval changes this"), "{}", output.err);
     let invalid = edited_repository(("sigma_um: 0.50", "sigma: 0.50"));
     invalid.gate().expect(10, "broken", &[]);
-    let told = invalid.approve_as("ada@example.org", &[]);
-    assert!(told.code == 13 && told.err.contains("an input is invalid"), "{}", told.err);
+    let output = invalid.approve_as("ada@example.org", &[]);
+    assert!(output.code == 13 && output.err.contains("an input is invalid"), "{}", output.err);
     assert!(below.run(&["approve", "--list"]).out.contains("nothing has been approved yet"));
 }
 
@@ -329,9 +334,9 @@ fn usage_is_told() {
     repository.gate();
     let report = "cellgate-report/report.json";
     let check = |arguments: &[&str], code: i32, says: &str| {
-        let told = repository.run(&[&["approve"], arguments].concat());
-        assert_eq!(told.code, code, "{arguments:?} {}{}", told.out, told.err);
-        assert!(told.err.contains(says), "{arguments:?} {}", told.err);
+        let output = repository.run(&[&["approve"], arguments].concat());
+        assert_eq!(output.code, code, "{arguments:?} {}{}", output.out, output.err);
+        assert!(output.err.contains(says), "{arguments:?} {}", output.err);
     };
     check(&["--report", report], 2, "--reason");
     check(&["--report", report, "--reason", "  "], 2, "one line");

@@ -30,12 +30,12 @@ fn a_tampered_log_lets_nothing_pass_and_names_the_line() {
     unchanged.expect(13, "unchanged", &["approvals-broken"]);
     assert!(unchanged.file("report.md").contains("cannot be trusted"));
     for arguments in [["approve", "--verify"], ["approve", "--list"]] {
-        let told = repository.run(&arguments);
-        assert_eq!(told.code, 13, "{}", told.out);
-        assert!(told.err.contains("line 2 of the approvals"), "{}", told.err);
+        let output = repository.run(&arguments);
+        assert_eq!(output.code, 13, "{}", output.out);
+        assert!(output.err.contains("line 2 of the approvals"), "{}", output.err);
     }
-    let told = repository.approve_as("ada@example.org", &[]);
-    assert_eq!(told.code, 13, "{}", told.out);
+    let output = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(output.code, 13, "{}", output.out);
     repository.put_log(b"");
     repository.gate().expect(0, "unchanged", &[]);
     repository.put_log(b"torn");
@@ -47,15 +47,15 @@ fn records_that_were_taken_away_are_noticed_in_the_branchs_history() {
     let repository = edited_repository(HARMFUL);
     repository.gate_and_approve("ada@example.org");
     repository.approve_as("bob@example.org", &[]);
-    let told = repository.run(&["approve", "--verify"]);
-    assert!(told.code == 0 && told.out.contains("chain of 2 records holds"), "{}", told.err);
+    let output = repository.run(&["approve", "--verify"]);
+    assert!(output.code == 0 && output.out.contains("chain of 2 records holds"), "{}", output.err);
     let text = String::from_utf8(repository.log().as_bytes().to_vec()).unwrap();
     let first = text.lines().next().unwrap().to_owned() + "\n";
     repository.put_log(first.as_bytes());
-    let told = repository.run(&["approve", "--verify"]);
+    let output = repository.run(&["approve", "--verify"]);
     let commit = repository.ask_git(&["rev-parse", "cellgate-approvals"]);
-    assert_eq!(told.code, 13, "{}", told.out);
-    assert!(told.err.contains(&format!("commit {commit} took records out")), "{}", told.err);
+    assert_eq!(output.code, 13, "{}", output.out);
+    assert!(output.err.contains(&format!("commit {commit} took records out")), "{}", output.err);
 }
 
 #[test]
@@ -89,8 +89,8 @@ fn the_servers_branch_counts_and_a_local_one_where_it_extends_it() {
     assert!(gated.file("report.json").contains("approvals-diverged"));
     clone.edit(CULTURE, "1.70", "1.80");
     clone.gate();
-    let told = clone.approve_as("eve@example.org", &[]);
-    assert!(told.code == 1 && told.err.contains("git branch --force"), "{}", told.err);
+    let output = clone.approve_as("eve@example.org", &[]);
+    assert!(output.code == 1 && output.err.contains("git branch --force"), "{}", output.err);
 }
 
 #[test]
@@ -137,43 +137,53 @@ fn a_signature_holds_for_its_signer_alone() {
     let repository = edited_repository(HARMFUL);
     let key = |name: &str| {
         let path = repository.path(name);
-        let made = Command::new("ssh-keygen")
+        let status = Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
             .arg(&path)
             .status()
             .unwrap();
-        assert!(made.success());
+        assert!(status.success());
         std::fs::read_to_string(repository.path(&format!("{name}.pub"))).unwrap()
     };
     let (ada, eve) = (key(".git/ada"), key(".git/eve"));
     repository.gate();
-    let told = repository.approve_as("ada@example.org", &["--sign", ".git/ada"]);
-    assert_eq!(told.code, 0, "{}", told.err);
+    let output = repository.approve_as("ada@example.org", &["--sign", ".git/ada"]);
+    assert_eq!(output.code, 0, "{}", output.err);
     let verify = |signers: &str| {
         repository.write(".git/signers", signers);
         repository.run(&["approve", "--verify", "--allowed-signers", ".git/signers"])
     };
-    let told = verify(&format!("ada@example.org {ada}"));
-    assert!(told.code == 0 && told.out.contains("every signature"), "{}{}", told.out, told.err);
+    let output = verify(&format!("ada@example.org {ada}"));
+    assert!(
+        output.code == 0 && output.out.contains("every signature"),
+        "{}{}",
+        output.out,
+        output.err
+    );
     for signers in [
         format!("ada@example.org {eve}"),
         format!("eve@example.org {ada}"),
         format!("ada@example.org namespaces=\"git\" {ada}"),
         String::new(),
     ] {
-        let told = verify(&signers);
-        assert!(told.code == 13 && told.err.contains("line 1"), "{signers}: {}", told.err);
+        let output = verify(&signers);
+        assert!(output.code == 13 && output.err.contains("line 1"), "{signers}: {}", output.err);
     }
-    let told = repository.approve_as("bob@example.org", &["--sign", ".git/none"]);
-    assert!(told.code == 13 && told.err.contains("cannot sign"), "{} {}", told.code, told.err);
+    let output = repository.approve_as("bob@example.org", &["--sign", ".git/none"]);
+    assert!(
+        output.code == 13 && output.err.contains("cannot sign"),
+        "{} {}",
+        output.code,
+        output.err
+    );
     assert_eq!(repository.approve_as("bob@example.org", &[]).code, 0);
-    let told = verify(&format!("ada@example.org {ada}"));
-    assert!(told.code == 13 && told.err.contains("line 2"), "{}", told.err);
-    assert!(told.err.contains("is not signed"), "{}", told.err);
+    let output = verify(&format!("ada@example.org {ada}"));
+    assert!(output.code == 13 && output.err.contains("line 2"), "{}", output.err);
+    assert!(output.err.contains("is not signed"), "{}", output.err);
     // The signature of one record says nothing about another.
     let text = String::from_utf8(repository.log().as_bytes().to_vec()).unwrap();
     let first = text.lines().next().unwrap().replace("seen and found good", "never seen");
     repository.put_log(format!("{first}\n").as_bytes());
-    let told = verify(&format!("ada@example.org {ada}"));
-    assert!(told.code == 13 && told.err.contains("does not hold"), "{}", told.err);
+    let output = verify(&format!("ada@example.org {ada}"));
+    assert!(output.code == 13 && output.err.contains("does not hold"), "{}", output.err);
 }

@@ -76,10 +76,10 @@ pub(crate) fn images() -> Said<Vec<Finding>> {
             b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n".to_vec(),
         ),
     ];
-    let said = |(what, name, bytes): (&'static str, &str, Vec<u8>)| {
+    let decode_file = |(what, name, bytes): (&'static str, &str, Vec<u8>)| {
         (what, decode(name, &bytes).err().unwrap_or_default())
     };
-    files.into_iter().map(said).collect()
+    files.into_iter().map(decode_file).collect()
 }
 
 /// Function that damages a sound dataset.
@@ -128,7 +128,7 @@ const HARMS: [(&str, Harm); 11] = [
 
 /// Datasets that are not what their manifest says.
 pub(crate) fn datasets() -> Said<Vec<Finding>> {
-    let said = |(what, harm): (&'static str, Harm)| {
+    let check_dataset = |(what, harm): (&'static str, Harm)| {
         let folder = tempfile::tempdir().unwrap();
         let dataset = folder.path().join("d");
         write_phantoms(&dataset, &[Modality::He], 1, 2).unwrap();
@@ -136,7 +136,7 @@ pub(crate) fn datasets() -> Said<Vec<Finding>> {
         let tree = Tree::Folder(folder.path().to_owned());
         (what, Dataset::load(&tree, "d").map_or_else(|found| found, |dataset| dataset.check(&tree)))
     };
-    HARMS.into_iter().map(said).collect()
+    HARMS.into_iter().map(check_dataset).collect()
 }
 
 /// A repository with a project on phantoms and a sound profile.
@@ -154,22 +154,22 @@ fn on_phantoms() -> Repository {
 /// Repositories that cannot be gated: exit code and what is told.
 pub(crate) fn repositories() -> Said<(i32, String)> {
     let gate = |repository: &Repository, base: &str| {
-        let told = repository.gate_in_full(&["--base", base]).told;
+        let output = repository.gate_in_full(&["--base", base]).told;
         let is_remark =
             |line: &&str| ["error", " = help"].iter().any(|word| line.starts_with(word));
-        let said = format!("{}{}", told.out, told.err);
-        let lines: Vec<String> = said
+        let text = format!("{}{}", output.out, output.err);
+        let lines: Vec<String> = text
             .lines()
             .filter(is_remark)
             .map(|line| line.trim().trim_start_matches("= ").to_owned())
             .collect();
-        (told.code, if lines.is_empty() { said.trim().to_owned() } else { lines.join("; ") })
+        (output.code, if lines.is_empty() { text.trim().to_owned() } else { lines.join("; ") })
     };
     let bare = Repository::empty();
     bare.write("README", "");
     bare.commit("base");
-    let gone = on_phantoms();
-    gone.remove("cellgate.yaml");
+    let deleted = on_phantoms();
+    deleted.remove("cellgate.yaml");
     let missing = on_phantoms();
     missing.edit("cellgate.yaml", "{builtin: phantoms}", "datasets/nuclei");
     let untyped = on_phantoms();
@@ -177,7 +177,7 @@ pub(crate) fn repositories() -> Said<(i32, String)> {
     untyped.commit("a type without fields");
     vec![
         ("no `cellgate.yaml` on either side", gate(&bare, "HEAD")),
-        ("`cellgate.yaml` deleted", gate(&gone, "HEAD")),
+        ("`cellgate.yaml` deleted", gate(&deleted, "HEAD")),
         ("a revision that is not there", gate(&on_phantoms(), "origin/main")),
         ("a commit that a shallow clone lacks", gate(&on_phantoms(), &"1".repeat(40))),
         ("a dataset that is not there", gate(&missing, "HEAD")),

@@ -190,9 +190,9 @@ fn page() -> String {
             write_rows(&mut page, name, findings_of(file, content, &tree));
         }
     }
-    for (title, said) in [("Images", bad_files::images()), ("Datasets", bad_files::datasets())] {
+    for (title, cases) in [("Images", bad_files::images()), ("Datasets", bad_files::datasets())] {
         write!(page, "{}", head(title)).unwrap();
-        for (name, findings) in said {
+        for (name, findings) in cases {
             write_rows(&mut page, name, findings);
         }
     }
@@ -245,9 +245,9 @@ fn every_bad_input_gets_its_message() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let committed = std::fs::read_to_string(root.join("docs/bad-inputs.md")).unwrap_or_default();
     if committed != expected {
-        let written = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bad-inputs.md");
-        std::fs::write(&written, &expected).unwrap();
-        panic!("docs/bad-inputs.md is not current; the new text is {}", written.display());
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bad-inputs.md");
+        std::fs::write(&path, &expected).unwrap();
+        panic!("docs/bad-inputs.md is not current; the new text is {}", path.display());
     }
 }
 

@@ -69,10 +69,10 @@ fn measuring_segments_labels_gives_segments_table() {
         folder.check(&["segment", "--profile", &profile, "--out", name, &image], 0, "");
         let labels = format!("{name}/{name}_labels.png");
         let arguments = ["measure", "--labels", &labels, "--image", &image, "--profile", &profile];
-        let told = folder.check(&arguments, 0, "");
-        assert_eq!(told.out, folder.text(&format!("{name}/nuclei.csv")));
+        let output = folder.check(&arguments, 0, "");
+        assert_eq!(output.out, folder.text(&format!("{name}/nuclei.csv")));
         folder.check(&[&arguments[..], &["--out", "table.csv"]].concat(), 0, "");
-        assert_eq!(told.out, folder.text("table.csv"));
+        assert_eq!(output.out, folder.text("table.csv"));
     }
 }
 
@@ -80,8 +80,8 @@ fn measuring_segments_labels_gives_segments_table() {
 fn truth_agrees_with_itself() {
     let folder = TestFolder::new();
     let arguments = ["evaluate", "--truth", &truth(), "--labels", &truth(), "--format", "json"];
-    let told = folder.check(&arguments, 0, "");
-    let document: Value = serde_json::from_str(&told.out).unwrap();
+    let output = folder.check(&arguments, 0, "");
+    let document: Value = serde_json::from_str(&output.out).unwrap();
     for score in ["f1_at_50", "ap_at_50", "map", "aji", "pq", "dice"] {
         assert_eq!(document["mean"][score], 1.0, "{score}");
     }
@@ -113,8 +113,8 @@ fn validate_tells_all_problems_in_every_form() {
         "::error file=params/bad.yaml",
     );
     for format in ["json", "sarif"] {
-        let told = folder.check(&["validate", "--format", format], 10, "bad.yaml");
-        assert!(serde_json::from_str::<Value>(&told.out).is_ok(), "{format}");
+        let output = folder.check(&["validate", "--format", format], 10, "bad.yaml");
+        assert!(serde_json::from_str::<Value>(&output.out).is_ok(), "{format}");
     }
     folder.check(&["validate", "--format", "junit"], 10, "<testsuites");
 }
@@ -128,8 +128,8 @@ fn validate_without_anything_has_nothing_to_check() {
 fn every_schema_is_one() {
     let folder = TestFolder::new();
     for file in ["profile", "project", "tolerances", "dataset"] {
-        let told = folder.check(&["schema", file], 0, "");
-        let schema: Value = serde_json::from_str(&told.out).unwrap();
+        let output = folder.check(&["schema", file], 0, "");
+        let schema: Value = serde_json::from_str(&output.out).unwrap();
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{file}");
     }
     folder.check(&["schema", "profile", "--format", "markdown"], 0, "# Profiles");
@@ -164,9 +164,9 @@ fn prepared_images_can_be_gated() {
 #[test]
 fn the_demo_passes_a_good_change_and_stops_a_drifting_one() {
     let folder = TestFolder::new();
-    let told =
+    let output =
         folder.check(&["demo", "--quiet", "--out", "demo"], 0, "the drifting one is stopped");
-    assert!(told.err.is_empty(), "{}", told.err);
+    assert!(output.err.is_empty(), "{}", output.err);
     for (story, code) in [("good", 0), ("drifting", 11)] {
         let report = folder.json(&format!("demo/{story}/cellgate-report/report.json"));
         assert_eq!(report["exit_code"], code, "{story}");
@@ -181,12 +181,12 @@ fn the_demo_passes_a_good_change_and_stops_a_drifting_one() {
         "is active again, nothing sent",
         "every deployed byte is what was deployed",
     ] {
-        assert!(told.out.contains(says), "no `{says}`: {}", told.out);
+        assert!(output.out.contains(says), "no `{says}`: {}", output.out);
     }
     let deployed = folder.text("demo/server/current/params/fluorescence.yaml");
     assert!(deployed.contains("sigma_um: 0.50"), "the way back was not taken: {deployed}");
-    let kept = folder.text("demo/server/previous/params/fluorescence.yaml");
-    assert!(kept.contains("sigma_um: 0.52"), "the good change was not deployed: {kept}");
+    let previous = folder.text("demo/server/previous/params/fluorescence.yaml");
+    assert!(previous.contains("sigma_um: 0.52"), "the good change was not deployed: {previous}");
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn the_demo_leaves_a_repository_alone_that_git_is_pointed_to() {
     let folder = TestFolder::new();
     let mut demo = crate::repository::cellgate(folder.folder.path());
     demo.args(["demo", "--quiet", "--out", "demo"]).env("GIT_DIR", folder.path("mine.git"));
-    let told = crate::repository::Told::of(demo.output().unwrap());
-    assert_eq!(told.code, 0, "{}", told.err);
-    assert!(told.out.contains("`GIT_DIR` points git to another repository"), "{}", told.out);
+    let output = crate::repository::Told::of(demo.output().unwrap());
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.out.contains("`GIT_DIR` points git to another repository"), "{}", output.out);
     assert!(!folder.path("mine.git").exists() && !folder.path("demo/repository").exists());
 }
 
@@ -235,14 +235,14 @@ fn the_command_line_comes_before_the_image_file() {
     let folder = TestFolder::new();
     let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
     let arguments = ["segment", "--profile", &profile, "--out", "out", &image];
-    let told = folder.check(&arguments, 0, "");
-    assert!(!told.out.contains("pixel-size"), "{}", told.out);
+    let output = folder.check(&arguments, 0, "");
+    assert!(!output.out.contains("pixel-size"), "{}", output.out);
     let other = [&arguments[..], &["--pixel-size-um", "0.4"]].concat();
     folder.check(&other, 0, "pixel-size-conflict");
     assert_eq!(folder.json("out/run.json")["fields"][0]["pixel_size_um"], 0.4);
     let near = [&arguments[..], &["--pixel-size-um", "0.504"]].concat();
-    let told = folder.check(&near, 0, "");
-    assert!(!told.out.contains("pixel-size-conflict"), "{}", told.out);
+    let output = folder.check(&near, 0, "");
+    assert!(!output.out.contains("pixel-size-conflict"), "{}", output.out);
 }
 
 #[test]
@@ -315,8 +315,8 @@ fn a_bad_image_does_not_stop_the_others() {
     folder.write("in/good.png", &std::fs::read(phantom("fluorescence-1")).unwrap());
     let profile = profile(FLUORESCENCE);
     let arguments = ["segment", "--profile", &profile, "--out", "out", "in"];
-    let told = folder.check(&arguments, 10, "in/bad.png");
-    assert!(told.out.contains("nuclei in 1 of 2 fields, written to out"), "{}", told.out);
+    let output = folder.check(&arguments, 10, "in/bad.png");
+    assert!(output.out.contains("nuclei in 1 of 2 fields, written to out"), "{}", output.out);
     assert!(
         folder.path("out/good_labels.png").is_file() && !folder.path("out/bad_labels.png").exists()
     );
@@ -329,9 +329,13 @@ fn images_that_are_all_bad_leave_the_tables_of_a_former_run() {
     folder.write("in/worse.tif", b"nor this");
     folder.write("out/nuclei.csv", b"former");
     let profile = profile(FLUORESCENCE);
-    let told =
+    let output =
         folder.check(&["segment", "--profile", &profile, "--out", "out", "in"], 10, "in/bad.png");
-    assert!(told.err.contains("in/worse.tif") && !told.out.contains("written"), "{}", told.out);
+    assert!(
+        output.err.contains("in/worse.tif") && !output.out.contains("written"),
+        "{}",
+        output.out
+    );
     assert_eq!(folder.files(), ["in/bad.png", "in/worse.tif", "out/nuclei.csv"]);
     assert_eq!(folder.text("out/nuclei.csv"), "former");
 }
@@ -360,9 +364,9 @@ fn a_folder_that_cannot_be_written_is_a_failure_of_the_tool() {
 fn quiet_prints_results_alone() {
     let folder = TestFolder::new();
     let (profile, image) = (profile(FLUORESCENCE), phantom("fluorescence-1"));
-    let told =
+    let output =
         folder.check(&["segment", "--quiet", "--profile", &profile, "--out", "out", &image], 0, "");
-    assert_eq!((told.out.lines().count(), told.err.as_str()), (1, ""), "{}", told.out);
+    assert_eq!((output.out.lines().count(), output.err.as_str()), (1, ""), "{}", output.out);
 }
 
 #[test]
@@ -375,8 +379,8 @@ fn a_reader_that_stops_reading_changes_no_exit_code() {
         let mut child = command.spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), said.as_str()), (Some(code), ""), "{arguments:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.as_str()), (Some(code), ""), "{arguments:?}");
     }
 }
 

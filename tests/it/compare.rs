@@ -24,8 +24,8 @@ static RUNS: LazyLock<TempDir> = LazyLock::new(|| {
         fs::write(at(&profile), text).unwrap();
         let mut segment = cellgate(folder.path());
         segment.args(["segment", "--quiet", "--profile", &profile, "--out", name]);
-        let told = Told::of(segment.arg("images/original").output().unwrap());
-        assert_eq!(told.code, 0, "{}", told.err);
+        let output = Told::of(segment.arg("images/original").output().unwrap());
+        assert_eq!(output.code, 0, "{}", output.err);
     }
     folder
 });
@@ -79,9 +79,9 @@ fn tolerances_of_a_file_judge() {
 #[test]
 fn json_goes_to_standard_output() {
     let folder = TestFolder::new();
-    let told = folder.run(&["compare", &run_of("base"), &run_of("harmful"), "--format", "json"]);
-    assert_eq!(told.code, 11);
-    assert_eq!(told.out, folder.text("cellgate-drift/drift.json"));
+    let output = folder.run(&["compare", &run_of("base"), &run_of("harmful"), "--format", "json"]);
+    assert_eq!(output.code, 11);
+    assert_eq!(output.out, folder.text("cellgate-drift/drift.json"));
 }
 
 /// Compares base with a copy of it in which one thing is changed.
@@ -171,6 +171,6 @@ fn another_engine_is_compared_and_told() {
     copy(&RUNS.path().join("base"), &folder.path("head"));
     let older = |text: &str| text.replace("engine_version\": \"", "engine_version\": \"0.");
     edit(&folder.path("head"), "run.json", older);
-    let told = folder.check(&["compare", &run_of("base"), "head"], 0, "verdict: unchanged");
-    assert!(told.out.contains("differ in their version of cellgate"), "{}", told.out);
+    let output = folder.check(&["compare", &run_of("base"), "head"], 0, "verdict: unchanged");
+    assert!(output.out.contains("differ in their version of cellgate"), "{}", output.out);
 }

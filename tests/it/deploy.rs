@@ -37,11 +37,11 @@ pub(crate) fn id(package: &Arc<Package>) -> Digest {
 
 #[track_caller]
 pub(crate) fn expect_refusal(
-    told: Result<Deployed, Failure>,
+    result: Result<Deployed, Failure>,
     code: RefusalCode,
     exit_code: u8,
 ) -> String {
-    let failure = told.unwrap_err();
+    let failure = result.unwrap_err();
     assert_eq!(failure.refusal, Some(code), "{failure}");
     assert_eq!(failure.ended.exit_code().number(), exit_code, "{failure}");
     failure.to_string()
@@ -52,14 +52,17 @@ fn a_release_becomes_active_and_a_second_time_nothing_happens() {
     let mut studio = Studio::new();
     let server = Server::new();
     let package = studio.package(1);
-    let told = put(&server, &package).unwrap();
-    assert_eq!((told.release, told.base, told.is_unchanged), (id(&package), None, false));
-    assert_eq!(told.warnings, [""; 0]);
+    let deployed = put(&server, &package).unwrap();
+    assert_eq!(
+        (deployed.release, deployed.base, deployed.is_unchanged),
+        (id(&package), None, false)
+    );
+    assert_eq!(deployed.warnings, [""; 0]);
     assert_eq!(server.pointer_target("current"), Some(id(&package)));
     assert!(server.is_whole(id(&package)));
     let before = server.files();
-    let told = put(&server, &package).unwrap();
-    assert!(told.is_unchanged);
+    let deployed = put(&server, &package).unwrap();
+    assert!(deployed.is_unchanged);
     assert_eq!(server.files(), before);
 }
 
@@ -85,13 +88,13 @@ fn what_is_not_to_be_sent_is_not_sent() {
 fn a_rollback_is_a_deploy_of_what_was_good() {
     let mut studio = Studio::new();
     let (server, packages) = with_releases(&mut studio, &[1, 2]);
-    let told = block_on(rollback(&server.agent(&[]), None, &options("back"))).unwrap();
-    assert_eq!(told.release, id(&packages[0]));
+    let result = block_on(rollback(&server.agent(&[]), None, &options("back"))).unwrap();
+    assert_eq!(result.release, id(&packages[0]));
     assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
     assert_eq!(server.pointer_target("previous"), Some(id(&packages[1])));
     let unknown = Some(Digest::of_bytes(b"never"));
-    let told = block_on(rollback(&server.agent(&[]), unknown, &options("back")));
-    expect_refusal(told, RefusalCode::Unknown, 20);
+    let result = block_on(rollback(&server.agent(&[]), unknown, &options("back")));
+    expect_refusal(result, RefusalCode::Unknown, 20);
 }
 
 #[test]
@@ -114,11 +117,11 @@ fn what_is_not_confirmed_in_time_is_rolled_back() {
         );
         assert!(failure.to_string().contains("was not confirmed in time"), "{failure}");
     });
-    let kept = server
+    let is_in_quarantine = server
         .files()
         .iter()
         .any(|file| file.starts_with("quarantine/") && file.ends_with("bin/cellgate"));
-    assert!(kept, "the failed release is not kept as evidence");
+    assert!(is_in_quarantine, "the failed release is not kept as evidence");
 }
 
 #[test]
@@ -147,8 +150,8 @@ fn a_confirmation_over_the_same_connection_is_none() {
         let mut session = Session::open(&agent, options("k")).await.unwrap();
         let prepared = session.prepare(&package, None).await.unwrap();
         session.switch(&prepared).await.unwrap();
-        let told = session.request(Request::Confirm { token: prepared.token }).await.map(drop);
-        assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Protocol));
+        let result = session.request(Request::Confirm { token: prepared.token }).await.map(drop);
+        assert_eq!(result.unwrap_err().refusal, Some(RefusalCode::Protocol));
     });
 }
 
@@ -163,11 +166,11 @@ fn a_restart_in_the_window_rolls_back() {
         let mut session = Session::open(&agent, long).await.unwrap();
         let prepared = session.prepare(&second, Some(id(&packages[0]))).await.unwrap();
         session.switch(&prepared).await.unwrap();
-        let told = server.guard(&["--boot", "first"]);
-        assert!(told.status.success());
+        let output = server.guard(&["--boot", "first"]);
+        assert!(output.status.success());
         assert_eq!(server.pointer_target("current"), Some(id(&second)));
-        let told = server.guard(&["--boot", "second"]);
-        assert!(told.status.success());
+        let output = server.guard(&["--boot", "second"]);
+        assert!(output.status.success());
     });
     assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
@@ -218,8 +221,8 @@ fn without_a_whole_release_to_go_back_to_a_person_is_called() {
         let prepared = session.prepare(&second, Some(id(&packages[0]))).await.unwrap();
         session.switch(&prepared).await.unwrap();
         damage(&server, &packages[0], "params/p.yaml");
-        let told = server.guard(&["--boot", "second"]);
-        assert_eq!(told.status.code(), Some(22));
+        let output = server.guard(&["--boot", "second"]);
+        assert_eq!(output.status.code(), Some(22));
         let failure = session.confirm(&prepared).await.unwrap_err();
         assert_eq!(failure.ended.exit_code().number(), 22, "{failure}");
     });
@@ -253,12 +256,12 @@ fn rot_on_the_disk_is_told_and_healed_by_the_same_deploy() {
         let status = session.status(true).await.unwrap();
         let damaged: Vec<&str> = status.damages.iter().map(|damage| &*damage.path).collect();
         assert_eq!(damaged, ["params/p.yaml"]);
-        let told = session.request(Request::Scrub).await.unwrap();
-        let Reply::Scrubbed { damages, .. } = told.header else { panic!("{told:?}") };
+        let reply = session.request(Request::Scrub).await.unwrap();
+        let Reply::Scrubbed { damages, .. } = reply.header else { panic!("{reply:?}") };
         assert_eq!(damages.len(), 2, "the release's file and its blob: {damages:?}");
     });
-    let told = put(&server, &packages[0]).unwrap();
-    assert!(!told.is_unchanged);
+    let deployed = put(&server, &packages[0]).unwrap();
+    assert!(!deployed.is_unchanged);
     assert!(server.is_whole(id(&packages[0])));
     assert!(put(&server, &packages[0]).unwrap().is_unchanged);
 }
@@ -305,11 +308,11 @@ fn the_journal_tells_who_did_what() {
     let mut studio = Studio::new();
     let (server, _) = with_releases(&mut studio, &[1]);
     let agent = server.agent(&[]);
-    let told = block_on(async {
+    let reply = block_on(async {
         let mut session = Session::open(&agent, options("k")).await.unwrap();
         session.request(Request::Log { max: 100 }).await.unwrap()
     });
-    let Reply::Log { records } = told.header else { panic!("{told:?}") };
+    let Reply::Log { records } = reply.header else { panic!("{reply:?}") };
     let all = records.join("\n");
     for word in ["began", "staged", "tested", "switching", "confirmed", "again's owner"] {
         assert!(all.contains(word), "no {word}: {all}");
@@ -325,9 +328,9 @@ fn a_bit_flipped_on_the_wire_is_noticed_and_sent_again() {
         for mishap in [Mishap::FlipSent(at), Mishap::FlipHeard(at)] {
             let server = Server::copy(&template);
             let transport = Mishapped::new(server.agent(&[]), mishap);
-            let told = block_on(deploy(&transport, &package, &options("k")));
+            let result = block_on(deploy(&transport, &package, &options("k")));
             let current = server.pointer_target("current");
-            assert!(told.is_ok() || current != Some(id(&package)), "{mishap:?}");
+            assert!(result.is_ok() || current != Some(id(&package)), "{mishap:?}");
             put(&server, &package).unwrap();
             assert!(server.is_whole(id(&package)), "{mishap:?}");
         }
@@ -343,8 +346,8 @@ fn large_blobs_go_over_several_channels_and_the_program_tests_itself() {
     let package = studio.package_with(1, program, engine, &[]);
     let options = Options { n_channels: 3, ..options("k") };
     let far = Distant::new(server.agent(&[]), Duration::from_millis(50));
-    let told = block_on(deploy(&far, &package, &options)).unwrap();
-    assert!((24 << 20) < told.n_sent, "the program is smaller than it was");
+    let deployed = block_on(deploy(&far, &package, &options)).unwrap();
+    assert!((24 << 20) < deployed.n_sent, "the program is smaller than it was");
     assert_eq!(far.n_data(), 3, "as many as are allowed");
     assert!(server.is_whole(id(&package)));
     let other = Digest::of_bytes(b"other numbers");

@@ -39,8 +39,8 @@ impl Disk {
     fn remount(&self, how: &str) {
         let mut command = Command::new("mount");
         command.args(["-o", &format!("remount,{how}")]).arg(self.folder.path());
-        let told = command.output().unwrap();
-        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn current(&self) -> std::path::PathBuf {
@@ -67,13 +67,13 @@ fn heavy(studio: &mut Studio, number: u64) -> Arc<Package> {
 #[test]
 fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
     let Some(disk) = Disk::mount("size=3m,mode=755") else { return };
-    let told = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
-    let failure = told.unwrap_err();
+    let result = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
+    let failure = result.unwrap_err();
     assert_eq!(failure.ended.exit_code().number(), 20, "{failure}");
     assert!(failure.to_string().contains("bytes free, and"), "{failure}");
     let Some(disk) = Disk::mount("size=9m,nr_inodes=60,mode=755") else { return };
-    let told = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
-    let failure = told.unwrap_err();
+    let result = block_on(deploy(&agent_of(&disk), &heavy(&mut Studio::new(), 1), &hasty("k")));
+    let failure = result.unwrap_err();
     assert_eq!(failure.ended.exit_code().number(), 20, "{failure}");
     assert!(failure.to_string().contains("names free, and"), "{failure}");
 }
@@ -137,9 +137,10 @@ fn a_release_larger_than_the_disk_is_refused_before_the_first_byte() {
         let mut session = Session::open(&agent, hasty("k")).await.unwrap();
         session.plan(&release).await.unwrap()
     });
-    assert_eq!(plan.missing.iter().map(|one| one.size).max(), Some(15 << 30));
-    let refused = plan.refusals.iter().any(|one| one.message.contains("bytes free, and"));
-    assert!(refused, "{:?}", plan.refusals);
+    assert_eq!(plan.missing.iter().map(|blob| blob.size).max(), Some(15 << 30));
+    let is_refused =
+        plan.refusals.iter().any(|refusal| refusal.message.contains("bytes free, and"));
+    assert!(is_refused, "{:?}", plan.refusals);
     assert!(began.elapsed() < Duration::from_secs(5), "a plan of what is not there takes no time");
     manifest.files[0].size = MAX_RELEASE_BYTES;
     assert!(Release::new(manifest).is_err(), "more than any release may have");
@@ -154,7 +155,7 @@ fn a_release_of_as_many_files_as_there_may_be_is_deployed() {
     let engine = Digest::of_bytes(b"engine");
     let package = Studio::new().package_with(1, program, engine, &files);
     let options = Options { window: Duration::from_secs(60), ..hasty("k") };
-    let told = block_on(deploy(&server.agent(&[]), &package, &options)).unwrap();
-    assert!(told.n_sent < 10_000, "the same bytes are sent once");
+    let deployed = block_on(deploy(&server.agent(&[]), &package, &options)).unwrap();
+    assert!(deployed.n_sent < 10_000, "the same bytes are sent once");
     assert!(server.is_whole(id(&package)));
 }

@@ -1,4 +1,4 @@
-//! Every fault at every step of a deploy: what is told, what is active, and that the same deploy
+//! Every fault at every step of a deploy: its report, the active release, and that the same deploy
 //! then ends well.
 //!
 //! The steps are those that the agent itself names; how often each is passed is counted first, so
@@ -102,9 +102,9 @@ pub(crate) fn scene(story: Story) -> Scene {
             let mut bytes = fs::read(&path).unwrap();
             bytes.extend(b"0123456789abcdef {\"n\":9");
             fs::write(&path, bytes).unwrap();
-            let left = server.root().join(format!("releases/.{}.tmp/params", id(&next)));
-            fs::create_dir_all(&left).unwrap();
-            fs::write(left.join("p.yaml"), "half").unwrap();
+            let incomplete = server.root().join(format!("releases/.{}.tmp/params", id(&next)));
+            fs::create_dir_all(&incomplete).unwrap();
+            fs::write(incomplete.join("p.yaml"), "half").unwrap();
             Scene { server, package: next, base }
         }
         Story::Back => Scene { server, package: packages[0].clone(), base },
@@ -144,13 +144,13 @@ pub(crate) fn play_within(
     if story == Story::Guard {
         let options: Vec<&str> = options.iter().copied().chain(["--boot", "second"]).collect();
         let output = scene.server.guard(&options);
-        let said = String::from_utf8(output.stderr).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
         let mut passages: BTreeMap<String, u32> = BTreeMap::new();
-        for point in said.lines().filter_map(|line| line.strip_prefix("passed ")) {
+        for point in stderr.lines().filter_map(|line| line.strip_prefix("passed ")) {
             *passages.entry(point.to_owned()).or_default() += 1;
         }
         let code = output.status.code().unwrap_or(-1);
-        return (code, vec![said], passages);
+        return (code, vec![stderr], passages);
     }
     let transport = Recording::new(scene.server.agent(options));
     let code = block_on(async {
@@ -183,8 +183,8 @@ async fn wait_for_fault<T>(transport: &Recording<T>) {
     }
 }
 
-fn has_fired(said: &[String]) -> bool {
-    said.iter().any(|text| text.contains("fired"))
+fn has_fired(outputs: &[String]) -> bool {
+    outputs.iter().any(|text| text.contains("fired"))
 }
 
 /// Tells a story whose client dies when an agent comes to a step, where the agent stops and goes on
@@ -204,8 +204,8 @@ fn play_orphaned(story: Story, scene: &Scene, stop: &str) -> (i32, Vec<String>) 
     (if is_new { NEW } else { FORMER }, transport.agent_output())
 }
 
-pub(crate) fn code_of<T>(told: Result<T, Failure>) -> i32 {
-    told.map_or_else(|failure| i32::from(failure.ended.exit_code().number()), |_| 0)
+pub(crate) fn code_of<T>(result: Result<T, Failure>) -> i32 {
+    result.map_or_else(|failure| i32::from(failure.ended.exit_code().number()), |_| 0)
 }
 
 /// Whether what is told, what is active and what is on the disk agree.
@@ -235,13 +235,13 @@ fn assert_kept(story: Story, scene: &Scene, code: i32, case: &str) {
 pub(crate) fn assert_converges(story: Story, scene: &Scene, case: &str) {
     let (server, release) = (&scene.server, id(&scene.package));
     if story == Story::Guard {
-        let told = server.guard(&["--boot", "second"]);
-        assert!(told.status.success(), "{case}: {told:?}");
+        let output = server.guard(&["--boot", "second"]);
+        assert!(output.status.success(), "{case}: {output:?}");
         assert_eq!(server.pointer_target("current"), scene.base, "{case}");
     }
     let waiting = Options { lock_wait: Duration::from_secs(5), ..hasty("again") };
     let agent = server.agent(&[]);
-    let told = match story {
+    let result = match story {
         // A way back that is done already has nowhere to go.
         Story::Back if server.pointer_target("current") == Some(release) && is_settled(server) => {
             Ok(())
@@ -249,18 +249,18 @@ pub(crate) fn assert_converges(story: Story, scene: &Scene, case: &str) {
         Story::Back => block_on(rollback(&agent, Some(release), &waiting)).map(drop),
         _ => put(server, &scene.package).map(drop),
     };
-    if let Err(failure) = told {
+    if let Err(failure) = result {
         panic!("{case}: the same deploy again fails: {failure}");
     }
     assert_eq!(server.pointer_target("current"), Some(release), "{case}");
     assert!(server.is_whole(release), "{case}");
     assert!(scene.base.is_none_or(|base| server.is_whole(base)), "{case}: the base is gone");
-    let left: Vec<String> = server
+    let leftovers: Vec<String> = server
         .files()
         .into_iter()
         .filter(|file| file.starts_with("incoming/") || file.starts_with("releases/."))
         .collect();
-    assert!(left.is_empty(), "{case}: left behind: {left:?}");
+    assert!(leftovers.is_empty(), "{case}: left behind: {leftovers:?}");
 }
 
 fn is_settled(server: &Server) -> bool {
@@ -301,14 +301,14 @@ fn run(trial: &Trial, template: &Scene) -> i32 {
     let case = format!("{story:?}: {point}:{action}:{nth}");
     for _ in 0..N_TELLINGS {
         let scene = template.copy();
-        let (code, said) = if *action == CLIENT {
+        let (code, outputs) = if *action == CLIENT {
             play_orphaned(*story, &scene, &format!("{point}:stop:{nth}"))
         } else {
             let fault = format!("{point}:{action}:{nth}");
-            let (code, said, _) = play(*story, &scene, &["--fault", &fault]);
-            (code, said)
+            let (code, outputs, _) = play(*story, &scene, &["--fault", &fault]);
+            (code, outputs)
         };
-        let fired = has_fired(&said);
+        let fired = has_fired(&outputs);
         assert!(fired || [0, NEW].contains(&code), "{case}: the fault did not fire, code {code}");
         assert_kept(*story, &scene, code, &case);
         assert_converges(*story, &scene, &case);
@@ -363,25 +363,25 @@ fn after_any_fault_the_former_release_or_the_new_one_is_active() {
     assert_eq!(untried, [""; 0], "steps that no story passes");
     let n_trials = all.len();
     let queue = Mutex::new(all);
-    let told: Mutex<BTreeMap<(String, &str), BTreeSet<i32>>> = Mutex::default();
+    let codes_by_step: Mutex<BTreeMap<(String, &str), BTreeSet<i32>>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..N_WORKERS {
             scope.spawn(|| {
                 while let Some(trial) = { queue.lock().unwrap().pop() } {
                     let code = run(&trial, &scenes[&trial.story]);
                     let key = (trial.point.clone(), trial.action);
-                    told.lock().unwrap().entry(key).or_default().insert(code);
+                    codes_by_step.lock().unwrap().entry(key).or_default().insert(code);
                 }
             });
         }
     });
-    compare(&told.into_inner().unwrap(), n_trials);
+    compare(&codes_by_step.into_inner().unwrap(), n_trials);
 }
 
 /// Prints the table of outcomes, for `--nocapture`, and compares it with the page: every step stands
 /// there with its meaning, and nothing happened that the page does not name.
 #[expect(clippy::print_stdout, reason = "the table is for who asks by `--nocapture`")]
-fn compare(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
+fn compare(codes_by_step: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/deploy-faults.md"));
     let page = page.unwrap_or_default();
     println!("{n_trials} trials");
@@ -390,10 +390,12 @@ fn compare(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
         let head = format!("| `{}` | {} |", point.as_str(), point.meaning().trim());
         let row = page.lines().find_map(|line| line.strip_prefix(&head)).unwrap_or_default();
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let mut seen = Vec::new();
+        let mut table_cells = Vec::new();
         for (column, action) in ACTIONS.iter().enumerate() {
-            let codes =
-                told.get(&(point.as_str().to_owned(), *action)).cloned().unwrap_or_default();
+            let codes = codes_by_step
+                .get(&(point.as_str().to_owned(), *action))
+                .cloned()
+                .unwrap_or_default();
             let codes = if codes.is_empty() && *action == CLIENT { [NOBODY].into() } else { codes };
             let words: Vec<String> = codes.iter().map(|code| word(*code)).collect();
             let known: Vec<&str> =
@@ -402,9 +404,9 @@ fn compare(told: &BTreeMap<(String, &str), BTreeSet<i32>>, n_trials: usize) {
             if !is_known {
                 wrong.push(format!("{} by {action}: {}", point.as_str(), words.join(", ")));
             }
-            seen.push(words.join(", "));
+            table_cells.push(words.join(", "));
         }
-        println!("{head} {} |", seen.join(" | "));
+        println!("{head} {} |", table_cells.join(" | "));
     }
     assert!(wrong.is_empty(), "docs/deploy-faults.md does not name:\n{}", wrong.join("\n"));
 }
@@ -439,9 +441,9 @@ fn a_client_that_dies_at_any_byte_leaves_the_former_release_or_the_new_one() {
                     let case = format!("{mishap:?} of {n_sent} and {n_heard}");
                     let scene = template.copy();
                     let transport = Mishapped::new(scene.server.agent(&[]), mishap);
-                    let told = block_on(deploy(&transport, &scene.package, &hasty("k")));
+                    let result = block_on(deploy(&transport, &scene.package, &hasty("k")));
                     // What was told as unknown may still be rolled back; the rest holds at once.
-                    assert_kept(Story::Next, &scene, code_of(told), &case);
+                    assert_kept(Story::Next, &scene, code_of(result), &case);
                     assert_converges(Story::Next, &scene, &case);
                 }
             });

@@ -13,7 +13,7 @@ fn of_eight_deploys_at_once_one_wins_and_the_others_are_told_who() {
     let mut studio = Studio::new();
     let (server, _) = with_releases(&mut studio, &[1]);
     let packages: Vec<_> = (2..10).map(|number| studio.package(number)).collect();
-    let told: Vec<_> = std::thread::scope(|scope| {
+    let results: Vec<_> = std::thread::scope(|scope| {
         let deploys = packages.iter().map(|package| {
             let server = &server;
             scope.spawn(move || {
@@ -24,13 +24,13 @@ fn of_eight_deploys_at_once_one_wins_and_the_others_are_told_who() {
         let deploys: Vec<_> = deploys.collect();
         deploys.into_iter().map(|deploy| deploy.join().unwrap()).collect()
     });
-    let winners: Vec<_> = told.iter().filter_map(|told| told.as_ref().ok()).collect();
+    let winners: Vec<_> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
     assert_eq!(
         server.pointer_target("current"),
-        winners.last().map(|told| told.release).or(server.pointer_target("current"))
+        winners.last().map(|deployed| deployed.release).or(server.pointer_target("current"))
     );
     assert!(!winners.is_empty(), "nobody won");
-    for failure in told.iter().filter_map(|told| told.as_ref().err()) {
+    for failure in results.iter().filter_map(|result| result.as_ref().err()) {
         // One that comes when a later release is confirmed already is refused as older.
         use RefusalCode::{Locked, Moved, Pending, Replayed};
         assert_eq!(failure.ended, Ended::Refused, "{failure}");
@@ -55,12 +55,12 @@ fn a_stalled_holder_of_the_lock_is_ended_and_writes_nothing_late() {
         let base = Some(id(&packages[0]));
         let staging = first.prepare(&second, base);
         let waiting = Options { lock_wait: Duration::from_secs(5), ..options("second") };
-        let (told, won) = tokio::join!(staging, async {
+        let (result, won) = tokio::join!(staging, async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             deploy(&agent, &third, &waiting).await
         });
         assert_eq!(won.unwrap().release, id(&third));
-        assert!(told.unwrap_err().is_transient(), "the stalled agent goes on");
+        assert!(result.unwrap_err().is_transient(), "the stalled agent goes on");
     });
     assert_eq!(server.pointer_target("current"), Some(id(&third)));
 }
@@ -76,8 +76,8 @@ fn a_client_that_is_silent_loses_the_lock() {
         session.prepare(&first, None).await.unwrap();
         // The session holds its connection, and says nothing for ten seconds.
         let waiting = Options { lock_wait: Duration::from_secs(5), ..options("other") };
-        let told = deploy(&server.agent(&[]), &second, &waiting).await;
-        assert_eq!(told.unwrap().release, id(&second));
+        let result = deploy(&server.agent(&[]), &second, &waiting).await;
+        assert_eq!(result.unwrap().release, id(&second));
     });
 }
 
@@ -90,11 +90,11 @@ fn the_same_deploy_takes_the_place_of_its_own_stalled_attempt() {
     let agent = server.agent(&[]);
     block_on(async {
         let mut first = Session::open(&stalled, options("same")).await.unwrap();
-        let (told, won) = tokio::join!(first.prepare(&package, None), async {
+        let (result, won) = tokio::join!(first.prepare(&package, None), async {
             tokio::time::sleep(Duration::from_millis(300)).await;
             deploy(&agent, &package, &options("same")).await
         });
         assert_eq!(won.unwrap().release, id(&package));
-        assert!(told.is_err());
+        assert!(result.is_err());
     });
 }

@@ -22,7 +22,7 @@ struct Cut {
     kept: Kept,
     server: Server,
     /// Whether the deploying side had been told that the release is confirmed.
-    is_told: bool,
+    is_confirmed: bool,
 }
 
 /// Every changed state of the disk that a story passes through.
@@ -34,21 +34,21 @@ fn cuts(story: Story) -> Vec<Cut> {
     let times = Options { window: Duration::from_secs(30), ..hasty("k") };
     let (code, ..) = play_within(story, &scene, &["--record", path, "--boot", "first"], &times);
     assert_eq!(code, 0, "{story:?}");
-    let mut seen = BTreeSet::new();
-    let (mut cuts, mut is_told) = (Vec::new(), false);
+    let mut states = BTreeSet::new();
+    let (mut cuts, mut is_confirmed) = (Vec::new(), false);
     let changes = fs::read_to_string(path).unwrap();
     let n_changes = changes.lines().count();
     assert!(25 < n_changes, "{story:?}: not every change is told: {n_changes}");
     for (n_changes, line) in (1..).zip(changes.lines()) {
         let change: Value = serde_json::from_str(line).unwrap();
-        is_told |= change.get("told").is_some();
+        is_confirmed |= change.get("told").is_some();
         disk.take(&change);
         for kept in Kept::ALL {
             let server = Server::new();
             disk.write(kept, &server.root());
             // Most changes differ only in what is lost.
-            if seen.insert((server.digest(), is_told)) {
-                cuts.push(Cut { story, n_changes, kept, server, is_told });
+            if states.insert((server.digest(), is_confirmed)) {
+                cuts.push(Cut { story, n_changes, kept, server, is_confirmed });
             }
         }
     }
@@ -57,7 +57,7 @@ fn cuts(story: Story) -> Vec<Cut> {
 
 /// The server starts again: what is active is whole, what was told holds, the same deploy ends well.
 fn check(cut: Cut, scenes: &[(Story, crate::deploy_faults::Scene)]) -> Option<String> {
-    let Cut { story, n_changes, kept, server, is_told } = cut;
+    let Cut { story, n_changes, kept, server, is_confirmed } = cut;
     let case = format!("{story:?}, {n_changes} changes, kept: {kept:?}");
     let (_, template) = scenes.iter().find(|(one, _)| *one == story)?;
     let scene = crate::deploy_faults::Scene {
@@ -81,7 +81,7 @@ fn check(cut: Cut, scenes: &[(Story, crate::deploy_faults::Scene)]) -> Option<St
     if !damages.is_empty() {
         return Some(format!("{case}: what is active is damaged: {damages:?}"));
     }
-    if is_told && current != Some(release) {
+    if is_confirmed && current != Some(release) {
         return Some(format!("{case}: what was told as confirmed is lost"));
     }
     assert_converges(story, &scene, &case);
@@ -129,12 +129,12 @@ fn check_guard(jump_ms: i64, is_rolled_back: bool) {
         let mut session = Session::open(&agent, long).await.unwrap();
         let prepared = session.prepare(&second, Some(id(&packages[0]))).await.unwrap();
         session.switch(&prepared).await.unwrap();
-        let told = server.guard(&["--boot", "first", &after]);
-        assert!(told.status.success(), "{told:?}");
+        let output = server.guard(&["--boot", "first", &after]);
+        assert!(output.status.success(), "{output:?}");
         let expected = if is_rolled_back { &packages[0] } else { &second };
         assert_eq!(server.pointer_target("current"), Some(id(expected)), "{jump_ms} ms");
-        let told = session.confirm(&prepared).await.map(drop);
-        assert_eq!(code_of(told), if is_rolled_back { 21 } else { 0 }, "{jump_ms} ms");
+        let result = session.confirm(&prepared).await.map(drop);
+        assert_eq!(code_of(result), if is_rolled_back { 21 } else { 0 }, "{jump_ms} ms");
     });
 }
 

@@ -29,19 +29,19 @@ fn a_lock_is_for_what_was_planned_on_its_connection() {
     let agent = server.agent(&[]);
     block_on(async {
         let mut session = Session::open(&agent, options("k")).await.unwrap();
-        let mut refusal = async |asked| session.request(asked).await.unwrap_err().refusal;
+        let mut refusal = async |request| session.request(request).await.unwrap_err().refusal;
         let base = Base::Active(Some(id(&packages[0])));
         assert_eq!(refusal(lock(id(&second), base)).await, Some(RefusalCode::Protocol));
         assert_eq!(refusal(lock(id(&second), Base::Planned)).await, Some(RefusalCode::Protocol));
         let active = session.offer(packages[0].release(), Base::Planned).await.unwrap();
         assert!(active.plan.is_active);
-        let told = session.prepare_offered(&packages[0], active).await;
-        assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Active));
-        let mut refusal = async |asked| session.request(asked).await.unwrap_err().refusal;
+        let result = session.prepare_offered(&packages[0], active).await;
+        assert_eq!(result.unwrap_err().refusal, Some(RefusalCode::Active));
+        let mut refusal = async |request| session.request(request).await.unwrap_err().refusal;
         assert_eq!(refusal(lock(id(&second), Base::Planned)).await, Some(RefusalCode::Protocol));
         let offered = session.offer(second.release(), Base::Active(None)).await.unwrap();
-        let told = session.prepare_offered(&second, offered).await;
-        assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Moved));
+        let result = session.prepare_offered(&second, offered).await;
+        assert_eq!(result.unwrap_err().refusal, Some(RefusalCode::Moved));
         let offered = session.offer(second.release(), Base::Planned).await.unwrap();
         let prepared = session.prepare_offered(&second, offered).await.unwrap();
         assert_eq!(prepared.base, Some(id(&packages[0])));
@@ -53,8 +53,8 @@ fn a_lock_is_for_what_was_planned_on_its_connection() {
 fn what_nobody_approved_is_never_active() {
     let mut studio = Studio::new();
     let (server, packages) = with_releases(&mut studio, &[1]);
-    let told = put(&server, &studio.stop_approving().package(2));
-    let message = expect_refusal(told, RefusalCode::NotApproved, 20);
+    let result = put(&server, &studio.stop_approving().package(2));
+    let message = expect_refusal(result, RefusalCode::NotApproved, 20);
     assert!(message.contains("profile `p` is not approved: stale"), "{message}");
     assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
 }
@@ -63,8 +63,8 @@ fn what_nobody_approved_is_never_active() {
 fn a_log_of_approvals_that_was_rewritten_is_refused() {
     let mut studio = Studio::new();
     let (server, _) = with_releases(&mut studio, &[1]);
-    let told = put(&server, &Studio::new().package(2));
-    let message = expect_refusal(told, RefusalCode::NotApproved, 20);
+    let result = put(&server, &Studio::new().package(2));
+    let message = expect_refusal(result, RefusalCode::NotApproved, 20);
     assert!(message.contains("does not go on from"), "{message}");
 }
 
@@ -76,8 +76,8 @@ fn what_was_revoked_is_not_gone_back_to() {
     let params = first.profiles[0].params_digest;
     studio.approve(Action::Revoke, params, first.policy_digest, first.engine_fingerprint);
     put(&server, &studio.package(2)).unwrap();
-    let told = block_on(rollback(&server.agent(&[]), Some(id(&packages[0])), &options("back")));
-    let message = expect_refusal(told, RefusalCode::NotApproved, 20);
+    let result = block_on(rollback(&server.agent(&[]), Some(id(&packages[0])), &options("back")));
+    let message = expect_refusal(result, RefusalCode::NotApproved, 20);
     assert!(message.contains("revoked"), "{message}");
 }
 
@@ -136,12 +136,12 @@ fn a_release_that_fails_its_own_test_is_put_aside() {
             "gives other numbers there: nothing instead of",
         ),
     ];
-    for (number, (program, says)) in (2..).zip(programs) {
+    for (number, (program, expected)) in (2..).zip(programs) {
         let program = Content::Bytes(program.as_bytes().to_vec());
         let engine = Digest::of_bytes(b"engine");
         let package = studio.package_with(number, program, engine, &[]);
         let message = expect_refusal(put(&server, &package), RefusalCode::SelfTest, 21);
-        assert!(message.contains(says), "{message}");
+        assert!(message.contains(expected), "{message}");
         assert_eq!(server.pointer_target("current"), Some(id(&packages[0])));
     }
 }
@@ -252,12 +252,12 @@ fn a_file_of_the_active_release_can_be_read() {
     block_on(async {
         let mut session = Session::open(&agent, options("k")).await.unwrap();
         let read = |path: &str| Request::Read { path: path.to_owned() };
-        let told = session.request(read("params/p.yaml")).await.unwrap();
+        let reply = session.request(read("params/p.yaml")).await.unwrap();
         let sha256 = packages[0].release().file("params/p.yaml").unwrap().sha256;
-        assert_eq!(Digest::of_bytes(&told.raw), sha256);
+        assert_eq!(Digest::of_bytes(&reply.raw), sha256);
         for path in ["../../state/journal.jsonl", "/etc/passwd", "state/journal.jsonl"] {
-            let told = session.request(read(path)).await.map(drop);
-            assert_eq!(told.unwrap_err().refusal, Some(RefusalCode::Unknown));
+            let result = session.request(read(path)).await.map(drop);
+            assert_eq!(result.unwrap_err().refusal, Some(RefusalCode::Unknown));
         }
     });
 }

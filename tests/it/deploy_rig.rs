@@ -229,7 +229,7 @@ impl Studio {
         if self.is_approving {
             self.approve(Action::Approve, params_digest, policy_digest, engine_fingerprint);
         }
-        let told = SelfTest {
+        let self_test = SelfTest {
             schema: SELF_TEST_SCHEMA.to_owned(),
             engine_fingerprint,
             profiles: vec![TestedProfile { name: "p".to_owned(), params_digest, rehearsal_digest }],
@@ -265,7 +265,7 @@ impl Studio {
             data(PROJECT, YAML.into()),
             data(APPROVALS, self.log.as_bytes().to_vec()),
             data("params/p.yaml", profile.into()),
-            data("reference/self-test.json", serde_json::to_vec(&told).unwrap()),
+            data("reference/self-test.json", serde_json::to_vec(&self_test).unwrap()),
         ];
         entries.extend(weights.iter().map(|(path, bytes)| data(path, bytes.clone())));
         Arc::new(Package::build(manifest, entries).unwrap())

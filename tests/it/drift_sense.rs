@@ -167,16 +167,16 @@ impl Told {
 #[test]
 fn changes_on_phantoms_get_the_verdict_they_must_get() {
     let folder = tempfile::tempdir().unwrap();
-    let mut told = Told::default();
+    let mut verdicts = Told::default();
     for change in PHANTOMS {
         let report = gate_phantoms(change, folder.path()).report;
         let error = report.findings.iter().find(|finding| finding.severity == Severity::Error);
         assert!(error.is_none(), "{}: {error:?}", change.what);
         let profile = &report.profiles[0];
         let reason = profile.reasons.first().map_or("", |reason| reason.text.as_str());
-        told.add(change, report.verdict, reason);
+        verdicts.add(change, report.verdict, reason);
     }
-    told.check();
+    verdicts.check();
 }
 
 const REAL: &[Change] = &[
@@ -207,7 +207,7 @@ const REAL: &[Change] = &[
 /// The changes, each profile with its own repository.
 #[test]
 fn changes_on_real_fields_get_the_verdict_they_must_get() {
-    let mut told = Told::default();
+    let mut verdicts = Told::default();
     for (profile, repository) in real_fields::repositories() {
         for change in REAL.iter().filter(|change| change.profile == profile) {
             let path = format!("params/{profile}.yaml");
@@ -217,12 +217,12 @@ fn changes_on_real_fields_get_the_verdict_they_must_get() {
             let report = Report::from_json(gated.file("report.json").as_bytes()).unwrap();
             let reasons = &report.profiles[0].reasons;
             let reason = reasons.first().map_or("", |reason| reason.text.as_str());
-            told.add(change, report.verdict, reason);
+            verdicts.add(change, report.verdict, reason);
             repository.edit(&path, change.to, change.from);
             repository.commit("back again");
         }
     }
-    told.check();
+    verdicts.check();
 }
 
 #[test]

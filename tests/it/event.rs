@@ -1,4 +1,4 @@
-//! Events of GitHub: what is read from their payloads, and what is refused.
+//! Events of GitHub: values read from their payloads, and refusals.
 
 use cellgate_github::event::{Event, EventError, MAX_BYTES, Trigger, Wanted};
 use serde_json::{Value, json};
@@ -126,13 +126,13 @@ fn values_without_their_form_are_refused() {
 
 #[test]
 fn payloads_of_another_event_or_none_are_refused() {
-    let refused = |name: &str, payload: &[u8]| Event::parse(name, payload).unwrap_err();
-    assert!(matches!(refused("push", b"{}"), EventError::Syntax { .. }));
-    assert!(matches!(refused("push", b""), EventError::Syntax { .. }));
-    assert!(matches!(refused("pull_request", b"[]"), EventError::Syntax { .. }));
+    let parse_error = |name: &str, payload: &[u8]| Event::parse(name, payload).unwrap_err();
+    assert!(matches!(parse_error("push", b"{}"), EventError::Syntax { .. }));
+    assert!(matches!(parse_error("push", b""), EventError::Syntax { .. }));
+    assert!(matches!(parse_error("pull_request", b"[]"), EventError::Syntax { .. }));
     let deep = "[".repeat(100_000);
-    assert!(matches!(refused("schedule", deep.as_bytes()), EventError::Syntax { .. }));
+    assert!(matches!(parse_error("schedule", deep.as_bytes()), EventError::Syntax { .. }));
     let large = vec![b' '; MAX_BYTES as usize + 1];
-    assert!(matches!(refused("schedule", &large), EventError::TooLarge));
-    assert!(matches!(refused("a\nb", b"{}"), EventError::Form { .. }));
+    assert!(matches!(parse_error("schedule", &large), EventError::TooLarge));
+    assert!(matches!(parse_error("a\nb", b"{}"), EventError::Form { .. }));
 }

@@ -48,40 +48,40 @@ fn file_names(folder: &TempDir) -> Vec<String> {
 fn a_file_is_brought_once() {
     let server = FileServer::start(|_, _| Answer::file(&content()));
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted_file(&server, folder.path());
-    assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(300_000));
-    assert_eq!(fetch(&wanted).unwrap(), Fetched::Known);
-    assert_eq!(std::fs::read(&wanted.path).unwrap(), content());
+    let file = wanted_file(&server, folder.path());
+    assert_eq!(fetch(&file).unwrap(), Fetched::Brought(300_000));
+    assert_eq!(fetch(&file).unwrap(), Fetched::Known);
+    assert_eq!(std::fs::read(&file.path).unwrap(), content());
     assert_eq!((file_names(&folder), server.requests().len()), (vec!["file.bin".to_owned()], 1));
 }
 
 #[test]
 fn a_cut_download_goes_on_where_it_ended() {
-    let server = FileServer::start(|asked, _| match asked.from {
+    let server = FileServer::start(|request, _| match request.from {
         None => Answer::file(&content()).cut_after(100_000),
         Some(from) => Answer::rest(&content(), from).cut_after(100_000.min(300_000 - from)),
     });
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted_file(&server, folder.path());
-    assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(300_000));
+    let file = wanted_file(&server, folder.path());
+    assert_eq!(fetch(&file).unwrap(), Fetched::Brought(300_000));
     assert_eq!(server.ranges(), [None, Some(100_000), Some(200_000)]);
 }
 
 #[test]
 fn a_later_run_goes_on_and_nothing_half_is_ever_in_its_place() {
-    let server = FileServer::start(|asked, before| match (asked.from, before) {
+    let server = FileServer::start(|request, before| match (request.from, before) {
         (None, _) => Answer::file(&content()).cut_after(150_000),
         (Some(_), ..7) => Answer::status(503),
         (Some(from), _) => Answer::rest(&content(), from),
     });
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted_file(&server, folder.path());
-    let error = fetch(&wanted).unwrap_err();
+    let file = wanted_file(&server, folder.path());
+    let error = fetch(&file).unwrap_err();
     assert!(matches!(error, FetchError::Lost { attempts: 6, .. }), "{error}");
-    assert!(!wanted.path.exists() && file_names(&folder).len() == 1);
+    assert!(!file.path.exists() && file_names(&folder).len() == 1);
     // The next run asks twice: once it is refused, once it is served.
-    assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(150_000));
-    assert_eq!(std::fs::read(&wanted.path).unwrap(), content());
+    assert_eq!(fetch(&file).unwrap(), Fetched::Brought(150_000));
+    assert_eq!(std::fs::read(&file.path).unwrap(), content());
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_server_without_ranges_and_a_file_that_changed_are_begun_anew() {
     let first = wanted_file(&server, folder.path());
     assert_eq!(fetch(&first).unwrap(), Fetched::Brought(300_010));
 
-    let server = FileServer::start(|asked, _| match asked.from {
+    let server = FileServer::start(|request, _| match request.from {
         None => Answer::file(&content()),
         Some(from) => Answer::rest(&content(), from),
     });
@@ -112,7 +112,7 @@ fn a_server_without_ranges_and_a_file_that_changed_are_begun_anew() {
 #[track_caller]
 fn expect_refusal(
     answer: impl Fn(&FileServer) -> Answer + Send + Sync + 'static,
-    n_asked: usize,
+    n_requests: usize,
     is_expected: impl Fn(&FetchError) -> bool,
 ) {
     let own = std::sync::Arc::new(std::sync::OnceLock::<FileServer>::new());
@@ -123,11 +123,11 @@ fn expect_refusal(
     });
     let server = own.get_or_init(|| server);
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted_file(server, folder.path());
-    let error = fetch(&wanted).unwrap_err();
+    let file = wanted_file(server, folder.path());
+    let error = fetch(&file).unwrap_err();
     assert!(is_expected(&error), "{error}");
-    assert_eq!(server.requests().len(), n_asked, "{error}");
-    assert!(!wanted.path.exists());
+    assert_eq!(server.requests().len(), n_requests, "{error}");
+    assert!(!file.path.exists());
 }
 
 #[test]
@@ -152,59 +152,59 @@ fn an_answer_that_never_comes_is_given_up() {
 
 #[test]
 fn a_redirect_is_followed_and_another_file_in_the_place_is_left_alone() {
-    let server = FileServer::start(|asked, _| match asked.path.as_str() {
+    let server = FileServer::start(|request, _| match request.path.as_str() {
         "/file.bin" => Answer::redirect("/there"),
         _ => Answer::file(&content()),
     });
     let folder = tempfile::tempdir().unwrap();
-    let wanted = wanted_file(&server, folder.path());
-    assert_eq!(fetch(&wanted).unwrap(), Fetched::Brought(300_000));
-    std::fs::write(&wanted.path, "mine").unwrap();
-    assert!(matches!(fetch(&wanted).unwrap_err(), FetchError::Taken(_)));
-    assert_eq!(std::fs::read(&wanted.path).unwrap(), b"mine");
+    let file = wanted_file(&server, folder.path());
+    assert_eq!(fetch(&file).unwrap(), Fetched::Brought(300_000));
+    std::fs::write(&file.path, "mine").unwrap();
+    assert!(matches!(fetch(&file).unwrap_err(), FetchError::Taken(_)));
+    assert_eq!(std::fs::read(&file.path).unwrap(), b"mine");
 }
 
 #[test]
 fn a_dataset_is_pulled_by_its_manifest() {
     let repository = Repository::with_project();
     let images = repository.path("datasets/nuclei");
-    let kept = repository.path("served");
-    std::fs::rename(&images, &kept).unwrap();
-    let served = kept.clone();
-    let server = FileServer::start(move |asked, _| {
-        let path = served.join(asked.path.trim_start_matches("/data/"));
+    let originals = repository.path("served");
+    std::fs::rename(&images, &originals).unwrap();
+    let served = originals.clone();
+    let server = FileServer::start(move |request, _| {
+        let path = served.join(request.path.trim_start_matches("/data/"));
         std::fs::read(path).map_or(Answer::status(404), |bytes| Answer::file(&bytes))
     });
-    let manifest = std::fs::read_to_string(kept.join("dataset.yaml")).unwrap();
+    let manifest = std::fs::read_to_string(originals.join("dataset.yaml")).unwrap();
     let url = format!("url: {}\nfields:", server.url("data/"));
     repository.write("datasets/nuclei/dataset.yaml", &manifest.replacen("fields:", &url, 1));
-    let told = repository.run(&["dataset", "pull", "--quiet"]);
-    assert_eq!(told.code, 0, "{}", told.err);
-    assert!(told.out.starts_with("12 files fetched"), "{}", told.out);
+    let output = repository.run(&["dataset", "pull", "--quiet"]);
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.out.starts_with("12 files fetched"), "{}", output.out);
     assert_eq!(repository.run(&["dataset", "check", "datasets/nuclei"]).code, 0);
     let again = repository.run(&["dataset", "pull", "datasets/nuclei"]);
     assert!(again.out.starts_with("0 files fetched"), "{}", again.out);
     std::fs::remove_file(repository.path("datasets/nuclei/original/fluorescence-1.png")).unwrap();
-    std::fs::remove_file(kept.join("original/fluorescence-1.png")).unwrap();
-    let told = repository.run(&["dataset", "pull"]);
-    assert_eq!(told.code, 1);
-    assert!(told.err.contains("status 404"), "{}", told.err);
+    std::fs::remove_file(originals.join("original/fluorescence-1.png")).unwrap();
+    let output = repository.run(&["dataset", "pull"]);
+    assert_eq!(output.code, 1);
+    assert!(output.err.contains("status 404"), "{}", output.err);
 }
 
 #[test]
 fn weights_without_an_address_are_told() {
     let repository = with_network();
     repository.remove("models/tiny.safetensors");
-    let told = repository.run(&["dataset", "pull"]);
-    assert_eq!(told.code, 1, "{}", told.out);
-    assert!(told.err.contains("model tiny") && told.err.contains("no `url`"), "{}", told.err);
+    let output = repository.run(&["dataset", "pull"]);
+    assert_eq!(output.code, 1, "{}", output.out);
+    assert!(output.err.contains("model tiny") && output.err.contains("no `url`"), "{}", output.err);
 }
 
 #[test]
 fn weights_are_pulled_by_their_card_for_head_and_for_base() {
     let models = [0.4, 0.401].map(brighter_than);
     let served = models.each_ref().map(|model| model.bytes.clone());
-    let server = FileServer::start(move |asked, _| match asked.path.as_str() {
+    let server = FileServer::start(move |request, _| match request.path.as_str() {
         "/base" => Answer::file(&served[0]),
         "/head" => Answer::file(&served[1]),
         _ => Answer::status(404),
@@ -218,9 +218,9 @@ fn weights_are_pulled_by_their_card_for_head_and_for_base() {
     let (base, head) = (models[0].sha256.to_string(), models[1].sha256.to_string());
     repository.edit("params/culture.yaml", &base, &head);
     repository.write("models/tiny.card.json", &card_of(&models[1], "head"));
-    let told = repository.run(&["dataset", "pull", "--base", "HEAD"]);
-    assert_eq!(told.code, 0, "{}", told.err);
-    assert!(told.out.starts_with("2 files fetched"), "{}", told.out);
+    let output = repository.run(&["dataset", "pull", "--base", "HEAD"]);
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.out.starts_with("2 files fetched"), "{}", output.out);
     assert_eq!(repository.run(&["validate"]).code, 0);
     repository.gate_in_full(&["--base", "HEAD"]).expect(0, "equivalent", &["accuracy-moved"]);
 }

@@ -85,7 +85,7 @@ impl Answer {
 /// The server; it ends with the test's process.
 pub(crate) struct FileServer {
     port: u16,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl FileServer {
@@ -93,25 +93,25 @@ impl FileServer {
     pub(crate) fn start(answer: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let (seen, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let requests: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let (log, answer) = (Arc::clone(&requests), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
                 std::thread::spawn(move || {
                     let mut stream = stream;
                     let Some(question) = read(&stream) else { return };
                     let before = {
-                        let mut seen = seen.lock().unwrap();
-                        seen.push(question.clone());
-                        seen.len() - 1
+                        let mut log = log.lock().unwrap();
+                        log.push(question.clone());
+                        log.len() - 1
                     };
                     // Whoever asks may have gone.
                     let _ = answer(&question, before).send(&mut stream);
                 });
             }
         });
-        Self { port, asked }
+        Self { port, requests }
     }
 
     /// The address of a path.
@@ -121,12 +121,12 @@ impl FileServer {
 
     /// Everything that was asked.
     pub(crate) fn requests(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.requests.lock().unwrap().clone()
     }
 
     /// Where the ranges began that were asked for.
     pub(crate) fn ranges(&self) -> Vec<Option<usize>> {
-        self.requests().into_iter().map(|asked| asked.from).collect()
+        self.requests().into_iter().map(|request| request.from).collect()
     }
 }
 

@@ -103,16 +103,16 @@ impl Disk {
     /// Takes a line of what an agent told.
     #[track_caller]
     pub(crate) fn take(&mut self, line: &Value) {
-        let (kind, what) = line.as_object().unwrap().iter().next().unwrap();
-        let text = |key: &str| what[key].as_str().unwrap().to_owned();
+        let (kind, change) = line.as_object().unwrap().iter().next().unwrap();
+        let text = |key: &str| change[key].as_str().unwrap().to_owned();
         match kind.as_str() {
             "folder" => {
-                let made = Node::Folder { now: Names::new(), synced: Names::new() };
-                self.make(what.as_str().unwrap(), made);
+                let node = Node::Folder { now: Names::new(), synced: Names::new() };
+                self.make(change.as_str().unwrap(), node);
             }
             "file" => {
                 let plain = || Plain { bytes: Vec::new(), mode: 0o644 };
-                self.make(what.as_str().unwrap(), Node::File { now: plain(), synced: plain() });
+                self.make(change.as_str().unwrap(), Node::File { now: plain(), synced: plain() });
             }
             "symlink" => self.make(&text("path"), Node::Link(text("target"))),
             "write" => {
@@ -120,19 +120,19 @@ impl Disk {
                 let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
                 let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
                 let plain = self.plain(&text("path"));
-                let at = what["offset"].as_u64().map_or(plain.bytes.len(), |at| at as usize);
+                let at = change["offset"].as_u64().map_or(plain.bytes.len(), |at| at as usize);
                 plain.bytes.resize(plain.bytes.len().max(at + bytes.len()), 0);
                 plain.bytes[at..at + bytes.len()].copy_from_slice(&bytes);
             }
             "size" => {
-                let size = what["size"].as_u64().unwrap() as usize;
+                let size = change["size"].as_u64().unwrap() as usize;
                 self.plain(&text("path")).bytes.truncate(size);
             }
             "mode" => {
                 let index = self.find(&text("path"));
                 // A folder's permissions decide nothing here.
                 if let Node::File { now, .. } = &mut self.nodes[index] {
-                    now.mode = what["mode"].as_u64().unwrap() as u32;
+                    now.mode = change["mode"].as_u64().unwrap() as u32;
                 }
             }
             "rename" => {
@@ -148,9 +148,9 @@ impl Disk {
                 let index = self.find(&text("from"));
                 self.name(&text("to"), index);
             }
-            "remove" => drop(self.remove(what.as_str().unwrap())),
+            "remove" => drop(self.remove(change.as_str().unwrap())),
             "sync" => {
-                let index = self.find(what.as_str().unwrap());
+                let index = self.find(change.as_str().unwrap());
                 match &mut self.nodes[index] {
                     Node::Folder { now, synced } => *synced = now.clone(),
                     Node::File { now, synced } => *synced = now.clone(),

@@ -21,11 +21,11 @@ fn gate_change(change: (&str, &str)) -> Gated {
     let repository = edited_repository(change);
     let gated = repository.gate_by_command(&[]);
     // The report outlives the repository that it is about.
-    let kept = tempfile::tempdir().unwrap().keep();
+    let folder = tempfile::tempdir().unwrap().keep();
     for name in ["report.json", "report.md", "report.html", "junit.xml", "report.sarif"] {
-        std::fs::copy(gated.folder.join(name), kept.join(name)).unwrap();
+        std::fs::copy(gated.folder.join(name), folder.join(name)).unwrap();
     }
-    Gated { folder: kept, ..gated }
+    Gated { folder, ..gated }
 }
 
 /// Outcome of the harmful change, for tests that look at it from several sides.
@@ -284,9 +284,9 @@ fn without_a_project_there_is_nothing_to_check() {
     let repository = Repository::empty();
     repository.write("README", "");
     repository.commit("before cellgate");
-    let told = repository.gate_by_command(&[]).told;
-    assert_eq!(told.code, 3, "{}", told.err);
-    assert!((told.out + &told.err).contains("`cellgate.yaml` is missing"));
+    let output = repository.gate_by_command(&[]).told;
+    assert_eq!(output.code, 3, "{}", output.err);
+    assert!((output.out + &output.err).contains("`cellgate.yaml` is missing"));
 }
 
 #[test]
@@ -303,9 +303,9 @@ fn an_image_type_without_fields_is_a_finding() {
 fn an_unknown_revision_says_what_to_do() {
     let repository = Repository::with_project();
     for base in ["origin/nowhere", "--output=x"] {
-        let told = repository.gate_in_full(&[&format!("--base={base}")]).told;
-        assert_eq!(told.code, 1, "{base}: {}", told.err);
-        assert!(told.err.contains("fetch-depth: 0"), "{}", told.err);
+        let output = repository.gate_in_full(&[&format!("--base={base}")]).told;
+        assert_eq!(output.code, 1, "{base}: {}", output.err);
+        assert!(output.err.contains("fetch-depth: 0"), "{}", output.err);
     }
 }
 
@@ -317,9 +317,9 @@ fn without_a_base_the_default_branch_counts() {
     repository.commit("a change");
     repository.gate_in_full(&[]).expect(0, "equivalent", &[]);
     repository.git(&["branch", "--quiet", "--move", "main", "trunk"]);
-    let told = repository.gate_in_full(&[]).told;
-    assert_eq!(told.code, 1);
-    assert!(told.err.contains("--base REV"), "{}", told.err);
+    let output = repository.gate_in_full(&[]).told;
+    assert_eq!(output.code, 1);
+    assert!(output.err.contains("--base REV"), "{}", output.err);
 }
 
 #[test]
@@ -327,8 +327,8 @@ fn a_folder_without_a_repository_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let output = cellgate(folder.path()).args(["gate", "--base", "HEAD"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("not in a git repository"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("not in a git repository"), "{stderr}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A new project: what is written, what is left, and that it passes its own gate.
+//! A new project: its files, the files that are left alone, and its own gate.
 
 use crate::repository::{Repository, cache};
 use crate::test_folder::TestFolder;
@@ -8,20 +8,20 @@ const CALLERS: [&str; 5] = ["approve", "comment", "deploy", "gate", "monitor"];
 #[test]
 fn a_new_project_is_valid_and_passes_its_gate() {
     let repository = Repository::empty();
-    let told = repository.run(&["init"]);
-    assert_eq!(told.code, 0, "{}", told.err);
+    let output = repository.run(&["init"]);
+    assert_eq!(output.code, 0, "{}", output.err);
     for name in CALLERS {
         assert!(repository.path(&format!(".github/workflows/{name}.yml")).is_file());
     }
-    let told = repository.run(&["validate"]);
-    assert_eq!(told.code, 0, "{}", told.out);
-    assert!(told.out.contains("no findings"), "{}", told.out);
+    let output = repository.run(&["validate"]);
+    assert_eq!(output.code, 0, "{}", output.out);
+    assert!(output.out.contains("no findings"), "{}", output.out);
     repository.commit("a new project");
     let cache = cache().to_str().unwrap();
-    let told = repository.run(&["gate", "--quiet", "--cache", cache]);
-    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let output = repository.run(&["gate", "--quiet", "--cache", cache]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
     for profile in ["bbbc039", "dapi-culture", "dapi-tissue", "he-tissue", "ihc-hdab"] {
-        assert!(told.out.contains(&format!("{profile}: unchanged")), "{}", told.out);
+        assert!(output.out.contains(&format!("{profile}: unchanged")), "{}", output.out);
     }
 }
 
@@ -30,10 +30,10 @@ fn files_that_are_there_are_left_and_told() {
     let folder = TestFolder::new();
     folder.write("cellgate.yaml", b"mine");
     folder.write(".github/workflows/gate.yml", b"mine, too");
-    let told = folder.check(&["init"], 0, "left cellgate.yaml, which is there already");
-    assert!(told.out.contains("left .github/workflows/gate.yml"), "{}", told.out);
-    assert!(told.out.contains("a workflow of that name was there"), "{}", told.out);
-    assert!(told.out.contains("wrote params/ihc-hdab.yaml"), "{}", told.out);
+    let output = folder.check(&["init"], 0, "left cellgate.yaml, which is there already");
+    assert!(output.out.contains("left .github/workflows/gate.yml"), "{}", output.out);
+    assert!(output.out.contains("a workflow of that name was there"), "{}", output.out);
+    assert!(output.out.contains("wrote params/ihc-hdab.yaml"), "{}", output.out);
     assert_eq!(folder.text("cellgate.yaml"), "mine");
     assert_eq!(folder.text(".github/workflows/gate.yml"), "mine, too");
     let again = folder.check(&["init"], 0, "left params/ihc-hdab.yaml");
@@ -72,15 +72,19 @@ fn only_the_profiles_that_are_wanted_come() {
 fn who_trains_gets_the_workflow_that_does() {
     let folder = TestFolder::new();
     folder.check(&["init", "--train"], 0, "wrote .github/workflows/train.yml");
-    let told = TestFolder::new().check(&["init"], 0, "gate.yml");
-    assert!(!told.out.contains("train.yml"), "{}", told.out);
+    let output = TestFolder::new().check(&["init"], 0, "gate.yml");
+    assert!(!output.out.contains("train.yml"), "{}", output.out);
 }
 
 #[test]
 fn without_a_server_nothing_deploys() {
     let folder = TestFolder::new();
-    let told = folder.check(&["init", "--no-deploy"], 0, "gate.yml");
-    assert!(!told.out.contains("deploy.yml") && !told.out.contains("monitor.yml"), "{}", told.out);
+    let output = folder.check(&["init", "--no-deploy"], 0, "gate.yml");
+    assert!(
+        !output.out.contains("deploy.yml") && !output.out.contains("monitor.yml"),
+        "{}",
+        output.out
+    );
     assert!(!folder.text("cellgate.yaml").contains("targets:"));
 }
 
@@ -88,9 +92,9 @@ fn without_a_server_nothing_deploys() {
 fn workflows_of_a_project_in_a_folder_go_to_the_top() {
     let repository = Repository::empty();
     repository.write("labs/cells/notes", "");
-    let told = repository.run(&["init", "--root", "labs/cells", "--modality", "he"]);
-    assert_eq!(told.code, 0, "{}", told.err);
-    assert!(told.out.contains("with: {root: labs/cells}"), "{}", told.out);
+    let output = repository.run(&["init", "--root", "labs/cells", "--modality", "he"]);
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.out.contains("with: {root: labs/cells}"), "{}", output.out);
     assert!(repository.path("labs/cells/params/he-tissue.yaml").is_file());
     assert!(repository.path(".github/workflows/gate.yml").is_file());
     assert!(!repository.path("labs/cells/.github").exists());

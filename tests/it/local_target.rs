@@ -12,10 +12,10 @@ fn check(repository: &Repository, root: &Path, arguments: &[&str], code: i32, sa
     if arguments[0] == "deploy" {
         command.arg("--binary").arg(&PROGRAM.1);
     }
-    let told = Told::of(command.env("GITHUB_ACTIONS", "true").output().unwrap());
-    let said = format!("{}{}", told.out, told.err);
-    assert_eq!(told.code, code, "{arguments:?}: {said}");
-    assert!(said.contains(says), "{arguments:?} does not say `{says}`: {said}");
+    let output = Told::of(command.env("GITHUB_ACTIONS", "true").output().unwrap());
+    let text = format!("{}{}", output.out, output.err);
+    assert_eq!(output.code, code, "{arguments:?}: {text}");
+    assert!(text.contains(says), "{arguments:?} does not say `{says}`: {text}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The one integration-test binary: what the parts do together, on real files.
+//! The one integration-test binary: all parts together, on real files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod approvals;

@@ -94,10 +94,10 @@ fn weights_outside_of_git_are_found_by_their_digest() {
 fn weights_that_nobody_has_are_told_with_what_to_do() {
     let repository = with_network();
     repository.remove(WEIGHTS);
-    let told = repository.run(&["validate"]);
-    assert_eq!(told.code, 10, "{}", told.out);
-    assert!(told.out.contains("cellgate dataset pull"), "{}", told.out);
-    assert!(told.out.contains("params/culture.yaml:5:"), "{}", told.out);
+    let output = repository.run(&["validate"]);
+    assert_eq!(output.code, 10, "{}", output.out);
+    assert!(output.out.contains("cellgate dataset pull"), "{}", output.out);
+    assert!(output.out.contains("params/culture.yaml:5:"), "{}", output.out);
     repository.edit(CULTURE, "max_area_um2: 400", "max_area_um2: 410");
     let gated = repository.gate_in_full(&["--base", "HEAD"]);
     assert!(gated.told.out.contains("cellgate dataset pull"), "{}", gated.told.out);
@@ -109,9 +109,9 @@ fn damaged_foreign_and_other_weights_are_findings_at_their_keys() {
     let check = |prepare: &dyn Fn(&Repository), says: &str| {
         let repository = with_network();
         prepare(&repository);
-        let told = repository.run(&["validate"]);
-        assert_eq!(told.code, 10, "{says}: {}", told.out);
-        assert!(told.out.contains(says), "{says}: {}", told.out);
+        let output = repository.run(&["validate"]);
+        assert_eq!(output.code, 10, "{says}: {}", output.out);
+        assert!(output.out.contains(says), "{says}: {}", output.out);
     };
     let mut torn = brighter_than(0.4).bytes;
     torn.truncate(100);
@@ -126,15 +126,15 @@ fn damaged_foreign_and_other_weights_are_findings_at_their_keys() {
 fn a_network_segments_and_its_record_names_its_weights() {
     let repository = with_network();
     let images = "datasets/nuclei/original";
-    let told = repository.run(&["segment", "--profile", CULTURE, "--out", "out", images]);
-    assert_eq!(told.code, 0, "{}", told.err);
+    let output = repository.run(&["segment", "--profile", CULTURE, "--out", "out", images]);
+    assert_eq!(output.code, 0, "{}", output.err);
     let record = std::fs::read_to_string(repository.path("out/run.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     assert_eq!(record["weights_sha256"], brighter_than(0.4).sha256.to_string());
     let arguments = ["evaluate", "--truth", "datasets/nuclei/masks", "--labels", "out"];
-    let told = repository.run(&[&arguments[..], &["--format", "json"]].concat());
-    let scores: serde_json::Value = serde_json::from_str(&told.out).unwrap();
-    assert!(scores["mean"]["f1_at_50"].as_f64().unwrap() > 0.5, "{}", told.out);
+    let output = repository.run(&[&arguments[..], &["--format", "json"]].concat());
+    let scores: serde_json::Value = serde_json::from_str(&output.out).unwrap();
+    assert!(scores["mean"]["f1_at_50"].as_f64().unwrap() > 0.5, "{}", output.out);
 }
 
 #[test]
@@ -144,14 +144,14 @@ fn a_release_carries_weights_and_the_server_finds_what_was_found_here() {
     repository.commit("a card");
     assert_eq!(repository.run(&["validate"]).code, 0);
     repository.gate();
-    let told = repository.approve_as("ada@example.org", &[]);
-    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let output = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
     let root = tempfile::tempdir().unwrap();
     let target = format!("local:{}", root.path().join("server").display());
     let run = |arguments: &[&str], code: i32| {
-        let told = repository.run(&[arguments, &["--target", &target]].concat());
-        assert_eq!(told.code, code, "{arguments:?}: {}{}", told.out, told.err);
-        format!("{}{}", told.out, told.err)
+        let output = repository.run(&[arguments, &["--target", &target]].concat());
+        assert_eq!(output.code, code, "{arguments:?}: {}{}", output.out, output.err);
+        format!("{}{}", output.out, output.err)
     };
     let program = PROGRAM.1.to_str().unwrap();
     run(&["deploy", "--binary", program], 0);
@@ -163,8 +163,8 @@ fn a_release_carries_weights_and_the_server_finds_what_was_found_here() {
     let own = released.join("params/culture.yaml");
     let images = repository.path("datasets/nuclei/original");
     let arguments = ["segment", "--profile", own.to_str().unwrap(), "--out", "out"];
-    let told = repository.run(&[&arguments[..], &[images.to_str().unwrap()]].concat());
-    assert_eq!(told.code, 0, "{}", told.err);
+    let output = repository.run(&[&arguments[..], &[images.to_str().unwrap()]].concat());
+    assert_eq!(output.code, 0, "{}", output.err);
     std::fs::remove_file(released.join(WEIGHTS)).unwrap();
     assert!(run(&["status", "--verify"], 24).contains("tiny.safetensors"));
 }
@@ -173,16 +173,16 @@ fn a_release_carries_weights_and_the_server_finds_what_was_found_here() {
 fn a_card_of_other_weights_is_a_finding_and_its_figures_are_told() {
     let repository = with_network();
     repository.write("models/tiny.card.json", &card(&brighter_than(0.3), None, 0.9));
-    let told = repository.run(&["validate"]);
-    assert_eq!(told.code, 10, "{}", told.out);
-    assert!(told.out.contains("do not belong together"), "{}", told.out);
+    let output = repository.run(&["validate"]);
+    assert_eq!(output.code, 10, "{}", output.out);
+    assert!(output.out.contains("do not belong together"), "{}", output.out);
     repository.write("models/tiny.card.json", &card(&brighter_than(0.4), None, 0.9));
     repository.commit("a card");
     let head = brighter_than(0.401);
     take(&repository, &head);
     repository.write("models/tiny.card.json", &card(&head, None, 0.875));
     let changed = repository.gate().report()["profiles"][0]["changed_keys"][0].clone();
-    let said = |side: &str| changed[side].as_str().unwrap().to_owned();
-    assert!(said("base").contains("fluorescence F1 0.900"), "{changed}");
-    assert!(said("head").contains("fluorescence F1 0.875"), "{changed}");
+    let scores_of = |side: &str| changed[side].as_str().unwrap().to_owned();
+    assert!(scores_of("base").contains("fluorescence F1 0.900"), "{changed}");
+    assert!(scores_of("head").contains("fluorescence F1 0.875"), "{changed}");
 }

@@ -33,10 +33,10 @@ impl TestFolder {
             .current_dir(self.folder.path())
             .output()
             .unwrap();
-        let told = [output.stdout, output.stderr].concat();
-        let told = String::from_utf8(told).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{line}: {told}");
-        told
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{line}: {text}");
+        text
     }
 
     /// Writes a model's weights, and a profile `NAME.yaml` for it with one key for the size of
@@ -121,8 +121,8 @@ fn lengths_in_micrometers_need_pixels_that_are_square() {
     let model = with_preparation(&brighter_than(0.6), bent);
     folder.take("bent", &model, "min_area_um2: 9, fill_holes_max_area_px2: 9");
     let line = "segment -q --profile bent.yaml --out a drawn/original/fluorescence-3.png";
-    let told = folder.run(line, 10);
-    assert!(told.contains("give the profile's lengths in px"), "{told}");
+    let output = folder.run(line, 10);
+    assert!(output.contains("give the profile's lengths in px"), "{output}");
     folder.take("bent", &model, "min_area_px2: 9, fill_holes_max_area_px2: 9");
     folder.run(line, 0);
 }
@@ -136,10 +136,10 @@ fn a_card_that_forgets_the_preparation_is_refused() {
     let card = crate::tiny_network::card(&model, None, 0.9);
     std::fs::write(folder.path("models/tiny.safetensors"), &model.bytes).unwrap();
     std::fs::write(folder.path("models/tiny.card.json"), &card).unwrap();
-    let told = folder.run("model check models/tiny.card.json", 0);
-    assert!(told.contains("preparation: histogram equalized"), "{told}");
+    let output = folder.run("model check models/tiny.card.json", 0);
+    assert!(output.contains("preparation: histogram equalized"), "{output}");
     std::fs::write(folder.path("models/tiny.card.json"), card.replace("equalized", "kept"))
         .unwrap();
-    let told = folder.run("model check models/tiny.card.json", 10);
-    assert!(told.contains("preparation is `none`, that of the weights"), "{told}");
+    let output = folder.run("model check models/tiny.card.json", 10);
+    assert!(output.contains("preparation is `none`, that of the weights"), "{output}");
 }

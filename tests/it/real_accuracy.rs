@@ -73,10 +73,10 @@ fn check(what: &str, scored: &[Scored], [f1, map]: [f64; 2]) {
     let all = mean(scored.iter().map(|scored| &scored.accuracy.scores)).unwrap();
     let apart: Vec<&Scored> = scored.iter().filter(|scored| is_kept_apart(&scored.name)).collect();
     let apart = mean(apart.iter().map(|scored| &scored.accuracy.scores));
-    let kept = apart.map_or_else(String::new, |scores| {
+    let suffix = apart.map_or_else(String::new, |scores| {
         format!(", kept apart F1 {:.3}, mAP {:.3}", scores.f1_at_50, scores.map)
     });
-    println!("{what}: {} fields, F1 {:.3}, mAP {:.3}{kept}", scored.len(), all.f1_at_50, all.map);
+    println!("{what}: {} fields, F1 {:.3}, mAP {:.3}{suffix}", scored.len(), all.f1_at_50, all.map);
     assert!(f1 <= all.f1_at_50 && map <= all.map, "{what}: {} {}", all.f1_at_50, all.map);
 }
 

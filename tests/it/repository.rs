@@ -225,12 +225,12 @@ impl Repository {
         let outcome = gate(&request).unwrap();
         let folder = self.path("cellgate-report");
         write(&outcome, &folder).unwrap();
-        let told = Told {
+        let output = Told {
             code: outcome.exit_code.number().into(),
             out: String::new(),
             err: String::new(),
         };
-        Gated { told, folder }
+        Gated { told: output, folder }
     }
 
     /// Gates by the command against the last commit, with results that are known.
@@ -241,8 +241,8 @@ impl Repository {
 
     /// Gates by the command with these arguments alone.
     pub(crate) fn gate_in_full(&self, arguments: &[&str]) -> Gated {
-        let told = self.run(&[&["gate", "--quiet"], arguments].concat());
-        Gated { told, folder: self.path("cellgate-report") }
+        let output = self.run(&[&["gate", "--quiet"], arguments].concat());
+        Gated { told: output, folder: self.path("cellgate-report") }
     }
 }
 
@@ -282,12 +282,12 @@ impl Gated {
     /// Fails unless the exit code, the verdict and these reasons are there.
     #[track_caller]
     pub(crate) fn expect(&self, code: i32, verdict: &str, reasons: &[&str]) -> &Self {
-        let got = self.reasons();
-        let said = format!("{}{}\n{got:?}", self.told.out, self.told.err);
-        assert_eq!(self.told.code, code, "{said}");
-        assert_eq!(self.report()["verdict"], verdict, "{said}");
+        let found = self.reasons();
+        let text = format!("{}{}\n{found:?}", self.told.out, self.told.err);
+        assert_eq!(self.told.code, code, "{text}");
+        assert_eq!(self.report()["verdict"], verdict, "{text}");
         for reason in reasons {
-            assert!(got.iter().any(|one| one == reason), "no {reason}: {said}");
+            assert!(found.iter().any(|one| one == reason), "no {reason}: {text}");
         }
         self
     }

@@ -193,9 +193,9 @@ fn areas_keep_to_the_limits() {
         profile.morphology.max_area = Some(Area::Px2(f64::from(high)));
         assert!(areas(&labels_of(&image, &profile)).iter().all(|&area| area <= high));
         profile.morphology.min_area = Area::Px2(f64::from(low));
-        let kept = areas(&labels_of(&image, &profile));
-        assert!(kept.iter().all(|area| (low..=high).contains(area)), "{modality:?}");
-        assert!(kept.contains(&low) && kept.contains(&high), "limits are inclusive");
+        let retained = areas(&labels_of(&image, &profile));
+        assert!(retained.iter().all(|area| (low..=high).contains(area)), "{modality:?}");
+        assert!(retained.contains(&low) && retained.contains(&high), "limits are inclusive");
     }
 }
 
@@ -217,7 +217,7 @@ fn nuclei_at_the_border_go_and_no_others() {
         }
         cut[0] = true;
         assert!(cut[1..].contains(&true), "{modality:?}: nothing at the border to drop");
-        let kept = all.map(|label| !cut[label as usize]);
-        assert!(kept == inner.map(|label| label > 0), "{modality:?}");
+        let mask = all.map(|label| !cut[label as usize]);
+        assert!(mask == inner.map(|label| label > 0), "{modality:?}");
     }
 }

@@ -200,13 +200,13 @@ fn the_commands_plan_run_and_merge() {
         let (shard, out) = (entry["shard"].as_str().unwrap(), format!("all/{index}"));
         let cache = cache().to_str().unwrap();
         let args = ["gate", "--quiet", "--shard", shard, "--out", &out, "--cache", cache];
-        let told = repository.run(&[&args, &base[..]].concat());
-        assert_eq!(told.code, 0, "{}", told.err);
+        let output = repository.run(&[&args, &base[..]].concat());
+        assert_eq!(output.code, 0, "{}", output.err);
         assert!(!repository.path(&format!("{out}/report.json")).exists());
     }
-    let told = repository.run(&[&["merge", "all", "--quiet"], &base[..]].concat());
+    let output = repository.run(&[&["merge", "all", "--quiet"], &base[..]].concat());
     // Nothing says what the new profile should give.
-    assert_eq!(told.code, 11, "{}{}", told.out, told.err);
+    assert_eq!(output.code, 11, "{}{}", output.out, output.err);
     let whole = repository.gate_by_command(&["--out", "whole"]);
     assert_eq!(whole.told.code, 11);
     let read = |folder: &str| fs::read(repository.path(folder).join("report.json")).unwrap();

@@ -121,16 +121,19 @@ fn hosts_on_the_way_are_pinned_as_strictly() {
     for one in [&jump, &other] {
         assert!(one.log().contains("Accepted publickey"), "nobody went through");
     }
-    let named = |error: &SshError, port: u16| error.to_string().contains(&format!(":{port}"));
+    let has_port = |error: &SshError, port: u16| error.to_string().contains(&format!(":{port}"));
     let error = login(settings([jump.pin(), server.pin()].join("\n"))).unwrap_err();
-    assert!(matches!(error, SshError::HostUnknown { .. }) && named(&error, other.port), "{error}");
+    assert!(
+        matches!(error, SshError::HostUnknown { .. }) && has_port(&error, other.port),
+        "{error}"
+    );
     let line = other.pin();
     let line = line.rsplit_once(' ').unwrap().0;
     assert!(error.remedy().ends_with(line), "{}", error.remedy());
     let foreign = format!("[127.0.0.1]:{} {}", jump.port, Pair::usual().public());
     let error = login(settings([foreign, other.pin(), server.pin()].join("\n"))).unwrap_err();
     let SshError::HostKeyDiffers { sent, pinned, .. } = &error else { panic!("{error:?}") };
-    assert!(named(&error, jump.port), "{error}");
+    assert!(has_port(&error, jump.port), "{error}");
     assert!(sent.contains(&jump.host_key.fingerprint()), "{sent}");
     assert!(pinned[0].contains(&Pair::usual().fingerprint()), "{pinned:?}");
 }

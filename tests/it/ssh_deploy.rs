@@ -27,8 +27,8 @@ pub(crate) static PROGRAM: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 pub(crate) static APPROVED: LazyLock<Repository> = LazyLock::new(|| {
     let repository = Repository::with_project();
     repository.gate();
-    let told = repository.approve_as("ada@example.org", &[]);
-    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let output = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
     repository
 });
 
@@ -77,18 +77,18 @@ impl Site {
     /// Runs a command that must end with a code and say something.
     #[track_caller]
     pub(crate) fn check(&self, arguments: &[&str], code: i32, says: &str) -> Told {
-        let told = self.run(arguments);
-        let said = format!("{}{}", told.out, told.err);
-        assert_eq!(told.code, code, "{arguments:?}: {said}");
-        assert!(said.contains(says), "{arguments:?} does not say `{says}`: {said}");
-        told
+        let output = self.run(arguments);
+        let text = format!("{}{}", output.out, output.err);
+        assert_eq!(output.code, code, "{arguments:?}: {text}");
+        assert!(text.contains(says), "{arguments:?} does not say `{says}`: {text}");
+        output
     }
 
     /// Deploys and gives the record of the first host.
     #[track_caller]
     pub(crate) fn deploy(&self) -> Value {
-        let told = self.check(&["deploy", "--format", "json"], 0, "");
-        let record: Value = serde_json::from_str(&told.out).unwrap();
+        let output = self.check(&["deploy", "--format", "json"], 0, "");
+        let record: Value = serde_json::from_str(&output.out).unwrap();
         record["hosts"][0].clone()
     }
 
@@ -96,8 +96,8 @@ impl Site {
     pub(crate) fn change(&self) {
         self.repository.edit(CULTURE, HARMLESS.0, HARMLESS.1);
         self.repository.gate();
-        let told = self.repository.approve_as("ada@example.org", &[]);
-        assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+        let output = self.repository.approve_as("ada@example.org", &[]);
+        assert_eq!(output.code, 0, "{}{}", output.out, output.err);
         self.repository.commit("change");
     }
 }
@@ -248,8 +248,8 @@ fn a_bare_server_is_bootstrapped_and_its_key_then_opens_no_shell() {
         &format!("path: {}", path.display()),
     );
     site.repository.commit("path");
-    let told = site.check(&["deploy", "--bootstrap"], 0, "installed as");
-    let line = told.out.lines().find(|line| line.starts_with("restrict,command=")).unwrap();
+    let output = site.check(&["deploy", "--bootstrap"], 0, "installed as");
+    let line = output.out.lines().find(|line| line.starts_with("restrict,command=")).unwrap();
     assert!(line.contains(Pair::usual().public().split(' ').nth(1).unwrap()), "{line}");
     let program = path.join("bin/cellgate");
     assert_eq!(std::fs::read(&program).unwrap(), std::fs::read(&PROGRAM.1).unwrap());
@@ -268,16 +268,16 @@ fn settings_that_are_missing_are_told_at_once() {
     let site = Site::of(&server);
     let mut command = site.command(&["status"]);
     command.env_remove("SSH_KEY").env_remove("SSH_USERNAME").env("SSH_KNOWN_HOSTS", "");
-    let told = Told::of(command.output().unwrap());
-    assert_eq!(told.code, 20, "{}", told.err);
+    let output = Told::of(command.output().unwrap());
+    assert_eq!(output.code, 20, "{}", output.err);
     for name in ["SSH_KEY", "SSH_USERNAME", "SSH_KNOWN_HOSTS"] {
-        assert!(told.err.contains(&format!("secrets.{name}")), "{name}: {}", told.err);
+        assert!(output.err.contains(&format!("secrets.{name}")), "{name}: {}", output.err);
     }
     site.check(&["status", "--format", "json"], 0, "cellgate/status/v1");
     let mut command = cellgate(&site.repository.path("."));
-    let told = Told::of(command.args(["status", "--target", "prodction"]).output().unwrap());
-    assert_eq!(told.code, 20);
-    assert!(told.err.contains("did you mean `production`?"), "{}", told.err);
+    let output = Told::of(command.args(["status", "--target", "prodction"]).output().unwrap());
+    assert_eq!(output.code, 20);
+    assert!(output.err.contains("did you mean `production`?"), "{}", output.err);
 }
 
 #[test]
@@ -287,11 +287,11 @@ fn a_key_that_was_repaired_is_told_and_never_shown() {
     let key = Pair::usual().private();
     let mut command = site.command(&["status"]);
     command.env("SSH_KEY", key.replace('\n', "\r\n").trim_end());
-    let told = Told::of(command.output().unwrap());
-    assert_eq!(told.code, 0, "{}", told.err);
-    assert!(told.err.contains("note: the key's lines ended in CRLF"), "{}", told.err);
+    let output = Told::of(command.output().unwrap());
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.err.contains("note: the key's lines ended in CRLF"), "{}", output.err);
     let secret = key.lines().nth(2).unwrap();
-    assert!(!format!("{}{}", told.out, told.err).contains(secret));
+    assert!(!format!("{}{}", output.out, output.err).contains(secret));
 }
 
 #[test]
@@ -303,14 +303,14 @@ fn a_connection_that_is_cut_anywhere_is_told_and_the_next_deploy_goes_on() {
     for cut in [1, 500, 3_000, 6_000, 20_000, 300_000, 3_000_000] {
         proxy.rules.cut_after.store(cut, Ordering::Relaxed);
         let start = Instant::now();
-        let told = site.run(&["deploy"]);
-        let said = format!("{cut}: {}{}", told.out, told.err);
-        assert!([0, 20, 21].contains(&told.code), "{}: {said}", told.code);
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}: {said}", start.elapsed());
-        if told.code != 0 {
-            assert_eq!(active(root.path()), None, "{said}");
+        let output = site.run(&["deploy"]);
+        let text = format!("{cut}: {}{}", output.out, output.err);
+        assert!([0, 20, 21].contains(&output.code), "{}: {text}", output.code);
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}: {text}", start.elapsed());
+        if output.code != 0 {
+            assert_eq!(active(root.path()), None, "{text}");
         }
-        release = release.or((told.code == 0).then_some(cut));
+        release = release.or((output.code == 0).then_some(cut));
     }
     let sent_before = proxy.rules.n_sent.load(Ordering::Relaxed);
     proxy.rules.cut_after.store(0, Ordering::Relaxed);
@@ -365,11 +365,11 @@ fn a_deploy_that_is_cancelled_ends_at_once_and_leaves_nothing() {
         wait_until("the upload", || before + 500_000 < n_sent());
         send(&child, name);
         let start = Instant::now();
-        let told = Told::of(child.wait_with_output().unwrap());
+        let output = Told::of(child.wait_with_output().unwrap());
         assert!(start.elapsed() < Duration::from_secs(5), "{name:?}: {:?}", start.elapsed());
         if name != Signal::KILL {
-            assert_eq!(told.code, 21, "{name:?}: {}", told.err);
-            assert!(told.err.contains("cancelled by SIG"), "{}", told.err);
+            assert_eq!(output.code, 21, "{name:?}: {}", output.err);
+            assert!(output.err.contains("cancelled by SIG"), "{}", output.err);
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files stay");
             // They were told to end, which takes them a moment where much else runs.
             wait_until("the end of what it started", || processes_naming(folder.path()).is_empty());
@@ -377,8 +377,8 @@ fn a_deploy_that_is_cancelled_ends_at_once_and_leaves_nothing() {
         assert_eq!(active(root.path()), None);
         proxy.rules.delay_ms.store(0, Ordering::Relaxed);
         wait_until("the end of the lock", || {
-            let told = site.check(&["status", "--format", "json"], 0, "");
-            serde_json::from_str::<Value>(&told.out).unwrap()["hosts"][0]["status"]["lock"]
+            let output = site.check(&["status", "--format", "json"], 0, "");
+            serde_json::from_str::<Value>(&output.out).unwrap()["hosts"][0]["status"]["lock"]
                 .is_null()
         });
     }

@@ -25,9 +25,9 @@ fn check(settings: Settings, code: &str, says: &[&str]) {
     let error = login_within(settings, SHORT).unwrap_err();
     assert_eq!(error.code(), code, "{error}");
     assert!(start.elapsed() < Duration::from_secs(10), "{code} took {:?}", start.elapsed());
-    let told = format!("{error}; {}", error.remedy());
+    let text = format!("{error}; {}", error.remedy());
     for words in says {
-        assert!(told.contains(words), "`{words}` is not in: {told}");
+        assert!(text.contains(words), "`{words}` is not in: {text}");
     }
 }
 

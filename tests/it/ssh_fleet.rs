@@ -48,16 +48,20 @@ fn hosts(out: &str) -> Vec<Value> {
 fn all_hosts_get_the_release_and_an_unreachable_one_stops_all() {
     let fleet = Fleet::new(&["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
     fleet.force(1, "");
-    let told = fleet.site.check(&["deploy", "--format", "json"], 20, "");
-    let outcomes = hosts(&told.out);
+    let output = fleet.site.check(&["deploy", "--format", "json"], 20, "");
+    let outcomes = hosts(&output.out);
     assert_eq!(outcomes[0]["outcome"], "refused");
-    assert!(outcomes[0]["message"].as_str().unwrap().contains("[127.0.0.2]"), "{}", told.out);
-    assert!(outcomes[1]["message"].as_str().unwrap().contains("refused the login"), "{}", told.out);
+    assert!(outcomes[0]["message"].as_str().unwrap().contains("[127.0.0.2]"), "{}", output.out);
+    assert!(
+        outcomes[1]["message"].as_str().unwrap().contains("refused the login"),
+        "{}",
+        output.out
+    );
     assert_eq!(fleet.active(), [None, None, None]);
 
     fleet.force(1, &forced_command_key(fleet.roots[1].path()));
-    let told = fleet.site.check(&["deploy", "--format", "json"], 0, "");
-    assert!(hosts(&told.out).iter().all(|host| host["outcome"] == "done"), "{}", told.out);
+    let output = fleet.site.check(&["deploy", "--format", "json"], 0, "");
+    assert!(hosts(&output.out).iter().all(|host| host["outcome"] == "done"), "{}", output.out);
     let active = fleet.active();
     assert!(active[0].is_some() && active.iter().all(|one| *one == active[0]), "{active:?}");
 }
@@ -69,9 +73,9 @@ fn a_host_that_fails_its_switch_takes_the_others_back() {
     let before = fleet.active();
     fleet.site.change();
     fleet.force(1, &failing_agent_key(fleet.roots[1].path()));
-    let told = fleet.site.check(&["deploy", "--format", "json", "--window", "3"], 21, "");
-    let outcomes = hosts(&told.out);
-    assert!(outcomes[0]["message"].as_str().unwrap().contains("gone back to"), "{}", told.out);
+    let output = fleet.site.check(&["deploy", "--format", "json", "--window", "3"], 21, "");
+    let outcomes = hosts(&output.out);
+    assert!(outcomes[0]["message"].as_str().unwrap().contains("gone back to"), "{}", output.out);
     assert_eq!(fleet.active(), before);
 }
 

@@ -1,4 +1,4 @@
-//! Private keys as people paste them: what is repaired, and what each mistake is told as.
+//! Private keys as people paste them: repairs, and the message of each mistake.
 
 use crate::sshd::Pair;
 use base64::Engine as _;
@@ -35,8 +35,8 @@ fn check_repair(text: &str, original: &str, repairs: &[Repair]) {
 fn check_refusal(text: &str, expected: KeyError) {
     let error = examine(&Secret::new(text), None).unwrap_err();
     assert_eq!(error, expected);
-    let shown = error.to_string();
-    assert!(!text.lines().any(|line| 30 < line.len() && shown.contains(line)), "{shown}");
+    let message = error.to_string();
+    assert!(!text.lines().any(|line| 30 < line.len() && message.contains(line)), "{message}");
 }
 
 #[test]

@@ -17,8 +17,8 @@ struct Step {
 
 impl Step {
     fn output(&self, name: &str) -> &str {
-        let named = self.outputs.iter().find(|(key, _)| key == name);
-        named.map_or("", |(_, value)| value)
+        let pair = self.outputs.iter().find(|(key, _)| key == name);
+        pair.map_or("", |(_, value)| value)
     }
 
     /// The lines that the runner obeys, after its own rule.
@@ -38,7 +38,7 @@ fn step(folder: &Path, event: &str, payload: &Value, arguments: &[&str]) -> Step
     command.args(arguments).env("GITHUB_ACTIONS", "true").env("CELLGATE_CACHE", cache());
     command.env("GITHUB_EVENT_NAME", event).env("GITHUB_EVENT_PATH", at("event.json"));
     command.env("GITHUB_OUTPUT", at("output")).env("GITHUB_STEP_SUMMARY", at("summary"));
-    let told = Told::of(command.output().unwrap());
+    let output = Told::of(command.output().unwrap());
     let outputs = fs::read_to_string(at("output")).unwrap();
     let pair = |line: &str| {
         let (name, value) = line.split_once('=').unwrap();
@@ -46,7 +46,7 @@ fn step(folder: &Path, event: &str, payload: &Value, arguments: &[&str]) -> Step
     };
     let outputs: Vec<_> = outputs.lines().map(pair).collect();
     assert_eq!(outputs[0], ("earlier".to_owned(), "1".to_owned()), "appended, not replaced");
-    Step { told, outputs, summary: fs::read_to_string(at("summary")).unwrap_or_default() }
+    Step { told: output, outputs, summary: fs::read_to_string(at("summary")).unwrap_or_default() }
 }
 
 fn pull_request(head: &str, base: &str) -> Value {
@@ -101,8 +101,8 @@ fn the_base_is_the_event_s() {
     compares_with(&repository, "merge_group", &queue, &fork);
     let push = json!({"before": fork, "after": repository.id("HEAD")});
     compares_with(&repository, "push", &push, &fork);
-    let gone = "3".repeat(40);
-    let forced = json!({"before": gone, "after": repository.id("HEAD")});
+    let absent = "3".repeat(40);
+    let forced = json!({"before": absent, "after": repository.id("HEAD")});
     compares_with(&repository, "push", &forced, &base);
     repository.git(&["checkout", "--quiet", "change"]);
     compares_with(&repository, "pull_request", &pull_request(&head, &base), &fork);
@@ -125,12 +125,12 @@ fn a_shallow_clone_is_told_and_taken_when_it_suffices() {
     let clone = |depth: &str, branch: &str| {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file://{}", repository.path(".").canonicalize().unwrap().display());
-        let done = Command::new("git")
+        let output = Command::new("git")
             .args(["clone", "--quiet", "--depth", depth, "--branch", branch, &url, "."])
             .current_dir(folder.path())
             .output()
             .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         folder
     };
     let merged = repository.id("HEAD");

@@ -66,11 +66,11 @@ impl TestFolder {
     /// Runs a command that must end with a code and say something.
     #[track_caller]
     pub(crate) fn check(&self, arguments: &[&str], code: i32, says: &str) -> Told {
-        let told = self.run(arguments);
-        let said = format!("{}{}", told.out, told.err);
-        assert_eq!(told.code, code, "{arguments:?}: {said}");
-        assert!(said.contains(says), "{arguments:?} does not say `{says}`: {said}");
-        told
+        let output = self.run(arguments);
+        let text = format!("{}{}", output.out, output.err);
+        assert_eq!(output.code, code, "{arguments:?}: {text}");
+        assert!(text.contains(says), "{arguments:?} does not say `{says}`: {text}");
+        output
     }
 
     /// Every file below the folder.

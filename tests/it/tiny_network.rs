@@ -1,4 +1,4 @@
-//! A network of few numbers, set by hand: what is brighter than a level is a nucleus.
+//! A network of few numbers, set by hand: pixels above a brightness are nuclei.
 
 use cellgate_core::digest::Digest;
 use cellgate_core::profile::{Channel, Modality, Normalization, UpSampling};

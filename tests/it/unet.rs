@@ -75,9 +75,9 @@ fn import_model(folder: &Path) {
     let form = ["--in-channels", "2", "--base-width", "8", "--depth", "1"];
     let name = ["--name", "tiny", "--license", "CC0-1.0"];
     let arguments = [&["model", "import", weights.to_str().unwrap()], &form[..], &name].concat();
-    let told = run(&arguments, folder, 0);
+    let output = run(&arguments, folder, 0);
     let bytes = std::fs::read(folder.join("models/tiny.safetensors")).unwrap();
-    assert!(told.contains(&Digest::of_bytes(&bytes).to_string()), "{told}");
+    assert!(output.contains(&Digest::of_bytes(&bytes).to_string()), "{output}");
 }
 
 #[test]
@@ -85,12 +85,12 @@ fn weights_of_pytorch_become_a_model_with_a_card() {
     let folder = tempfile::tempdir().unwrap();
     import_model(folder.path());
     let card = "models/tiny.card.json";
-    let told = run(&["model", "check", card], folder.path(), 0);
-    assert!(told.contains("base width 8, depth 1, batch normalization"), "{told}");
-    let told = run(&["model", "check", card, "--format", "json"], folder.path(), 0);
-    assert_eq!(told.as_bytes(), std::fs::read(folder.path().join(card)).unwrap());
-    let told = run(&["model", "check", "models/tiny.safetensors"], folder.path(), 0);
-    assert!(told.contains("sha256") && told.contains("parameters"), "{told}");
+    let output = run(&["model", "check", card], folder.path(), 0);
+    assert!(output.contains("base width 8, depth 1, batch normalization"), "{output}");
+    let output = run(&["model", "check", card, "--format", "json"], folder.path(), 0);
+    assert_eq!(output.as_bytes(), std::fs::read(folder.path().join(card)).unwrap());
+    let output = run(&["model", "check", "models/tiny.safetensors"], folder.path(), 0);
+    assert!(output.contains("sha256") && output.contains("parameters"), "{output}");
 }
 
 #[test]
@@ -100,12 +100,12 @@ fn a_model_whose_parts_do_not_belong_together_is_refused() {
     let path = folder.path().join("models/tiny.safetensors");
     let weights = Weights::read(&std::fs::read(&path).unwrap()).unwrap();
     std::fs::write(&path, weights.to_bytes(Precision::Single).unwrap()).unwrap();
-    let told = run(&["model", "check", "models/tiny.card.json"], folder.path(), 10);
-    assert!(told.contains("do not belong together"), "{told}");
-    assert!(told.contains("half precision, the file has single"), "{told}");
+    let output = run(&["model", "check", "models/tiny.card.json"], folder.path(), 10);
+    assert!(output.contains("do not belong together"), "{output}");
+    assert!(output.contains("half precision, the file has single"), "{output}");
     std::fs::write(&path, b"nonsense").unwrap();
-    let told = run(&["model", "check", "models/tiny.safetensors"], folder.path(), 10);
-    assert!(told.contains("not safetensors"), "{told}");
+    let output = run(&["model", "check", "models/tiny.safetensors"], folder.path(), 10);
+    assert!(output.contains("not safetensors"), "{output}");
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn an_import_of_another_form_names_the_tensors() {
     let weights = fixture("batch-transposed.safetensors");
     let arguments =
         ["model", "import", weights.to_str().unwrap(), "--name", "tiny", "--license", "CC0-1.0"];
-    let told = run(&arguments, folder.path(), 10);
-    assert!(told.contains("`encoder.2.conv1.weight` is missing"), "{told}");
+    let output = run(&arguments, folder.path(), 10);
+    assert!(output.contains("`encoder.2.conv1.weight` is missing"), "{output}");
     assert!(!folder.path().join("models").exists(), "nothing is written");
 }
 
@@ -129,11 +129,11 @@ fn probabilities_are_written_as_pictures() {
     let gray = image.find(|path| path.to_str().unwrap().contains("fluorescence")).unwrap();
     let gray = gray.to_str().unwrap();
     let predict = ["predict", "--model", "models/tiny.card.json", "--out", "maps", gray];
-    let told = run(&predict, folder.path(), 0);
-    assert!(told.contains("1 images"), "{told}");
+    let output = run(&predict, folder.path(), 0);
+    assert!(output.contains("1 images"), "{output}");
     assert_eq!(std::fs::read_dir(folder.path().join("maps")).unwrap().count(), 3);
     run(&[&predict[..], &["--rgb", "--mirror-averaging"]].concat(), folder.path(), 0);
     assert_eq!(std::fs::read_dir(folder.path().join("maps")).unwrap().count(), 4);
-    let told = run(&[&predict[..], &["--modality", "he"]].concat(), folder.path(), 10);
-    assert!(told.contains("not trained on images like this"), "{told}");
+    let output = run(&[&predict[..], &["--modality", "he"]].concat(), folder.path(), 10);
+    assert!(output.contains("not trained on images like this"), "{output}");
 }

@@ -23,7 +23,7 @@ impl Elsewhere {
     fn new() -> Self {
         let [base, head] = [0.4, 0.401].map(brighter_than);
         let served = [base.bytes.clone(), head.bytes.clone()];
-        let server = FileServer::start(move |asked, _| match asked.path.as_str() {
+        let server = FileServer::start(move |request, _| match request.path.as_str() {
             "/base" => Answer::file(&served[0]),
             "/head" => Answer::file(&served[1]),
             _ => Answer::status(404),
@@ -43,15 +43,15 @@ impl Elsewhere {
 
     #[track_caller]
     fn fetches(&self, arguments: &[&str], says: &str) {
-        let told = self.repository.run(arguments);
-        assert_eq!(told.code, 0, "{}", told.err);
-        assert!(told.out.starts_with(says), "{}", told.out);
+        let output = self.repository.run(arguments);
+        assert_eq!(output.code, 0, "{}", output.err);
+        assert!(output.out.starts_with(says), "{}", output.out);
     }
 
     /// Paths that were asked for, sorted.
     fn requested_paths(&self) -> Vec<String> {
         let mut paths: Vec<String> =
-            self.server.requests().iter().map(|asked| asked.path.clone()).collect();
+            self.server.requests().iter().map(|request| request.path.clone()).collect();
         paths.sort();
         paths
     }
@@ -72,9 +72,9 @@ fn both_sides_are_fetched_once_and_the_gate_finds_them() {
 fn a_folder_of_results_keeps_weights_where_the_gate_is_told_to_look() {
     let elsewhere = Elsewhere::new();
     let folder = elsewhere.repository.path("results");
-    let named = [("CELLGATE_CACHE", folder.to_str().unwrap())];
-    let told = elsewhere.repository.run_with(&named, &FETCH);
-    assert_eq!(told.code, 0, "{}", told.err);
+    let variables = [("CELLGATE_CACHE", folder.to_str().unwrap())];
+    let output = elsewhere.repository.run_with(&variables, &FETCH);
+    assert_eq!(output.code, 0, "{}", output.err);
     assert!(!elsewhere.repository.path(".git/cellgate-cache").exists());
     let gated = elsewhere.repository.gate_in_full(&["--cache", folder.to_str().unwrap()]);
     gated.expect(0, "equivalent", &["accuracy-moved"]);
@@ -89,8 +89,8 @@ fn only_what_computes_needs_weights() {
     elsewhere.fetches(&FETCH, "2 files fetched");
     for shard in ["1/2", "2/2"] {
         let out = format!("shards/{}", &shard[..1]);
-        let told = repository.run(&["gate", "--quiet", "--shard", shard, "--out", &out]);
-        assert_eq!(told.code, 0, "{}", told.err);
+        let output = repository.run(&["gate", "--quiet", "--shard", shard, "--out", &out]);
+        assert_eq!(output.code, 0, "{}", output.err);
     }
     std::fs::remove_dir_all(repository.path(".git/cellgate-cache")).unwrap();
     let merged = repository.run(&["merge", "--quiet", "shards"]);
@@ -130,17 +130,17 @@ fn a_release_takes_weights_that_were_fetched() {
     let program = PROGRAM.1.to_str().unwrap();
     elsewhere.fetches(&FETCH, "2 files fetched");
     repository.gate_in_full(&[]).expect(0, "equivalent", &[]);
-    let told = repository.approve_as("ada@example.org", &[]);
-    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let output = repository.approve_as("ada@example.org", &[]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
     // As on another machine: nothing was computed there.
     std::fs::remove_dir_all(repository.path(".git/cellgate-cache")).unwrap();
     let deploy = ["deploy", "--binary", program, "--target", &target];
-    let told = repository.run(&deploy);
-    assert_eq!(told.code, 20, "{}{}", told.out, told.err);
-    assert!(told.err.contains("cellgate dataset pull"), "{}", told.err);
+    let output = repository.run(&deploy);
+    assert_eq!(output.code, 20, "{}{}", output.out, output.err);
+    assert!(output.err.contains("cellgate dataset pull"), "{}", output.err);
     elsewhere.fetches(&FETCH[..4], "1 files fetched");
-    let told = repository.run(&deploy);
-    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let output = repository.run(&deploy);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
     let released = std::fs::read(root.path().join("server/current").join(WEIGHTS)).unwrap();
     assert!(released == brighter_than(0.401).bytes);
 }

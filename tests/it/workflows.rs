@@ -110,10 +110,10 @@ fn every_command_that_a_workflow_runs_has_the_flags_that_it_is_given() {
     for path in workflows(".github/workflows") {
         let mut all = Vec::new();
         scripts(&read(&path).1, &mut all);
-        for (command, given) in all.iter().flat_map(|script| calls(script)) {
+        for (command, used_flags) in all.iter().flat_map(|script| calls(script)) {
             let known = flags(&command);
             n_calls += 1;
-            for flag in given {
+            for flag in used_flags {
                 assert!(known.contains(&flag), "{path}: `cellgate {command}` has no `--{flag}`");
             }
         }
@@ -193,8 +193,8 @@ fn callers_name_the_release_that_this_version_will_be() {
         let (_, workflow) = read(&format!(".github/workflows/{name}"));
         let known = keys(&workflow["on"]["workflow_call"]["inputs"]);
         for job in caller["jobs"].as_mapping().unwrap().values() {
-            let given = job.get("with").map(keys).unwrap_or_default();
-            assert!(given.is_subset(&known), "{path}: {given:?}");
+            let inputs = job.get("with").map(keys).unwrap_or_default();
+            assert!(inputs.is_subset(&known), "{path}: {inputs:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Trainings of a tiny network by the built program: what it learns, and that neither a kill nor
+//! Trainings of a tiny network by the built program: it learns, and neither a kill nor
 //! the number of threads changes it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 

@@ -146,10 +146,10 @@ fn runs(base: &Labels, head: &Labels) -> Vec<Count> {
 /// Sorts counts by a key and adds up those with the same key.
 fn merge_counts<K: Ord>(counts: &mut Vec<Count>, key: impl Fn(&Count) -> K) {
     counts.sort_unstable_by_key(|count| (key(count), count.first_px));
-    counts.dedup_by(|later, kept| {
-        let same = key(later) == key(kept);
+    counts.dedup_by(|later, earlier| {
+        let same = key(later) == key(earlier);
         if same {
-            kept.n_px += later.n_px;
+            earlier.n_px += later.n_px;
         }
         same
     });

@@ -121,7 +121,7 @@ impl ClassCounts {
     /// Counts classes.
     #[must_use]
     pub fn of(classes: &[Class]) -> Self {
-        let n = |wanted: Class| classes.iter().filter(|&&class| class == wanted).count() as u64;
+        let n = |counted: Class| classes.iter().filter(|&&class| class == counted).count() as u64;
         Self {
             negative: n(Class::Negative),
             positive: n(Class::Positive),

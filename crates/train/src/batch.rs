@@ -85,17 +85,17 @@ impl Batches {
     fn make_batch(&self, place: u64, intensity: &IntensityRecipe) -> Batch {
         let edge = self.recipe.sampling.crop_px as usize;
         let inputs = self.recipe.architecture.in_channels as usize;
-        let batch = self.recipe.sampling.batch as usize;
-        let shape = Shape { batch, height: edge, width: edge, channels: inputs };
-        let mut made = Batch {
+        let n_crops = self.recipe.sampling.batch as usize;
+        let shape = Shape { batch: n_crops, height: edge, width: edge, channels: inputs };
+        let mut batch = Batch {
             input: FeatureMap::zeros(shape),
             targets: FeatureMap::zeros(shape.with_channels(OUTPUTS as usize)),
             weights: FeatureMap::zeros(shape.with_channels(1)),
         };
         let px = edge * edge;
-        let crops = (made.input.values.par_chunks_mut(px * inputs))
-            .zip(made.targets.values.par_chunks_mut(px * OUTPUTS as usize))
-            .zip(made.weights.values.par_chunks_mut(px));
+        let crops = (batch.input.values.par_chunks_mut(px * inputs))
+            .zip(batch.targets.values.par_chunks_mut(px * OUTPUTS as usize))
+            .zip(batch.weights.values.par_chunks_mut(px));
         crops.enumerate().for_each_init(
             || (Crop::default(), Scratch::default()),
             |(crop, scratch), (index, ((input, targets), weights))| {
@@ -105,7 +105,7 @@ impl Batches {
                 fill(&self.recipe.targets, truth, edge, scratch, Made { targets, weights });
             },
         );
-        made
+        batch
     }
 
     /// Samples one crop and changes how it is lit.
@@ -125,8 +125,8 @@ impl Batches {
         {
             eosin.apply(&mut crop.values, &crop.depths, edge);
         }
-        let drawn = &mut random(Purpose::Intensity);
-        let relight = Relight::draw(intensity, sample.is_brightfield, drawn);
+        let generator = &mut random(Purpose::Intensity);
+        let relight = Relight::draw(intensity, sample.is_brightfield, generator);
         let clip = [input.scaling.clip_low as f32, input.scaling.clip_high as f32];
         relight.apply(&mut crop.values, edge, sample.n_kept, clip);
     }

@@ -26,8 +26,8 @@ impl Choice {
         let mut types = Vec::new();
         let mut sum = 0.0;
         for (image_type, places) in of_type {
-            let given = sampling.type_weights.get(image_type).copied();
-            sum += given.unwrap_or_else(|| (places.len() as f64).sqrt());
+            let weight = sampling.type_weights.get(image_type).copied();
+            sum += weight.unwrap_or_else(|| (places.len() as f64).sqrt());
             let mut edges = 0.0;
             let edge_of = |place: usize| {
                 edges += (samples[place].labels.n_px() as f64).sqrt();

@@ -109,7 +109,8 @@ pub enum ConclusionError {
 }
 
 impl Ending<'_> {
-    /// Chooses weights and settings. `told` hears what is done: fields done, of how many, and what.
+    /// Chooses weights and settings. `on_progress` gets the fields done, of how many, and what is
+    /// done.
     ///
     /// The weights of the last step come along where no validation saw them: a training that was
     /// stopped has them.
@@ -120,7 +121,7 @@ impl Ending<'_> {
         &self,
         checkpoint: &Checkpoint,
         folder: &Path,
-        told: &mut dyn FnMut(usize, usize, &str),
+        on_progress: &mut dyn FnMut(usize, usize, &str),
     ) -> Result<Conclusion, ConclusionError> {
         let (step, weights) = self.better_weights(checkpoint, folder)?;
         let weights = weights.to_bytes(Precision::Half)?;
@@ -128,8 +129,8 @@ impl Ending<'_> {
         let network = Network::new(&Weights::read(&weights)?);
         let (fields, n_fields) = (self.judge.fields(), self.judge.fields().len());
         let start = self.judge.decoder();
-        let told = &mut |n_done| told(n_done, n_fields, "searching settings");
-        let choice = choose_decoder(&network, fields, start, &Grid::default(), told);
+        let on_progress = &mut |n_done| on_progress(n_done, n_fields, "searching settings");
+        let choice = choose_decoder(&network, fields, start, &Grid::default(), on_progress);
         let (decoder, validation, trials) = choice.map_or_else(
             || (*start, Validation::default(), Vec::new()),
             |choice| (choice.decoder, choice.validation, choice.trials),

@@ -51,9 +51,9 @@ impl Division {
             groups_of_type = BTreeMap::from([(String::new(), all)]);
         }
         let mut validation = Vec::new();
-        for wanted in groups_of_type.values().filter(|groups| groups.len() > 1) {
-            let is_wanted = |place: &usize| wanted.contains(groups[*place].as_str());
-            let places: Vec<usize> = (0..usable.len()).filter(is_wanted).collect();
+        for groups_of_part in groups_of_type.values().filter(|groups| groups.len() > 1) {
+            let is_in_part = |place: &usize| groups_of_part.contains(groups[*place].as_str());
+            let places: Vec<usize> = (0..usable.len()).filter(is_in_part).collect();
             let mut part: Vec<FieldRecord> =
                 places.iter().map(|&place| fields[place].clone()).collect();
             assign_splits(&mut part, fraction, seed);

@@ -87,7 +87,7 @@ impl Unet {
         Ok(Self { encoder, decoder, head })
     }
 
-    /// Logits of a batch. `seen` is shown what each normalization takes, in the order of the data.
+    /// Logits of a batch. `observe` gets what each normalization takes, in the order of the data.
     ///
     /// # Shapes
     /// `input`: `[batch, height, width, in_channels]`, edges that are multiples of the stride. The
@@ -96,12 +96,12 @@ impl Unet {
         &self,
         input: Tensor<4>,
         engine: Engine,
-        seen: &mut dyn FnMut(&Tensor<4>),
+        observe: &mut dyn FnMut(&Tensor<4>),
     ) -> Tensor<4> {
         let mut skips = Vec::with_capacity(self.decoder.len());
         let mut maps = input;
         for (level, block) in self.encoder.iter().enumerate() {
-            let here = block.forward(maps, None, engine, seen);
+            let here = block.forward(maps, None, engine, observe);
             maps = if level < self.decoder.len() {
                 skips.push(here.clone());
                 match engine {
@@ -115,7 +115,7 @@ impl Unet {
         for ascent in &self.decoder {
             let up = ascent.up(maps, engine);
             maps = match skips.pop() {
-                Some(skip) => ascent.block.forward(skip, Some(up), engine, seen),
+                Some(skip) => ascent.block.forward(skip, Some(up), engine, observe),
                 None => up,
             };
         }
@@ -129,9 +129,9 @@ impl Unet {
     /// The gradients by the parameters, in their order, on this machine; zeros where there is none.
     #[must_use]
     pub fn gradients(&self, gradients: Gradients) -> Vec<Vec<f32>> {
-        let mut taking = Taking { gradients, taken: Vec::new() };
+        let mut taking = Taking { gradients, by_parameter: Vec::new() };
         self.visit(&mut taking);
-        taking.taken
+        taking.by_parameter
     }
 }
 
@@ -141,10 +141,10 @@ impl Block {
         input: Tensor<4>,
         other: Option<Tensor<4>>,
         engine: Engine,
-        seen: &mut dyn FnMut(&Tensor<4>),
+        observe: &mut dyn FnMut(&Tensor<4>),
     ) -> Tensor<4> {
-        let maps = self.first.forward(input, other, engine, seen);
-        self.second.forward(maps, None, engine, seen)
+        let maps = self.first.forward(input, other, engine, observe);
+        self.second.forward(maps, None, engine, observe)
     }
 }
 
@@ -154,7 +154,7 @@ impl Layer {
         input: Tensor<4>,
         other: Option<Tensor<4>>,
         engine: Engine,
-        seen: &mut dyn FnMut(&Tensor<4>),
+        observe: &mut dyn FnMut(&Tensor<4>),
     ) -> Tensor<4> {
         let weight = self.weight.val();
         let maps = match (engine, other) {
@@ -165,7 +165,7 @@ impl Layer {
         };
         let shift = self.shift.val();
         let Some(scale) = &self.scale else { return plain::shift(maps, shift) };
-        seen(&maps);
+        observe(&maps);
         match engine {
             Engine::Kernels => ops::normalize(maps, scale.val(), shift),
             Engine::Burn => plain::normalize(maps, scale.val(), shift),
@@ -236,7 +236,7 @@ impl Reading<'_> {
 /// Takes gradients out in the order of the module's parameters.
 struct Taking {
     gradients: Gradients,
-    taken: Vec<Vec<f32>>,
+    by_parameter: Vec<Vec<f32>>,
 }
 
 impl ModuleVisitor for Taking {
@@ -244,6 +244,6 @@ impl ModuleVisitor for Taking {
         let gradient = parameter.val().grad_remove(&mut self.gradients);
         let values = gradient.and_then(|by| by.into_data().try_into_vec::<f32>().ok());
         let n = parameter.val().shape().num_elements();
-        self.taken.push(values.unwrap_or_else(|| vec![0.0; n]));
+        self.by_parameter.push(values.unwrap_or_else(|| vec![0.0; n]));
     }
 }

@@ -73,13 +73,13 @@ impl State {
             self.parameters.iter_mut().zip(gradients).zip(moments)
         {
             let decay = if parameter.decays() { recipe.weight_decay } else { 0.0 };
-            let left = (1.0 - rate * decay) as f32;
+            let decay_factor = (1.0 - rate * decay) as f32;
             let moments = mean.iter_mut().zip(square);
             for ((value, by), (mean, square)) in parameter.values.iter_mut().zip(by).zip(moments) {
                 let by = clip * by;
                 *mean = beta_1 * *mean + (1.0 - beta_1) * by;
                 *square = beta_2 * *square + (1.0 - beta_2) * by * by;
-                *value = left * *value - length * *mean / (square.sqrt() * root + epsilon);
+                *value = decay_factor * *value - length * *mean / (square.sqrt() * root + epsilon);
             }
         }
     }
@@ -115,8 +115,8 @@ pub fn rate(step: u64, recipe: &Optimization) -> f64 {
     if step < recipe.warm_up_steps {
         return recipe.rate * (step + 1) as f64 / recipe.warm_up_steps as f64;
     }
-    let (begun, ahead) = recipe.restarts_around(step);
-    let (first, greatest) = match begun.last() {
+    let (past, ahead) = recipe.restarts_around(step);
+    let (first, greatest) = match past.last() {
         Some(restart) => (restart.step, restart.rate),
         None => (recipe.warm_up_steps, recipe.rate),
     };

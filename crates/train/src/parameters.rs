@@ -82,7 +82,7 @@ pub fn check(
     parameters: &[Parameter],
 ) -> Result<(), ForeignParameters> {
     let specs = architecture.tensors();
-    let mut given = parameters.iter();
+    let mut remaining = parameters.iter();
     for spec in specs.iter().filter(|spec| is_parameter(spec)) {
         let fits = |parameter: &Parameter| {
             let n = parameter.shape.iter().product::<usize>();
@@ -90,11 +90,11 @@ pub fn check(
                 && parameter.shape == shape(spec)
                 && parameter.values.len() == n
         };
-        if !given.next().is_some_and(fits) {
+        if !remaining.next().is_some_and(fits) {
             return Err(ForeignParameters { name: spec.name.clone() });
         }
     }
-    match given.next() {
+    match remaining.next() {
         None => Ok(()),
         Some(parameter) => Err(ForeignParameters { name: parameter.name.clone() }),
     }

@@ -104,8 +104,8 @@ impl Training<'_> {
         let before = checkpoint.record.spent;
         let mut next = self.batches.batch(checkpoint.state.step);
         while checkpoint.state.step < recipe.steps {
-            let (begun, _) = recipe.restarts_around(checkpoint.state.step);
-            let since = begun.last().map_or(0, |restart| restart.step);
+            let (past, _) = recipe.restarts_around(checkpoint.state.step);
+            let since = past.last().map_or(0, |restart| restart.step);
             if checkpoint.record.n_since_best(since) >= recipe.patience {
                 return Ok(Ended::NoBetter);
             }

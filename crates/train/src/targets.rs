@@ -57,9 +57,9 @@ pub fn fill(
     truth: Truth<'_>,
     edge: usize,
     scratch: &mut Scratch,
-    made: Made<'_>,
+    destination: Made<'_>,
 ) {
-    let (Truth { labels, depths }, Made { targets, weights }) = (truth, made);
+    let (Truth { labels, depths }, Made { targets, weights }) = (truth, destination);
     let padded = edge + 2 * MARGIN;
     let Scratch { high, low, rim, line } = scratch;
     high.clear();
@@ -180,9 +180,9 @@ mod tests {
         let depths: Vec<f32> = (0..edge * edge).map(|at| at as f32).collect();
         let (mut targets, mut weights) = (vec![9.0; edge * edge * 3], vec![9.0; edge * edge]);
         let mut scratch = Scratch::default();
-        let made = Made { targets: &mut targets, weights: &mut weights };
+        let destination = Made { targets: &mut targets, weights: &mut weights };
         let truth = Truth { labels: &samples, depths: &depths };
-        fill(&recipe, truth, edge, &mut scratch, made);
+        fill(&recipe, truth, edge, &mut scratch, destination);
         for (pixel, (answer, weight)) in targets.chunks_exact(3).zip(&weights).enumerate() {
             let (x, y) = ((pixel % edge + MARGIN) as i64, (pixel / edge + MARGIN) as i64);
             let label = labels.at(x as u32, y as u32);

@@ -148,16 +148,17 @@ fn the_number_of_threads_changes_no_bit() {
     assert_ne!(one.0.parameters, other.parameters);
 }
 
-/// Stops after some steps, and keeps what it is told.
+/// Stops after some steps, and keeps the rows that it gets.
 struct Stop {
-    left: u64,
+    /// Steps before it stops.
+    n_steps: u64,
     rows: Vec<LossRow>,
 }
 
 impl Watch for Stop {
     fn should_continue(&mut self) -> bool {
-        let goes_on = self.left > 0;
-        self.left = self.left.saturating_sub(1);
+        let goes_on = self.n_steps > 0;
+        self.n_steps = self.n_steps.saturating_sub(1);
         goes_on
     }
 
@@ -183,7 +184,7 @@ fn score(step: u64, weights: &Weights) -> Validation {
 }
 
 /// Runs a training by a recipe from a checkpoint, or from nothing, for as many steps as are let.
-fn train(recipe: &Recipe, from: Option<&[u8]>, left: u64) -> (Ended, Checkpoint, Vec<u8>) {
+fn train(recipe: &Recipe, from: Option<&[u8]>, n_steps: u64) -> (Ended, Checkpoint, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let (learner, batches) = (Learner::new(recipe.clone()), batches(recipe));
     let of = Origin { recipe: recipe.digest().unwrap(), ..origin(b"d") };
@@ -200,19 +201,19 @@ fn train(recipe: &Recipe, from: Option<&[u8]>, left: u64) -> (Ended, Checkpoint,
         Some(bytes) => Checkpoint::read(bytes, &recipe.architecture, &of, &beginnings).unwrap(),
         None => training.start(parameters::initialize(&recipe.architecture, recipe.seed)),
     };
-    let ended = training.run(&mut checkpoint, &mut Stop { left, rows: Vec::new() }).unwrap();
+    let outcome = training.run(&mut checkpoint, &mut Stop { n_steps, rows: Vec::new() }).unwrap();
     // As after a kill: nothing but the file is left.
     let bytes = std::fs::read(folder.path().join(CHECKPOINT_FILE)).unwrap();
-    (ended, checkpoint, bytes)
+    (outcome, checkpoint, bytes)
 }
 
 #[test]
 fn a_resumed_training_comes_to_the_same_bits() {
     let recipe = recipe();
-    let (ended, whole, _) = train(&recipe, None, u64::MAX);
-    assert_eq!(ended, Ended::Complete);
-    let (ended, _, bytes) = train(&recipe, None, 4);
-    assert_eq!(ended, Ended::Stopped);
+    let (outcome, whole, _) = train(&recipe, None, u64::MAX);
+    assert_eq!(outcome, Ended::Complete);
+    let (outcome, _, bytes) = train(&recipe, None, 4);
+    assert_eq!(outcome, Ended::Stopped);
     let (_, resumed, _) = train(&recipe, Some(&bytes), u64::MAX);
     assert_eq!(resumed, whole);
     let (learner, batches) = (Learner::new(recipe.clone()), batches(&recipe));
@@ -230,17 +231,17 @@ fn a_training_that_came_to_its_end_goes_on_with_a_restart_to_the_same_bits() {
     twice.optimization.steps = 10;
     assert_eq!(twice.problems(), []);
     let (_, whole, _) = train(&twice, None, u64::MAX);
-    let (ended, _, bytes) = train(&once, None, u64::MAX);
-    assert_eq!(ended, Ended::Complete);
-    let (ended, went_on, _) = train(&twice, Some(&bytes), u64::MAX);
-    assert_eq!((ended, went_on.state.step), (Ended::Complete, 10));
+    let (outcome, _, bytes) = train(&once, None, u64::MAX);
+    assert_eq!(outcome, Ended::Complete);
+    let (outcome, went_on, _) = train(&twice, Some(&bytes), u64::MAX);
+    assert_eq!((outcome, went_on.state.step), (Ended::Complete, 10));
     assert_eq!(went_on, whole);
     // Another first part is another training.
     twice.optimization.rate = 2e-2;
     let beginnings: Vec<_> = twice.beginnings().map(|one| one.digest().unwrap()).collect();
     let of = Origin { recipe: twice.digest().unwrap(), ..origin(b"d") };
-    let refused = Checkpoint::read(&bytes, &twice.architecture, &of, &beginnings).unwrap_err();
-    assert!(matches!(refused, CheckpointError::Foreign { what: "recipe", .. }), "{refused}");
+    let error = Checkpoint::read(&bytes, &twice.architecture, &of, &beginnings).unwrap_err();
+    assert!(matches!(error, CheckpointError::Foreign { what: "recipe", .. }), "{error}");
 }
 
 #[test]

@@ -211,11 +211,12 @@ impl<'a> Grid<'a> {
     }
 
     fn values(&self, corners: &Corners, values: &mut [f32]) {
-        let n_kept = values.len();
-        let kept = corners.pixels.map(|pixel| &self.sample.values[pixel * n_kept..][..n_kept]);
+        let n_channels = values.len();
+        let corner_values =
+            corners.pixels.map(|pixel| &self.sample.values[pixel * n_channels..][..n_channels]);
         let scale = self.sample.scale;
         for (channel, value) in values.iter_mut().enumerate() {
-            let four = kept.map(|kept| f32::from(kept[channel]));
+            let four = corner_values.map(|corner| f32::from(corner[channel]));
             *value = scale.clip(scale.apply_between(corners.interpolate(four)));
         }
     }

@@ -52,8 +52,8 @@ mod tests {
     /// Runs a command line; gives what it printed.
     #[track_caller]
     fn dataset(line: &[&str]) -> (String, ExitCode) {
-        let (said, code) = run_dataset(line);
-        (said, code.unwrap())
+        let (output, code) = run_dataset(line);
+        (output, code.unwrap())
     }
 
     fn run_dataset(line: &[&str]) -> (String, Result<ExitCode, Failure>) {
@@ -83,13 +83,13 @@ mod tests {
             std::fs::read_to_string(folder.path().join("drawn/classes/ihc-hdab-7_class.csv"))
                 .unwrap();
         assert!(classes.starts_with("label,class,dab_od_mean\n1,"), "{classes}");
-        let (said, code) = dataset(&["check", &drawn]);
-        assert!(said.starts_with("2 fields, digest ") && code.is_passed(), "{said} {code}");
+        let (output, code) = dataset(&["check", &drawn]);
+        assert!(output.starts_with("2 fields, digest ") && code.is_passed(), "{output} {code}");
         let (images, masks) = (path("drawn/original"), path("drawn/masks"));
         let prepare =
             ["prepare", &images, "--masks", &masks, "--out", &again, "--image-type", "ihc-hdab"];
-        let (said, code) = dataset(&prepare);
-        assert!(said.starts_with("wrote ") && code.is_passed(), "{said} {code}");
+        let (output, code) = dataset(&prepare);
+        assert!(output.starts_with("wrote ") && code.is_passed(), "{output} {code}");
         let (manifest, code) = dataset(&["split", &again, "--test-fraction", "0.5"]);
         assert_eq!(code, ExitCode::Passed);
         assert_eq!(
@@ -97,7 +97,7 @@ mod tests {
             (1, 1)
         );
         let (_, again) = run_dataset(&["phantom", "--out", &drawn]);
-        assert!(matches!(again, Err(Failure::Tool(why)) if why.contains("exists")));
+        assert!(matches!(again, Err(Failure::Tool(text)) if text.contains("exists")));
     }
 
     /// An output on a full disk.
@@ -121,21 +121,22 @@ mod tests {
         let door = Door::try_parse_from(["dataset", "split", &drawn]).unwrap();
         let mut ui = Ui { out: &mut Full, is_quiet: true, has_color: false };
         let failure = run(&mut ui, &door.args).unwrap_err();
-        let told = failure.text();
-        assert!(told.starts_with("the dataset: the output cannot be written: "), "{told}");
+        let text = failure.text();
+        assert!(text.starts_with("the dataset: the output cannot be written: "), "{text}");
     }
 
     #[test]
     fn values_out_of_range_are_refused_with_what_is_needed() {
-        let refused = |line: &[&str]| {
+        let error_text = |line: &[&str]| {
             Door::try_parse_from([&["dataset"], line].concat()).unwrap_err().to_string()
         };
-        assert!(refused(&["split", "d", "--test-fraction", "1.5"]).contains("0 to 1"));
+        assert!(error_text(&["split", "d", "--test-fraction", "1.5"]).contains("0 to 1"));
         let prepare = ["prepare", "in", "--out", "o", "--image-type", "he", "--pixel-size-um"];
-        assert!(refused(&[&prepare[..], &["0"]].concat()).contains("0.01 to 100"));
+        assert!(error_text(&[&prepare[..], &["0"]].concat()).contains("0.01 to 100"));
         assert!(
-            refused(&["prepare", "in", "--out", "o", "--image-type", "../x"]).contains("letters")
+            error_text(&["prepare", "in", "--out", "o", "--image-type", "../x"])
+                .contains("letters")
         );
-        assert!(refused(&["phantom", "--out", "o", "--n-fields", "0"]).contains("1..=1000"));
+        assert!(error_text(&["phantom", "--out", "o", "--n-fields", "0"]).contains("1..=1000"));
     }
 }

@@ -49,9 +49,9 @@ impl From<ModalityName> for Modality {
 
 /// Draws and writes.
 pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
-    let named =
+    let names =
         if args.modality.is_empty() { ModalityName::value_variants() } else { &args.modality };
-    let modalities: Vec<Modality> = named.iter().copied().map(Modality::from).collect();
+    let modalities: Vec<Modality> = names.iter().copied().map(Modality::from).collect();
     let manifest = write_phantoms(&args.out, &modalities, args.seed, args.n_fields)?;
     writeln!(ui.out, "wrote {}", manifest.display()).map_err(write_error)?;
     Ok(ExitCode::Passed)

@@ -51,11 +51,11 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
     let (out, is_quiet) = (&mut *ui.out, ui.is_quiet);
     let needs = needs(args)?;
     let n_needed = needs.len();
-    let mut wanted = Vec::new();
+    let mut files = Vec::new();
     let mut unknown = Vec::new();
     for need in needs {
         match need.wish() {
-            Wish::Wanted(file) => wanted.push((need.name, *file)),
+            Wish::Wanted(file) => files.push((need.name, *file)),
             Wish::Unknown(_) if need.path.exists() => {}
             Wish::Unknown(None) => unknown.push(format!("`{}`: no `url` is named", need.name)),
             Wish::Unknown(Some(error)) => unknown.push(format!("`{}`: {error}", need.name)),
@@ -66,45 +66,45 @@ pub(crate) fn run(ui: &mut Ui<'_>, args: &Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Passed);
     }
     let progress = Progress::new(is_quiet);
-    let fetched = fetch(wanted, &progress)?;
+    let fetched = fetch(files, &progress)?;
     progress.finish();
     let mut n_bytes = 0;
-    let mut n_brought = 0;
-    let mut failed = unknown;
+    let mut n_fetched = 0;
+    let mut problems = unknown;
     for (name, result) in fetched {
         match result {
             Ok(Fetched::Known) => {}
-            Ok(Fetched::Brought(n)) => (n_brought, n_bytes) = (n_brought + 1, n_bytes + n),
-            Err(why) => failed.push(format!("`{name}`: {why}")),
+            Ok(Fetched::Brought(n)) => (n_fetched, n_bytes) = (n_fetched + 1, n_bytes + n),
+            Err(error) => problems.push(format!("`{name}`: {error}")),
         }
     }
-    writeln!(out, "{n_brought} files fetched, {n_bytes} bytes; {n_needed} are needed")?;
-    if failed.is_empty() { Ok(ExitCode::Passed) } else { Err(Failure::Tool(failed.join("\n"))) }
+    writeln!(out, "{n_fetched} files fetched, {n_bytes} bytes; {n_needed} are needed")?;
+    if problems.is_empty() { Ok(ExitCode::Passed) } else { Err(Failure::Tool(problems.join("\n"))) }
 }
 
 type Results = Vec<(String, Result<Fetched, FetchError>)>;
 
-fn fetch(wanted: Vec<(String, Wanted)>, progress: &Progress) -> Result<Results, Failure> {
+fn fetch(files: Vec<(String, Wanted)>, progress: &Progress) -> Result<Results, Failure> {
     let fetcher = Fetcher::new(Limits::default())
         .map_err(|error| Failure::tool("nothing is fetched", &error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::tool("no runtime", &error))?;
-    let n_wanted = wanted.len();
+    let n_files = files.len();
     let fetcher = &fetcher;
-    let each = wanted.into_iter().map(|(name, file)| async move {
+    let each = files.into_iter().map(|(name, file)| async move {
         let result = fetcher.fetch(&file).await;
         (name, result)
     });
     Ok(runtime.block_on(async {
         let mut coming = futures_util::stream::iter(each).buffer_unordered(AT_ONCE);
-        let mut done = Vec::new();
+        let mut results = Vec::new();
         while let Some((name, result)) = coming.next().await {
-            progress.update(done.len() + 1, n_wanted, &name);
-            done.push((name, result));
+            progress.update(results.len() + 1, n_files, &name);
+            results.push((name, result));
         }
         // Downloads end in any order; what is told of them does not.
-        done.sort_by(|(one, _), (other, _)| one.cmp(other));
-        done
+        results.sort_by(|(one, _), (other, _)| one.cmp(other));
+        results
     }))
 }
 
@@ -116,8 +116,8 @@ fn needs(args: &Args) -> Result<Vec<Need>, Failure> {
         return Ok(dataset_needs(&dataset, &args.dir));
     }
     if !tree.has_file(project::FILE).unwrap_or(false) {
-        let shown = args.dir.display();
-        let text = format!("`{shown}` has neither `dataset.yaml` nor `{}`", project::FILE);
+        let display = args.dir.display();
+        let text = format!("`{display}` has neither `dataset.yaml` nor `{}`", project::FILE);
         return Err(Failure::Usage(text));
     }
     let mut needs = if args.weights { Vec::new() } else { image_needs(&args.dir, &tree)? };
@@ -152,12 +152,12 @@ fn base_tree(args: &Args) -> Result<Option<Tree>, Failure> {
     if args.base.is_none() && !args.with_base {
         return Ok(None);
     }
-    let failed = |error: TreeError| Failure::Tool(error.to_string());
-    let repository = repository_root(&args.dir).map_err(failed)?;
-    let below = folder_in_repository(&args.dir).map_err(failed)?;
+    let to_failure = |error: TreeError| Failure::Tool(error.to_string());
+    let repository = repository_root(&args.dir).map_err(to_failure)?;
+    let below = folder_in_repository(&args.dir).map_err(to_failure)?;
     let name = base_name(args.base.as_deref(), &repository)?;
-    let base = Tree::of_revision(&repository, &name).map_err(failed)?;
-    base.below(&below).map(Some).map_err(failed)
+    let base = Tree::of_revision(&repository, &name).map_err(to_failure)?;
+    base.below(&below).map(Some).map_err(to_failure)
 }
 
 /// Weights that the profiles of a tree need and that are nowhere.

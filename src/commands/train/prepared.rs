@@ -95,9 +95,9 @@ pub(super) fn recipe(args: &Args) -> Result<(String, Recipe), Failure> {
     Ok((name(args, unet)?, recipe))
 }
 
-fn override_with<T>(value: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *value = given;
+fn override_with<T>(value: &mut T, replacement: Option<T>) {
+    if let Some(replacement) = replacement {
+        *value = replacement;
     }
 }
 
@@ -160,10 +160,10 @@ fn name(args: &Args, unet: Option<&Unet>) -> Result<String, Failure> {
 
 /// Reads a file of at most so many bytes.
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::tool(&format!("`{}` cannot be read", path.display()), &error);
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let to_failure = |error| Failure::tool(&format!("`{}` cannot be read", path.display()), &error);
+    let file = std::fs::File::open(path).map_err(to_failure)?;
     let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(to_failure)?;
     if bytes.len() as u64 > most {
         return Err(Failure::Tool(format!("`{}` is larger than {most} bytes", path.display())));
     }

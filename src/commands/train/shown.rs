@@ -22,13 +22,13 @@ pub(super) struct Shown {
     started: Instant,
     last_line: Instant,
     limit: Option<Duration>,
-    is_told: bool,
+    prints_lines: bool,
     is_cancelled: Arc<AtomicBool>,
     /// The step that this process begins with.
     first: u64,
     steps: u64,
     /// When the first step of this process began.
-    begun: Option<Instant>,
+    first_step_start: Option<Instant>,
 }
 
 impl Shown {
@@ -53,11 +53,11 @@ impl Shown {
             started,
             last_line: started,
             limit,
-            is_told: !is_quiet && !is_terminal,
+            prints_lines: !is_quiet && !is_terminal,
             is_cancelled: cancellation_flag(),
             first,
             steps: recipe.optimization.steps,
-            begun: None,
+            first_step_start: None,
         }
     }
 
@@ -74,7 +74,7 @@ impl Shown {
     #[expect(clippy::print_stderr, reason = "progress is no result")]
     fn print_line(&mut self, text: &str) {
         self.bar.set_message(neutralize_line(text));
-        if self.is_told {
+        if self.prints_lines {
             eprintln!("{}", neutralize_line(text));
         }
     }
@@ -82,7 +82,7 @@ impl Shown {
 
 impl Watch for Shown {
     fn should_continue(&mut self) -> bool {
-        self.begun.get_or_insert_with(Instant::now);
+        self.first_step_start.get_or_insert_with(Instant::now);
         let is_over = self.limit.is_some_and(|limit| self.started.elapsed() >= limit);
         !is_over && !self.is_cancelled()
     }
@@ -94,11 +94,11 @@ impl Watch for Shown {
             return;
         }
         self.last_line = Instant::now();
-        let spent = self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+        let spent = self.first_step_start.map_or(0.0, |start| start.elapsed().as_secs_f64());
         let s_per_step = spent / (step - self.first).max(1) as f64;
-        let left = Duration::from_secs((s_per_step * (self.steps - step) as f64) as u64);
+        let remaining = Duration::from_secs((s_per_step * (self.steps - step) as f64) as u64);
         let total = row.map_or(f64::from(losses.total), |row| row.total);
-        let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
+        let (minutes, seconds) = (remaining.as_secs() / 60, remaining.as_secs() % 60);
         let speed = format!("{s_per_step:.2} s a step, {minutes} min {seconds} s left");
         self.print_line(&format!("step {step} of {}: loss {total:.4}, {speed}", self.steps));
     }

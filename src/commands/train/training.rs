@@ -178,17 +178,17 @@ fn train(
 ) -> Result<(), Failure> {
     let recipe = training.learner.recipe();
     let first = checkpoint.state.step;
-    let mut shown = Shown::new(recipe, first, started, args.limit_minutes, is_quiet);
-    let ended = training.run(checkpoint, &mut shown);
-    shown.finish();
-    let ended = ended.map_err(|error| Failure::tool("training", &error))?;
+    let mut progress = Shown::new(recipe, first, started, args.limit_minutes, is_quiet);
+    let outcome = training.run(checkpoint, &mut progress);
+    progress.finish();
+    let outcome = outcome.map_err(|error| Failure::tool("training", &error))?;
     let lost = |error| Failure::tool("the curves are lost", &error);
     write_curves(&args.out, checkpoint).map_err(lost)?;
     let step = checkpoint.state.step;
-    match ended {
+    match outcome {
         Ended::Complete => writeln!(out, "complete after {step} steps")?,
         Ended::NoBetter => writeln!(out, "no better for long, ended after {step} steps")?,
-        Ended::Stopped if shown.is_cancelled() => {
+        Ended::Stopped if progress.is_cancelled() => {
             let text = format!("stopped after {step} steps; `--resume` goes on");
             return Err(Failure::Tool(text));
         }
@@ -208,16 +208,16 @@ fn conclude(
     is_quiet: bool,
     out: &mut dyn Write,
 ) -> Result<ExitCode, Failure> {
-    let failed = |error| Failure::tool("the result of the training", &error);
+    let to_failure = |error| Failure::tool("the result of the training", &error);
     let progress = Progress::new(is_quiet);
-    let told = &mut |n_done: usize, n_fields: usize, what: &str| {
-        progress.update(n_done, n_fields, what);
+    let on_progress = &mut |n_done: usize, n_fields: usize, item: &str| {
+        progress.update(n_done, n_fields, item);
     };
-    let conclusion = ending.conclude(checkpoint, &args.out, told);
+    let conclusion = ending.conclude(checkpoint, &args.out, on_progress);
     progress.finish();
-    let conclusion = conclusion.map_err(failed)?;
+    let conclusion = conclusion.map_err(to_failure)?;
     let n_threads = rayon::current_num_threads() as u32;
-    let card = conclusion.write(&args.out, subject, checkpoint, n_threads).map_err(failed)?;
+    let card = conclusion.write(&args.out, subject, checkpoint, n_threads).map_err(to_failure)?;
     let validation = &conclusion.validation;
     let figures = validation.by_type().into_iter().chain(validation.overall());
     for row in figures {

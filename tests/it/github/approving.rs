@@ -88,9 +88,9 @@ impl World {
     }
 
     fn reactions(&self) -> Vec<String> {
-        let of = |seen: &super::server::Seen| {
-            let is_reaction = seen.path.ends_with("/issues/comments/3/reactions");
-            is_reaction.then(|| seen.body["content"].as_str().unwrap().to_owned())
+        let of = |request: &super::server::Seen| {
+            let is_reaction = request.path.ends_with("/issues/comments/3/reactions");
+            is_reaction.then(|| request.body["content"].as_str().unwrap().to_owned())
         };
         self.state(|state| state.seen.iter().filter_map(of).collect())
     }
@@ -103,8 +103,8 @@ impl World {
     #[track_caller]
     fn refuses(&self, comment: &IssueComment, says: &str) {
         let n_records = self.log().records().len();
-        let said = self.say(comment).unwrap();
-        let Answer::Refused { why } = &said else { panic!("not refused: {said:?}") };
+        let answer = self.say(comment).unwrap();
+        let Answer::Refused { why } = &answer else { panic!("not refused: {answer:?}") };
         assert!(why.contains(says), "{why}");
         assert_eq!(self.log().records().len(), n_records);
         assert!(!self.has_run_again());
@@ -121,8 +121,8 @@ impl World {
 
     #[track_caller]
     fn records(&self, comment: &IssueComment) -> String {
-        let said = self.say(comment).unwrap();
-        let Answer::Recorded { words } = said else { panic!("not recorded: {said:?}") };
+        let answer = self.say(comment).unwrap();
+        let Answer::Recorded { words } = answer else { panic!("not recorded: {answer:?}") };
         assert_eq!(self.reactions().last().map(String::as_str), Some("rocket"));
         words
     }
@@ -285,16 +285,17 @@ fn only_the_report_of_the_present_head_can_be_approved() {
 #[test]
 fn a_run_without_a_fitting_report_is_told() {
     let world = world(&DRIFTED);
-    let says = |says: &str| world.refuses_aloud(&comment("bob", &approve()), says);
+    let expect_refusal =
+        |expected: &str| world.refuses_aloud(&comment("bob", &approve()), expected);
     world.state(|state| state.runs[0]["status"] = json!("in_progress"));
-    says("still runs");
+    expect_refusal("still runs");
     world.state(|state| state.runs[0]["status"] = json!("completed"));
     let bytes = world.state(|state| state.artifacts.remove(&91)).unwrap();
-    says("left no artifact `cellgate-report`");
+    expect_refusal("left no artifact `cellgate-report`");
     for damaged in [&b"PK\x03\x04"[..], b"{}", b"", &bytes.1[..bytes.1.len() / 2]] {
         let artifact = ("cellgate-report".to_owned(), damaged.to_vec());
         world.state(|state| drop(state.artifacts.insert(91, artifact)));
-        says("cannot be read");
+        expect_refusal("cannot be read");
     }
     let mut beyond = DRIFTED.clone();
     beyond.profiles[0].reasons[0].code = "accuracy-below-floor".to_owned();
@@ -305,10 +306,10 @@ fn a_run_without_a_fitting_report_is_told() {
     // Neither another workflow's run nor one of another event is the gate's.
     world.state(|state| state.artifacts.insert(91, bytes));
     world.state(|state| state.runs[0]["path"] = json!(".github/workflows/mine.yml"));
-    says("has not run");
+    expect_refusal("has not run");
     world.state(|state| state.runs[0]["path"] = json!(".github/workflows/gate.yml@main"));
     world.state(|state| state.runs[0]["event"] = json!("push"));
-    says("has not run");
+    expect_refusal("has not run");
     world.state(|state| state.runs[0]["event"] = json!("pull_request"));
     world.records(&comment("bob", &approve()));
 }
@@ -357,11 +358,11 @@ fn a_broken_log_is_not_written_on() {
         state.seen.clear();
     });
     for body in [approve(), revoke()] {
-        let said = world.say(&comment("bob", &body)).unwrap();
-        assert!(matches!(&said, Answer::Refused { why } if why.contains("line 1")), "{said:?}");
+        let answer = world.say(&comment("bob", &body)).unwrap();
+        assert!(matches!(&answer, Answer::Refused { why } if why.contains("line 1")), "{answer:?}");
     }
-    let kept = world.state(|state| state.file(BRANCH, FILE).unwrap().to_vec());
-    assert_eq!(kept, broken.as_bytes());
+    let log = world.state(|state| state.file(BRANCH, FILE).unwrap().to_vec());
+    assert_eq!(log, broken.as_bytes());
 }
 
 #[test]
@@ -404,16 +405,16 @@ fn step(world: &World, name: &str, body: &str) -> Told {
 #[test]
 fn the_command_answers_in_a_workflow() {
     let world = world(&DRIFTED);
-    let state = |told: &Told| {
-        let document: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    let state = |output: &Told| {
+        let document: serde_json::Value = serde_json::from_str(&output.out).unwrap();
         document["state"].as_str().unwrap().to_owned()
     };
-    let told = step(&world, "issue_comment", "thank you");
-    assert_eq!((told.code, state(&told).as_str()), (0, "not-for-us"), "{}", told.err);
-    let told = step(&world, "issue_comment", "/cellgate approve 0123456789ab x");
-    assert_eq!((told.code, state(&told).as_str()), (13, "refused"), "{}", told.err);
-    let told = step(&world, "issue_comment", &approve());
-    assert_eq!((told.code, state(&told).as_str()), (0, "recorded"), "{}", told.err);
+    let output = step(&world, "issue_comment", "thank you");
+    assert_eq!((output.code, state(&output).as_str()), (0, "not-for-us"), "{}", output.err);
+    let output = step(&world, "issue_comment", "/cellgate approve 0123456789ab x");
+    assert_eq!((output.code, state(&output).as_str()), (13, "refused"), "{}", output.err);
+    let output = step(&world, "issue_comment", &approve());
+    assert_eq!((output.code, state(&output).as_str()), (0, "recorded"), "{}", output.err);
     assert_eq!(world.log().records().len(), 1);
     assert_eq!(step(&world, "schedule", "").code, 2);
 }

@@ -161,8 +161,8 @@ fn a_renamed_repository_is_followed_with_the_token_at_home() {
     let moved = Reply::empty(301).header("location", &target);
     world.server.breaks("GET", "/pulls/7", 1, Kind::Reply(moved));
     world.ask(async |client| client.pull(7).await).unwrap();
-    let kept = Reply::empty(307).header("location", "/repos/octo/toy/issues/7/comments?x=1");
-    world.server.breaks("POST", "/issues/7/comments", 1, Kind::Reply(kept));
+    let redirect = Reply::empty(307).header("location", "/repos/octo/toy/issues/7/comments?x=1");
+    world.server.breaks("POST", "/issues/7/comments", 1, Kind::Reply(redirect));
     world.ask(async |client| client.create_comment(7, "text").await).unwrap();
     assert_eq!(world.bodies(), ["text"]);
     world.state(|state| {

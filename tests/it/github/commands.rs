@@ -29,14 +29,15 @@ fn folder(event: &serde_json::Value) -> TestFolder {
 fn the_privileged_stage_posts_check_and_comment() {
     let world = World::new();
     let folder = folder(&workflow_run_payload("pull_request", "failure", "octo/toy"));
-    let told = step(&world, &folder, "workflow_run", &["report.json", "--format", "json"]);
-    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
-    let document: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    let output = step(&world, &folder, "workflow_run", &["report.json", "--format", "json"]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
+    let document: serde_json::Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(document["requests"], 5);
     assert_eq!(world.bodies().len(), 1);
     assert_eq!(world.check()["conclusion"], "failure");
-    let told = step(&world, &folder, "workflow_run", &["--artifact", "one", "--artifact", "other"]);
-    assert_eq!(told.code, 2, "an option stands once: {}", told.err);
+    let output =
+        step(&world, &folder, "workflow_run", &["--artifact", "one", "--artifact", "other"]);
+    assert_eq!(output.code, 2, "an option stands once: {}", output.err);
 }
 
 #[test]
@@ -53,20 +54,20 @@ fn a_fork_is_told_in_log_and_summary_and_stays_green() {
         },
     });
     let folder = folder(&event);
-    let told = step(&world, &folder, "pull_request", &["report.json"]);
-    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let output = step(&world, &folder, "pull_request", &["report.json"]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
     assert!(
-        told.out.contains("::warning title=cellgate::the comment is not posted"),
+        output.out.contains("::warning title=cellgate::the comment is not posted"),
         "{}",
-        told.out
+        output.out
     );
-    assert!(told.out.contains("cellgate: drifted"), "{}", told.out);
+    assert!(output.out.contains("cellgate: drifted"), "{}", output.out);
     assert!(folder.text("summary.md").contains("cellgate: drifted"));
     let privileged = desk_of_run();
-    let told = step(&world, &privileged, "workflow_run", &["report.json"]);
-    assert_eq!(told.code, 1, "{}", told.out);
-    assert!(told.err.contains("add `checks: write`"), "{}", told.err);
-    assert!(!format!("{}{}", told.out, told.err).contains("ghs_secret"));
+    let output = step(&world, &privileged, "workflow_run", &["report.json"]);
+    assert_eq!(output.code, 1, "{}", output.out);
+    assert!(output.err.contains("add `checks: write`"), "{}", output.err);
+    assert!(!format!("{}{}", output.out, output.err).contains("ghs_secret"));
 }
 
 fn desk_of_run() -> TestFolder {
@@ -77,16 +78,16 @@ fn desk_of_run() -> TestFolder {
 fn what_cannot_be_is_told_with_its_exit_code() {
     let world = World::new();
     let folder = folder(&workflow_run_payload("pull_request_target", "success", "octo/toy"));
-    let told = step(&world, &folder, "workflow_run", &["report.json"]);
-    assert_eq!(told.code, 1);
-    assert!(told.err.contains("is not trusted"), "{}", told.err);
-    let told = step(&world, &desk_of_run(), "schedule", &["report.json"]);
-    assert!(told.err.contains("nothing can be posted for event `schedule`"), "{}", told.err);
+    let output = step(&world, &folder, "workflow_run", &["report.json"]);
+    assert_eq!(output.code, 1);
+    assert!(output.err.contains("is not trusted"), "{}", output.err);
+    let output = step(&world, &desk_of_run(), "schedule", &["report.json"]);
+    assert!(output.err.contains("nothing can be posted for event `schedule`"), "{}", output.err);
     assert_eq!(desk_of_run().run(&["comment", "report.json"]).code, 2, "outside of a workflow");
-    let told = step(&world, &desk_of_run(), "workflow_run", &["report.json", "--name", "A B"]);
-    assert_eq!(told.code, 2);
-    let told = step(&world, &desk_of_run(), "workflow_run", &["missing.json", "--no-comment"]);
-    assert_eq!(told.code, 0, "{}", told.err);
+    let output = step(&world, &desk_of_run(), "workflow_run", &["report.json", "--name", "A B"]);
+    assert_eq!(output.code, 2);
+    let output = step(&world, &desk_of_run(), "workflow_run", &["missing.json", "--no-comment"]);
+    assert_eq!(output.code, 0, "{}", output.err);
     assert_eq!(world.check()["conclusion"], "failure");
     assert_eq!(world.bodies().len(), 0);
     assert_eq!(world.server.requests().iter().filter(|line| line.starts_with("POST")).count(), 1);

@@ -70,15 +70,15 @@ fn is_harmless(text: &str) {
     assert_eq!(lines[0], "<!-- cellgate:gate -->");
     assert_eq!(history::parse(body)[0].commit, HEAD);
     let below = lines[2..].join("\n");
-    for shown in [&below, &summary] {
-        assert!(!shown.contains("<!--"), "a comment opens: {shown}");
-        assert!(!shown.contains(['\u{202e}', '\u{2066}', '\r']), "{shown}");
-        let markup = outside_code(shown);
+    for text in [&below, &summary] {
+        assert!(!text.contains("<!--"), "a comment opens: {text}");
+        assert!(!text.contains(['\u{202e}', '\u{2066}', '\r']), "{text}");
+        let markup = outside_code(text);
         for sign in ["@everyone", "@octo", "](https://evil", "<script", "https://evil", "www.evil"]
         {
             assert!(!markup.contains(sign), "`{sign}` in {markup}");
         }
-        assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{shown}");
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
         let n = |tag: &str| markup.matches(tag).count();
         assert_eq!(n("<details>"), n("</details>"), "{markup}");
     }

@@ -203,11 +203,11 @@ fn concludes(run: &str, report: Option<u8>, conclusion: &str) {
     let world = World::new();
     let mut words = if report == Some(0) { ok_report() } else { DRIFTED.clone() };
     words.exit_code = report.unwrap_or_default().try_into().unwrap();
-    let mut asked = request(workflow_run("pull_request", run, "octo/toy"), &words);
+    let mut publication = request(workflow_run("pull_request", run, "octo/toy"), &words);
     if report.is_none() {
-        asked.report = Source::Artifact("report".to_owned());
+        publication.report = Source::Artifact("report".to_owned());
     }
-    world.publish_cleanly(&asked);
+    world.publish_cleanly(&publication);
     assert_eq!(world.check()["conclusion"], conclusion, "{run} {report:?}");
     assert_eq!(world.check()["status"], "completed");
     assert_eq!(world.bodies().len(), 1);
@@ -259,8 +259,8 @@ fn many_remarks_come_in_batches_the_worst_first_and_once() {
 fn speaks(world: &World, event: cellgate_github::event::Event, says: &str, n_comments: usize) {
     match world.publish(&request(event, &DRIFTED)) {
         Ok(outcome) => {
-            let told = [outcome.done, outcome.refusals].concat().join("\n");
-            assert!(told.contains(says), "`{told}` does not say `{says}`");
+            let text = [outcome.done, outcome.refusals].concat().join("\n");
+            assert!(text.contains(says), "`{text}` does not say `{says}`");
         }
         Err(error) => assert!(error.to_string().contains(says), "`{error}` does not say `{says}`"),
     }
@@ -329,12 +329,12 @@ fn the_report_is_read_from_the_runs_artifact() {
         state.artifacts.insert(4, ("report".to_owned(), json));
         state.artifacts.insert(5, ("report.html".to_owned(), b"<html>".to_vec()));
     });
-    let asked = Request {
+    let publication = Request {
         report: Source::Artifact("report".to_owned()),
         page: Page::Artifact("report.html".to_owned()),
         ..of_run(&DRIFTED)
     };
-    world.publish_cleanly(&asked);
+    world.publish_cleanly(&publication);
     let page = "https://github.com/octo/toy/actions/runs/55/artifacts/5";
     assert!(world.bodies()[0].contains(&format!("({page})")), "{}", world.bodies()[0]);
     assert_eq!(world.check()["details_url"], page);
@@ -348,8 +348,8 @@ fn a_report_that_is_none_never_passes() {
             state.artifacts.insert(3, ("report".to_owned(), bytes.to_vec()));
         });
         let report = Source::Artifact("report".to_owned());
-        let asked = Request { report, ..of_run(&ok_report()) };
-        let outcome = world.publish(&asked).unwrap();
+        let publication = Request { report, ..of_run(&ok_report()) };
+        let outcome = world.publish(&publication).unwrap();
         assert!(outcome.refusals[0].contains("the report cannot be used"), "{outcome:?}");
         assert_eq!(world.check()["conclusion"], "failure");
     }
@@ -368,8 +368,9 @@ fn pictures_lie_on_their_branch_and_are_linked_by_commit() {
     let world = World::new();
     let png = b"\x89PNG\r\n\x1a\nfield".to_vec();
     let pictures = vec![Picture { label: "culture A01".to_owned(), png }];
-    let asked = Request { pictures: Some(("pictures".to_owned(), pictures)), ..of_run(&DRIFTED) };
-    world.publish_cleanly(&asked);
+    let publication =
+        Request { pictures: Some(("pictures".to_owned(), pictures)), ..of_run(&DRIFTED) };
+    world.publish_cleanly(&publication);
     let commit = world.state(|state| state.branches["pictures"].clone());
     let link = format!("![culture A01](https://raw.githubusercontent.com/octo/toy/{commit}/");
     assert!(world.bodies()[0].contains(&link), "{}", world.bodies()[0]);

@@ -288,8 +288,8 @@ fn comments(state: &mut State, seen: &Seen, parts: &[&str]) -> Reply {
 }
 
 fn check_runs(state: &mut State, seen: &Seen, parts: &[&str]) -> Reply {
-    let sent = &seen.body;
-    let annotations = sent["output"]["annotations"].as_array().cloned().unwrap_or_default();
+    let body = &seen.body;
+    let annotations = body["output"]["annotations"].as_array().cloned().unwrap_or_default();
     if annotations.len() > 50 {
         return Reply::refusal(422, "Validation Failed: at most 50 annotations");
     }
@@ -313,21 +313,21 @@ fn check_runs(state: &mut State, seen: &Seen, parts: &[&str]) -> Reply {
     };
     let run = &mut state.checks[at];
     for key in ["name", "head_sha", "external_id", "status", "conclusion", "details_url"] {
-        if let Some(value) = sent.get(key) {
+        if let Some(value) = body.get(key) {
             run[key] = value.clone();
         }
     }
     run["annotations"].as_array_mut().unwrap().extend(annotations);
     let count = run["annotations"].as_array().unwrap().len();
-    run["output"] = json!({"title": sent["output"]["title"], "summary": sent["output"]["summary"],
+    run["output"] = json!({"title": body["output"]["title"], "summary": body["output"]["summary"],
         "annotations_count": count});
     Reply::json(if parts.len() == 1 { 201 } else { 200 }, run)
 }
 
 fn git(state: &mut State, seen: &Seen, parts: &[&str], query: &str) -> Reply {
-    let sent = &seen.body;
-    let text = |key: &str| sent[key].as_str().unwrap_or_default().to_owned();
-    let made = |sha: &str| Reply::json(201, &json!({"sha": sha}));
+    let body = &seen.body;
+    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+    let created = |sha: &str| Reply::json(201, &json!({"sha": sha}));
     let reference = |sha: &str| Reply::json(200, &json!({"object": {"sha": sha}}));
     match (seen.method.as_str(), parts) {
         ("GET", ["git", "ref", "heads", name]) => match state.branches.get(*name) {
@@ -344,7 +344,7 @@ fn git(state: &mut State, seen: &Seen, parts: &[&str], query: &str) -> Reply {
         }
         ("PATCH", ["git", "refs", "heads", name]) => {
             let tip = state.branches[*name].clone();
-            if sent["force"] != false || !state.is_ancestor(&tip, &text("sha")) {
+            if body["force"] != false || !state.is_ancestor(&tip, &text("sha")) {
                 return Reply::refusal(422, "Update is not a fast forward");
             }
             state.branches.insert((*name).to_owned(), text("sha"));
@@ -354,23 +354,23 @@ fn git(state: &mut State, seen: &Seen, parts: &[&str], query: &str) -> Reply {
             let bytes = BASE64_STANDARD.decode(text("content")).unwrap();
             let name = name_of(&bytes);
             state.blobs.insert(name.clone(), bytes);
-            made(&name)
+            created(&name)
         }
         ("POST", ["git", "trees"]) => {
             let mut tree = state.trees.get(&text("base_tree")).cloned().unwrap_or_default();
-            for file in sent["tree"].as_array().unwrap() {
+            for file in body["tree"].as_array().unwrap() {
                 let of = |key: &str| file[key].as_str().unwrap().to_owned();
                 tree.insert(of("path"), of("sha"));
             }
             let name = name_of(format!("{tree:?}").as_bytes());
             state.trees.insert(name.clone(), tree);
-            made(&name)
+            created(&name)
         }
         ("POST", ["git", "commits"]) => {
-            let parents: Vec<String> = serde_json::from_value(sent["parents"].clone()).unwrap();
-            let name = name_of(format!("{}{sent}", state.id()).as_bytes());
+            let parents: Vec<String> = serde_json::from_value(body["parents"].clone()).unwrap();
+            let name = name_of(format!("{}{body}", state.id()).as_bytes());
             state.commits.insert(name.clone(), (text("tree"), parents));
-            made(&name)
+            created(&name)
         }
         ("GET", ["git", "commits", sha]) => match state.commits.get(*sha) {
             Some((tree, _)) => Reply::json(200, &json!({"sha": sha, "tree": {"sha": tree}})),

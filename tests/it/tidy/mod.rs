@@ -252,11 +252,11 @@ const NOT_IN_CORE: [&str; 14] = [
 fn the_engine_has_no_files_no_clock_and_no_network() {
     let manifest = fs::read_to_string(root().join("crates/core/Cargo.toml")).unwrap();
     let uses = |line: &str, name: &str| line.split('.').next() == Some(name);
-    let named = manifest
+    let dependencies = manifest
         .lines()
         .filter(|line| NOT_IN_CORE.iter().any(|name| uses(line, name)))
         .map(str::to_owned);
-    assert_none(named.collect());
+    assert_none(dependencies.collect());
     assert_none(lines_that(|path, line| {
         let code = line.split("//").next().unwrap_or(line);
         path.starts_with("crates/core/src/")
@@ -279,7 +279,7 @@ fn commands_have_one_signature() {
     let sources = sources();
     let commands = sources.iter().filter(|(path, _)| is_command(path));
     // What a build leaves out says so in the same form, beside what it has.
-    let odd = commands.filter(|(_, text)| {
+    let mismatches = commands.filter(|(_, text)| {
         let forms = 1 + usize::from(text.contains("#[cfg(not(feature"));
         let begins: Vec<String> = text
             .lines()
@@ -290,7 +290,7 @@ fn commands_have_one_signature() {
             .collect();
         begins.len() != forms || begins.iter().any(|line| line != RUN)
     });
-    assert_none(odd.map(|(path, _)| format!("{path} has not just one `{RUN}`")).collect());
+    assert_none(mismatches.map(|(path, _)| format!("{path} has not just one `{RUN}`")).collect());
 }
 
 #[test]

@@ -94,11 +94,11 @@ pub(super) fn compare(
     let mut measurements: Vec<MeasurementDrift> =
         sources.par_iter().map(|source| shift_of(source, fields, tolerances, seed)).collect();
     measurements.retain(|m| m.base.is_some() || m.head.is_some() || m.margin.is_some());
-    let judged: Vec<String> =
+    let with_margin: Vec<String> =
         measurements.iter().filter(|m| m.margin.is_some()).map(|m| m.name.clone()).collect();
     for measurement in &mut measurements {
         // The same tolerance in pixels and in micrometers would be one test taken twice.
-        if physical_name(&measurement.name).is_some_and(|name| judged.contains(&name)) {
+        if physical_name(&measurement.name).is_some_and(|name| with_margin.contains(&name)) {
             measurement.margin = None;
         }
     }

@@ -196,12 +196,12 @@ impl Fates<'_> {
         let (matched, modified) =
             self.pairs.iter().partition::<Vec<Shared>, _>(|pair| overlaps.iou_exceeds(**pair, 10));
         let pairs = |pairs: Vec<Shared>| {
-            let named = pairs.into_iter().map(|pair| Pair {
+            let labeled = pairs.into_iter().map(|pair| Pair {
                 base: overlaps.base[pair.base].label,
                 head: overlaps.head[pair.head].label,
                 iou: overlaps.iou(pair),
             });
-            named.collect()
+            labeled.collect()
         };
         Pairing {
             matched: pairs(matched),

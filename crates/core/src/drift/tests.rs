@@ -141,13 +141,13 @@ fn micrometers_are_judged_in_the_place_of_pixels() {
 #[test]
 fn a_measurement_that_head_no_longer_takes_is_missing() {
     let with = base_field().with_column("dab_od_mean", &[Some(0.2), None, Some(0.3)]);
-    let judged = tolerances(&[("dab_od_mean", 0.1), ("nowhere", 1.0)]);
-    let gone = compare_sides(&vec![with.clone(); 3], &vec![base_field(); 3], &judged);
-    let dab = measurement(&gone, "dab_od_mean");
+    let margins = tolerances(&[("dab_od_mean", 0.1), ("nowhere", 1.0)]);
+    let removed = compare_sides(&vec![with.clone(); 3], &vec![base_field(); 3], &margins);
+    let dab = measurement(&removed, "dab_od_mean");
     assert_eq!(dab.movement, Some(Movement::Missing));
     assert_eq!((dab.base, dab.head, dab.n_undefined), (Some(0.25), None, (3, 0)));
-    assert!(gone.measurements.iter().all(|measurement| measurement.name != "nowhere"));
-    let added = compare_sides(&vec![base_field(); 3], &vec![with; 3], &judged);
+    assert!(removed.measurements.iter().all(|measurement| measurement.name != "nowhere"));
+    let added = compare_sides(&vec![base_field(); 3], &vec![with; 3], &margins);
     assert_eq!(measurement(&added, "dab_od_mean").movement, None);
 }
 
@@ -264,9 +264,9 @@ proptest! {
     fn swapping_the_sides_turns_every_sign(fields in prop::collection::vec((field(), field()), 3..5)) {
         let (base, head): (Vec<_>, Vec<_>) =
             fields.into_iter().map(|(b, h)| (OwnedSide::of(b), OwnedSide::of(h))).unzip();
-        let judged = tolerances(&[("area_px2", 1.0), ("nuclei", 1.0)]);
+        let margins = tolerances(&[("area_px2", 1.0), ("nuclei", 1.0)]);
         let (forth, back) =
-            (compare_sides(&base, &head, &judged), compare_sides(&head, &base, &judged));
+            (compare_sides(&base, &head, &margins), compare_sides(&head, &base, &margins));
         for (forth, back) in forth.measurements.iter().zip(&back.measurements) {
             prop_assert_eq!(forth.population.map(|s| s.mean), back.population.map(|s| 0.0 - s.mean));
             prop_assert_eq!(forth.movement, back.movement);
@@ -278,9 +278,9 @@ proptest! {
         const NAMES: [u32; 6] = [0, 90, 7, 4_000_000_000, 1, 2];
         let (base, head) = (vec![OwnedSide::of(base); 3], OwnedSide::of(head));
         let renamed = OwnedSide::of(head.labels.map(|label| NAMES[label as usize]));
-        let judged = tolerances(&[("area_px2", 1.0), ("nuclei", 1.0)]);
-        let before = compare_sides(&base, &vec![head; 3], &judged);
-        let after = compare_sides(&base, &vec![renamed; 3], &judged);
+        let margins = tolerances(&[("area_px2", 1.0), ("nuclei", 1.0)]);
+        let before = compare_sides(&base, &vec![head; 3], &margins);
+        let after = compare_sides(&base, &vec![renamed; 3], &margins);
         prop_assert_eq!(before.measurements, after.measurements);
         prop_assert_eq!(before.nuclei, after.nuclei);
     }

@@ -73,8 +73,8 @@ impl Nuclei {
     /// The values of the column of that name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&[Option<f64>]> {
-        let named = |column: &&Column| column.name == name;
-        self.columns.iter().find(named).map(|column| column.values.as_slice())
+        let has_name = |column: &&Column| column.name == name;
+        self.columns.iter().find(has_name).map(|column| column.values.as_slice())
     }
 }
 

@@ -170,14 +170,14 @@ pub fn configurations(object: &ObjectBits) -> [u64; 16] {
 /// How often one configuration occurs.
 fn n_of_configuration(object: &ObjectBits, code: usize) -> u64 {
     // Flips what the configuration leaves empty: where it occurs, all four are then one.
-    let wanted = [0, 1, 2, 3].map(|bit| if code >> bit & 1 == 1 { 0 } else { u64::MAX });
+    let flips = [0, 1, 2, 3].map(|bit| if code >> bit & 1 == 1 { 0 } else { u64::MAX });
     let mut count = 0;
     for row in 1..object.n_rows() {
         for index in 0..object.n_words() {
             let [here, left, _] = object.word_with_neighbors(row, index);
             let [above, above_left, _] = object.word_with_neighbors(row - 1, index);
             let bits = [here, above, left, above_left];
-            let matching = bits.iter().zip(wanted).fold(u64::MAX, |all, (b, w)| all & (b ^ w));
+            let matching = bits.iter().zip(flips).fold(u64::MAX, |all, (b, w)| all & (b ^ w));
             count += u64::from(matching.count_ones());
         }
     }

@@ -172,8 +172,8 @@ fn no_nucleus_is_a_table_without_rows() {
 
 #[test]
 fn labels_of_another_size_are_refused() {
-    let refused = measure(&labels![1, 1], &ramp(3, 1), &request(None));
-    assert_eq!(refused, Err(ShapesDiffer { labels: (2, 1), image: (3, 1) }));
+    let result = measure(&labels![1, 1], &ramp(3, 1), &request(None));
+    assert_eq!(result, Err(ShapesDiffer { labels: (2, 1), image: (3, 1) }));
 }
 
 #[test]

@@ -179,8 +179,8 @@ fn cumulative(samples: impl Iterator<Item = u16>, most: u16) -> Vec<u64> {
 /// [`MatchError`] when one is gray and the other has colors.
 pub fn match_histogram(image: &Image, reference: &Reference) -> Result<Image, MatchError> {
     let tables = |samples: &dyn Fn(usize) -> Vec<u16>, most: u16| -> Vec<Vec<u16>> {
-        let table = |(channel, wanted): (usize, &[u64; LEVELS])| {
-            matching_table(&cumulative(samples(channel).into_iter(), most), wanted, most)
+        let table = |(channel, reference_counts): (usize, &[u64; LEVELS])| {
+            matching_table(&cumulative(samples(channel).into_iter(), most), reference_counts, most)
         };
         reference.channels.iter().enumerate().map(table).collect()
     };
@@ -218,22 +218,22 @@ pub fn match_histogram(image: &Image, reference: &Reference) -> Result<Image, Ma
 }
 
 /// Table from old to new levels, from the cumulative counts of the image and of the reference.
-fn matching_table(below: &[u64], wanted: &[u64; LEVELS], most: u16) -> Vec<u16> {
+fn matching_table(below: &[u64], reference: &[u64; LEVELS], most: u16) -> Vec<u16> {
     let total = i128::from(below.last().copied().unwrap_or(0));
-    let wanted_total = i128::from(wanted[LEVELS - 1]);
+    let reference_total = i128::from(reference[LEVELS - 1]);
     let mut level = 0;
     let new = |&count: &u64| {
-        let share = i128::from(count) * wanted_total;
-        while level + 1 < LEVELS && i128::from(wanted[level]) * total < share {
+        let share = i128::from(count) * reference_total;
+        while level + 1 < LEVELS && i128::from(reference[level]) * total < share {
             level += 1;
         }
         if most == 255 {
             return level as u16;
         }
         // Between this level and the one before, by what is missing to this one.
-        let before = level.checked_sub(1).map_or(0, |before| wanted[before]);
-        let width = (i128::from(wanted[level]) - i128::from(before)) * total;
-        let missing = i128::from(wanted[level]) * total - share;
+        let before = level.checked_sub(1).map_or(0, |before| reference[before]);
+        let width = (i128::from(reference[level]) - i128::from(before)) * total;
+        let missing = i128::from(reference[level]) * total - share;
         let back = if width > 0 { STEPS_PER_LEVEL * missing / width } else { 0 };
         (level as i128 * STEPS_PER_LEVEL - back).clamp(0, i128::from(most)) as u16
     };

@@ -33,8 +33,8 @@ impl Size {
         let (width, height) = match self {
             Self::Kept => return Some((width, height)),
             Self::Px { width, height } => (width, height),
-            Self::Pixel(wanted) => {
-                let factor = known?.pixels_per(wanted);
+            Self::Pixel(target) => {
+                let factor = known?.pixels_per(target);
                 let edge = |n_px: u32| (f64::from(n_px) / factor).round().max(1.0);
                 let (width, height) = (edge(width), edge(height));
                 if f64::from(MAX_EDGE_PX) < width.max(height) {
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn sizes_follow_from_pixels_or_from_the_pixel_size() {
         let um = |um| PixelSize::from_um(um);
-        let pixel = |wanted| Size::Pixel(um(wanted).unwrap());
+        let pixel = |target_um| Size::Pixel(um(target_um).unwrap());
         assert_eq!(Size::Kept.of((7, 5), None), Some((7, 5)));
         assert_eq!(Size::Px { width: 4, height: 2 }.of((7, 5), None), Some((4, 2)));
         assert_eq!(Size::Px { width: 0, height: 2 }.of((7, 5), None), None);

@@ -72,11 +72,11 @@ impl Histogram {
     #[must_use]
     pub(super) fn quantile(&self, fraction: f64) -> u16 {
         let total: u64 = self.counts.iter().sum();
-        let wanted = (fraction * total as f64) as u64;
-        let mut seen = 0;
+        let rank = (fraction * total as f64) as u64;
+        let mut n_below = 0;
         let reached = self.counts.iter().position(|&n| {
-            seen += n;
-            seen > wanted
+            n_below += n;
+            n_below > rank
         });
         reached.map_or(self.high, |value| value as u16)
     }

@@ -235,15 +235,15 @@ impl MovingHistogram {
     }
 
     fn median(&self) -> u16 {
-        let mut left = self.n.div_ceil(2);
+        let mut remaining = self.n.div_ceil(2);
         let mut high = 0;
-        while self.coarse[high] < left {
-            left -= self.coarse[high];
+        while self.coarse[high] < remaining {
+            remaining -= self.coarse[high];
             high += 1;
         }
         let mut value = high << 8;
-        while u32::from(self.fine[value]) < left {
-            left -= u32::from(self.fine[value]);
+        while u32::from(self.fine[value]) < remaining {
+            remaining -= u32::from(self.fine[value]);
             value += 1;
         }
         value as u16
@@ -290,8 +290,8 @@ mod tests {
             let exact: f64 =
                 offsets.map(|(dx, dy)| bell(dx) * bell(dy) * at(x + dx, y + dy)).sum::<f64>()
                     / (sum * sum);
-            let got = f64::from(blurred.at(x as u32, y as u32));
-            assert!((got - exact).abs() < 4.0, "({x}, {y}): {got} {exact}");
+            let found = f64::from(blurred.at(x as u32, y as u32));
+            assert!((found - exact).abs() < 4.0, "({x}, {y}): {found} {exact}");
         }
     }
 

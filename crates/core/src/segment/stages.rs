@@ -207,9 +207,9 @@ impl Stages {
         let result = match slot(self).result.take() {
             Some(known) => known,
             None => {
-                let made = Arc::new(make(self)?);
+                let computed = Arc::new(make(self)?);
                 self.ran.push(stage);
-                made
+                computed
             }
         };
         if stage < self.kept_before || reader == Reader::OneOfSeveral {
@@ -385,8 +385,8 @@ impl Path<'_> {
             |stages| &mut stages.cleaned,
             |stages| {
                 let nuclei = Arc::unwrap_or_clone(self.nuclei(stages)?);
-                let kept = self.plan.cleaning.keep(nuclei.regions, nuclei.size);
-                Ok(self.resampling.paint(&kept, self.image.width(), self.image.height()))
+                let retained = self.plan.cleaning.keep(nuclei.regions, nuclei.size);
+                Ok(self.resampling.paint(&retained, self.image.width(), self.image.height()))
             },
         )
     }

@@ -127,8 +127,8 @@ fn local_runs(raster: &Raster<u16>, window: &Window, first: u32, end: u32) -> Ve
         if y + half < raster.height() {
             columns.add(raster.row(y + half));
         }
-        if let Some(gone) = y.checked_sub(half + 1).filter(|_| y > first) {
-            columns.remove(raster.row(gone));
+        if let Some(row_above) = y.checked_sub(half + 1).filter(|_| y > first) {
+            columns.remove(raster.row(row_above));
         }
         columns.for_each_window(half, |x, moments| {
             if f64::from(raster.at(x, y)) <= moments.threshold(window) {

@@ -101,7 +101,7 @@ pub struct Prediction {
     /// Whether the network's size for images made pixels longer one way than the other.
     is_bent: bool,
     /// Width and height of the image as it was prepared.
-    seen: (u32, u32),
+    prepared_size: (u32, u32),
 }
 
 impl Prediction {
@@ -121,8 +121,8 @@ impl Prediction {
         let is_bent = pixel_size.is_some() && prepared.pixel_size.is_none();
         decoding_and_cleaning(profile, working, is_bent)?;
         let answer = predict(&prepared.image, profile, network, resampling)?;
-        let seen = (prepared.image.width(), prepared.image.height());
-        Ok(Self { answer, resampling, working, is_bent, seen })
+        let prepared_size = (prepared.image.width(), prepared.image.height());
+        Ok(Self { answer, resampling, working, is_bent, prepared_size })
     }
 
     /// The labels of the nuclei, for an image of `size`, width and height.
@@ -133,8 +133,8 @@ impl Prediction {
     pub fn labels(&self, profile: &Profile, size: (u32, u32)) -> Result<Labels, UnetError> {
         let (decoding, cleaning) = decoding_and_cleaning(profile, self.working, self.is_bent)?;
         let nuclei = decoding.nuclei(&self.answer, &cleaning);
-        let labels = self.resampling.paint(&nuclei, self.seen.0, self.seen.1);
-        if self.seen == size {
+        let labels = self.resampling.paint(&nuclei, self.prepared_size.0, self.prepared_size.1);
+        if self.prepared_size == size {
             return Ok(labels);
         }
         Ok(renumber(resize_labels(&labels, size.0, size.1)))

@@ -23,11 +23,11 @@ pub(super) fn noise_map(shape: [usize; 4], seed: u64) -> FeatureMap {
 
 /// Fails where numbers differ by more than a share of the greatest.
 #[track_caller]
-pub(super) fn check_close(what: &str, numbers: &[f32], expected: &[f64], share: f64) {
-    assert_eq!(numbers.len(), expected.len(), "{what}");
+pub(super) fn check_close(name: &str, numbers: &[f32], expected: &[f64], share: f64) {
+    assert_eq!(numbers.len(), expected.len(), "{name}");
     let most = expected.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
     for (place, (number, expected)) in numbers.iter().zip(expected).enumerate() {
         let apart = (f64::from(*number) - expected).abs();
-        assert!(apart <= share * most, "{what} at {place}: {number}, not {expected}");
+        assert!(apart <= share * most, "{name} at {place}: {number}, not {expected}");
     }
 }

@@ -138,9 +138,9 @@ impl<O: Operation<N>, const N: usize> Backward<Flex, N> for Step<O> {
         _checkpointer: &mut Checkpointer,
     ) {
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let (inputs, kept) = ops.state;
-        let wanted = ops.parents.each_ref().map(Option::is_some);
-        let results = O::backward(&inputs, &kept, view(&gradient), wanted);
+        let (inputs, saved) = ops.state;
+        let is_needed = ops.parents.each_ref().map(Option::is_some);
+        let results = O::backward(&inputs, &saved, view(&gradient), is_needed);
         for (parent, result) in ops.parents.into_iter().zip(results) {
             if let (Some(parent), Some(result)) = (parent, result) {
                 gradients.register::<Flex>(parent.id, result);
@@ -155,9 +155,9 @@ fn record<O: Operation<N>, C: CheckpointStrategy, const N: usize>(
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let nodes = inputs.each_ref().map(|input| input.node());
     let inputs = inputs.map(|input| input.into_primitive().to_contiguous());
-    let (output, kept) = O::forward(&inputs);
+    let (output, saved) = O::forward(&inputs);
     match Step::<O>(PhantomData).prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish((inputs, kept), output),
+        OpsKind::Tracked(step) => step.finish((inputs, saved), output),
         OpsKind::UnTracked(step) => step.finish(output),
     }
 }

@@ -19,8 +19,8 @@ pub(super) trait Operation<const N: usize>: fmt::Debug + 'static {
     /// The gradients by the inputs that are wanted, from the gradient by the output.
     fn backward(
         inputs: &[Local; N],
-        kept: &Self::Kept,
+        saved: &Self::Kept,
         gradient: View<'_>,
-        wanted: [bool; N],
+        is_needed: [bool; N],
     ) -> [Option<Local>; N];
 }

@@ -86,12 +86,12 @@ impl Operation<3> for Normalize {
 
     fn backward(
         [input, scale, shift]: &[Local; 3],
-        kept: &batch_norm::Statistics,
+        saved: &batch_norm::Statistics,
         gradient: View<'_>,
-        _wanted: [bool; 3],
+        _is_needed: [bool; 3],
     ) -> [Option<Local>; 3] {
         let by =
-            batch_norm::backward(view(input), kept, values_of(scale), values_of(shift), gradient);
+            batch_norm::backward(view(input), saved, values_of(scale), values_of(shift), gradient);
         [
             Some(to_tensor(by.input)),
             Some(tensor_like(scale, by.scale)),
@@ -114,11 +114,11 @@ impl Operation<1> for Pool {
 
     fn backward(
         [input]: &[Local; 1],
-        kept: &Vec<u8>,
+        saved: &Vec<u8>,
         gradient: View<'_>,
-        _wanted: [bool; 1],
+        _is_needed: [bool; 1],
     ) -> [Option<Local>; 1] {
-        [Some(to_tensor(pooling::backward(gradient, kept, view(input).shape)))]
+        [Some(to_tensor(pooling::backward(gradient, saved, view(input).shape)))]
     }
 }
 
@@ -137,7 +137,7 @@ impl Operation<3> for Up {
         [input, weights, bias]: &[Local; 3],
         (): &(),
         gradient: View<'_>,
-        _wanted: [bool; 3],
+        _is_needed: [bool; 3],
     ) -> [Option<Local>; 3] {
         let by = up_sampling::backward(view(input), values_of(weights), gradient);
         [
@@ -163,7 +163,7 @@ impl Operation<3> for Head {
         [input, weights, bias]: &[Local; 3],
         (): &(),
         gradient: View<'_>,
-        _wanted: [bool; 3],
+        _is_needed: [bool; 3],
     ) -> [Option<Local>; 3] {
         let by = head::backward(view(input), values_of(weights), gradient);
         [
@@ -190,7 +190,7 @@ impl Operation<3> for Loss {
         [logits, targets, weights]: &[Local; 3],
         (): &(),
         gradient: View<'_>,
-        _wanted: [bool; 3],
+        _is_needed: [bool; 3],
     ) -> [Option<Local>; 3] {
         let mut factors = [0.0; loss::PARTS];
         factors.iter_mut().zip(gradient.values).for_each(|(factor, by)| *factor = *by);

@@ -393,8 +393,8 @@ impl Recipe {
     /// How crops of a step are lit, blurred and stained.
     #[must_use]
     pub fn intensity_at(&self, step: u64) -> &IntensityRecipe {
-        let (begun, _) = self.optimization.restarts_around(step);
-        begun.iter().rev().find_map(|restart| restart.intensity.as_ref()).unwrap_or(&self.intensity)
+        let (past, _) = self.optimization.restarts_around(step);
+        past.iter().rev().find_map(|restart| restart.intensity.as_ref()).unwrap_or(&self.intensity)
     }
 
     /// Trainings that the recipe's goes on from: with fewer restarts, each to its own last step.

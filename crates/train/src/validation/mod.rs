@@ -115,8 +115,9 @@ pub struct Validation {
 /// As of [`Decoder::predict`].
 #[must_use]
 pub fn validate(network: &Network, samples: &[Sample], decoder: &Decoder) -> Validation {
-    let judged = |sample: &Sample, answer: &FeatureMap| judge(sample, &decoder.labels(answer));
-    Validation { fields: map_answers(network, samples, decoder, judged, &mut |_| ()) }
+    let judge_sample =
+        |sample: &Sample, answer: &FeatureMap| judge(sample, &decoder.labels(answer));
+    Validation { fields: map_answers(network, samples, decoder, judge_sample, &mut |_| ()) }
 }
 
 impl Validation {
@@ -186,9 +187,9 @@ fn map_answers<T: Send>(
     samples: &[Sample],
     decoder: &Decoder,
     make: impl Fn(&Sample, &FeatureMap) -> T + Sync,
-    told: &mut dyn FnMut(usize),
+    on_progress: &mut dyn FnMut(usize),
 ) -> Vec<T> {
-    let mut made = Vec::with_capacity(samples.len());
+    let mut results = Vec::with_capacity(samples.len());
     let mut before: Option<(&Sample, FeatureMap)> = None;
     for next in samples.iter().map(Some).chain([None]) {
         let (of_before, answer) = rayon::join(
@@ -197,9 +198,9 @@ fn map_answers<T: Send>(
         );
         before = answer;
         if let Some(of_before) = of_before {
-            made.push(of_before);
-            told(made.len());
+            results.push(of_before);
+            on_progress(results.len());
         }
     }
-    made
+    results
 }

@@ -104,7 +104,7 @@ impl Report<'_> {
         }
         text.push_str("\n| Image type | Mean AP, chosen | Best | Best settings for it |\n");
         text.push_str("|---|---:|---:|---|\n");
-        for (place, chosen) in by_type.iter().enumerate() {
+        for (place, accuracy) in by_type.iter().enumerate() {
             let best = self.trials.iter().map(|trial| {
                 let mean_ap = trial.validation.by_type().get(place).map_or(0.0, |row| row.mean_ap);
                 (mean_ap, trial)
@@ -112,9 +112,9 @@ impl Report<'_> {
             // Of equals the first, which does better on all types together.
             let best = best.reduce(|one, other| if other.0 > one.0 { other } else { one });
             let Some((mean_ap, trial)) = best else { continue };
-            let (name, chosen) = (code(&chosen.image_type), chosen.mean_ap);
+            let (name, chosen_ap) = (code(&accuracy.image_type), accuracy.mean_ap);
             let how = describe_decoding(trial.decoding.into());
-            let _ = writeln!(text, "| {name} | {chosen:.4} | {mean_ap:.4} | {how} |");
+            let _ = writeln!(text, "| {name} | {chosen_ap:.4} | {mean_ap:.4} | {how} |");
         }
     }
 

@@ -69,8 +69,8 @@ pub struct Choice {
 
 /// Tries settings on samples, and chooses those of the best [`Validation::score`].
 ///
-/// The network answers once for each sample. `told` is called after each sample with how many are
-/// done. Of settings that score alike the first of the grid is chosen.
+/// The network answers once for each sample. `on_progress` is called after each sample with how
+/// many are done. Of settings that score alike the first of the grid is chosen.
 ///
 /// # Edge cases
 /// `None` without samples or settings.
@@ -83,20 +83,20 @@ pub fn choose_decoder(
     samples: &[Sample],
     start: &Decoder,
     grid: &Grid,
-    told: &mut dyn FnMut(usize),
+    on_progress: &mut dyn FnMut(usize),
 ) -> Option<Choice> {
     let decodings = grid.decodings(start.decoding);
     let of_sample = |sample: &Sample, answer: &FeatureMap| -> Vec<Judged> {
-        let judged =
+        let judge_decoding =
             |&decoding: &Decoding| judge(sample, &Decoder { decoding, ..*start }.labels(answer));
-        decodings.par_iter().map(judged).collect()
+        decodings.par_iter().map(judge_decoding).collect()
     };
     let mut trials: Vec<Trial> = decodings
         .iter()
         .map(|&decoding| Trial { decoding, validation: Validation::default(), score: 0.0 })
         .collect();
-    for judged in map_answers(network, samples, start, of_sample, told) {
-        for (trial, field) in trials.iter_mut().zip(judged) {
+    for fields in map_answers(network, samples, start, of_sample, on_progress) {
+        for (trial, field) in trials.iter_mut().zip(fields) {
             trial.validation.fields.push(field);
         }
     }

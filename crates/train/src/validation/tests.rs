@@ -56,11 +56,12 @@ fn disks(name: &str, image_type: &str, brightness: [u16; 6]) -> Sample {
 }
 
 fn choose(samples: &[Sample]) -> Choice {
-    let mut told = Vec::new();
-    let told_one = &mut |n_done: usize| told.push(n_done);
+    let mut counts = Vec::new();
+    let on_progress = &mut |n_done: usize| counts.push(n_done);
     let start = Decoder::default();
-    let choice = choose_decoder(&network(), samples, &start, &Grid::default(), told_one).unwrap();
-    assert_eq!(told, (1..=samples.len()).collect::<Vec<_>>());
+    let choice =
+        choose_decoder(&network(), samples, &start, &Grid::default(), on_progress).unwrap();
+    assert_eq!(counts, (1..=samples.len()).collect::<Vec<_>>());
     choice
 }
 

@@ -257,10 +257,10 @@ impl Basins {
                 &mut self.borders
             ));
             for (index, &border) in self.borders.iter().enumerate() {
-                let mut left = border;
-                while left != 0 {
-                    let at = span.start + 64 * index + left.trailing_zeros() as usize;
-                    left &= left - 1;
+                let mut remaining = border;
+                while remaining != 0 {
+                    let at = span.start + 64 * index + remaining.trailing_zeros() as usize;
+                    remaining &= remaining - 1;
                     for next in [at + 1, at + patch.width] {
                         if numbers[next] != numbers[at] && numbers[next] != 0 {
                             let later = if levels[next] <= levels[at] { next } else { at };

@@ -23,12 +23,12 @@ fn flood_pixels(runs: &[Run], pixels: &[(u16, u32)], criteria: PeakCriteria) -> 
 }
 
 fn renumber(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
-    let mut seen = Vec::new();
+    let mut distinct = Vec::new();
     let number = |number: u32| {
-        let known = seen.iter().position(|&other| other == number);
+        let known = distinct.iter().position(|&other| other == number);
         known.unwrap_or_else(|| {
-            seen.push(number);
-            seen.len() - 1
+            distinct.push(number);
+            distinct.len() - 1
         }) as u32
             + 1
     };

@@ -30,8 +30,8 @@ impl Card {
         }
         let digest = Digest::of_bytes(bytes);
         if digest != self.weights.sha256 {
-            let (said, found) = (self.weights.sha256.short(), digest.short());
-            differences.push(format!("the card says sha256 {said}…, the file has {found}…"));
+            let (expected, found) = (self.weights.sha256.short(), digest.short());
+            differences.push(format!("the card says sha256 {expected}…, the file has {found}…"));
         }
         let weights = Weights::read(bytes);
         if let Ok(weights) = &weights {
@@ -46,33 +46,34 @@ impl Card {
 
     /// Compares the card's description of the network with the file's.
     fn compare(&self, weights: &Weights, bytes: &[u8], differences: &mut Vec<String>) {
-        let (said, found) = (&self.architecture, weights.architecture());
-        if said != found {
-            differences.push(format!("the card says {said}, the weights are of {found}"));
+        let (expected, found) = (&self.architecture, weights.architecture());
+        if expected != found {
+            differences.push(format!("the card says {expected}, the weights are of {found}"));
         }
-        let (said, found) = (&self.input.scaling, weights.input());
-        if said != found {
+        let (expected, found) = (&self.input.scaling, weights.input());
+        if expected != found {
             differences.push(format!(
                 "the card scales percentiles {} to {} and clips at {} and {}, the weights {} to {} \
                 and {} and {}",
-                said.low_percentile,
-                said.high_percentile,
-                said.clip_low,
-                said.clip_high,
+                expected.low_percentile,
+                expected.high_percentile,
+                expected.clip_low,
+                expected.clip_high,
                 found.low_percentile,
                 found.high_percentile,
                 found.clip_low,
                 found.clip_high
             ));
         }
-        let (said, found) = (&self.input.preparation, weights.preparation());
-        if said != found {
-            differences
-                .push(format!("the card's preparation is `{said}`, that of the weights `{found}`"));
+        let (expected, found) = (&self.input.preparation, weights.preparation());
+        if expected != found {
+            differences.push(format!(
+                "the card's preparation is `{expected}`, that of the weights `{found}`"
+            ));
         }
         // Only a file that cellgate wrote shows how: others may mix precisions.
         for precision in [Precision::Half, Precision::Single] {
-            let is_written = weights.to_bytes(precision).is_ok_and(|written| written == bytes);
+            let is_written = weights.to_bytes(precision).is_ok_and(|file| file == bytes);
             if is_written && precision != self.weights.precision {
                 differences.push(format!(
                     "the card says {} precision, the file has {}",

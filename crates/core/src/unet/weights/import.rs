@@ -24,8 +24,8 @@ pub(super) fn tensors(
     problem::fail_if_any(problem::name_problems(specs, bare.iter().map(String::as_str)))?;
     let places: BTreeMap<&str, &str> =
         bare.iter().map(String::as_str).zip(names.iter().copied()).collect();
-    let wanted = specs.iter().filter_map(|spec| Some((*places.get(spec.name.as_str())?, spec)));
-    file.tensors_by_name(wanted, |dtype| matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32))
+    let tensors = specs.iter().filter_map(|spec| Some((*places.get(spec.name.as_str())?, spec)));
+    file.tensors_by_name(tensors, |dtype| matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32))
 }
 
 /// Length of what all names start with and is not ours: `module.`, `model.net.`.

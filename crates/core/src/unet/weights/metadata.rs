@@ -77,8 +77,8 @@ pub(super) fn read(metadata: Option<&HashMap<String, String>>) -> Result<Told, M
 }
 
 /// Writes what a file says about its network.
-pub(super) fn write(told: Told) -> Result<HashMap<String, String>, WeightsError> {
-    let Told { architecture, input, preparation } = told;
+pub(super) fn write(description: Told) -> Result<HashMap<String, String>, WeightsError> {
+    let Told { architecture, input, preparation } = description;
     let wire = Wire { format: FORMAT.to_owned(), architecture, input, preparation };
     let text = serde_json::to_string(&wire)
         .map_err(|error| MetadataProblem::Unreadable { reason: error.to_string() })?;

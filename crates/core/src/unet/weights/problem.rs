@@ -178,10 +178,10 @@ pub(super) fn name_problems<'a>(
     found: impl Iterator<Item = &'a str>,
 ) -> Vec<TensorProblem> {
     let found: BTreeSet<&str> = found.collect();
-    let wanted: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let expected: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let missing = specs.iter().filter(|spec| !found.contains(spec.name.as_str()));
     let missing = missing.map(|spec| TensorProblem::Missing { name: spec.name.clone() });
-    let unknown = found.difference(&wanted);
+    let unknown = found.difference(&expected);
     missing.chain(unknown.map(|&name| TensorProblem::Unknown { name: name.to_owned() })).collect()
 }
 

@@ -115,8 +115,8 @@ fn a_digest_is_checked_before_anything_is_read() {
     let expected = Digest::of_bytes(&bytes);
     assert_eq!(Weights::read_verified(&bytes, expected).unwrap(), weights());
     let found = Digest::of_bytes(b"nonsense");
-    let refused = Weights::read_verified(b"nonsense", expected);
-    assert_eq!(refused, Err(WeightsError::Digest { expected, found }));
+    let result = Weights::read_verified(b"nonsense", expected);
+    assert_eq!(result, Err(WeightsError::Digest { expected, found }));
 }
 
 #[test]
