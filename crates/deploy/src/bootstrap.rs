@@ -17,7 +17,7 @@ const MAX_PROGRAM_BYTES: u64 = 1 << 30;
 const DONE: &str = "cellgate-bootstrap: done";
 
 /// Script that the server runs; `ROOT` and `DIGEST` are replaced. It holds no single quotation
-/// mark, so that it can stand between two.
+/// mark, so that it fits between two.
 const SCRIPT: &str = "set -eu; umask 022; mkdir -p ROOT/bin; \
     part=ROOT/bin/.cellgate.$$; trap \"rm -f $part\" EXIT; cat > \"$part\"; \
     if command -v sha256sum >/dev/null; then got=$(sha256sum < \"$part\"); \
@@ -88,9 +88,9 @@ pub async fn bootstrap(host: &Host, program: &Path) -> Result<Installed, Bootstr
     }
     if !answer.is_success || !answer.out.lines().any(|line| line.trim() == DONE) {
         let printable = |letter: &char| !letter.is_control();
-        let said: String = answer.err.trim().chars().filter(printable).take(300).collect();
-        let said = if said.is_empty() { "nothing".to_owned() } else { said };
-        return Err(BootstrapError::Server { said, root });
+        let text: String = answer.err.trim().chars().filter(printable).take(300).collect();
+        let message = if text.is_empty() { "nothing".to_owned() } else { text };
+        return Err(BootstrapError::Server { said: message, root });
     }
     let path = format!("{root}/bin/cellgate");
     let line = host

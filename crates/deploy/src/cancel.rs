@@ -17,7 +17,7 @@ pub struct Cancelled(pub &'static str);
 /// [`Cancelled`].
 pub async fn unless_cancelled<T>(work: impl Future<Output = T>) -> Result<T, Cancelled> {
     tokio::select! {
-        done = work => Ok(done),
+        output = work => Ok(output),
         () = wait_for_signal(SignalKind::interrupt()) => Err(Cancelled("SIGINT")),
         () = wait_for_signal(SignalKind::terminate()) => Err(Cancelled("SIGTERM")),
         () = wait_for_signal(SignalKind::hangup()) => Err(Cancelled("SIGHUP")),

@@ -54,7 +54,7 @@ impl Asked {
     async fn pack(self, hosts: &Hosts) -> Result<Packed, CommitError> {
         let approved = receive(self.0).await?;
         let packing = receive(spawn(|| approved.pack()));
-        // What cannot be packed is told at once, whatever else is at work.
+        // What cannot be packed is reported at once, whatever else is at work.
         let reaching = async {
             hosts.reach().await;
             Ok(())
@@ -69,11 +69,11 @@ impl Asked {
 /// # Errors
 /// [`CommitError`].
 pub async fn plan_commit(
-    asked: Asked,
+    question: Asked,
     hosts: &Hosts,
     options: impl FnOnce(Digest) -> Options,
 ) -> Result<(Packed, Vec<Preview>), CommitError> {
-    let packed = asked.pack(hosts).await?;
+    let packed = question.pack(hosts).await?;
     let options = options_of(&packed, hosts, options);
     let previews = preview(&hosts.hosts, &packed, &options).await;
     Ok((packed, previews.map_err(CommitError::Preview)?))
@@ -86,17 +86,17 @@ pub async fn plan_commit(
 /// # Errors
 /// [`CommitError`]; then nothing was changed anywhere.
 pub async fn deploy_commit(
-    asked: Asked,
+    question: Asked,
     target: &str,
     hosts: &mut Hosts,
-    kept: Option<&KeptPlan>,
+    plan: Option<&KeptPlan>,
     options: impl FnOnce(Digest) -> Options,
 ) -> Result<(Packed, DeployRecord), CommitError> {
-    let packed = asked.pack(hosts).await?;
+    let packed = question.pack(hosts).await?;
     let release = packed.package.release().id();
     let options = options_of(&packed, hosts, options);
-    if let Some(kept) = kept {
-        kept.bind(release, &mut hosts.hosts)?;
+    if let Some(plan) = plan {
+        plan.bind(release, &mut hosts.hosts)?;
     }
     let package = Arc::new(packed.package.clone());
     let outcomes = roll_out(&hosts.hosts, Wanted::Package(&package), &options).await;
@@ -116,6 +116,6 @@ fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> onesho
     answer
 }
 
-async fn receive<T>(asked: oneshot::Receiver<Result<T, PackError>>) -> Result<T, CommitError> {
-    Ok(asked.await.map_err(|_| CommitError::Lost)??)
+async fn receive<T>(receiver: oneshot::Receiver<Result<T, PackError>>) -> Result<T, CommitError> {
+    Ok(receiver.await.map_err(|_| CommitError::Lost)??)
 }

@@ -57,8 +57,8 @@ pub enum TalkError {
     Unexpected,
 }
 
-fn quote_said(said: &Said) -> String {
-    let text = said.text();
+fn quote_said(messages: &Said) -> String {
+    let text = messages.text();
     let text = text.trim();
     if text.is_empty() { String::new() } else { format!("; the other side says: {text}") }
 }
@@ -78,8 +78,8 @@ pub struct Posted(mpsc::UnboundedReceiver<Frame<Reply>>);
 /// State that both tasks share.
 #[derive(Default)]
 struct PendingReplies {
-    /// Who waits for answers, by the number of the request.
-    waiting: HashMap<u64, Answers>,
+    /// Senders to those who wait for answers, by the number of the request.
+    senders: HashMap<u64, Answers>,
     /// A refusal that nobody waited for: of a chunk, or of the conversation as a whole.
     refusal: Option<Box<Refusal>>,
     /// Why the tasks ended.
@@ -89,10 +89,10 @@ struct PendingReplies {
 
 /// One channel to an agent.
 pub struct Connection {
-    asked: mpsc::Sender<Asked>,
+    requests: mpsc::Sender<Asked>,
     pending: Arc<Mutex<PendingReplies>>,
     next_id: u64,
-    said: Said,
+    messages: Said,
     opening: Opening,
     tasks: [JoinHandle<()>; 2],
     _keep: Box<dyn Send + Sync>,
@@ -129,20 +129,20 @@ impl Connection {
     /// # Errors
     /// [`TalkError::Wire`] and [`TalkError::Silent`].
     pub async fn start(channel: Channel) -> Result<Self, TalkError> {
-        let Channel { mut reader, mut writer, said, keep } = channel;
-        let greeted = timeout(GREETING, greet_async(&mut reader, &mut writer)).await;
-        let opening = match greeted {
+        let Channel { mut reader, mut writer, said: messages, keep } = channel;
+        let greeting = timeout(GREETING, greet_async(&mut reader, &mut writer)).await;
+        let opening = match greeting {
             Ok(Ok(opening)) => opening,
-            Ok(Err(error)) => return Err(TalkError::Wire { error, said }),
+            Ok(Err(error)) => return Err(TalkError::Wire { error, said: messages }),
             Err(_) => return Err(TalkError::Silent(GREETING)),
         };
         let pending = Arc::new(Mutex::new(PendingReplies::default()));
-        let (asked, queue) = mpsc::channel(N_AHEAD);
+        let (requests, queue) = mpsc::channel(N_AHEAD);
         let tasks = [
             tokio::spawn(write_requests(writer, queue, pending.clone())),
             tokio::spawn(read_replies(reader, pending.clone())),
         ];
-        Ok(Self { asked, pending, next_id: 1, said, opening, tasks, _keep: keep })
+        Ok(Self { requests, pending, next_id: 1, messages, opening, tasks, _keep: keep })
     }
 
     /// How the conversation began.
@@ -156,8 +156,8 @@ impl Connection {
     /// # Errors
     /// [`TalkError`].
     pub async fn ask(&mut self, request: Request, raw: Vec<u8>) -> Result<Frame<Reply>, TalkError> {
-        let asked = self.post(request, raw).await?;
-        self.answer(asked).await
+        let posted = self.post(request, raw).await?;
+        self.answer(posted).await
     }
 
     /// Asks without waiting: the agent answers one request after the other, so that several can be on
@@ -173,7 +173,7 @@ impl Connection {
             if pending.is_closed {
                 return Err(self.take_error(pending));
             }
-            pending.waiting.insert(id, sender);
+            pending.senders.insert(id, sender);
         }
         self.send(Envelope { id, body: request }, raw).await?;
         Ok(Posted(answers))
@@ -213,7 +213,7 @@ impl Connection {
     }
 
     async fn send(&self, envelope: Envelope<Request>, raw: Vec<u8>) -> Result<(), TalkError> {
-        match timeout(SILENCE, self.asked.send(Asked { envelope, raw })).await {
+        match timeout(SILENCE, self.requests.send(Asked { envelope, raw })).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.closed_error()),
             Err(_) => Err(TalkError::Silent(SILENCE)),
@@ -223,7 +223,7 @@ impl Connection {
     fn closed_error(&self) -> TalkError {
         match self.pending.lock() {
             Ok(pending) => self.take_error(pending),
-            Err(_) => TalkError::Ended(self.said.clone()),
+            Err(_) => TalkError::Ended(self.messages.clone()),
         }
     }
 
@@ -232,8 +232,8 @@ impl Connection {
             return TalkError::Refused(refusal);
         }
         match pending.failure.take() {
-            Some(error) => TalkError::Wire { error, said: self.said.clone() },
-            None => TalkError::Ended(self.said.clone()),
+            Some(error) => TalkError::Wire { error, said: self.messages.clone() },
+            None => TalkError::Ended(self.messages.clone()),
         }
     }
 }
@@ -245,13 +245,13 @@ async fn write_requests(
     pending: Arc<Mutex<PendingReplies>>,
 ) {
     loop {
-        let asked = match timeout(SIGN, queue.recv()).await {
+        let request = match timeout(SIGN, queue.recv()).await {
             Ok(None) => return,
-            Ok(Some(asked)) => asked,
+            Ok(Some(request)) => request,
             Err(_) => Asked { envelope: Envelope { id: 0, body: Request::Ping }, raw: Vec::new() },
         };
-        // What cannot be written is told by the reader, who knows what the agent said last.
-        if write_frame_async(&mut writer, &asked.envelope, &asked.raw).await.is_err() {
+        // The reader reports what cannot be written: it knows what the agent said last.
+        if write_frame_async(&mut writer, &request.envelope, &request.raw).await.is_err() {
             // The queue is closed with the task; the reader ends with the channel.
             drop(pending);
             return;
@@ -272,17 +272,17 @@ async fn read_replies(
             Err(error) => {
                 pending.failure = Some(error).filter(|error| !matches!(error, WireError::Ended));
                 pending.is_closed = true;
-                pending.waiting.clear();
+                pending.senders.clear();
                 return;
             }
         };
         let is_last = !matches!(body, Reply::Progress { .. });
-        let waiting =
-            if is_last { pending.waiting.remove(&id) } else { pending.waiting.get(&id).cloned() };
-        match (waiting, body) {
-            (Some(answers), body) => {
-                // Whoever asked may have given up.
-                let _ = answers.send(Frame { header: body, raw });
+        let sender =
+            if is_last { pending.senders.remove(&id) } else { pending.senders.get(&id).cloned() };
+        match (sender, body) {
+            (Some(sender), body) => {
+                // The asker may have given up.
+                let _ = sender.send(Frame { header: body, raw });
             }
             (None, Reply::Refused(refusal)) => pending.refusal = Some(Box::new(refusal)),
             (None, _) => {}

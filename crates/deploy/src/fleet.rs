@@ -35,8 +35,8 @@ pub struct HostOutcome {
 /// The exit code that says what became of all hosts: the gravest of each.
 #[must_use]
 pub fn exit_code(outcomes: &[HostOutcome]) -> ExitCode {
-    let code = |one: &HostOutcome| {
-        one.outcome.as_ref().err().map_or(ExitCode::Passed, |f| f.ended.exit_code())
+    let code = |host: &HostOutcome| {
+        host.outcome.as_ref().err().map_or(ExitCode::Passed, |failure| failure.ended.exit_code())
     };
     outcomes.iter().map(code).max().unwrap_or(ExitCode::Passed)
 }
@@ -47,10 +47,10 @@ type Reached<'t, T> = Result<Stage<'t, T>, Failure>;
 /// Makes the same release active on all hosts, or leaves them as they were.
 pub async fn roll_out<T: Transport>(
     hosts: &[Host<T>],
-    wanted: Wanted<'_>,
+    goal: Wanted<'_>,
     options: &Options,
 ) -> Vec<HostOutcome> {
-    let prepare = |host| prepare_host(host, wanted, options);
+    let prepare = |host| prepare_host(host, goal, options);
     let mut stages: Vec<Reached<'_, T>> = join_all(hosts.iter().map(prepare)).await;
     if let Some(name) = first_failed_host(hosts, &stages) {
         undo_all(hosts, &mut stages, options, &name).await;
@@ -70,8 +70,8 @@ pub async fn roll_out<T: Transport>(
 }
 
 fn first_failed_host<T>(hosts: &[Host<T>], stages: &[Reached<'_, T>]) -> Option<String> {
-    let failed = stages.iter().position(Result::is_err);
-    failed.and_then(|index| hosts.get(index)).map(|host| host.name.clone())
+    let position = stages.iter().position(Result::is_err);
+    position.and_then(|index| hosts.get(index)).map(|host| host.name.clone())
 }
 
 fn outcomes<T>(hosts: &[Host<T>], stages: Vec<Reached<'_, T>>) -> Vec<HostOutcome> {
@@ -87,10 +87,10 @@ fn outcomes<T>(hosts: &[Host<T>], stages: Vec<Reached<'_, T>>) -> Vec<HostOutcom
 
 async fn prepare_host<'t, T: Transport>(
     host: &'t Host<T>,
-    wanted: Wanted<'_>,
+    goal: Wanted<'_>,
     options: &Options,
 ) -> Reached<'t, T> {
-    prepare(&host.way, wanted, host.base, options).await
+    prepare(&host.way, goal, host.base, options).await
 }
 
 /// Switches a host that is ready, and confirms it.
@@ -104,9 +104,9 @@ async fn undo_all<T: Transport>(
     hosts: &[Host<T>],
     stages: &mut [Reached<'_, T>],
     options: &Options,
-    failed: &str,
+    culprit: &str,
 ) {
-    join_all(hosts.iter().zip(stages).map(|(host, stage)| undo(host, stage, options, failed)))
+    join_all(hosts.iter().zip(stages).map(|(host, stage)| undo(host, stage, options, culprit)))
         .await;
 }
 
@@ -115,13 +115,13 @@ async fn undo<T: Transport>(
     host: &Host<T>,
     stage: &mut Reached<'_, T>,
     options: &Options,
-    failed: &str,
+    culprit: &str,
 ) {
     let failure = match stage {
         Err(_) => return,
         Ok(Stage::Done(deployed)) if deployed.is_unchanged => return,
         Ok(Stage::Ready(session, prepared)) => {
-            let reason = format!("host `{failed}` failed");
+            let reason = format!("host `{culprit}` failed");
             match session.abort(prepared, &reason).await {
                 Ok(()) => Failure::new(Ended::Refused, format!("not switched, since {reason}")),
                 // The lock ends with the connection; nothing was switched.
@@ -134,7 +134,7 @@ async fn undo<T: Transport>(
         Ok(Stage::Done(deployed)) => match deployed.base {
             None => {
                 let text = format!(
-                    "host `{failed}` failed, and there is no former release to go back to: {} \
+                    "host `{culprit}` failed, and there is no former release to go back to: {} \
                      stays active here",
                     deployed.release.short()
                 );
@@ -143,12 +143,12 @@ async fn undo<T: Transport>(
             Some(base) => match rollback(&host.way, Some(base), options).await {
                 Ok(_) => {
                     let text =
-                        format!("gone back to {}, since host `{failed}` failed", base.short());
+                        format!("gone back to {}, since host `{culprit}` failed", base.short());
                     Failure::new(Ended::Failed, text)
                 }
                 Err(error) => {
                     let text = format!(
-                        "going back to {}, since host `{failed}` failed: {error}",
+                        "going back to {}, since host `{culprit}` failed: {error}",
                         base.short()
                     );
                     let ended = match error.ended {

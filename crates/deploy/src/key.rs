@@ -115,7 +115,7 @@ pub enum KeyError {
     /// ssh no longer takes it.
     #[error("this is a DSA key, which ssh no longer takes: make one with `ssh-keygen -t ed25519`")]
     Dsa,
-    /// The key lies in a device.
+    /// The key is in a device.
     #[error(
         "this key lives in a security device that somebody must touch: for deploys make one with \
          `ssh-keygen -t ed25519`"
@@ -309,10 +309,10 @@ impl<'a> Block<'a> {
         if self.label == "OPENSSH PRIVATE KEY" {
             return read_openssh(&bytes);
         }
-        let names = |name: &str| self.headers.iter().find(|header| header.0 == name);
-        if names("Proc-Type").is_some_and(|header| header.1.ends_with("ENCRYPTED")) {
+        let find_header = |name: &str| self.headers.iter().find(|header| header.0 == name);
+        if find_header("Proc-Type").is_some_and(|header| header.1.ends_with("ENCRYPTED")) {
             // Its bytes are a cipher's blocks, whose number says nothing.
-            let is_whole = names("DEK-Info").is_some();
+            let is_whole = find_header("DEK-Info").is_some();
             return if is_whole { Ok((true, None)) } else { Err(KeyError::Damaged) };
         }
         check_der_length(&bytes)?;

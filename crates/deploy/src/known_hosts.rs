@@ -23,7 +23,7 @@ pub struct KnownHosts {
 /// Host key that one line pins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
-    /// Where it stands, from 1, in the text as it was given.
+    /// Its line in the original text, from 1.
     pub line: usize,
     /// `ssh-ed25519` and the like.
     pub key_type: String,
@@ -106,21 +106,21 @@ impl KnownHosts {
         if text.contains("PRIVATE KEY-----") {
             return Err(KnownHostsError::PrivateKey);
         }
-        let mut known = Self { text: String::new(), pins: Vec::new() };
+        let mut known_hosts = Self { text: String::new(), pins: Vec::new() };
         let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
         for (index, line) in lines {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            if known.pins.len() == MAX_LINES {
+            if known_hosts.pins.len() == MAX_LINES {
                 return Err(KnownHostsError::TooMany);
             }
-            known.pins.push(parse_pin(index + 1, line)?);
-            known.text.push_str(line);
-            known.text.push('\n');
+            known_hosts.pins.push(parse_pin(index + 1, line)?);
+            known_hosts.text.push_str(line);
+            known_hosts.text.push('\n');
         }
-        if known.pins.is_empty() { Err(KnownHostsError::Empty) } else { Ok(known) }
+        if known_hosts.pins.is_empty() { Err(KnownHostsError::Empty) } else { Ok(known_hosts) }
     }
 
     /// The pins of a line in the clean text, from 1.
@@ -147,10 +147,10 @@ fn parse_pin(line: usize, text: &str) -> Result<Pin, KnownHostsError> {
         return Err(KnownHostsError::Damaged { line });
     };
     let blob = STANDARD.decode(key).map_err(|_| KnownHostsError::Damaged { line })?;
-    let named = blob
+    let blob_type = blob
         .split_first_chunk::<4>()
         .and_then(|(length, rest)| rest.get(..u32::from_be_bytes(*length) as usize));
-    if named != Some(key_type.as_bytes()) {
+    if blob_type != Some(key_type.as_bytes()) {
         return Err(KnownHostsError::Damaged { line });
     }
     Ok(Pin { line, key_type: key_type.to_owned(), fingerprint: fingerprint(&blob) })
@@ -176,13 +176,13 @@ mod tests {
     #[test]
     fn lines_are_cleaned_and_digested() {
         let text = format!("\u{feff}# comment\r\n\r\n{GITHUB} octocat\r\n@revoked *{GITHUB}");
-        let known = KnownHosts::parse(&text).unwrap();
-        assert_eq!(known.text.lines().count(), 2);
-        assert!(!known.text.contains('\r'));
+        let known_hosts = KnownHosts::parse(&text).unwrap();
+        assert_eq!(known_hosts.text.lines().count(), 2);
+        assert!(!known_hosts.text.contains('\r'));
         // https://docs.github.com/en/authentication: GitHub's SSH key fingerprints.
         let published = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU";
-        assert_eq!(known.pin(1).unwrap().fingerprint, published);
-        assert_eq!((known.pin(1).unwrap().line, known.pin(3)), (3, None));
+        assert_eq!(known_hosts.pin(1).unwrap().fingerprint, published);
+        assert_eq!((known_hosts.pin(1).unwrap().line, known_hosts.pin(3)), (3, None));
     }
 
     #[track_caller]

@@ -13,7 +13,7 @@
 //! assert!(check("params/../../etc/passwd").is_err());
 //! ```
 
-// What is deployed, how it is told, and who keeps it there.
+// What is deployed, the protocol, and the agent.
 pub mod release;
 pub mod wire;
 pub mod agent;

@@ -55,22 +55,22 @@ impl Local {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let said = Said::default();
+        let messages = Said::default();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(writer), Some(reader), Some(mut err)) = pipes else {
             return Err(std::io::Error::other("the agent has no pipes"));
         };
-        let heard = said.clone();
+        let sink = messages.clone();
         let listener = tokio::spawn(async move {
             let mut buffer = [0; 1024];
             while let Ok(n @ 1..) = err.read(&mut buffer).await {
-                heard.add(&buffer[..n]);
+                sink.add(&buffer[..n]);
             }
         });
         Ok(Channel {
             reader: Box::new(reader),
             writer: Box::new(writer),
-            said,
+            said: messages,
             keep: Box::new(Kept { _child: child, _listener: listener }),
         })
     }

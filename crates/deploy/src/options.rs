@@ -17,10 +17,10 @@ pub struct Options {
     pub grace: Duration,
     /// How long to wait for another deploy to end.
     pub lock_wait: Duration,
-    /// Most channels for large blobs beside the control channel, over a long way; 0 sends everything
-    /// there.
+    /// Most channels for large blobs besides the control channel, over a long way; 0 sends
+    /// everything there.
     pub n_channels: usize,
-    /// How many confirmed releases stay on the server beside the active and the previous one.
+    /// How many confirmed releases stay on the server besides the active and the previous one.
     pub keep: u32,
     /// Hears what is being done.
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,

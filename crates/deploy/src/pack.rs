@@ -40,7 +40,7 @@ pub struct Request {
     pub repository: PathBuf,
     /// The program that goes to the server.
     pub program: PathBuf,
-    /// Where the log of approvals stands, when it is not the usual branch.
+    /// Where the log of approvals is, when it is not the usual branch.
     pub approvals: Option<String>,
     /// Results that the gate has kept.
     pub cache: Option<Cache>,
@@ -51,9 +51,9 @@ pub struct Request {
 pub struct Packed {
     /// Package to deploy.
     pub package: Package,
-    /// The project as it stands in the commit.
+    /// The project as of the commit.
     pub project: Project,
-    /// Each profile and how it stands; all are approved.
+    /// Each profile and its approval status; all are approved.
     pub standings: Vec<(String, ApprovalStatus)>,
 }
 
@@ -127,14 +127,14 @@ impl From<GateError> for PackError {
 }
 
 fn join_paths(paths: &[String]) -> String {
-    let named: Vec<String> = paths
+    let names: Vec<String> = paths
         .iter()
         .take(MAX_SHOWN)
         .map(|path| format!("`{}`", release::path::escape_for_display(path)))
         .collect();
     let more = paths.len().saturating_sub(MAX_SHOWN);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    named.join(", ") + &more
+    names.join(", ") + &more
 }
 
 /// A commit that may be deployed: committed, valid, and approved for exactly its digests. Its files are
@@ -200,14 +200,14 @@ pub fn check_approvals(request: &Request) -> Result<Approved, PackError> {
 }
 
 impl Approved {
-    /// Gathers the files, and computes what goes beside them.
+    /// Gathers the files, and computes what goes with them.
     ///
     /// # Errors
     /// [`PackError`].
     pub fn pack(self) -> Result<Packed, PackError> {
         let Self { tree, project, profiles, engine, .. } = &self;
         let (cache, engine) = (self.cache.as_ref(), *engine);
-        // Weights that git does not hold may lie in the working folder: the digest names them.
+        // Weights that git does not hold may be in the working folder: the digest names them.
         let folder = Tree::Folder(self.repository.clone());
         let models =
             Models::new(tree, &project.models, cache).with_fallback(&folder, &project.models);
@@ -221,19 +221,19 @@ impl Approved {
             mode: Mode::Program,
             content: Content::File(self.program.clone()),
         });
-        let released = |(path, loaded): &(String, Loaded)| {
+        let release_profile = |(path, loaded): &(String, Loaded)| {
             let name = loaded.params.name.clone();
-            let rehearsed = rehearsal_digest(&loaded.params).map_err(rehearsal_error(&name))?;
+            let rehearsal = rehearsal_digest(&loaded.params).map_err(rehearsal_error(&name))?;
             Ok(ReleasedProfile {
                 path: path.clone(),
                 params_digest: loaded.params.digest(),
                 dataset_digest: self.binding.subject(&name).dataset,
-                rehearsal_digest: rehearsed,
+                rehearsal_digest: rehearsal,
                 name,
             })
         };
-        let released: Result<Vec<ReleasedProfile>, PackError> =
-            profiles.par_iter().map(released).collect();
+        let released_profiles: Result<Vec<ReleasedProfile>, PackError> =
+            profiles.par_iter().map(release_profile).collect();
         let manifest = Manifest {
             schema: release::SCHEMA.to_owned(),
             target_triple: self.target_triple.clone(),
@@ -241,7 +241,7 @@ impl Approved {
             commit: self.commit.clone(),
             engine_fingerprint: engine,
             policy_digest: self.binding.policy_digest,
-            profiles: released?,
+            profiles: released_profiles?,
             files: Vec::new(),
         };
         let package = Package::build(manifest, entries)?;
@@ -271,7 +271,7 @@ fn gated_profiles(tree: &Tree, project: &Project) -> Result<Vec<(String, Loaded)
     Ok(profiles)
 }
 
-/// How each profile stands, when all are approved.
+/// The approval status of each profile, when all are approved.
 fn approved_standings(
     log: &Log,
     binding: &Binding,
@@ -316,7 +316,7 @@ fn data_entry(path: &str, bytes: Vec<u8>) -> Entry {
     Entry { path: path.to_owned(), mode: Mode::Data, content: Content::Bytes(bytes) }
 }
 
-/// Project file, tolerances and profiles as they stand in the commit.
+/// Project file, tolerances and profiles as of the commit.
 fn text_entries(
     tree: &Tree,
     project: &Project,
@@ -407,8 +407,8 @@ fn reference_entries(
     }
     let mut entries = Vec::new();
     for (_, Loaded { params, .. }) in profiles {
-        let tried = project.gate.iter().filter(|entry| entry.profile == params.name);
-        let trials: Vec<Trial<'_>> = tried
+        let gate_entries = project.gate.iter().filter(|entry| entry.profile == params.name);
+        let trials: Vec<Trial<'_>> = gate_entries
             .filter_map(|entry| {
                 let dataset = datasets.get(entry.dataset.as_str())?;
                 Some(Trial { dataset, image_type: entry.image_type.as_deref() })

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Bytes of a program that are looked at; headers and the loader's name stand at its beginning.
+/// Bytes of a program that are looked at; headers and the loader's name are at its beginning.
 const HEAD_BYTES: u64 = 64 << 10;
 
 /// Type of a segment that names the loader.
@@ -37,11 +37,11 @@ pub enum PlatformError {
 /// # Errors
 /// [`PlatformError`].
 pub fn triple_of(path: &Path) -> Result<String, PlatformError> {
-    let failed = |source| PlatformError::Unreadable { path: path.to_owned(), source };
+    let read_error = |source| PlatformError::Unreadable { path: path.to_owned(), source };
     let mut head = Vec::new();
     File::open(path)
         .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
-        .map_err(failed)?;
+        .map_err(read_error)?;
     let triple = elf_triple(&head).or_else(|| mach_triple(&head));
     triple.ok_or_else(|| PlatformError::NoProgram(path.to_owned()))
 }
@@ -109,9 +109,9 @@ mod tests {
         for n_bytes in 0..300 {
             let _ = elf_triple(&head[..n_bytes]);
         }
-        let mut wild = head[..4096].to_vec();
-        wild[32..40].fill(0xff);
-        let triple = elf_triple(&wild);
+        let mut damaged = head[..4096].to_vec();
+        damaged[32..40].fill(0xff);
+        let triple = elf_triple(&damaged);
         assert!(triple.is_some_and(|triple| triple.ends_with("musl")), "no segment is there");
         assert!(elf_triple(b"#!/bin/sh\n").is_none() && mach_triple(b"#!/bin/sh\n").is_none());
     }

@@ -95,8 +95,8 @@ pub async fn preview<T: Transport>(
     packed: &Packed,
     options: &Options,
 ) -> Result<Vec<Preview>, Failure> {
-    let one = |host| preview_one(host, &packed.package, options);
-    join_all(hosts.iter().map(one)).await.into_iter().collect()
+    let preview_host = |host| preview_one(host, &packed.package, options);
+    join_all(hosts.iter().map(preview_host)).await.into_iter().collect()
 }
 
 async fn preview_one<T: Transport>(
@@ -104,12 +104,12 @@ async fn preview_one<T: Transport>(
     package: &Package,
     options: &Options,
 ) -> Result<Preview, Failure> {
-    let named = |failure: Failure| {
+    let name_host = |failure: Failure| {
         Failure::new(failure.ended, format!("host `{}`: {}", host.name, failure.message))
     };
-    let mut session = Session::open(&host.way, options.clone()).await.map_err(named)?;
-    let plan = session.plan(package.release()).await.map_err(named)?;
-    let status = session.status(false).await.map_err(named)?;
+    let mut session = Session::open(&host.way, options.clone()).await.map_err(name_host)?;
+    let plan = session.plan(package.release()).await.map_err(name_host)?;
+    let status = session.status(false).await.map_err(name_host)?;
     let base = match &status.manifest {
         None => None,
         Some(manifest) => Some(Release::parse(manifest.as_bytes()).map_err(|error| {
@@ -121,7 +121,7 @@ async fn preview_one<T: Transport>(
     let mut parameters = Vec::new();
     for name in &difference.changed_profiles {
         let changes =
-            profile_changes(&mut session, base.as_ref(), package, name).await.map_err(named)?;
+            profile_changes(&mut session, base.as_ref(), package, name).await.map_err(name_host)?;
         parameters.push((name.clone(), changes));
     }
     let n_bytes = plan.missing.iter().map(|missing| missing.size).sum();
@@ -154,7 +154,7 @@ async fn profile_changes<T: Transport>(
         _ => String::new(),
     };
     let sides = (Source::new(base_path, text), Source::new(head_path, head));
-    // A profile that this version does not read is told as changed, without its keys.
+    // A profile that this version does not read is reported as changed, without its keys.
     Ok(parameter_changes(&sides.0, &sides.1).unwrap_or_default())
 }
 
@@ -176,8 +176,8 @@ impl KeptPlan {
     /// # Errors
     /// [`KeptPlanError::Syntax`].
     pub fn parse(bytes: &[u8]) -> Result<Self, KeptPlanError> {
-        let syntax = |error: serde_json::Error| KeptPlanError::Syntax(error.to_string());
-        let plan: Self = serde_json::from_slice(bytes).map_err(syntax)?;
+        let syntax_error = |error: serde_json::Error| KeptPlanError::Syntax(error.to_string());
+        let plan: Self = serde_json::from_slice(bytes).map_err(syntax_error)?;
         if plan.schema == SCHEMA {
             Ok(plan)
         } else {
@@ -198,8 +198,8 @@ impl KeptPlan {
         if !self.hosts.iter().map(|host| &host.host).eq(names) {
             return Err(KeptPlanError::Hosts);
         }
-        for (host, kept) in hosts.iter_mut().zip(&self.hosts) {
-            host.base = Base::Active(kept.active);
+        for (host, kept_host) in hosts.iter_mut().zip(&self.hosts) {
+            host.base = Base::Active(kept_host.active);
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl KeptPlan {
 
 /// Previews as a JSON document: what is kept, and what would change on each host.
 #[must_use]
-pub fn json(kept: &KeptPlan, previews: &[Preview]) -> serde_json::Value {
+pub fn json(plan: &KeptPlan, previews: &[Preview]) -> serde_json::Value {
     let change = |one: &ParameterChange| serde_json::json!({"key": one.key, "base": one.base, "head": one.head});
     let parameters = |(name, changes): &(String, Vec<ParameterChange>)| {
         let changes: Vec<serde_json::Value> = changes.iter().map(change).collect();
@@ -229,8 +229,8 @@ pub fn json(kept: &KeptPlan, previews: &[Preview]) -> serde_json::Value {
     };
     serde_json::json!({
         "schema": "cellgate/preview/v1",
-        "target": kept.target,
-        "release": kept.release,
+        "target": plan.target,
+        "release": plan.release,
         "hosts": previews.iter().map(host).collect::<Vec<_>>(),
     })
 }

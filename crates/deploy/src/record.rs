@@ -107,9 +107,9 @@ impl DeployRecord {
     }
 }
 
-fn host_record(one: &HostOutcome) -> HostRecord {
+fn host_record(host: &HostOutcome) -> HostRecord {
     let empty = HostRecord {
-        host: one.host.clone(),
+        host: host.host.clone(),
         outcome: "done",
         active: None,
         before: None,
@@ -117,7 +117,7 @@ fn host_record(one: &HostOutcome) -> HostRecord {
         message: String::new(),
         warnings: Vec::new(),
     };
-    match &one.outcome {
+    match &host.outcome {
         Ok(deployed) => HostRecord {
             outcome: if deployed.is_unchanged { "unchanged" } else { "done" },
             active: Some(deployed.release),

@@ -31,9 +31,9 @@ pub(super) struct Trial<'a> {
 impl<'a> Trial<'a> {
     /// The fields that the profile is tried on.
     fn entries(&self) -> impl Iterator<Item = &'a FieldEntry> {
-        let wanted = self.image_type;
+        let image_type = self.image_type;
         let fields = self.dataset.fields().iter();
-        fields.filter(move |entry| wanted.is_none_or(|wanted| wanted == entry.image_type))
+        fields.filter(move |entry| image_type.is_none_or(|name| name == entry.image_type))
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn reference_json(
     };
     let entries: Vec<&FieldEntry> = trials.iter().flat_map(Trial::entries).collect();
     let mut runs: Vec<FieldRun> = Vec::with_capacity(entries.len());
-    run_many(&entries, ready.n_at_once(), run, |made| made.map(|run| runs.push(run)))?;
+    run_many(&entries, ready.n_at_once(), run, |result| result.map(|run| runs.push(run)))?;
     let document = Reference {
         schema: SCHEMA,
         profile: &params.name,
@@ -154,10 +154,10 @@ fn field_distributions(runs: &[FieldRun]) -> BTreeMap<String, Distribution> {
 }
 
 fn distributions(values: BTreeMap<&str, Vec<f64>>) -> BTreeMap<String, Distribution> {
-    let summed = values
+    let pairs = values
         .into_iter()
         .filter_map(|(name, values)| Some((name.to_owned(), distribution(values)?)));
-    summed.collect()
+    pairs.collect()
 }
 
 /// Sums values up; `None` when there is none.
@@ -191,10 +191,10 @@ mod tests {
 
     #[test]
     fn quantiles_lie_between_the_nearest_values() {
-        let summed = distribution(vec![4.0, 1.0, 3.0, 2.0, f64::NAN]).unwrap();
-        assert_eq!((summed.n, summed.mean, summed.min, summed.max), (4, 2.5, 1.0, 4.0));
+        let summary = distribution(vec![4.0, 1.0, 3.0, 2.0, f64::NAN]).unwrap();
+        assert_eq!((summary.n, summary.mean, summary.min, summary.max), (4, 2.5, 1.0, 4.0));
         // numpy.quantile([1, 2, 3, 4], [0.25, 0.5, 0.75]) is [1.75, 2.5, 3.25].
-        let middle = ["0.25", "0.5", "0.75"].map(|fraction| summed.quantiles[fraction]);
+        let middle = ["0.25", "0.5", "0.75"].map(|fraction| summary.quantiles[fraction]);
         assert_eq!(middle, [1.75, 2.5, 3.25]);
         assert!(distribution(vec![f64::NAN]).is_none());
     }

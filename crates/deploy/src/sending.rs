@@ -24,8 +24,9 @@ const MIN_SPREAD_BYTES: u64 = 8 << 20;
 /// one shorter than this, the control channel is enough.
 const ROUND_TRIP_EACH: Duration = Duration::from_millis(12);
 
-/// How long a login takes, beside what it waits for: so long before the last bytes are sent the next one
-/// begins, to be there when the release has tested itself. What it computes is taken from the sending.
+/// How long a login takes, besides what it waits for: the next one begins so long before the last
+/// bytes are sent, to be there when the release has tested itself. What it computes slows the
+/// sending.
 const LOGIN: Duration = Duration::from_millis(150);
 
 /// Round trips that a login waits for.
@@ -118,18 +119,18 @@ async fn send_over_new_channel<T: Transport>(
     queue: &Queue<'_, T>,
     mut over: watch::Receiver<bool>,
 ) -> Result<(), TalkError> {
-    let opened = tokio::select! {
+    let result = tokio::select! {
         biased;
         _ = over.wait_for(|is_over| *is_over) => return Ok(()),
-        opened = Connection::open(queue.transport, Purpose::Data) => opened,
+        result = Connection::open(queue.transport, Purpose::Data) => result,
     };
-    let Ok(mut connection) = opened else { return Ok(()) };
+    let Ok(mut connection) = result else { return Ok(()) };
     let flushing = send_pieces(&mut connection, queue).await?;
     wait_for_flush(&connection, flushing).await
 }
 
-/// How many channels beside the control channel are worth their opening: as many as the round trip asks
-/// for, and no more than there are bytes for.
+/// How many channels besides the control channel are worth their opening: as many as the round
+/// trip asks for, and no more than there are bytes for.
 fn n_further_channels(round_trip: Duration, n_bytes: u64, options: &Options) -> usize {
     let n_by_way = round_trip.as_micros() / ROUND_TRIP_EACH.as_micros();
     let n_channels = n_by_way.min(u128::from(n_bytes / MIN_SPREAD_BYTES));
@@ -175,8 +176,8 @@ async fn send_pieces<T: Transport>(
 
 /// Whether what is left to send takes no longer than `last`, at the pace of what was sent.
 fn is_nearly_over(took: Duration, n_sent: u64, of: u64, last: Duration) -> bool {
-    let left = of.saturating_sub(n_sent) as f64;
-    MIN_PACE_BYTES <= n_sent && took.as_secs_f64() * left <= last.as_secs_f64() * n_sent as f64
+    let n_left = of.saturating_sub(n_sent) as f64;
+    MIN_PACE_BYTES <= n_sent && took.as_secs_f64() * n_left <= last.as_secs_f64() * n_sent as f64
 }
 
 /// Waits until everything that was sent is kept.
@@ -186,7 +187,7 @@ pub(super) async fn wait_for_flush(
 ) -> Result<(), TalkError> {
     let Flushing { posted, n_chunks } = flushing;
     match connection.answer(posted).await?.header {
-        Reply::Flushed { n_chunks: kept } if kept == n_chunks => Ok(()),
+        Reply::Flushed { n_chunks: n_kept } if n_kept == n_chunks => Ok(()),
         _ => Err(TalkError::Unexpected),
     }
 }
@@ -207,8 +208,8 @@ mod tests {
     fn the_next_login_is_made_beside_the_last_bytes() {
         let check = |took_ms, n_sent_mb: u64, of_mb: u64, expected| {
             let (took, last) = (Duration::from_millis(took_ms), Duration::from_millis(500));
-            let told = is_nearly_over(took, n_sent_mb << 20, of_mb << 20, last);
-            assert_eq!(told, expected, "{took_ms}");
+            let found = is_nearly_over(took, n_sent_mb << 20, of_mb << 20, last);
+            assert_eq!(found, expected, "{took_ms}");
         };
         check(1, 4, 100, false);
         check(30, 10, 100, true);

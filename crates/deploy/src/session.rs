@@ -52,8 +52,8 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`]: refused, since nothing was asked yet.
     pub async fn open(transport: &'t T, options: Options) -> Result<Self, Failure> {
-        let opened = Connection::open(transport, Purpose::Control).await;
-        let control = opened.map_err(|error| Failure::in_phase(Phase::Before, error))?;
+        let connection = Connection::open(transport, Purpose::Control).await;
+        let control = connection.map_err(|error| Failure::in_phase(Phase::Before, error))?;
         Ok(Self { transport, options, control })
     }
 
@@ -62,8 +62,8 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`].
     pub async fn status(&mut self, verify: bool) -> Result<ServerStatus, Failure> {
-        let told = self.control.status(verify).await;
-        told.map_err(|error| Failure::in_phase(Phase::Before, error))
+        let status = self.control.status(verify).await;
+        status.map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     /// Asks what a deploy would send, and why it would be refused.
@@ -71,8 +71,8 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`].
     pub async fn plan(&mut self, release: &Release) -> Result<Plan, Failure> {
-        let told = self.control.ask(Request::Plan, release.bytes().to_vec()).await;
-        told.and_then(plan_of).map_err(|error| Failure::in_phase(Phase::Before, error))
+        let reply = self.control.ask(Request::Plan, release.bytes().to_vec()).await;
+        reply.and_then(plan_of).map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     /// Asks for anything that changes nothing: log, scrub, a file; or for pruning.
@@ -80,30 +80,30 @@ impl<'t, T: Transport> Session<'t, T> {
     /// # Errors
     /// [`Failure`].
     pub async fn request(&mut self, request: Request) -> Result<Frame<Reply>, Failure> {
-        let told = self.control.ask(request, Vec::new()).await;
-        told.map_err(|error| Failure::in_phase(Phase::Before, error))
+        let reply = self.control.ask(request, Vec::new()).await;
+        reply.map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     /// Offers a release, and asks for the lock in the same breath: the server gives it only where the
-    /// release is not active yet and nothing stands against it.
+    /// release is not active yet and there is no reason to refuse.
     ///
     /// `base` is what must be active for that.
     ///
     /// # Errors
     /// [`Failure`] of the plan; whether there is a lock says [`Session::prepare_offered`].
     pub async fn offer(&mut self, release: &Release, base: Base) -> Result<Offered, Failure> {
-        let told = self.try_offer(release, base).await;
-        told.map_err(|error| Failure::in_phase(Phase::Before, error))
+        let offer = self.try_offer(release, base).await;
+        offer.map_err(|error| Failure::in_phase(Phase::Before, error))
     }
 
     async fn try_offer(&mut self, release: &Release, base: Base) -> Result<Offered, TalkError> {
-        let asked = Instant::now();
-        let reaching = self.control.post(Request::Ping, Vec::new()).await?;
+        let start = Instant::now();
+        let ping = self.control.post(Request::Ping, Vec::new()).await?;
         let planning = self.control.post(Request::Plan, release.bytes().to_vec()).await?;
         let wish = Wish { release: release.id(), base, intent: Intent::Deploy };
         let locking = self.control.post(self.lock_request(wish), Vec::new()).await?;
-        self.control.answer(reaching).await?;
-        let round_trip = asked.elapsed();
+        self.control.answer(ping).await?;
+        let round_trip = start.elapsed();
         let plan = plan_of(self.control.answer(planning).await?)?;
         Ok(Offered { plan, round_trip, wish, locking })
     }
@@ -139,9 +139,9 @@ impl<'t, T: Transport> Session<'t, T> {
         // From here on the server works, and the login costs nobody any time.
         self.transport.log_in_ahead();
         if let Some(damaged) = self.stage_and_test(token, sent.flushing).await? {
-            let again = self.send(package, token, round_trip, damaged).await?;
-            n_sent += again.n_bytes;
-            if self.stage_and_test(token, again.flushing).await?.is_some() {
+            let resent = self.send(package, token, round_trip, damaged).await?;
+            n_sent += resent.n_bytes;
+            if self.stage_and_test(token, resent.flushing).await?.is_some() {
                 return Err(Failure::new(Ended::Failed, "blobs were damaged on their way twice"));
             }
         }
@@ -201,22 +201,22 @@ impl<'t, T: Transport> Session<'t, T> {
         prepared: &Prepared,
     ) -> Result<Vec<String>, Failure> {
         let mut login = std::pin::pin!(Connection::open(self.transport, Purpose::Confirm));
-        let mut opened = None;
+        let mut connection = None;
         {
             let mut switching = std::pin::pin!(self.switch(prepared));
             loop {
                 tokio::select! {
                     biased;
-                    told = &mut switching => break told?,
-                    told = &mut login, if opened.is_none() => opened = Some(told),
+                    result = &mut switching => break result?,
+                    result = &mut login, if connection.is_none() => connection = Some(result),
                 }
             }
         }
-        let opened = match opened {
-            Some(opened) => opened,
+        let connection = match connection {
+            Some(connection) => connection,
             None => login.await,
         };
-        self.retry_confirm(prepared, Some(opened)).await
+        self.retry_confirm(prepared, Some(connection)).await
     }
 
     /// Confirms over a connection that is new from the ground up, and prunes.
@@ -231,14 +231,14 @@ impl<'t, T: Transport> Session<'t, T> {
     async fn retry_confirm(
         &mut self,
         prepared: &Prepared,
-        mut opened: Option<Result<Connection, TalkError>>,
+        mut first: Option<Result<Connection, TalkError>>,
     ) -> Result<Vec<String>, Failure> {
         (self.options.progress)(Progress::Confirming);
         let until = Instant::now() + self.options.window + self.options.grace;
         let mut last;
         loop {
-            let connection = match opened.take() {
-                Some(opened) => opened,
+            let connection = match first.take() {
+                Some(first) => first,
                 None => Connection::open(self.transport, Purpose::Confirm).await,
             };
             match self.confirm_once(prepared.token, connection).await {
@@ -281,12 +281,12 @@ impl<'t, T: Transport> Session<'t, T> {
                 Err(Failure::in_phase(Phase::After, TalkError::Refused(refusal)))
             }
             Err(_) => {
-                let again = Connection::open(self.transport, Purpose::Confirm).await;
-                let told = match again {
+                let connection = Connection::open(self.transport, Purpose::Confirm).await;
+                let result = match connection {
                     Ok(mut connection) => connection.ask(request, Vec::new()).await.map(drop),
                     Err(error) => Err(error),
                 };
-                told.map_err(|error| Failure::in_phase(Phase::After, error))
+                result.map_err(|error| Failure::in_phase(Phase::After, error))
             }
         }
     }
@@ -296,20 +296,20 @@ impl<'t, T: Transport> Session<'t, T> {
         Request::Lock { key, owner, release, base, intent }
     }
 
-    /// Takes the lock, as long as somebody else has it again and again; `asked` is a first try that is
-    /// on its way.
+    /// Takes the lock, as long as somebody else has it again and again; `posted` is a first try
+    /// that is on its way.
     async fn lock(
         &mut self,
         wish: Wish,
-        mut asked: Option<Posted>,
+        mut posted: Option<Posted>,
     ) -> Result<(u64, Vec<Missing>), Failure> {
         let until = Instant::now() + self.options.lock_wait;
         loop {
-            let told = match asked.take() {
+            let reply = match posted.take() {
                 Some(posted) => self.control.answer(posted).await,
                 None => self.control.ask(self.lock_request(wish), Vec::new()).await,
             };
-            let error = match told {
+            let error = match reply {
                 Ok(Frame { header: Reply::Locked { token, missing }, .. }) => {
                     return Ok((token, missing));
                 }
@@ -320,12 +320,12 @@ impl<'t, T: Transport> Session<'t, T> {
                 TalkError::Refused(refusal) => refusal.retry_ms.map(Duration::from_millis),
                 _ => None,
             };
-            let left = until.saturating_duration_since(Instant::now());
-            let Some(pause) = retry.filter(|_| !left.is_zero()) else {
+            let remaining = until.saturating_duration_since(Instant::now());
+            let Some(pause) = retry.filter(|_| !remaining.is_zero()) else {
                 return Err(Failure::in_phase(Phase::Before, error));
             };
             (self.options.progress)(Progress::Waiting);
-            sleep(pause.min(left)).await;
+            sleep(pause.min(remaining)).await;
         }
     }
 
@@ -337,8 +337,8 @@ impl<'t, T: Transport> Session<'t, T> {
         missing: Vec<Missing>,
     ) -> Result<Sent, Failure> {
         let (transport, options, control) = (self.transport, &self.options, &mut self.control);
-        let told = sending::send(transport, options, control, package, token, round_trip, missing);
-        told.await.map_err(|error| Failure::in_phase(Phase::Prepared, error))
+        let sent = sending::send(transport, options, control, package, token, round_trip, missing);
+        sent.await.map_err(|error| Failure::in_phase(Phase::Prepared, error))
     }
 
     /// Lets the server build the release and the release test itself, both asked at once: what is not
@@ -348,8 +348,8 @@ impl<'t, T: Transport> Session<'t, T> {
         token: u64,
         flushing: Option<Flushing>,
     ) -> Result<Option<Vec<Missing>>, Failure> {
-        let told = self.try_stage_and_test(token, flushing).await;
-        told.map_err(|error| Failure::in_phase(Phase::Prepared, error))
+        let result = self.try_stage_and_test(token, flushing).await;
+        result.map_err(|error| Failure::in_phase(Phase::Prepared, error))
     }
 
     async fn try_stage_and_test(
@@ -389,11 +389,11 @@ impl<'t, T: Transport> Session<'t, T> {
             Reply::Confirmed { .. } => {}
             _ => return Err(TalkError::Unexpected),
         }
-        let pruned = match pruning {
+        let reply = match pruning {
             Ok(pruning) => connection.answer(pruning).await.map(drop),
             Err(error) => Err(error),
         };
-        let warning = pruned.err().map(|error| format!("old releases were not removed: {error}"));
+        let warning = reply.err().map(|error| format!("old releases were not removed: {error}"));
         Ok(warning.into_iter().collect())
     }
 }

@@ -52,11 +52,11 @@ pub(super) async fn settle<T: Transport>(
 ) -> Result<Settled, Failure> {
     let until = Instant::now() + options.window + options.grace;
     loop {
-        let told = match Connection::open(transport, Purpose::Confirm).await {
+        let status = match Connection::open(transport, Purpose::Confirm).await {
             Ok(mut connection) => connection.status(false).await,
             Err(error) => Err(error),
         };
-        match told {
+        match status {
             Ok(status) => return switch_outcome(&status, prepared, error),
             Err(_) if Instant::now() < until => sleep(PAUSE).await,
             Err(_) => return Err(Failure::in_phase(Phase::After, error)),

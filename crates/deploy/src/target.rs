@@ -91,7 +91,7 @@ pub fn find(name: &str, project: Option<&Project>) -> Result<Target, TargetError
     let known: Vec<&str> =
         targets.into_iter().flat_map(|targets| targets.keys()).map(String::as_str).collect();
     let help = match closest(name, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
+        Some(similar) => format!("did you mean `{similar}`?"),
         None if known.is_empty() => {
             "none is defined; define one, or give `local:DIR` for a folder of this machine".into()
         }
@@ -125,8 +125,8 @@ pub async fn open(
     };
     let settings = resolve(target, &Tree::Folder(folder.to_owned()), variable)?;
     let (n_hosts, command) = (settings.hosts.len(), agent_command(&settings.path));
-    let opened = Client::open(settings, program, Limits::default()).await;
-    let client = opened.map_err(TargetError::Ssh)?;
+    let client = Client::open(settings, program, Limits::default()).await;
+    let client = client.map_err(TargetError::Ssh)?;
     let host = |index| {
         let way = client.host(index, command.clone());
         let name = way.endpoint().known_as();
@@ -151,8 +151,8 @@ fn agent_command(path: &str) -> String {
 }
 
 impl Hosts {
-    /// Reaches every host that is not this machine, while something else is done. What fails is told
-    /// when the host is needed.
+    /// Reaches every host that is not this machine, while something else is done. A failure is
+    /// reported when the host is needed.
     pub async fn reach(&self) {
         let reach = self.hosts.iter().filter_map(|host| match &host.way {
             HostTransport::Ssh(way) => Some(way.reach()),

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Most bytes that are kept of what the other side says beside the protocol.
+/// Most bytes that are kept of what the other side says outside the protocol.
 const MAX_SAID_BYTES: usize = 16 << 10;
 
 /// Purpose of a channel.
@@ -15,7 +15,7 @@ const MAX_SAID_BYTES: usize = 16 << 10;
 pub enum Purpose {
     /// Requests; one for each deploy, open until the switch.
     Control,
-    /// Chunks of blobs beside the control channel; may be refused, then there is just one channel.
+    /// Chunks of blobs besides the control channel; may be refused, then there is just one channel.
     Data,
     /// The confirmation: over a connection of its own from the ground up, with a login of its own and an
     /// agent that was started for it, so that it shows that the server can still be reached.
@@ -43,16 +43,16 @@ pub struct Said(Arc<Mutex<Vec<u8>>>);
 impl Said {
     /// Adds to the text; what exceeds the bound is dropped.
     pub fn add(&self, bytes: &[u8]) {
-        if let Ok(mut said) = self.0.lock() {
-            let room = MAX_SAID_BYTES.saturating_sub(said.len());
-            said.extend(&bytes[..bytes.len().min(room)]);
+        if let Ok(mut text) = self.0.lock() {
+            let room = MAX_SAID_BYTES.saturating_sub(text.len());
+            text.extend(&bytes[..bytes.len().min(room)]);
         }
     }
 
     /// The text, with line ends but without other control characters.
     #[must_use]
     pub fn text(&self) -> String {
-        let bytes = self.0.lock().map(|said| said.clone()).unwrap_or_default();
+        let bytes = self.0.lock().map(|text| text.clone()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         text.chars().filter(|&letter| letter == '\n' || !letter.is_control()).collect()
     }

@@ -82,10 +82,10 @@ pub async fn rollback<T: Transport>(
 
 async fn prepare_and_finish<T: Transport>(
     way: &T,
-    wanted: Wanted<'_>,
+    goal: Wanted<'_>,
     options: &Options,
 ) -> Result<Deployed, Failure> {
-    match prepare(way, wanted, Base::Planned, options).await? {
+    match prepare(way, goal, Base::Planned, options).await? {
         Stage::Done(deployed) => Ok(deployed),
         Stage::Ready(mut session, prepared) => finish(&mut session, &prepared).await,
     }
@@ -99,15 +99,15 @@ async fn prepare_and_finish<T: Transport>(
 /// [`Failure`]; what is active is untouched.
 pub async fn prepare<'t, T: Transport>(
     way: &'t T,
-    wanted: Wanted<'_>,
+    goal: Wanted<'_>,
     base: Base,
     options: &Options,
 ) -> Result<Stage<'t, T>, Failure> {
     let mut attempt = 1;
     loop {
-        match prepare_once(way, wanted, base, options).await {
+        match prepare_once(way, goal, base, options).await {
             Err(failure) if failure.is_transient() && attempt < MAX_ATTEMPTS => attempt += 1,
-            told => return told,
+            result => return result,
         }
         sleep(PAUSE).await;
     }
@@ -115,12 +115,12 @@ pub async fn prepare<'t, T: Transport>(
 
 async fn prepare_once<'t, T: Transport>(
     way: &'t T,
-    wanted: Wanted<'_>,
+    goal: Wanted<'_>,
     base: Base,
     options: &Options,
 ) -> Result<Stage<'t, T>, Failure> {
     let mut session = Session::open(way, options.clone()).await?;
-    let prepared = match wanted {
+    let prepared = match goal {
         Wanted::Package(package) => {
             let offered = session.offer(package.release(), base).await?;
             if offered.plan.is_active {
@@ -155,11 +155,11 @@ fn check_unmoved(base: Base, active: Option<Digest>) -> Result<(), Failure> {
         Base::Active(planned) if planned != active => planned,
         Base::Active(_) | Base::Planned => return Ok(()),
     };
-    let shown = |id: Option<Digest>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
+    let display = |id: Option<Digest>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
     let text = format!(
         "the plan was made while {} was active, and now {} is; make the plan anew",
-        shown(planned),
-        shown(active)
+        display(planned),
+        display(active)
     );
     Err(Failure::new(Ended::Refused, text))
 }

@@ -2,7 +2,7 @@
 //!
 //! The log comes with the release. It must go on from the one that the last confirmed release
 //! brought, byte for byte, so that nobody takes a record out of it; and it must name every digest by
-//! the policy that the release carries. Where a file `allowed_signers` lies in the root, those who
+//! the policy that the release carries. Where a file `allowed_signers` is in the root, those who
 //! approved must have signed.
 
 use super::refuse::{Refused, io_refusal, refusal};
@@ -98,19 +98,20 @@ fn check_approval(
             standing.as_str()
         )));
     };
-    let is_asked = world.root.find(SIGNERS).map_err(io_refusal("the signers"))?.is_some();
-    if !is_asked {
+    let is_required = world.root.find(SIGNERS).map_err(io_refusal("the signers"))?.is_some();
+    if !is_required {
         return Ok(());
     }
     let signers = world.path.join(SIGNERS);
-    let told: Vec<Result<(), Unsigned>> =
+    let results: Vec<Result<(), Unsigned>> =
         by.iter().map(|approver| verify_signature(log, approver, &signers)).collect();
-    let n_signed = told.iter().filter(|told| told.is_ok()).count() as u64;
+    let n_signed = results.iter().filter(|result| result.is_ok()).count() as u64;
     if u64::from(policy.count.max(1)) <= n_signed {
         return Ok(());
     }
     let name = subject.profile;
-    let last = told.into_iter().filter_map(Result::err).next_back().unwrap_or(Unsigned::ByNobody);
+    let last =
+        results.into_iter().filter_map(Result::err).next_back().unwrap_or(Unsigned::ByNobody);
     Err(approval_refusal(format!("the approval of profile `{name}` is not signed: {last}")))
 }
 
@@ -135,15 +136,15 @@ fn verify_signature(log: &Log, approver: &Approver, signers: &Path) -> Result<()
             && record.entry.who == approver.who
             && record.entry.report_digest == approver.report_digest
     });
-    let mut told =
+    let mut result =
         Err(Unsigned::ByApprover(crate::release::path::escape_for_display(&approver.who)));
     for record in records {
         match signature::verify(record, signers) {
             Ok(()) => return Ok(()),
-            Err(error) => told = Err(error.into()),
+            Err(error) => result = Err(error.into()),
         }
     }
-    told
+    result
 }
 
 fn approval_refusal(message: String) -> Refused {

@@ -56,9 +56,9 @@ where
         intake: Intake::default(),
         planned: None,
     };
-    let ended = conversation.answer_all(&receiver);
+    let result = conversation.answer_all(&receiver);
     conversation.give_up("the connection to the deploying side ended");
-    ended.map(|()| conversation.switched)
+    result.map(|()| conversation.switched)
 }
 
 fn listen<R: Read>(
@@ -97,23 +97,23 @@ impl<W: Write> Conversation<'_, W> {
         &mut self,
         receiver: &Receiver<Result<Incoming, WireError>>,
     ) -> Result<(), WireError> {
-        let mut heard = Instant::now();
+        let mut last_frame = Instant::now();
         loop {
             match receiver.recv_timeout(TICK) {
                 Ok(Ok(frame)) => {
                     self.answer(frame)?;
-                    heard = Instant::now();
+                    last_frame = Instant::now();
                 }
                 Ok(Err(WireError::Ended | WireError::Torn | WireError::Io(_)))
                 | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(Err(error)) => {
                     let help = "use the same version on both sides, and try again";
-                    let told = refusal(RefusalCode::Protocol, error.to_string(), help);
-                    // The other side may be gone already; the error is told in either case.
-                    let _ = self.send_reply(0, Reply::Refused(told), &[]);
+                    let refusal = refusal(RefusalCode::Protocol, error.to_string(), help);
+                    // The other side may be gone already; the error is reported in either case.
+                    let _ = self.send_reply(0, Reply::Refused(refusal), &[]);
                     return Err(error);
                 }
-                Err(RecvTimeoutError::Timeout) if self.world.silence < heard.elapsed() => {
+                Err(RecvTimeoutError::Timeout) if self.world.silence < last_frame.elapsed() => {
                     return Ok(());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -130,7 +130,7 @@ impl<W: Write> Conversation<'_, W> {
             self.give_up("the lock could not be renewed");
         }
         if self.switched.is_some_and(|token| is_expired(self.world, token)) {
-            // Whoever comes first does it; the others find it done.
+            // The first agent does it; the others find it done.
             let _ = Held::take_briefly(self.world, "the agent that switched");
         }
     }
@@ -145,7 +145,7 @@ impl<W: Write> Conversation<'_, W> {
             };
         }
         let (reply, raw) = match self.reply(id, body, &frame.raw) {
-            Ok(told) => told,
+            Ok(answer) => answer,
             Err(refused) => {
                 self.handle_refusal(&refused);
                 (Reply::Refused(*refused), Vec::new())
@@ -157,8 +157,8 @@ impl<W: Write> Conversation<'_, W> {
     fn send_reply(&mut self, id: u64, body: Reply, raw: &[u8]) -> Result<(), WireError> {
         if let Reply::Confirmed { release } = &body {
             // From here on nothing may take it back, the loss of power included.
-            let told = || Change::Told(release.to_string());
-            self.world.root.faults().recorder.record(told);
+            let change = || Change::Told(release.to_string());
+            self.world.root.faults().recorder.record(change);
         }
         write_frame(&mut self.writer, &Envelope { id, body }, raw)
     }
@@ -214,8 +214,8 @@ impl<W: Write> Conversation<'_, W> {
                 let planned = self.planned.as_ref();
                 let (release, base) =
                     work::release_and_base(world, planned, release, base, intent)?;
-                let begun = work::begin(world, release, &key, &owner, base, intent)?;
-                let (held, working, missing) = begun;
+                let deploy = work::begin(world, release, &key, &owner, base, intent)?;
+                let (held, working, missing) = deploy;
                 let token = working.token;
                 (self.held, self.working) = (Some(held), Some(working));
                 Reply::Locked { token, missing }
@@ -260,14 +260,14 @@ impl<W: Write> Conversation<'_, W> {
         if self.switched == Some(token) {
             let pending = journal::peek(self.world)?.state.pending;
             let pending = pending.filter(|pending| pending.token == token);
-            let left = pending.map(|pending| work::left_ms(self.world, &pending));
-            return left
+            let left_ms = pending.map(|pending| work::left_ms(self.world, &pending));
+            return left_ms
                 .map(|left_ms| Reply::Pending { left_ms })
                 .ok_or_else(|| protocol_refusal("what was switched to is not pending any more"));
         }
         let (held, working) = current_deploy(&mut self.held, &self.working, token)?;
         let pending = work::switch(self.world, &mut held.journal, working, window_ms)?;
-        // From here on whoever has the lock may confirm or roll back.
+        // From here on any holder of the lock may confirm or roll back.
         self.switched = Some(token);
         (self.held, self.working) = (None, None);
         Ok(Reply::Pending { left_ms: work::left_ms(self.world, &pending) })
@@ -327,8 +327,8 @@ fn current_deploy<'a>(
 
 /// Whether what was switched to with a token waits beyond its time.
 fn is_expired(world: &World, token: u64) -> bool {
-    let pending = journal::peek(world).ok().and_then(|told| told.state.pending);
-    pending.is_some_and(|one| one.token == token && work::left_ms(world, &one) == 0)
+    let pending = journal::peek(world).ok().and_then(|journal| journal.state.pending);
+    pending.is_some_and(|pending| pending.token == token && work::left_ms(world, &pending) == 0)
 }
 
 /// A small file of the active release.

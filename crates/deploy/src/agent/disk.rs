@@ -1,4 +1,4 @@
-//! Disk: names of the layout, and whether what stands there is what it should be.
+//! Disk: names of the layout, and whether what is there is what it should be.
 //!
 //! Blobs are named by their digest, programs with an `.x` behind it, since a file's permissions
 //! belong to its bytes on disk and not to its name.
@@ -54,8 +54,8 @@ pub(super) fn blob_folders(world: &World) -> io::Result<Folder> {
 /// # Errors
 /// Error of the system.
 pub(super) fn blob_folder(world: &World, sha256: Digest) -> io::Result<Folder> {
-    let made = blob_folders(world)?.make(Point::FolderMake, &sha256.to_string()[..2])?;
-    Ok(made.0)
+    let (folder, _) = blob_folders(world)?.make(Point::FolderMake, &sha256.to_string()[..2])?;
+    Ok(folder)
 }
 
 /// Which release a pointer points to.
@@ -142,9 +142,9 @@ pub(super) fn damages(
         let what = file_damage(&root, file, pulse)?;
         damages.extend(what.map(|what| Damage { path: file.path.clone(), what }));
     }
-    let strangers = unexpected_files(&root, release, "", 0)
+    let unexpected = unexpected_files(&root, release, "", 0)
         .unwrap_or_else(|error| vec![Damage { path: String::new(), what: error.to_string() }]);
-    damages.extend(strangers);
+    damages.extend(unexpected);
     Ok(damages)
 }
 
@@ -155,12 +155,12 @@ fn file_damage(
 ) -> Result<Option<String>, Refused> {
     let mut names: Vec<&str> = file.path.split('/').collect();
     let name = names.pop().unwrap_or_default();
-    let opened = root.walk(names).and_then(|folder| {
+    let result = root.walk(names).and_then(|folder| {
         let found = folder.find(name)?;
         Ok((folder.open(name)?, found))
     });
-    let (handle, found) = match opened {
-        Ok(opened) => opened,
+    let (handle, found) = match result {
+        Ok(pair) => pair,
         Err(error) => return Ok(Some(error.to_string())),
     };
     let Some(found) = found else { return Ok(Some("is missing".to_owned())) };

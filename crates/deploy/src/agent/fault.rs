@@ -1,8 +1,8 @@
 //! Fault: places where a test may let the disk fail or the agent die.
 //!
-//! Every step that changes the disk passes a named point. Which one fails is said by a hidden option
-//! of the agent's command line, never by the environment: a server's forced command is the only one
-//! that could arm it. Unarmed, a point is one comparison.
+//! Every step that changes the disk passes a named point. A hidden option of the
+//! agent's command line names the one that fails, never the environment: a server's forced command
+//! is the only one that could arm it. Unarmed, a point is one comparison.
 
 use super::record::Recorder;
 use std::io;
@@ -142,8 +142,8 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.split(':');
         let name = parts.next().ok_or(FaultSyntax)?;
-        let named = |point: &&Point| point.as_str() == name;
-        let point = *Point::ALL.iter().find(named).ok_or(FaultSyntax)?;
+        let is_named = |point: &&Point| point.as_str() == name;
+        let point = *Point::ALL.iter().find(is_named).ok_or(FaultSyntax)?;
         let action = match parts.next() {
             Some("kill") => Action::Kill,
             Some("stop") => Action::Stop,
@@ -170,7 +170,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Arms a point, or none; traced, every passage is told on standard error.
+    /// Arms a point, or none; traced, every passage is reported on standard error.
     #[must_use]
     pub fn new(armed: Option<Fault>, is_traced: bool) -> Self {
         Self { armed, is_traced, ..Self::default() }
@@ -216,7 +216,7 @@ impl Faults {
     }
 }
 
-/// Tells the test that a fault fired; a closed standard error is nobody's concern.
+/// Reports to the test that a fault fired; a closed standard error is nobody's concern.
 fn write_stderr(text: &str) {
     use std::io::Write as _;
     let _ = io::stderr().write_all(text.as_bytes());
@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn a_fault_fires_once_at_its_passage() {
         let faults = Faults::new(Some("stage-link:eio:2".parse().unwrap()), false);
-        let told = [0, 1, 2].map(|_| faults.pass(Point::StageLink).is_err());
-        assert_eq!(told, [false, true, false]);
+        let failures = [0, 1, 2].map(|_| faults.pass(Point::StageLink).is_err());
+        assert_eq!(failures, [false, true, false]);
         assert!(faults.pass(Point::StageMove).is_ok());
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Tells whether every chunk since the last time was kept.
+    /// Reports whether every chunk since the last time was kept.
     ///
     /// # Errors
     /// Why one was not.
@@ -38,7 +38,7 @@ impl Intake {
     /// Keeps a chunk; after one that could not be kept, no other is.
     ///
     /// # Errors
-    /// `fenced`, `protocol`, `failed`; the next flush tells it, too.
+    /// `fenced`, `protocol`, `failed`; the next flush reports it, too.
     pub(super) fn store_chunk(
         &mut self,
         world: &World,
@@ -48,7 +48,7 @@ impl Intake {
         if self.failure.is_some() {
             return Ok(());
         }
-        let kept = self.release_of(world, token).and_then(|release| {
+        let result = self.release_of(world, token).and_then(|release| {
             let is_named =
                 |file: &&ReleasedFile| file.sha256 == chunk.sha256 && file.size == chunk.size;
             match release.files.iter().find(is_named) {
@@ -56,7 +56,7 @@ impl Intake {
                 Some(_) => receive::write(world, chunk),
             }
         });
-        match kept {
+        match result {
             Ok(()) => {
                 self.n_chunks += 1;
                 Ok(())
@@ -78,7 +78,7 @@ impl Intake {
         if let Some((_, release)) = self.arriving.as_ref().filter(|(known, _)| *known == token) {
             return Ok(Arc::clone(release));
         }
-        let deploy = journal::peek(world)?.state.deploy.filter(|one| one.token == token);
+        let deploy = journal::peek(world)?.state.deploy.filter(|deploy| deploy.token == token);
         let deploy = deploy.ok_or_else(|| protocol_refusal("the deploy is over"))?;
         let release = Arc::new(manifest(world, deploy.release)?);
         self.arriving = Some((token, Arc::clone(&release)));

@@ -72,35 +72,35 @@ pub(super) struct Read {
 /// # Errors
 /// [`JournalError::Damaged`] for anything but a torn last line.
 pub(super) fn read(bytes: &[u8]) -> Result<Read, JournalError> {
-    let mut told = Read::default();
+    let mut content = Read::default();
     let mut rest = bytes;
     while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
-        let line = told.records.len() + 1;
+        let line = content.records.len() + 1;
         let damaged = JournalError::Damaged { line };
         let (text, after) = (&rest[..end], &rest[end + 1..]);
         let Some(record) = record_of(text) else {
             // The last line may be torn and still end like a line.
             return if after.is_empty() && is_single_record(text) {
-                Ok(told)
+                Ok(content)
             } else {
                 Err(damaged)
             };
         };
-        if !is_next_record(&record, &told) {
+        if !is_next_record(&record, &content) {
             return Err(damaged);
         }
-        told.state.apply(&record.event);
-        told.head = Some(Digest::of_bytes(text));
-        told.n_bytes += end as u64 + 1;
-        told.records.push(record);
+        content.state.apply(&record.event);
+        content.head = Some(Digest::of_bytes(text));
+        content.n_bytes += end as u64 + 1;
+        content.records.push(record);
         rest = after;
     }
-    let line = told.records.len() + 1;
-    if is_single_record(rest) { Ok(told) } else { Err(JournalError::Damaged { line }) }
+    let line = content.records.len() + 1;
+    if is_single_record(rest) { Ok(content) } else { Err(JournalError::Damaged { line }) }
 }
 
 /// Whether these bytes are of one record: a line end that was lost makes two of one, and the first of
-/// them was acted on. Within a text of a record the beginning cannot stand, since quotes are escaped.
+/// them was acted on. The text of a record contains no beginning, since quotes are escaped.
 fn is_single_record(torn: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"{\"n\":";
     torn.windows(BEGINNING.len()).filter(|bytes| *bytes == BEGINNING).count() < 2
@@ -108,8 +108,8 @@ fn is_single_record(torn: &[u8]) -> bool {
 
 /// Whether a record is the next one. The first of a file that goes on from another names the last
 /// of that one.
-fn is_next_record(record: &Record, told: &Read) -> bool {
-    match (told.records.last(), told.head) {
+fn is_next_record(record: &Record, content: &Read) -> bool {
+    match (content.records.last(), content.head) {
         (Some(last), Some(head)) => record.n == last.n + 1 && record.previous == head,
         _ => {
             let is_first = record.n == 1 && record.previous == Digest::of_bytes(b"");
@@ -128,7 +128,7 @@ fn record_of(line: &[u8]) -> Option<Record> {
     serde_json::from_str(json).ok()
 }
 
-/// Reads the journal as it stands, without the lock: the last record may be missing.
+/// Reads the journal as it is, without the lock: the last record may be missing.
 ///
 /// # Errors
 /// [`JournalError`].
@@ -136,7 +136,7 @@ pub(super) fn peek(world: &World) -> Result<Read, JournalError> {
     read(&world.folder("state")?.read(FILE, MAX_BYTES)?.unwrap_or_default())
 }
 
-/// The journal, by whoever holds the lock.
+/// The journal, for the holder of the lock.
 #[derive(Debug)]
 pub struct Journal {
     folder: Folder,
@@ -156,19 +156,20 @@ impl Journal {
         let folder = world.folder("state")?;
         let faults = folder.faults().clone();
         let bytes = folder.read(FILE, MAX_BYTES)?.unwrap_or_default();
-        let told = read(&bytes)?;
+        let content = read(&bytes)?;
         let file = folder.open_own(Point::JournalWrite, FILE)?;
-        if told.n_bytes < bytes.len() as u64 {
+        if content.n_bytes < bytes.len() as u64 {
             faults.pass(Point::JournalCut)?;
-            file.set_len(told.n_bytes)?;
-            let size = told.n_bytes;
+            file.set_len(content.n_bytes)?;
+            let size = content.n_bytes;
             faults.recorder.record(|| Change::Size { path: path_of(&file), size });
             file.sync_all()?;
             faults.recorder.record_sync(&file);
         }
-        let n = told.records.last().map_or(0, |record| record.n);
-        let head = told.head.unwrap_or(Digest::of_bytes(b""));
-        let mut journal = Self { folder, file, n_bytes: told.n_bytes, n, head, state: told.state };
+        let n = content.records.last().map_or(0, |record| record.n);
+        let head = content.head.unwrap_or(Digest::of_bytes(b""));
+        let mut journal =
+            Self { folder, file, n_bytes: content.n_bytes, n, head, state: content.state };
         if TURN_BYTES < journal.n_bytes {
             journal.rotate(world)?;
         }
@@ -231,14 +232,14 @@ impl Journal {
         if self.n == 0 { self.folder.sync(Point::JournalSync) } else { Ok(()) }
     }
 
-    /// Continues in a new file; the old one stays beside it.
+    /// Continues in a new file; the old one stays next to it.
     fn rotate(&mut self, world: &World) -> Result<(), JournalError> {
         let event = Event::Continued(Box::new(self.state.clone()));
         let (line, head) = self.line(world, &event)?;
-        let kept = format!("journal-{}.jsonl", self.n);
+        let name = format!("journal-{}.jsonl", self.n);
         // A copy and not a second name: a journal with two names is nobody's own.
         let bytes = self.folder.read(FILE, MAX_BYTES)?.unwrap_or_default();
-        self.folder.write(Point::JournalTurn, &kept, &bytes)?;
+        self.folder.write(Point::JournalTurn, &name, &bytes)?;
         self.folder.write(Point::JournalTurn, FILE, line.as_bytes())?;
         self.file = self.folder.open_own(Point::JournalWrite, FILE)?;
         self.n_bytes = line.len() as u64;
@@ -277,9 +278,9 @@ mod tests {
     #[test]
     fn a_journal_reads_what_was_written() {
         let (folder, world) = sample_journal();
-        let told = read(&bytes(&folder)).unwrap();
-        assert_eq!(told.records.iter().map(|record| record.n).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(peek(&world).unwrap(), told);
+        let content = read(&bytes(&folder)).unwrap();
+        assert_eq!(content.records.iter().map(|record| record.n).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(peek(&world).unwrap(), content);
     }
 
     #[test]
@@ -305,7 +306,7 @@ mod tests {
             damaged[at] ^= 1;
             match read(&damaged) {
                 Err(_) => {}
-                Ok(told) => assert_eq!(told.records.len(), 2, "byte {at}"),
+                Ok(content) => assert_eq!(content.records.len(), 2, "byte {at}"),
             }
         }
     }
@@ -317,11 +318,11 @@ mod tests {
         let before = journal.state().clone();
         journal.rotate(&world).unwrap();
         journal.append(&world, abort_event(7)).unwrap();
-        let told = read(&bytes(&folder)).unwrap();
-        assert_eq!(told.records.iter().map(|record| record.n).collect::<Vec<_>>(), [4, 5]);
-        let kept = std::fs::read(folder.path().join("state/journal-3.jsonl")).unwrap();
-        assert_eq!(Some(told.records[0].previous), read(&kept).unwrap().head);
-        assert_eq!(read(&kept).unwrap().state, before);
+        let content = read(&bytes(&folder)).unwrap();
+        assert_eq!(content.records.iter().map(|record| record.n).collect::<Vec<_>>(), [4, 5]);
+        let old = std::fs::read(folder.path().join("state/journal-3.jsonl")).unwrap();
+        assert_eq!(Some(content.records[0].previous), read(&old).unwrap().head);
+        assert_eq!(read(&old).unwrap().state, before);
     }
     #[test]
     fn a_turn_that_fails_at_any_step_loses_nothing() {
@@ -334,8 +335,8 @@ mod tests {
             let before = journal.state().clone();
             let is_last = journal.rotate(&faulty).is_ok();
             assert_eq!(read(&bytes(&folder)).unwrap().state, before, "{nth}");
-            let mut again = Journal::open(&faulty).unwrap();
-            again.append(&faulty, abort_event(9)).unwrap();
+            let mut reopened = Journal::open(&faulty).unwrap();
+            reopened.append(&faulty, abort_event(9)).unwrap();
             assert_eq!(is_last, nth == 9, "{nth}");
         }
     }

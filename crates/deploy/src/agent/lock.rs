@@ -1,8 +1,8 @@
 //! Lock: one deploy at a time.
 //!
 //! The kernel holds the lock for as long as the agent's process lives, so that no death leaves it
-//! behind. A lease beside it tells those who wait who holds it and since when. A holder that is
-//! alive and stalled is ended before anybody takes its place: what is dead writes nothing late.
+//! behind. A lease next to it shows who holds it and since when. A holder that is alive and stalled
+//! is ended before anybody takes its place: what is dead writes nothing late.
 
 use super::fault::Point;
 use super::refuse::{Refused, io_refusal, refusal};
@@ -67,8 +67,8 @@ impl Lock {
         let until = Instant::now() + patience;
         while !try_lock(&file)? {
             let holder = lease(world);
-            let is_stalled = holder.as_ref().is_some_and(|one| one.is_stalled(world));
-            let is_own = holder.as_ref().is_some_and(|one| one.token != 0 && one.key == key);
+            let is_stalled = holder.as_ref().is_some_and(|lease| lease.is_stalled(world));
+            let is_own = holder.as_ref().is_some_and(|lease| lease.token != 0 && lease.key == key);
             if is_stalled || is_own {
                 kill_holder(holder.as_ref(), world);
                 await_unlock(&file, holder.as_ref(), world)?;
@@ -96,7 +96,7 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Tells the token of the deploy that the lock was taken for.
+    /// Records the token of the deploy that the lock was taken for.
     ///
     /// # Errors
     /// `failed`.
@@ -105,7 +105,7 @@ impl Lock {
         self.renew(world)
     }
 
-    /// Tells that the holder is alive, when it is time to.
+    /// Reports that the holder is alive, when it is time to.
     ///
     /// # Errors
     /// `failed`.

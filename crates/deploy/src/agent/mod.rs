@@ -2,7 +2,7 @@
 //!
 //! Speaks frames on two streams and owns everything below one root: blobs named by their digests,
 //! releases built of them, and the pointer `current` that alone is changed. What it is about to do
-//! stands in the journal before it is done, so that any end of the agent, of the other side or of the
+//! is in the journal before it is done, so that any end of the agent, of the other side or of the
 //! machine leaves a state that the next start brings to an end. Starts no shell, follows no link, and
 //! trusts nothing that arrives before it was read back.
 
@@ -54,7 +54,7 @@ where
     W: Write,
 {
     // What a former agent left is brought to an end, whatever is asked. Who has the lock has done so,
-    // and what fails here is told to the first who asks for something.
+    // and a failure is reported to the first who asks for something.
     if recovery::is_needed(world).unwrap_or(false) {
         let nobody = crate::wire::Owner::default();
         let _ = work::Held::take(world, "recovery", &nobody, Duration::ZERO);

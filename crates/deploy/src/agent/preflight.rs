@@ -13,7 +13,7 @@ use std::io;
 const RESERVE_PART: u64 = 33;
 /// At most this much of the disk stays free.
 const MAX_RESERVE_BYTES: u64 = 1 << 30;
-/// Names that a deploy needs beside the files: folders, records, pointers.
+/// Names that a deploy needs besides the files: folders, records, pointers.
 const MORE_NAMES: u64 = 64;
 
 /// Why the server cannot take a release; empty when it can.
@@ -68,7 +68,7 @@ fn platform_refusal(release: &Release) -> Option<Refusal> {
 
 fn owner_refusals(world: &World) -> io::Result<Vec<Refusal>> {
     let mut refusals = Vec::new();
-    let mut say = |name: &str, what: &str, help: &str| {
+    let mut refuse = |name: &str, what: &str, help: &str| {
         let message = format!("`{}` {what}", world.path.join(name).display());
         refusals.push(refusal(RefusalCode::Preflight, message, help));
     };
@@ -76,13 +76,13 @@ fn owner_refusals(world: &World) -> io::Result<Vec<Refusal>> {
     for name in ["", "state", "blobs", "manifests", "releases", "incoming", "quarantine"] {
         let found = if name.is_empty() { root } else { world.folder(name)?.properties()? };
         if found.uid != rustix::process::geteuid().as_raw() {
-            say(name, "belongs to another user", "let the agent's user own it");
+            refuse(name, "belongs to another user", "let the agent's user own it");
         }
         if found.mode & 0o022 != 0 {
-            say(name, "can be written to by others", "take that from them: `chmod go-w`");
+            refuse(name, "can be written to by others", "take that from them: `chmod go-w`");
         }
         if found.device != root.device {
-            say(name, "is on another disk", "the root and everything below must be on one");
+            refuse(name, "is on another disk", "the root and everything below must be on one");
         }
     }
     Ok(refusals)
@@ -96,14 +96,14 @@ fn space_refusals(
     let mut refusals = Vec::new();
     let [free_bytes, all_bytes, free_names, all_names] = world.root.disk_space()?;
     // Chunks that are there already take their room already.
-    let part = |one: &Missing| one.size.min(one.chunks.len() as u64 * crate::wire::CHUNK_BYTES);
-    let sent: u64 = missing.iter().map(part).sum();
+    let part = |blob: &Missing| blob.size.min(blob.chunks.len() as u64 * crate::wire::CHUNK_BYTES);
+    let payload: u64 = missing.iter().map(part).sum();
     let reserve = (all_bytes / RESERVE_PART).min(MAX_RESERVE_BYTES);
-    let needed = sent + sent / 10 + reserve;
+    let needed = payload + payload / 10 + reserve;
     if free_bytes < needed {
         let message = format!(
-            "the disk has {free_bytes} bytes free, and {needed} are needed: {sent} to be sent, a \
-             tenth more, and {reserve} that stay free"
+            "the disk has {free_bytes} bytes free, and {needed} are needed: {payload} to be sent, \
+             a tenth more, and {reserve} that stay free"
         );
         let help = "free some space on the server, or keep fewer releases";
         refusals.push(refusal(RefusalCode::Preflight, message, help));

@@ -30,19 +30,19 @@ pub(super) fn prune(world: &World, journal: &mut Journal, keep: u32) -> Result<R
     let marked =
         needed_releases(world, journal.state(), keep).map_err(io_refusal("the releases"))?;
     let releases = world.folder("releases").map_err(io_refusal("the releases"))?;
-    let listed = releases.list().map_err(io_refusal("the releases"))?;
-    let unmarked = |name: &str| name.parse::<Digest>().ok().filter(|id| !marked.contains(id));
-    let gone: Vec<Digest> = listed.iter().filter_map(|(name, _)| unmarked(name)).collect();
+    let entries = releases.list().map_err(io_refusal("the releases"))?;
+    let unmarked_id = |name: &str| name.parse::<Digest>().ok().filter(|id| !marked.contains(id));
+    let unneeded: Vec<Digest> = entries.iter().filter_map(|(name, _)| unmarked_id(name)).collect();
     let forgotten: Vec<Digest> =
         journal.state().good.iter().copied().filter(|id| !marked.contains(id)).collect();
-    if !gone.is_empty() || !forgotten.is_empty() {
-        let mut all: Vec<Digest> = gone.iter().chain(&forgotten).copied().collect();
+    if !unneeded.is_empty() || !forgotten.is_empty() {
+        let mut all: Vec<Digest> = unneeded.iter().chain(&forgotten).copied().collect();
         all.sort_unstable();
         all.dedup();
         journal.append(world, Event::Pruned { releases: all })?;
     }
-    let swept = || -> io::Result<(u64, u64)> {
-        for id in &gone {
+    let sweep = || -> io::Result<(u64, u64)> {
+        for id in &unneeded {
             // Under its name it would still look whole while it is taken apart.
             let (name, aside) = (id.to_string(), format!(".{id}.gone"));
             releases.remove_tree(Point::PruneRemove, &aside)?;
@@ -53,8 +53,8 @@ pub(super) fn prune(world: &World, journal: &mut Journal, keep: u32) -> Result<R
         sweep_incoming(world)?;
         sweep_blobs(world, &marked)
     };
-    let (n_blobs, n_bytes) = swept().map_err(io_refusal("what nobody needs"))?;
-    Ok(Reply::Pruned { releases: gone, n_blobs, n_bytes })
+    let (n_blobs, n_bytes) = sweep().map_err(io_refusal("what nobody needs"))?;
+    Ok(Reply::Pruned { releases: unneeded, n_blobs, n_bytes })
 }
 
 /// Releases that are needed.
@@ -129,9 +129,9 @@ fn for_each_blob(
     world: &World,
     visit: &mut dyn FnMut(&Folder, &str) -> io::Result<()>,
 ) -> io::Result<()> {
-    let all = world.root.walk(["blobs", "sha256"])?;
-    for (name, _) in all.list()? {
-        let folder = all.folder(&name)?;
+    let folders = world.root.walk(["blobs", "sha256"])?;
+    for (name, _) in folders.list()? {
+        let folder = folders.folder(&name)?;
         for (blob, _) in folder.list()? {
             visit(&folder, &blob)?;
         }
@@ -139,14 +139,14 @@ fn for_each_blob(
     Ok(())
 }
 
-/// Reads every byte that is kept and tells what does not hold; changes nothing.
+/// Reads every byte that is kept and reports what is damaged; changes nothing.
 ///
 /// # Errors
 /// `failed`, and what `pulse` says.
 pub(super) fn scrub(world: &World, state: &State, pulse: Pulse<'_>) -> Result<Reply, Refused> {
     let mut n_bytes = 0;
     let mut damages = Vec::new();
-    let mut counted = |n: u64| {
+    let mut count = |n: u64| {
         n_bytes += n;
         pulse(n)
     };
@@ -159,7 +159,7 @@ pub(super) fn scrub(world: &World, state: &State, pulse: Pulse<'_>) -> Result<Re
                 damages.push(Damage { path, what: refused.message.clone() });
             }
             Ok(release) => {
-                let found = disk::damages(world, &release, &mut counted)?;
+                let found = disk::damages(world, &release, &mut count)?;
                 damages.extend(found.into_iter().map(|damage| Damage {
                     path: format!("releases/{id}/{}", damage.path),
                     ..damage
@@ -168,18 +168,18 @@ pub(super) fn scrub(world: &World, state: &State, pulse: Pulse<'_>) -> Result<Re
         }
     }
     let mut blobs = Vec::new();
-    let listed = for_each_blob(world, &mut |folder, name| {
+    let result = for_each_blob(world, &mut |folder, name| {
         blobs.push((name.to_owned(), folder.walk([])?));
         Ok(())
     });
-    listed.map_err(io_refusal("the blobs"))?;
+    result.map_err(io_refusal("the blobs"))?;
     for (name, folder) in blobs {
         let digits = name.trim_end_matches(".x");
-        let told = match folder.open(&name) {
-            Ok(file) => disk::digest(&file, &mut counted)?,
+        let found = match folder.open(&name) {
+            Ok(file) => disk::digest(&file, &mut count)?,
             Err(error) => Err(error),
         };
-        if told.ok().map(|digest| digest.to_string()).as_deref() != Some(digits) {
+        if found.ok().map(|digest| digest.to_string()).as_deref() != Some(digits) {
             let path = format!("blobs/sha256/{}/{name}", digits.get(..2).unwrap_or_default());
             damages.push(Damage { path, what: "has other bytes than its name says".to_owned() });
         }

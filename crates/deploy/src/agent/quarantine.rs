@@ -35,31 +35,31 @@ pub(super) fn put_release(world: &World, id: Digest, reason: &str) -> io::Result
 pub(super) fn put(world: &World, folder: &Folder, name: &str, reason: &str) -> io::Result<()> {
     let quarantine = world.folder("quarantine")?;
     let number = world.wall_s();
-    let mut kept = format!("{number}-{name}");
+    let mut new_name = format!("{number}-{name}");
     for n in 1.. {
-        if quarantine.find(&kept)?.is_none() {
+        if quarantine.find(&new_name)?.is_none() {
             break;
         }
-        kept = format!("{number}.{n}-{name}");
+        new_name = format!("{number}.{n}-{name}");
     }
     let text: String = reason.chars().take(MAX_REASON_CHARS).collect();
-    quarantine.write(Point::QuarantineMove, &format!("{kept}.txt"), text.as_bytes())?;
-    folder.rename(Point::QuarantineMove, name, &quarantine, &kept)?;
+    quarantine.write(Point::QuarantineMove, &format!("{new_name}.txt"), text.as_bytes())?;
+    folder.rename(Point::QuarantineMove, name, &quarantine, &new_name)?;
     remove_oldest(&quarantine)
 }
 
 /// Removes the oldest beyond the bound.
 fn remove_oldest(quarantine: &Folder) -> io::Result<()> {
     let names = quarantine.list()?;
-    let things: Vec<&String> =
+    let entries: Vec<&String> =
         names.iter().map(|(name, _)| name).filter(|name| !name.ends_with(".txt")).collect();
-    let surplus = things.len().saturating_sub(MAX_KEPT);
-    for name in &things[..surplus] {
+    let surplus = entries.len().saturating_sub(MAX_KEPT);
+    for name in &entries[..surplus] {
         quarantine.remove_tree(Point::PruneRemove, name)?;
     }
     for (name, _) in names.iter().filter(|(name, _)| name.ends_with(".txt")) {
-        let thing = name.trim_end_matches(".txt");
-        if quarantine.find(thing)?.is_none() {
+        let entry = name.trim_end_matches(".txt");
+        if quarantine.find(entry)?.is_none() {
             quarantine.remove(Point::PruneRemove, name)?;
         }
     }

@@ -1,4 +1,4 @@
-//! Reading: the digests of several files at once, beside what else the disk is asked for.
+//! Reading: the digests of several files at once, while other work goes on.
 //!
 //! Takes open files, gives what their bytes are on every core. Signs of life go out from the thread
 //! that waits.
@@ -33,60 +33,60 @@ pub(super) struct Told {
 /// Error of `pulse`, after everything was stopped.
 pub(super) fn digests(
     files: &[&File],
-    beside: &(dyn Fn() -> io::Result<()> + Sync),
+    other_work: &(dyn Fn() -> io::Result<()> + Sync),
     pulse: Pulse<'_>,
 ) -> Result<Told, Refused> {
     let (next, n_read, is_over) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let told: Vec<Mutex<Option<io::Result<Digest>>>> =
+    let results: Vec<Mutex<Option<io::Result<Digest>>>> =
         files.iter().map(|_| Mutex::default()).collect();
     let read = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(file), Some(told)) = (files.get(index), told.get(index)) else { return };
-            let mut counted = |n| {
+            let (Some(file), Some(slot)) = (files.get(index), results.get(index)) else { return };
+            let mut count = |n| {
                 n_read.fetch_add(n, Ordering::Relaxed);
                 if is_over.load(Ordering::Relaxed) { Err(stop_refusal()) } else { Ok(()) }
             };
-            let digest = digest(file, &mut counted);
+            let digest = digest(file, &mut count);
             let digest = digest.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
-            if let Ok(mut told) = told.lock() {
-                *told = Some(digest);
+            if let Ok(mut slot) = slot.lock() {
+                *slot = Some(digest);
             }
         }
     };
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
     let n_threads = n_cores.min(MAX_AT_ONCE).min(files.len());
     let beside = std::thread::scope(|scope| {
-        let (done, waiting) = channel::<()>();
+        let (sender, receiver) = channel::<()>();
         for _ in 0..n_threads {
-            let done = done.clone();
+            let sender = sender.clone();
             scope.spawn(move || {
                 read();
-                drop(done);
+                drop(sender);
             });
         }
-        let beside = scope.spawn(move || {
-            let told = beside();
-            drop(done);
-            told
+        let other_thread = scope.spawn(move || {
+            let result = other_work();
+            drop(sender);
+            result
         });
-        let mut n_told = 0;
+        let mut n_reported = 0;
         // Nobody sends anything: the channel ends with the last of those who work.
-        while let Err(RecvTimeoutError::Timeout) = waiting.recv_timeout(SIGN) {
+        while let Err(RecvTimeoutError::Timeout) = receiver.recv_timeout(SIGN) {
             let n = n_read.load(Ordering::Relaxed);
-            if let Err(refused) = pulse(n - n_told) {
+            if let Err(refused) = pulse(n - n_reported) {
                 is_over.store(true, Ordering::Relaxed);
                 return Err(refused);
             }
-            n_told = n;
+            n_reported = n;
         }
-        Ok(beside.join().unwrap_or_else(|_| Err(io::Error::other("a thread ended"))))
+        Ok(other_thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread ended"))))
     })?;
-    let lost = || Err(io::Error::other("a thread ended"));
-    let of = |one: Mutex<Option<io::Result<Digest>>>| {
-        one.into_inner().ok().flatten().unwrap_or_else(lost)
+    let thread_error = || Err(io::Error::other("a thread ended"));
+    let into_digest = |slot: Mutex<Option<io::Result<Digest>>>| {
+        slot.into_inner().ok().flatten().unwrap_or_else(thread_error)
     };
-    Ok(Told { digests: told.into_iter().map(of).collect(), beside })
+    Ok(Told { digests: results.into_iter().map(into_digest).collect(), beside })
 }
 
 fn stop_refusal() -> Refused {
@@ -112,11 +112,11 @@ mod tests {
     fn digests_stand_in_the_order_of_the_files() {
         let files = files(9);
         let all: Vec<&File> = files.iter().collect();
-        let told = digests(&all, &|| Ok(()), &mut noop_pulse).ok().unwrap();
-        for (index, digest) in told.digests.into_iter().enumerate() {
+        let outcome = digests(&all, &|| Ok(()), &mut noop_pulse).ok().unwrap();
+        for (index, digest) in outcome.digests.into_iter().enumerate() {
             assert_eq!(digest.unwrap(), Digest::of_bytes(&vec![index as u8; 3 << 20]));
         }
-        assert!(told.beside.is_ok());
+        assert!(outcome.beside.is_ok());
     }
 
     #[test]
@@ -126,13 +126,13 @@ mod tests {
             std::thread::sleep(SIGN * 2);
             Ok(())
         };
-        let told = digests(&[&files[0]], &wait, &mut |_| Err(stop_refusal()));
-        assert!(told.is_err());
+        let result = digests(&[&files[0]], &wait, &mut |_| Err(stop_refusal()));
+        assert!(result.is_err());
     }
 
     #[test]
     fn what_fails_beside_the_reading_is_told() {
-        let told = digests(&[], &|| Err(io::ErrorKind::StorageFull.into()), &mut noop_pulse);
-        assert!(told.ok().unwrap().beside.is_err());
+        let result = digests(&[], &|| Err(io::ErrorKind::StorageFull.into()), &mut noop_pulse);
+        assert!(result.ok().unwrap().beside.is_err());
     }
 }

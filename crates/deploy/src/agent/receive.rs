@@ -47,10 +47,10 @@ pub(super) fn missing(world: &World, release: &Release) -> Result<Vec<Missing>, 
         if missing.contains_key(&file.sha256) || is_kept(world, file.sha256, file.mode, file.size) {
             continue;
         }
-        let have = written_chunks(world, file.sha256, file.size)
+        let present = written_chunks(world, file.sha256, file.size)
             .map_err(io_refusal("an arriving blob"))?;
         let all = 0..u32::try_from(n_chunks(file.size)).unwrap_or(u32::MAX);
-        let chunks: Vec<u32> = all.filter(|index| !have.contains(index)).collect();
+        let chunks: Vec<u32> = all.filter(|index| !present.contains(index)).collect();
         missing.insert(file.sha256, Missing { sha256: file.sha256, size: file.size, chunks });
     }
     Ok(missing.into_values().collect())
@@ -75,7 +75,7 @@ fn written_chunks(
     let is_there = incoming.find(&name)?.is_some_and(|found| found.size <= size);
     let list = incoming.read(&format!("{name}.have"), MAX_LIST_BYTES)?;
     let list = list.filter(|_| is_there).unwrap_or_default();
-    let index = |four: &[u8]| four.try_into().map(u32::from_le_bytes).ok();
+    let index = |chunk: &[u8]| chunk.try_into().map(u32::from_le_bytes).ok();
     Ok(list.chunks_exact(4).filter_map(index).collect())
 }
 
@@ -110,7 +110,7 @@ fn write_unchecked(world: &World, chunk: &Chunk<'_>) -> io::Result<()> {
             incoming.remove_tree(Point::IncomingOpen, &list)?;
             incoming.open_own(Point::IncomingOpen, &name)?
         }
-        opened => opened?,
+        result => result?,
     };
     faults.pass(Point::IncomingWrite)?;
     file.write_all_at(chunk.bytes, chunk.offset)?;
@@ -125,7 +125,7 @@ fn write_unchecked(world: &World, chunk: &Chunk<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether something else stands where a plain file of the agent's own should.
+/// Whether something else is where a plain file of the agent's own should.
 fn is_foreign(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, IsADirectory, PermissionDenied};
     [InvalidData, IsADirectory, PermissionDenied].contains(&error.kind())
@@ -151,14 +151,15 @@ pub(super) fn keep(
         arrived.push(open_arrived(&incoming, sha256, mode)?);
     }
     let files: Vec<&Arrived> = arrived.iter().flatten().collect();
-    let own: Vec<_> = files.iter().map(|one| (Point::BlobSync, one.own.as_fd())).collect();
-    let again: Vec<&File> = files.iter().map(|one| &one.again).collect();
-    let told = reading::digests(&again, &|| durable::sync(&faults, &own), pulse)?;
-    told.beside.map_err(io_refusal("an arrived blob"))?;
-    let mut digests = told.digests.into_iter();
+    let descriptors: Vec<_> =
+        files.iter().map(|one| (Point::BlobSync, one.writer.as_fd())).collect();
+    let readers: Vec<&File> = files.iter().map(|one| &one.reader).collect();
+    let outcome = reading::digests(&readers, &|| durable::sync(&faults, &descriptors), pulse)?;
+    outcome.beside.map_err(io_refusal("an arrived blob"))?;
+    let mut digests = outcome.digests.into_iter();
     let mut holds = Vec::with_capacity(blobs.len());
-    for (one, &(sha256, mode)) in arrived.iter().zip(blobs) {
-        let digest = one.as_ref().and_then(|_| digests.next()).transpose();
+    for (file, &(sha256, mode)) in arrived.iter().zip(blobs) {
+        let digest = file.as_ref().and_then(|_| digests.next()).transpose();
         let is_whole = digest.map_err(io_refusal("an arrived blob"))? == Some(sha256);
         move_or_remove(world, &incoming, (sha256, mode), is_whole)
             .map_err(io_refusal("an arrived blob"))?;
@@ -170,8 +171,8 @@ pub(super) fn keep(
 /// An arrived blob: as it was written, and a second handle that begins at the beginning and reads
 /// what others will read.
 struct Arrived {
-    own: File,
-    again: File,
+    writer: File,
+    reader: File,
 }
 
 /// Opens an arrived blob and gives it the permissions that it will have; `None` for what somebody else
@@ -180,23 +181,23 @@ struct Arrived {
 /// Permissions come first: what is synced before they are set is without them when the power goes.
 fn open_arrived(incoming: &Folder, sha256: Digest, mode: Mode) -> Result<Option<Arrived>, Refused> {
     let name = sha256.to_string();
-    let own = match incoming.open_own(Point::BlobRead, &name) {
+    let writer = match incoming.open_own(Point::BlobRead, &name) {
         Err(error) if is_foreign(&error) => return Ok(None),
         Err(error) if incoming.find(&name).is_ok_and(|found| found.is_none()) => {
             let message = format!("blob {} was never sent: {error}", sha256.short());
             let help = "send what the plan misses, then stage";
             return Err(refusal(RefusalCode::Incomplete, message, help).into());
         }
-        opened => opened.map_err(io_refusal("an arrived blob"))?,
+        result => result.map_err(io_refusal("an arrived blob"))?,
     };
-    let permitted = || -> io::Result<File> {
-        rustix::fs::fchmod(&own, rustix::fs::Mode::from_bits_truncate(mode.bits()))?;
-        let told = || Change::Mode { path: path_of(&own), mode: mode.bits() };
-        incoming.faults().recorder.record(told);
+    let set_permissions = || -> io::Result<File> {
+        rustix::fs::fchmod(&writer, rustix::fs::Mode::from_bits_truncate(mode.bits()))?;
+        let change = || Change::Mode { path: path_of(&writer), mode: mode.bits() };
+        incoming.faults().recorder.record(change);
         incoming.open(&name)
     };
-    let again = permitted().map_err(io_refusal("an arrived blob"))?;
-    Ok(Some(Arrived { own, again }))
+    let reader = set_permissions().map_err(io_refusal("an arrived blob"))?;
+    Ok(Some(Arrived { writer, reader }))
 }
 
 /// Moves a blob that holds to the kept ones, and removes one that does not.

@@ -1,8 +1,8 @@
 //! Record: every change of the disk in its order, for tests that take the power away.
 //!
 //! Written to a file that a hidden option names; without it nothing is looked up and nothing written.
-//! A change is told once it is done, with the paths as they are then, so that a test can say what a
-//! disk has kept of it: what was synced before, and of the rest whatever it likes.
+//! A change is recorded once it is done, with the paths as they are then, so that a test can say
+//! what a disk has kept of it: what was synced before, and of the rest whatever it likes.
 
 use serde::Serialize;
 use std::fs::File;
@@ -90,11 +90,11 @@ impl Recorder {
         Ok(Self(Some(File::options().append(true).create(true).open(path)?)))
     }
 
-    /// Tells a change, which is made up only where somebody listens.
+    /// Records a change, which is computed only where somebody listens.
     pub(super) fn record(&self, change: impl FnOnce() -> Change) {
         let Some(file) = &self.0 else { return };
         let line = serde_json::to_string(&change()).unwrap_or_default() + "\n";
-        // A test that cannot be told finds out by what is missing.
+        // A test notices a lost record by what is missing.
         let _ = (&mut &*file).write_all(line.as_bytes());
     }
 
@@ -104,21 +104,21 @@ impl Recorder {
         self.0.is_some()
     }
 
-    /// Tells what was written to an open file.
+    /// Records what was written to an open file.
     pub(super) fn record_write(&self, file: &File, offset: Option<u64>, bytes: &[u8]) {
         let digits = || bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.record(|| Change::Write { path: path_of(file), offset, bytes: digits() });
     }
 
-    /// Tells that an open file or folder reached the disk.
-    pub(super) fn record_sync(&self, opened: impl AsFd) {
-        self.record(|| Change::Sync(path_of(opened)));
+    /// Records that an open file or folder reached the disk.
+    pub(super) fn record_sync(&self, file: impl AsFd) {
+        self.record(|| Change::Sync(path_of(file)));
     }
 }
 
 /// The path of something open; empty where the system does not tell.
 #[must_use]
-pub(super) fn path_of(opened: impl AsFd) -> String {
-    let link = format!("/proc/self/fd/{}", opened.as_fd().as_raw_fd());
+pub(super) fn path_of(file: impl AsFd) -> String {
+    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     std::fs::read_link(link).map_or_else(|_| String::new(), |path| path.display().to_string())
 }

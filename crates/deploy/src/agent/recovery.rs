@@ -62,9 +62,9 @@ pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
         };
         return Some(Step::RollBack(pending.clone(), reason.to_owned()));
     }
-    let nowhere = |pointed: &Pointed| *pointed == Pointed::Nowhere;
+    let is_nowhere = |pointed: &Pointed| *pointed == Pointed::Nowhere;
     let agrees = |pointed: &Pointed, id: Option<Digest>| {
-        pointed.release() == id && (id.is_some() || nowhere(pointed))
+        pointed.release() == id && (id.is_some() || is_nowhere(pointed))
     };
     if !agrees(&sight.current, state.active) {
         let found = match &sight.current {
@@ -77,7 +77,7 @@ pub(super) fn next_step(state: &State, sight: &Sight) -> Option<Step> {
     (!agrees(&sight.previous, state.previous)).then_some(Step::PointPrevious(state.previous))
 }
 
-/// Brings journal and disk together; by whoever has the lock.
+/// Brings journal and disk together, for the holder of the lock.
 ///
 /// # Errors
 /// `failed`, with the disk and the journal as they were after the last whole step.
@@ -96,8 +96,8 @@ pub(super) fn recover(world: &World, journal: &mut Journal) -> Result<(), Refuse
             }
         }
     }
-    // Whoever has the lock stages nothing yet: what looks half built was left. It is in nobody's way
-    // until the next deploy, which asks for its removal.
+    // The holder of the lock stages nothing yet: what looks half built is left. It is in
+    // nobody's way until the next deploy, which asks for its removal.
     let _ = stage::clean(world);
     Ok(())
 }
@@ -112,10 +112,10 @@ pub(super) fn is_needed(world: &World) -> Result<bool, Refused> {
 }
 
 fn sight(world: &World) -> Result<Sight, Refused> {
-    let pointed = |name| disk::read_pointer(world, name).map_err(io_refusal("a pointer"));
+    let read_pointer = |name| disk::read_pointer(world, name).map_err(io_refusal("a pointer"));
     Ok(Sight {
-        current: pointed(CURRENT)?,
-        previous: pointed(PREVIOUS)?,
+        current: read_pointer(CURRENT)?,
+        previous: read_pointer(PREVIOUS)?,
         boot: world.boot.clone(),
         now_ms: world.now_ms(),
     })
@@ -131,7 +131,7 @@ pub(super) fn roll_back(
     pending: &Pending,
     reason: &str,
 ) -> Result<(), Refused> {
-    let holds = |id: Digest| {
+    let is_whole = |id: Digest| {
         disk::manifest(world, id)
             .and_then(|release| disk::damages(world, &release, &mut noop_pulse))
             .is_ok_and(|damages| damages.is_empty())
@@ -141,7 +141,7 @@ pub(super) fn roll_back(
         Some(base) => {
             let good = journal.state().good.iter().rev().copied();
             let others = good.filter(|id| *id != base && *id != pending.release);
-            match std::iter::once(base).chain(others).find(|id| holds(*id)) {
+            match std::iter::once(base).chain(others).find(|id| is_whole(*id)) {
                 Some(id) => Some(id),
                 None => {
                     let reason = format!("{reason}, and no former release is whole any more");
@@ -225,10 +225,10 @@ mod tests {
     fn what_is_pending_waits_until_its_time_and_no_longer() {
         assert_eq!(next_step(&state(), &sight("c", "boot", 99)), None);
         assert_rolls_back(&sight("c", "boot", 100), "in time");
-        let set_back = Pending { deadline_ms: 99 + MAX_WINDOW_MS + 1, ..state().pending.unwrap() };
-        let far = State { pending: Some(set_back.clone()), ..state() };
-        let told = next_step(&far, &sight("c", "boot", 99));
-        assert!(matches!(told, Some(Step::RollBack(..))), "a clock that was set back: {told:?}");
+        let pending = Pending { deadline_ms: 99 + MAX_WINDOW_MS + 1, ..state().pending.unwrap() };
+        let far = State { pending: Some(pending.clone()), ..state() };
+        let step = next_step(&far, &sight("c", "boot", 99));
+        assert!(matches!(step, Some(Step::RollBack(..))), "a clock that was set back: {step:?}");
         assert_eq!(next_step(&far, &sight("c", "boot", 100)), None);
         assert_rolls_back(&sight("c", "another", 1), "restarted");
         assert_rolls_back(&sight("b", "boot", 1), "interrupted");

@@ -18,7 +18,7 @@ pub(super) fn refusal(
     Refusal { code, message: message.into(), help: help.into(), retry_ms: None }
 }
 
-/// Tells that the disk or the system failed at something.
+/// Reports that the disk or the system failed at something.
 pub(super) fn io_refusal(what: &str) -> impl Fn(io::Error) -> Refused + '_ {
     move |error| {
         let help = match Errno::from_io_error(&error) {
@@ -41,7 +41,7 @@ pub(super) fn io_refusal(what: &str) -> impl Fn(io::Error) -> Refused + '_ {
     }
 }
 
-/// Tells that a request does not fit here.
+/// Reports that a request does not fit here.
 pub(super) fn protocol_refusal(what: &str) -> Refused {
     refusal(RefusalCode::Protocol, what, "use the same version on both sides").into()
 }

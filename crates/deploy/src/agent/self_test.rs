@@ -1,10 +1,10 @@
 //! Self test: a release shows that it gives the numbers that it was approved with.
 //!
 //! `examine` is what the release's own program does: it measures its engine fingerprint, reads its
-//! profiles and rehearses each: what the classical path gives is told as a digest, what a network finds
-//! is compared with what the packer's machine found. `run` starts that program out of the staged release,
-//! bounded in time and words, and compares what it says with the manifest. Nothing of it is believed that
-//! the manifest does not say.
+//! profiles and rehearses each: what the classical path gives is reported as a digest,
+//! what a network finds is compared with what the packer's machine found. `run` starts that program
+//! out of the staged release, bounded in time and words, and compares its report with the manifest,
+//! which decides.
 
 use super::fault::Point;
 use super::refuse::{Refused, io_refusal, refusal};
@@ -38,7 +38,7 @@ const MAX_TIME: Duration = Duration::from_secs(300);
 const MAX_SAID_BYTES: u64 = 1 << 20;
 /// Most complaints of a program.
 const MAX_FINDINGS: usize = 20;
-/// Most characters of what a program complains of that are told.
+/// Most characters of what a program complains of that are reported.
 const SHOWN_CHARS: usize = 300;
 /// Between two looks at a program that runs.
 const LOOK: Duration = Duration::from_millis(20);
@@ -73,28 +73,30 @@ pub struct TestedProfile {
 pub fn examine(release: &Path) -> SelfTest {
     let tree = Tree::Folder(release.to_owned());
     let (profiles, findings) = load_all(&tree, "params", &["params/tolerances.yaml"]);
-    let shown = has_errors(&findings);
-    let findings =
-        findings.iter().filter(|_| shown).map(|one| format!("{}: {}", one.place.path, one.message));
+    let has_faults = has_errors(&findings);
+    let findings = findings
+        .iter()
+        .filter(|_| has_faults)
+        .map(|one| format!("{}: {}", one.place.path, one.message));
     let folder = project::models_folder(&tree);
     let models = Models::new(&tree, &folder, None);
     let networks = profiles.iter().filter_map(|loaded| network_fault(&tree, loaded, models));
     let findings = findings.chain(networks);
     // Small fields leave processors without work now and then.
-    let (engine_fingerprint, rehearsed): (Digest, Vec<_>) =
+    let (engine_fingerprint, rehearsals): (Digest, Vec<_>) =
         rayon::join(fingerprint::measure_fingerprint, || {
             profiles.par_iter().map(|loaded| rehearsal_digest(&loaded.params)).collect()
         });
-    let why = |(one, told): (&Loaded, &Result<Option<Digest>, RunError>)| {
-        let error = told.as_ref().err()?;
-        Some(format!("`{}` cannot be rehearsed: {error}", one.params.name))
+    let fault = |(loaded, rehearsal): (&Loaded, &Result<Option<Digest>, RunError>)| {
+        let error = rehearsal.as_ref().err()?;
+        Some(format!("`{}` cannot be rehearsed: {error}", loaded.params.name))
     };
-    let findings = findings.chain(profiles.iter().zip(&rehearsed).filter_map(why));
+    let findings = findings.chain(profiles.iter().zip(&rehearsals).filter_map(fault));
     let findings = findings.take(MAX_FINDINGS).collect();
-    let tested = profiles.iter().zip(rehearsed).map(|(one, rehearsed)| TestedProfile {
-        name: one.params.name.clone(),
-        params_digest: one.params.digest(),
-        rehearsal_digest: rehearsed.ok().flatten(),
+    let tested = profiles.iter().zip(rehearsals).map(|(loaded, rehearsal)| TestedProfile {
+        name: loaded.params.name.clone(),
+        params_digest: loaded.params.digest(),
+        rehearsal_digest: rehearsal.ok().flatten(),
     });
     let profiles = tested.collect();
     SelfTest { schema: SCHEMA.to_owned(), engine_fingerprint, profiles, findings }
@@ -106,14 +108,14 @@ fn network_fault(tree: &Tree, loaded: &Loaded, models: Models<'_>) -> Option<Str
     let name = &loaded.params.name;
     let expected = ["png", "tif"].map(|ending| format!("reference/{name}_labels.{ending}"));
     let expected = expected.into_iter().find(|path| tree.has_file(path).unwrap_or(false));
-    let differs = || -> Result<Option<String>, Untested> {
+    let compare = || -> Result<Option<String>, Untested> {
         let path = expected.ok_or(Untested::NothingExpected)?;
         let bytes = tree.read(&path, MAX_FILE_BYTES)?;
         let expected = decode_labels(&path, &bytes).map_err(|_| Untested::NoLabels(path))?;
         let ready = Ready::load(&loaded.params, models)?;
         Ok(difference_of_labels(&expected, &rehearse(&ready)?.labels))
     };
-    let why = differs().unwrap_or_else(|error| Some(error.to_string()))?;
+    let why = compare().unwrap_or_else(|error| Some(error.to_string()))?;
     Some(format!("the network of `{name}`: {why}"))
 }
 
@@ -146,7 +148,7 @@ pub(super) fn run(
     release: &Release,
     pulse: &mut dyn FnMut() -> Result<(), Refused>,
 ) -> Result<Duration, Refused> {
-    let began = Instant::now();
+    let start = Instant::now();
     world.root.faults().pass(Point::TestStart).map_err(io_refusal("the self test"))?;
     let folder = world.path.join("releases").join(release.id().to_string());
     let child = Command::new(folder.join(PROGRAM))
@@ -166,51 +168,51 @@ pub(super) fn run(
     };
     let out = gather(child.stdout.take());
     let err = gather(child.stderr.take());
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     let status = wait(&mut child, pulse, &mut || {
-        // Its last word wakes whoever waits for its end.
+        // The end of its output ends this wait.
         match out.recv_timeout(LOOK) {
-            Ok(all) => said = all,
+            Ok(all) => output = all,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(1)),
         }
     })?;
-    said.extend(out.recv().unwrap_or_default());
-    let (out, err) = (said, err.recv().unwrap_or_default());
+    output.extend(out.recv().unwrap_or_default());
+    let (out, err) = (output, err.recv().unwrap_or_default());
     let err = String::from_utf8_lossy(&err).into_owned();
     let err: String = err.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS).collect();
     if !status.success() {
         return Err(self_test_refusal(format!("its program ended with {status}: {err}")));
     }
-    let told: SelfTest = serde_json::from_slice(&out).map_err(|error| {
+    let report: SelfTest = serde_json::from_slice(&out).map_err(|error| {
         self_test_refusal(format!("its program's answer cannot be read: {error}"))
     })?;
-    match difference(&told, release) {
-        None => Ok(began.elapsed()),
+    match difference(&report, release) {
+        None => Ok(start.elapsed()),
         Some(difference) => Err(self_test_refusal(difference)),
     }
 }
 
 /// First finding of a program's report, or its first difference from the manifest.
-fn difference(told: &SelfTest, release: &Release) -> Option<String> {
-    if let Some(finding) = told.findings.first() {
+fn difference(report: &SelfTest, release: &Release) -> Option<String> {
+    if let Some(finding) = report.findings.first() {
         return Some(format!(
             "its profiles are not valid there: {}",
             crate::release::path::escape_for_display(finding)
         ));
     }
-    if told.schema != SCHEMA {
+    if report.schema != SCHEMA {
         return Some("its program follows another schema".to_owned());
     }
-    if told.engine_fingerprint != release.engine_fingerprint {
+    if report.engine_fingerprint != release.engine_fingerprint {
         return Some(format!(
             "its engine gives other numbers here: fingerprint {} instead of {}",
-            told.engine_fingerprint.short(),
+            report.engine_fingerprint.short(),
             release.engine_fingerprint.short()
         ));
     }
     for profile in &release.profiles {
-        let found = told.profiles.iter().find(|one| one.name == profile.name);
+        let found = report.profiles.iter().find(|one| one.name == profile.name);
         match found {
             None => return Some(format!("the profile `{}` is not found there", profile.name)),
             Some(found) if found.params_digest != profile.params_digest => {
@@ -222,14 +224,14 @@ fn difference(told: &SelfTest, release: &Release) -> Option<String> {
                 ));
             }
             Some(found) if found.rehearsal_digest != profile.rehearsal_digest => {
-                let shown = |digest: Option<Digest>| {
+                let display = |digest: Option<Digest>| {
                     digest.map_or_else(|| "nothing".to_owned(), |digest| digest.short())
                 };
                 return Some(format!(
                     "the profile `{}` gives other numbers there: {} instead of {}",
                     profile.name,
-                    shown(found.rehearsal_digest),
-                    shown(profile.rehearsal_digest)
+                    display(found.rehearsal_digest),
+                    display(profile.rehearsal_digest)
                 ));
             }
             Some(_) => {}
@@ -250,12 +252,12 @@ fn wait(
             Ok(None) => {}
             Err(error) => return Err(io_refusal("the self test")(error)),
         }
-        let told = if until <= Instant::now() {
+        let result = if until <= Instant::now() {
             Err(self_test_refusal(format!("it took longer than {} s", MAX_TIME.as_secs())))
         } else {
             pulse()
         };
-        if let Err(refused) = told {
+        if let Err(refused) = result {
             // It may have ended by itself meanwhile.
             let _ = child.kill();
             let _ = child.wait();
@@ -269,13 +271,13 @@ fn wait(
 fn gather(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
+        let mut bytes = Vec::new();
         if let Some(mut stream) = stream {
-            let bounded = stream.by_ref().take(MAX_SAID_BYTES).read_to_end(&mut kept);
-            let _ = bounded.and_then(|_| io::copy(&mut stream, &mut io::sink()));
+            let result = stream.by_ref().take(MAX_SAID_BYTES).read_to_end(&mut bytes);
+            let _ = result.and_then(|_| io::copy(&mut stream, &mut io::sink()));
         }
         // Who has ended the program does not ask for its words.
-        let _ = sender.send(kept);
+        let _ = sender.send(bytes);
     });
     receiver
 }

@@ -1,4 +1,4 @@
-//! Sign: tells during something long that the agent is alive, and notices that the other side is not.
+//! Sign: shows during long work that the agent is alive, and notices that the other side is not.
 
 use super::refuse::{Refused, refusal};
 use crate::wire::{Envelope, RefusalCode, Reply, write_frame};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 /// Between two signs of life during something long.
 const SIGN: Duration = Duration::from_secs(1);
 
-/// Tells that the agent is alive, and notices that the other side is not.
+/// Shows that the agent is alive, and notices that the other side is not.
 pub(super) struct Sign<'a, W> {
     writer: &'a mut W,
     is_gone: &'a AtomicBool,
     id: u64,
     pub(super) step: &'static str,
-    done: u64,
+    n_done: u64,
     last: Instant,
 }
 
@@ -23,7 +23,7 @@ impl<'a, W: Write> Sign<'a, W> {
     /// Signs for the answer of a request.
     pub(super) fn new(writer: &'a mut W, is_gone: &'a AtomicBool, id: u64) -> Self {
         let last = Instant::now();
-        Self { writer, is_gone, id, step: "reading back", done: 0, last }
+        Self { writer, is_gone, id, step: "reading back", n_done: 0, last }
     }
 
     /// Gives a sign when it is time to; `n` more bytes were done.
@@ -31,7 +31,7 @@ impl<'a, W: Write> Sign<'a, W> {
     /// # Errors
     /// `cancelled` when the other side is gone.
     pub(super) fn advance(&mut self, n: u64) -> Result<(), Refused> {
-        self.done += n;
+        self.n_done += n;
         if self.is_gone.load(Ordering::Relaxed) {
             return Err(disconnect_refusal());
         }
@@ -39,7 +39,7 @@ impl<'a, W: Write> Sign<'a, W> {
             return Ok(());
         }
         self.last = Instant::now();
-        let body = Reply::Progress { step: self.step.to_owned(), done: self.done, total: 0 };
+        let body = Reply::Progress { step: self.step.to_owned(), done: self.n_done, total: 0 };
         write_frame(self.writer, &Envelope { id: self.id, body }, &[])
             .map_err(|_| disconnect_refusal())
     }

@@ -1,4 +1,4 @@
-//! Stage: a release is built beside the active one, out of blobs that were read back.
+//! Stage: a release is built next to the active one, out of blobs that were read back.
 //!
 //! Files are further names of the blobs; nothing is copied. The release's folder gets its name only
 //! when everything in it is on the disk, so that a name in `releases` stands for a whole release.
@@ -38,8 +38,8 @@ pub(super) fn verify(
         release.files.iter().map(|file| (file.sha256, file.mode)).collect();
     let all: Vec<(Digest, Mode)> = all.into_iter().collect();
     let mut damaged = BTreeSet::new();
-    for some in all.chunks(N_AT_ONCE) {
-        damaged.extend(verify_batch(world, some, pulse)?);
+    for batch in all.chunks(N_AT_ONCE) {
+        damaged.extend(verify_batch(world, batch, pulse)?);
     }
     sync_names(world, release, &all).map_err(io_refusal("the blobs' folders"))?;
     let missing = receive::missing(world, release)?;
@@ -53,11 +53,11 @@ fn verify_batch(
     pulse: Pulse<'_>,
 ) -> Result<BTreeSet<Digest>, Refused> {
     let io = io_refusal("a blob");
-    let (mut kept, mut arrived, mut damaged) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut existing, mut arrived, mut damaged) = (Vec::new(), Vec::new(), BTreeSet::new());
     for &(sha256, mode) in blobs {
         let folder = blob_folder(world, sha256).map_err(&io)?;
         match folder.find(&blob_name(sha256, mode)).map_err(&io)? {
-            Some(found) => kept.push((sha256, mode, folder, found)),
+            Some(found) => existing.push((sha256, mode, folder, found)),
             // Bytes that arrived once are one blob; for a second one they are sent again.
             None if arrived.iter().any(|(other, _)| *other == sha256) => {
                 damaged.insert(sha256);
@@ -65,7 +65,7 @@ fn verify_batch(
             None => arrived.push((sha256, mode)),
         }
     }
-    damaged.extend(quarantine_damaged(world, &kept, pulse)?);
+    damaged.extend(quarantine_damaged(world, &existing, pulse)?);
     let holds = receive::keep(world, &arrived, pulse)?;
     let lost =
         arrived.iter().zip(holds).filter(|(_, holds)| !holds).map(|((sha256, _), _)| *sha256);
@@ -76,11 +76,11 @@ fn verify_batch(
 /// Which kept blobs do not hold; they are put aside.
 fn quarantine_damaged(
     world: &World,
-    kept: &[(Digest, Mode, Folder, Found)],
+    blobs: &[(Digest, Mode, Folder, Found)],
     pulse: Pulse<'_>,
 ) -> Result<Vec<Digest>, Refused> {
     let own = rustix::process::geteuid().as_raw();
-    let opened: Vec<Option<File>> = kept
+    let handles: Vec<Option<File>> = blobs
         .iter()
         .map(|(sha256, mode, folder, found)| {
             let is_plain = found.kind == FileType::RegularFile
@@ -89,20 +89,20 @@ fn quarantine_damaged(
             folder.open(&blob_name(*sha256, *mode)).ok().filter(|_| is_plain)
         })
         .collect();
-    let files: Vec<&File> = opened.iter().flatten().collect();
+    let files: Vec<&File> = handles.iter().flatten().collect();
     let mut digests = reading::digests(&files, &|| Ok(()), pulse)?.digests.into_iter();
-    let mut rotten = Vec::new();
-    for (file, (sha256, mode, folder, _)) in opened.iter().zip(kept) {
+    let mut damaged = Vec::new();
+    for (file, (sha256, mode, folder, _)) in handles.iter().zip(blobs) {
         let digest = file.as_ref().and_then(|_| digests.next());
-        if digest.is_some_and(|told| told.is_ok_and(|digest| digest == *sha256)) {
+        if digest.is_some_and(|result| result.is_ok_and(|digest| digest == *sha256)) {
             continue;
         }
         let reason = "the blob's bytes, mode or owner are not what they should be";
-        let put = quarantine::put(world, folder, &blob_name(*sha256, *mode), reason);
-        put.map_err(io_refusal("a blob"))?;
-        rotten.push(*sha256);
+        let result = quarantine::put(world, folder, &blob_name(*sha256, *mode), reason);
+        result.map_err(io_refusal("a blob"))?;
+        damaged.push(*sha256);
     }
-    Ok(rotten)
+    Ok(damaged)
 }
 
 /// Brings the names of blobs and the manifest to the disk.
@@ -114,12 +114,12 @@ fn sync_names(world: &World, release: &Release, blobs: &[(Digest, Mode)]) -> io:
     let all = disk::blob_folders(world)?;
     let folders =
         folders.iter().map(|name| all.folder(name)).collect::<io::Result<Vec<Folder>>>()?;
-    let mut opened: Vec<_> =
+    let mut descriptors: Vec<_> =
         folders.iter().map(|folder| (Point::BlobFolderSync, folder.as_fd())).collect();
-    opened.push((Point::BlobFolderSync, all.as_fd()));
-    opened.push((Point::ManifestSync, manifest.as_fd()));
-    opened.push((Point::ManifestSync, manifests.as_fd()));
-    durable::sync(manifests.faults(), &opened)
+    descriptors.push((Point::BlobFolderSync, all.as_fd()));
+    descriptors.push((Point::ManifestSync, manifest.as_fd()));
+    descriptors.push((Point::ManifestSync, manifests.as_fd()));
+    durable::sync(manifests.faults(), &descriptors)
 }
 
 /// Builds the release's folder under a name that nobody takes for a release.
@@ -149,8 +149,8 @@ fn build_unchecked(world: &World, release: &Release) -> io::Result<()> {
     }
     // All of them, before the release gets its name.
     let folders: Vec<Vec<&str>> = folders.into_iter().collect();
-    for some in folders.chunks(N_AT_ONCE) {
-        let inner = some.iter().map(|names| root.walk(names.iter().copied()));
+    for batch in folders.chunks(N_AT_ONCE) {
+        let inner = batch.iter().map(|names| root.walk(names.iter().copied()));
         seal_folders(&inner.collect::<io::Result<Vec<Folder>>>()?)?;
     }
     seal_folders(&[root])?;
@@ -159,9 +159,10 @@ fn build_unchecked(world: &World, release: &Release) -> io::Result<()> {
 
 /// Brings folders to the disk; nothing is put into them from then on.
 fn seal_folders(folders: &[Folder]) -> io::Result<()> {
-    let opened: Vec<_> = folders.iter().map(|folder| (Point::StageSync, folder.as_fd())).collect();
-    if let Some(one) = folders.first() {
-        durable::sync(one.faults(), &opened)?;
+    let descriptors: Vec<_> =
+        folders.iter().map(|folder| (Point::StageSync, folder.as_fd())).collect();
+    if let Some(folder) = folders.first() {
+        durable::sync(folder.faults(), &descriptors)?;
     }
     folders.iter().try_for_each(|folder| folder.set_mode(0o555))
 }
@@ -176,16 +177,16 @@ pub(super) fn publish(world: &World, release: &Release) -> Result<(), Refused> {
 
 fn publish_unchecked(world: &World, release: &Release) -> io::Result<()> {
     let releases = world.folder("releases")?;
-    let (beside, name) = (temporary_name(release.id()), release.id().to_string());
+    let (temporary, name) = (temporary_name(release.id()), release.id().to_string());
     if releases.find(&name)?.is_none() {
-        releases.rename(Point::StageMove, &beside, &releases, &name)?;
+        releases.rename(Point::StageMove, &temporary, &releases, &name)?;
     } else {
         // It may be the active one: there is no moment without a release of that name.
-        releases.exchange(Point::StageMove, &beside, &name)?;
-        if let Ok(folder) = releases.folder(&beside) {
+        releases.exchange(Point::StageMove, &temporary, &name)?;
+        if let Ok(folder) = releases.folder(&temporary) {
             folder.set_mode(0o755)?;
         }
-        quarantine::put(world, &releases, &beside, "the release was damaged and is built anew")?;
+        quarantine::put(world, &releases, &temporary, "the release was damaged and is built anew")?;
     }
     releases.sync(Point::StageMoveSync)
 }
@@ -195,20 +196,20 @@ fn publish_unchecked(world: &World, release: &Release) -> io::Result<()> {
 /// # Errors
 /// `failed`.
 pub(super) fn clean(world: &World) -> Result<(), Refused> {
-    let cleaned = || -> io::Result<()> {
+    let remove_leftovers = || -> io::Result<()> {
         let releases = world.folder("releases")?;
         for (name, _) in releases.list()?.iter().filter(|(name, _)| name.starts_with('.')) {
             releases.remove_tree(Point::StageClean, name)?;
         }
         Ok(())
     };
-    cleaned().map_err(io_refusal("what an earlier deploy left"))
+    remove_leftovers().map_err(io_refusal("what an earlier deploy left"))
 }
 
 /// Whether there is something half built, by a deploy that is at work or by one that was.
 pub(super) fn has_leftovers(world: &World) -> bool {
-    let listed = world.folder("releases").and_then(|releases| releases.list());
-    listed.is_ok_and(|names| names.iter().any(|(name, _)| name.starts_with('.')))
+    let entries = world.folder("releases").and_then(|releases| releases.list());
+    entries.is_ok_and(|names| names.iter().any(|(name, _)| name.starts_with('.')))
 }
 
 fn temporary_name(id: Digest) -> String {

@@ -173,7 +173,7 @@ pub struct State {
     pub deploy: Option<Deploy>,
     /// The log of approvals of that deploy.
     pub tested: Option<Seen>,
-    /// Whether its release stands complete beside the active one.
+    /// Whether its release is complete next to the active one.
     pub is_staged: bool,
     /// Release that waits for its confirmation.
     pub pending: Option<Pending>,
@@ -227,7 +227,9 @@ impl State {
     }
 
     fn confirm(&mut self, token: u64, sequence: u64) {
-        let Some(pending) = self.pending.clone().filter(|one| one.token == token) else { return };
+        let Some(pending) = self.pending.clone().filter(|pending| pending.token == token) else {
+            return;
+        };
         let release = pending.release;
         if self.active != Some(release) {
             self.previous = self.active;
@@ -303,9 +305,9 @@ mod tests {
         let mut state = confirmed_state(&["a", "b"]);
         state.apply(&switching_event(&state.clone(), 3, "c"));
         let (from, to) = (release("c"), Some(release("b")));
-        let back = Rollback { token: 3, from, to, reason: "why".to_owned() };
-        state.apply(&Event::RollingBack(back.clone()));
-        state.apply(&Event::RolledBack(back));
+        let rollback = Rollback { token: 3, from, to, reason: "why".to_owned() };
+        state.apply(&Event::RollingBack(rollback.clone()));
+        state.apply(&Event::RolledBack(rollback));
         assert_eq!((state.active, state.previous), (Some(release("b")), Some(release("a"))));
         assert!(state.pending.is_none() && state.rolling_back.is_none());
         assert_eq!(state.ended.unwrap().failure.unwrap(), "why");

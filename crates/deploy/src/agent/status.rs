@@ -29,8 +29,8 @@ pub(super) fn status(
         ..ServerStatus::default()
     };
     let pointed = disk::read_pointer(world, CURRENT).map_err(io_refusal("a pointer"))?;
-    let told = match journal::peek(world) {
-        Ok(told) => told,
+    let content = match journal::peek(world) {
+        Ok(content) => content,
         Err(JournalError::Io(error)) => return Err(io_refusal("the journal")(error)),
         Err(error) => {
             status.active = pointed.release();
@@ -38,8 +38,8 @@ pub(super) fn status(
             return Ok(status);
         }
     };
-    let state = told.state;
-    status.journal_head = told.head;
+    let state = content.state;
+    status.journal_head = content.head;
     status.active = pointed.release();
     status.previous = state.previous;
     status.good = state.good;
@@ -76,9 +76,9 @@ pub(super) fn status(
 /// # Errors
 /// `failed`, and `stranded` for a damaged journal.
 pub(super) fn log(world: &World, max: u32) -> Result<Reply, Refused> {
-    let told = journal::peek(world)?;
-    let n = (max as usize).min(MAX_RECORDS).min(told.records.len());
-    let last = &told.records[told.records.len() - n..];
+    let content = journal::peek(world)?;
+    let n = (max as usize).min(MAX_RECORDS).min(content.records.len());
+    let last = &content.records[content.records.len() - n..];
     let records = last.iter().filter_map(|record| serde_json::to_string(record).ok()).collect();
     Ok(Reply::Log { records })
 }

@@ -80,7 +80,7 @@ pub(super) struct Working {
     pub(super) intent: Intent,
 }
 
-/// A release that was planned, and what the plan said.
+/// A release that was planned, and its plan.
 #[derive(Debug)]
 pub(super) struct Planned {
     /// The release.
@@ -186,8 +186,8 @@ pub(super) fn begin(
 fn keep_manifest(world: &World, release: &Release) -> io::Result<()> {
     let manifests = world.folder("manifests")?;
     let name = format!("{}.json", release.id());
-    let there = manifests.read(&name, MAX_MANIFEST_BYTES).ok().flatten();
-    if there.is_some_and(|bytes| bytes == release.bytes()) {
+    let existing = manifests.read(&name, MAX_MANIFEST_BYTES).ok().flatten();
+    if existing.is_some_and(|bytes| bytes == release.bytes()) {
         return Ok(());
     }
     manifests.replace(Point::ManifestWrite, &name, release.bytes())
@@ -200,7 +200,7 @@ fn parse(manifest: &[u8]) -> Result<Release, Refused> {
     })
 }
 
-/// Verifies every blob and builds the release beside the active one.
+/// Verifies every blob and builds the release next to the active one.
 ///
 /// # Errors
 /// `incomplete`, `not-approved`, `failed`, and what `pulse` says.
@@ -244,9 +244,9 @@ pub(super) fn test(
     }
     let folder = world.path.join("releases").join(release.id().to_string());
     let (active, seen) = (journal.state().active, journal.state().approvals);
-    let tested = approvals::check(world, release, &folder, working.intent, active, seen)
+    let result = approvals::check(world, release, &folder, working.intent, active, seen)
         .and_then(|seen| Ok((seen, self_test::run(world, release, pulse)?)));
-    match tested {
+    match result {
         Ok((approvals, took)) => {
             journal.append(world, Event::Tested { token: working.token, approvals })?;
             Ok(Reply::SelfTested { took_ms: took.as_millis() as u64 })
@@ -295,9 +295,9 @@ pub(super) fn switch(
     };
     journal.append(world, Event::Switching(pending.clone()))?;
     let target = format!("releases/{}", pending.release);
-    let switched = world.root.point(SWITCH, CURRENT, Some(&target));
-    let switched = switched.map_err(io_refusal("the switch"));
-    let Err(refused) = switched else { return Ok(pending) };
+    let result = world.root.point(SWITCH, CURRENT, Some(&target));
+    let result = result.map_err(io_refusal("the switch"));
+    let Err(refused) = result else { return Ok(pending) };
     roll_back(world, journal, &pending, &refused.message)?;
     Err(rolled_back_refusal(pending.release, &refused.message))
 }
@@ -336,7 +336,7 @@ pub(super) fn confirm(world: &World, token: u64) -> Result<Digest, Refused> {
 /// `locked`, `failed`, `stranded`.
 pub(super) fn revoke(world: &World, token: u64, reason: &str) -> Result<Option<Digest>, Refused> {
     let mut held = Held::take_briefly(world, "a rollback")?;
-    let pending = held.journal.state().pending.clone().filter(|one| one.token == token);
+    let pending = held.journal.state().pending.clone().filter(|pending| pending.token == token);
     if let Some(pending) = pending {
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(300).collect();
         roll_back(world, &mut held.journal, &pending, &reason)?;
@@ -358,16 +358,16 @@ pub(super) fn left_ms(world: &World, pending: &Pending) -> u64 {
 }
 
 fn pending_refusal(world: &World, pending: &Pending) -> Refused {
-    let left = left_ms(world, pending);
+    let remaining_ms = left_ms(world, pending);
     let message = format!(
         "release {} of deploy `{}` waits for its confirmation, for at most {} s",
         pending.release.short(),
         pending.key,
-        left.div_ceil(1000)
+        remaining_ms.div_ceil(1000)
     );
     let help = "wait; it is confirmed or rolled back by then, whatever happens";
     let refusal = refusal(RefusalCode::Pending, message, help);
-    Box::new(crate::wire::Refusal { retry_ms: Some(left + 50), ..refusal })
+    Box::new(crate::wire::Refusal { retry_ms: Some(remaining_ms + 50), ..refusal })
 }
 
 fn moved_refusal(active: Option<Digest>) -> Refused {
@@ -387,7 +387,7 @@ fn rolled_back_refusal(release: Digest, reason: &str) -> Refused {
     refusal(RefusalCode::RolledBack, message, help).into()
 }
 
-/// Tells that manual repair is needed.
+/// Reports that manual repair is needed.
 #[must_use]
 pub(super) fn stranded_refusal(reason: &str) -> Refused {
     let help = "manual repair is needed: deploy a release that is known to be good, and look at the \

@@ -1,7 +1,7 @@
 //! World: the root, the clock and the limits that the agent works with.
 //!
 //! The clock counts from the start of the machine and goes on while it sleeps; together with the
-//! name of that start it tells how much of a deadline is left, whatever happens to the wall clock.
+//! name of that start it shows how much of a deadline is left, whatever happens to the wall clock.
 
 use super::fault::{Fault, Faults, Point};
 use super::folder::Folder;
@@ -21,7 +21,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// A step that fails.
     pub fault: Option<Fault>,
-    /// Whether every step is told on standard error.
+    /// Whether every step is reported on standard error.
     pub is_traced: bool,
     /// Name of the machine's start.
     pub boot: Option<String>,
@@ -31,7 +31,7 @@ pub struct Settings {
     pub silence_ms: Option<u64>,
     /// Milliseconds that the clock is ahead, or behind.
     pub ahead_ms: i64,
-    /// File that every change of the disk is told to.
+    /// File that every change of the disk is recorded in.
     pub record: Option<PathBuf>,
 }
 

@@ -25,13 +25,13 @@ pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 pub const MAX_FILES: usize = 10_000;
 /// Most bytes of all files of a release together.
 pub const MAX_RELEASE_BYTES: u64 = 16 << 30;
-/// Where the program stands; the same program is the agent and the engine.
+/// Where the program is; the same program is the agent and the engine.
 pub const PROGRAM: &str = "bin/cellgate";
-/// Where the project file stands.
+/// Where the project file is.
 pub const PROJECT: &str = "cellgate.yaml";
-/// Where the log of approvals stands.
+/// Where the log of approvals is.
 pub const APPROVALS: &str = "approvals.jsonl";
-/// Folders of a release; beside them stand [`PROJECT`] and [`APPROVALS`] alone.
+/// Folders of a release; besides them there are [`PROJECT`] and [`APPROVALS`] alone.
 pub const FOLDERS: [&str; 5] = ["bin/", "params/", "models/", "weights/", "reference/"];
 
 /// Largest integer that JSON keeps exactly.
@@ -73,8 +73,8 @@ pub struct ReleasedProfile {
     pub params_digest: Digest,
     /// Digest of what it was tried on when it was approved; none when nothing tried it.
     pub dataset_digest: Option<Digest>,
-    /// Digest of what it gives in its rehearsal, labels and table; none for a network, whose labels lie
-    /// beside its reference.
+    /// Digest of what it gives in its rehearsal, labels and table; none for a network, whose labels are
+    /// next to its reference.
     pub rehearsal_digest: Option<Digest>,
 }
 
@@ -180,8 +180,8 @@ impl Release {
         if MAX_MANIFEST_BYTES < bytes.len() as u64 {
             return Err(ManifestError::TooLong(bytes.len() as u64));
         }
-        let syntax = |error: serde_json::Error| ManifestError::Syntax(error.to_string());
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(syntax)?;
+        let syntax_error = |error: serde_json::Error| ManifestError::Syntax(error.to_string());
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(syntax_error)?;
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
             other => {
@@ -190,7 +190,7 @@ impl Release {
                 )));
             }
         }
-        let release = Self::new(serde_json::from_value(value).map_err(syntax)?)?;
+        let release = Self::new(serde_json::from_value(value).map_err(syntax_error)?)?;
         if release.bytes == bytes { Ok(release) } else { Err(ManifestError::NotCanonical) }
     }
 

@@ -67,9 +67,9 @@ impl Package {
         let mut contents = BTreeMap::new();
         manifest.files = Vec::with_capacity(entries.len());
         for Entry { path, mode, content } in entries {
-            let digested = content.digest();
-            let (sha256, size) = digested
-                .map_err(|source| PackageError::Unreadable { path: path.clone(), source })?;
+            let result = content.digest();
+            let (sha256, size) =
+                result.map_err(|source| PackageError::Unreadable { path: path.clone(), source })?;
             manifest.files.push(ReleasedFile { path, sha256, size, mode });
             contents.insert(sha256, content);
         }

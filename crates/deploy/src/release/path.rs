@@ -103,7 +103,7 @@ pub fn check_all<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<PathError>
 /// The text with everything but printable ASCII escaped, at most 80 characters.
 #[must_use]
 pub fn escape_for_display(text: &str) -> String {
-    let mut shown: String = text
+    let mut escaped: String = text
         .chars()
         .take(81)
         .map(|letter| match letter {
@@ -111,11 +111,11 @@ pub fn escape_for_display(text: &str) -> String {
             _ => letter.escape_unicode().to_string(),
         })
         .collect();
-    if 80 < shown.len() {
-        shown.truncate(79);
-        shown.push('…');
+    if 80 < escaped.len() {
+        escaped.truncate(79);
+        escaped.push('…');
     }
-    shown
+    escaped
 }
 
 fn fault(path: &str) -> Option<PathFault> {
@@ -147,11 +147,11 @@ fn fault(path: &str) -> Option<PathFault> {
 /// Whether a part is `nul`, `com1.txt` or the like.
 fn is_device(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or(part).to_ascii_lowercase();
-    let numbered = |word: &str| {
+    let is_numbered = |word: &str| {
         stem.strip_prefix(word).is_some_and(|rest| rest.len() == 1 && rest != "0")
             && stem.ends_with(|last: char| last.is_ascii_digit())
     };
-    DEVICES.contains(&&*stem) || numbered("com") || numbered("lpt")
+    DEVICES.contains(&&*stem) || is_numbered("com") || is_numbered("lpt")
 }
 
 #[cfg(test)]
@@ -159,9 +159,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_refused(path: &str, fault: PathFault, named: &str) {
+    fn assert_refused(path: &str, fault: PathFault, display: &str) {
         let error = check(path).unwrap_err();
-        assert_eq!((error.fault, &*error.shown), (fault, named));
+        assert_eq!((error.fault, &*error.shown), (fault, display));
     }
 
     #[test]

@@ -45,8 +45,8 @@ fn sample() -> Manifest {
 fn assert_refused(change: impl FnOnce(&mut Manifest), says: &str) {
     let mut manifest = sample();
     change(&mut manifest);
-    let told = Release::new(manifest).unwrap_err().to_string();
-    assert!(told.contains(says), "{told}");
+    let error = Release::new(manifest).unwrap_err().to_string();
+    assert!(error.contains(says), "{error}");
 }
 
 #[test]
@@ -96,12 +96,12 @@ fn order_of_files_does_not_change_the_name() {
 fn a_difference_names_files_and_profiles() {
     let base = package(1, "program", &[("weights/a", "1"), ("weights/b", "1")]);
     let head = package(2, "program", &[("weights/b", "2"), ("weights/c", "1")]);
-    let told = Release::difference(Some(base.release()), head.release());
+    let difference = Release::difference(Some(base.release()), head.release());
     let names = |name: &str| vec![name.to_owned()];
-    assert_eq!(told.added, names("weights/c"));
-    assert_eq!(told.removed, names("weights/a"));
-    assert_eq!(told.changed, names("weights/b"));
-    assert!(told.changed_profiles.is_empty() && !told.is_other_engine);
+    assert_eq!(difference.added, names("weights/c"));
+    assert_eq!(difference.removed, names("weights/a"));
+    assert_eq!(difference.changed, names("weights/b"));
+    assert!(difference.changed_profiles.is_empty() && !difference.is_other_engine);
     assert_eq!(Release::difference(None, head.release()).added_profiles, names("p"));
 }
 
@@ -112,8 +112,8 @@ fn parameters_differ_key_by_key() {
         Source::new("p.yaml", format!("{lines}smoothing: {{sigma_um: {sigma}}}\n"))
     };
     let changes = parameter_changes(&text("0.5"), &text("1")).unwrap();
-    let told: Vec<_> = changes.iter().map(|one| (&*one.key, &*one.base, &*one.head)).collect();
-    assert_eq!(told, [("smoothing.sigma_um", "0.5", "1")]);
+    let found: Vec<_> = changes.iter().map(|one| (&*one.key, &*one.base, &*one.head)).collect();
+    assert_eq!(found, [("smoothing.sigma_um", "0.5", "1")]);
 }
 
 proptest! {

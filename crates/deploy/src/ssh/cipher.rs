@@ -26,14 +26,14 @@ pub(super) fn fastest() -> Option<&'static str> {
 
 /// Whether ssh lets one cipher be put before its others.
 pub(super) async fn is_preference_supported() -> bool {
-    let told = timeout(PATIENCE, program("ssh").arg("-V").output()).await;
-    let said = told.ok().and_then(Result::ok).map(|output| output.stderr).unwrap_or_default();
-    parse_version(&String::from_utf8_lossy(&said)).is_some_and(|version| FIRST_VERSION <= version)
+    let result = timeout(PATIENCE, program("ssh").arg("-V").output()).await;
+    let stderr = result.ok().and_then(Result::ok).map(|output| output.stderr).unwrap_or_default();
+    parse_version(&String::from_utf8_lossy(&stderr)).is_some_and(|version| FIRST_VERSION <= version)
 }
 
 /// The version in `OpenSSH_9.2p1 Debian-2, …`.
-fn parse_version(said: &str) -> Option<(u32, u32)> {
-    let (_, rest) = said.split_once("OpenSSH_")?;
+fn parse_version(output: &str) -> Option<(u32, u32)> {
+    let (_, rest) = output.split_once("OpenSSH_")?;
     let rest = rest.strip_prefix("for_Windows_").unwrap_or(rest);
     let (major, rest) = rest.split_once('.')?;
     let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();

@@ -1,4 +1,4 @@
-//! Classify: which failure the words of ssh stand for.
+//! Classify: which failure the words of ssh mean.
 //!
 //! ssh reports everything in English words on one stream and with exit code 255. This is the one
 //! place that reads these words; each class has a test against a real server. The words are asked
@@ -22,17 +22,17 @@ pub(super) struct Attempt<'a> {
 /// The class of what ssh said while it connected.
 ///
 /// Host keys come first: everything after a key that does not fit is a consequence of it.
-pub(super) fn classify(said: &str, attempt: &Attempt<'_>) -> SshError {
-    let host = named_host(said).unwrap_or_else(|| attempt.host.to_owned());
-    let has = |words: &str| said.contains(words);
+pub(super) fn classify(output: &str, attempt: &Attempt<'_>) -> SshError {
+    let host = named_host(output).unwrap_or_else(|| attempt.host.to_owned());
+    let has = |words: &str| output.contains(words);
     if has("REVOKED HOST KEY DETECTED") {
         SshError::HostKeyRevoked { host }
     } else if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("host certificate") {
-        SshError::HostKeyDiffers { host, sent: sent_key(said), pinned: Vec::new() }
+        SshError::HostKeyDiffers { host, sent: sent_key(output), pinned: Vec::new() }
     } else if has("you have requested strict checking") || has("Host key verification failed") {
         SshError::HostUnknown { host, offered: None }
     } else if has("Permission denied (") || has("Too many authentication failures") {
-        let login = refused_login(said).unwrap_or_else(|| attempt.login.to_owned());
+        let login = refused_login(output).unwrap_or_else(|| attempt.login.to_owned());
         SshError::LoginRefused { login, offered: attempt.offered.to_owned() }
     } else if has("Could not resolve hostname") {
         SshError::NameUnknown { host }
@@ -48,33 +48,33 @@ pub(super) fn classify(said: &str, attempt: &Attempt<'_>) -> SshError {
     {
         SshError::NotSsh { host }
     } else if has("no matching ") || has("Unable to negotiate") {
-        SshError::NoCommonAlgorithm { host, said: quote(said) }
+        SshError::NoCommonAlgorithm { host, said: quote(output) }
     } else if has("kex_exchange_identification") || has("Connection closed by") || has("reset by") {
         SshError::HungUp { host }
     } else {
-        SshError::Other { host, said: quote(said) }
+        SshError::Other { host, said: quote(output) }
     }
 }
 
 /// The class of what ssh and the command said after the login.
-pub(super) fn classify_channel(said: &str, log: &str, host: &str, command: &str) -> SshError {
+pub(super) fn classify_channel(output: &str, log: &str, host: &str, command: &str) -> SshError {
     let host = host.to_owned();
-    let has = |words: &str| said.contains(words);
+    let has = |words: &str| output.contains(words);
     if has("Session open refused by peer") || has("open failed: administratively prohibited") {
         return SshError::TooFewSessions { host };
     }
     if has("command not found") || has(": not found") || has("No such file or directory") {
         return SshError::CommandMissing { host, command: command.to_owned() };
     }
-    let words = [log, said].into_iter().map(quote).find(|words| !words.is_empty());
-    let said = words.unwrap_or_else(|| "nothing was said about why".to_owned());
-    SshError::Lost { host, said }
+    let words = [log, output].into_iter().map(quote).find(|words| !words.is_empty());
+    let text = words.unwrap_or_else(|| "nothing was said about why".to_owned());
+    SshError::Lost { host, said: text }
 }
 
 /// ssh's words for a message: one line, printable, bounded.
-pub(super) fn quote(said: &str) -> String {
+pub(super) fn quote(output: &str) -> String {
     let is_noise = |line: &&str| line.is_empty() || line.bytes().all(|byte| byte == b'@');
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !is_noise(line)).collect();
+    let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !is_noise(line)).collect();
     let text = lines.join("; ");
     let printable =
         text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter });
@@ -82,17 +82,17 @@ pub(super) fn quote(said: &str) -> String {
 }
 
 /// The host whose key was looked at, which may be one on the way.
-fn named_host(said: &str) -> Option<String> {
-    let after = |start: &str, end: &str| {
-        let (_, rest) = said.split_once(start)?;
+fn named_host(output: &str) -> Option<String> {
+    let name_between = |start: &str, end: &str| {
+        let (_, rest) = output.split_once(start)?;
         let (name, _) = rest.split_once(end)?;
         (!name.is_empty() && !name.contains(char::is_whitespace)).then(|| name.to_owned())
     };
-    after("Host key for ", " has changed")
-        .or_else(|| after("host key is known for ", " and you have"))
-        .or_else(|| after("Could not resolve hostname ", ":"))
+    name_between("Host key for ", " has changed")
+        .or_else(|| name_between("host key is known for ", " and you have"))
+        .or_else(|| name_between("Could not resolve hostname ", ":"))
         .or_else(|| {
-            let (_, rest) = said.split_once("connect to host ")?;
+            let (_, rest) = output.split_once("connect to host ")?;
             let mut words = rest.split_whitespace();
             let (host, _, port) = (words.next()?, words.next()?, words.next()?);
             let port = port.trim_end_matches(':');
@@ -101,16 +101,16 @@ fn named_host(said: &str) -> Option<String> {
 }
 
 /// `user@host` of a refused login, which may be one on the way.
-fn refused_login(said: &str) -> Option<String> {
-    let (before, _) = said.split_once(": Permission denied (")?;
+fn refused_login(output: &str) -> Option<String> {
+    let (before, _) = output.split_once(": Permission denied (")?;
     let login = before.lines().last()?.trim();
     (login.contains('@') && !login.contains(char::is_whitespace)).then(|| login.to_owned())
 }
 
 /// Type and fingerprint of the key that the server sent.
-fn sent_key(said: &str) -> String {
-    let kind = said.split_once("fingerprint for the ").and_then(|(_, rest)| rest.split_once(' '));
-    let digest = said.split_once("SHA256:").map(|(_, rest)| {
+fn sent_key(output: &str) -> String {
+    let kind = output.split_once("fingerprint for the ").and_then(|(_, rest)| rest.split_once(' '));
+    let digest = output.split_once("SHA256:").map(|(_, rest)| {
         let is_digit = |letter: &char| letter.is_ascii_alphanumeric() || "+/".contains(*letter);
         rest.chars().take_while(is_digit).take(64).collect::<String>()
     });

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Longest path of the private folder: a socket's address has 104 bytes on some systems, and ssh
-/// needs 17 beside the name of its own.
+/// needs 17 besides the name of its own.
 const MAX_FOLDER_BYTES: usize = 104 - 17 - "/c-00-0000".len();
 
 /// Where private folders are made when the usual place has a name too long or too odd.
@@ -82,7 +82,7 @@ impl Client {
             let Some(key) = &key else { return Ok(None) };
             Keyring::start(folder.path(), key, passphrase, cellgate, limits.key).await.map(Some)
         };
-        let (keyring, takes_first) = tokio::join!(keyring, cipher::is_preference_supported());
+        let (keyring, can_prefer) = tokio::join!(keyring, cipher::is_preference_supported());
         let keyring = keyring?;
         if let Some(keyring) = &keyring {
             write(&folder.path().join("key.pub"), &(keyring.public.clone() + "\n"))?;
@@ -98,7 +98,7 @@ impl Client {
             folder: folder.path(),
             agent: &agent,
             public: keyring.is_some().then_some(&*public),
-            cipher: takes_first.then(cipher::fastest).flatten(),
+            cipher: can_prefer.then(cipher::fastest).flatten(),
             cellgate,
         };
         let text = config::render(&files, &settings.hosts, &settings.jumps, limits.connect);
@@ -138,12 +138,12 @@ impl Client {
 }
 
 fn private_folder() -> Result<TempDir, SshError> {
-    let usual = std::env::temp_dir();
-    let is_short = usual.as_os_str().len() + "/cg-123456".len() <= MAX_FOLDER_BYTES;
+    let folder = std::env::temp_dir();
+    let is_short = folder.as_os_str().len() + "/cg-123456".len() <= MAX_FOLDER_BYTES;
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
-    // The path stands in a shell's line where a host is reached through another.
-    let is_fit = is_short && usual.to_str().is_some_and(|path| path.chars().all(is_plain));
-    let parent = if is_fit { usual } else { PathBuf::from(SHORT_FOLDER) };
+    // The path is part of a shell's line where a host is reached through another.
+    let is_fit = is_short && folder.to_str().is_some_and(|path| path.chars().all(is_plain));
+    let parent = if is_fit { folder } else { PathBuf::from(SHORT_FOLDER) };
     let mut builder = tempfile::Builder::new();
     builder.prefix("cg-").permissions(std::fs::Permissions::from_mode(0o700));
     builder.tempdir_in(&parent).map_err(|source| SshError::Folder { path: parent, source })

@@ -1,6 +1,6 @@
 //! Config: the one file of settings that ssh gets, a block for each host.
 //!
-//! ssh reads neither the user's nor the system's file beside it, so that a deploy goes the same way
+//! ssh reads neither the user's nor the system's file, so that a deploy goes the same way
 //! from every machine. Hosts on the way are as strict as the last one.
 
 use super::super::settings::Endpoint;
@@ -43,7 +43,7 @@ pub(super) fn jump_log(folder: &Path, host: usize, jump: usize) -> PathBuf {
     folder.join(format!("log-{}", jump_alias(host, jump)))
 }
 
-/// Where the making of the connection to a target's host, or to the first on the way there, says why it
+/// Where the connection to a target's host, or to the first host on the way there, logs why it
 /// failed.
 pub(super) fn dial_log(folder: &Path, host: usize) -> PathBuf {
     folder.join(format!("log-dial-{host}"))
@@ -123,8 +123,8 @@ fn write_proxy(
     let Some(before) = n_before.checked_sub(1) else {
         let (cellgate, log) = (quote_for_shell(files.cellgate), dial_log(files.folder, host));
         let (seconds, log) = (connect.as_secs().max(1), log.display());
-        let dial = format!("{cellgate} dial --seconds {seconds} --log {log} -- %h %p");
-        let _ = writeln!(text, "  ProxyCommand {dial}\n  ProxyUseFdpass yes");
+        let command = format!("{cellgate} dial --seconds {seconds} --log {log} -- %h %p");
+        let _ = writeln!(text, "  ProxyCommand {command}\n  ProxyUseFdpass yes");
         return;
     };
     let (log, alias) = (jump_log(files.folder, host, before), jump_alias(host, before));

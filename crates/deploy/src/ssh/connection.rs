@@ -62,12 +62,12 @@ impl Connection {
         let socket = client.folder.path().join(format!("c-{index}-{number}"));
         let log = client.folder.path().join(format!("log-{index}-{number}"));
         // Without a pin the login fails by itself; the search says why.
-        let (known, launched) =
+        let (check, login) =
             tokio::join!(check_pins(client, index), launch(client, index, &socket, &log));
-        known?;
-        launched?;
-        let asked = timeout(client.limits.close, master::process_of(&socket)).await;
-        let master = asked.ok().and_then(Result::ok).flatten();
+        check?;
+        login?;
+        let reply = timeout(client.limits.close, master::process_of(&socket)).await;
+        let master = reply.ok().and_then(Result::ok).flatten();
         let session = Session::resume(socket.clone().into(), Some(log.clone().into()));
         let session = Arc::new(session);
         Ok(Self { client: Arc::clone(client), index, session, socket, log, master })
@@ -75,50 +75,55 @@ impl Connection {
 
     /// Opens a channel and waits for the first word of what runs there.
     pub(super) async fn open_channel(self: Arc<Self>, command: &str) -> Result<Channel, SshError> {
-        let failed = |error: openssh::Error| SshError::Other {
+        let to_error = |error: openssh::Error| SshError::Other {
             host: self.host(),
             said: quote(&error.to_string()),
         };
         let mut remote = Session::to_raw_command(Arc::clone(&self.session), command);
         remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = remote.spawn().await.map_err(failed)?;
+        let mut child = remote.spawn().await.map_err(to_error)?;
         let streams = (child.stdin().take(), child.stdout().take(), child.stderr().take());
         let (Some(writer), Some(mut reader), Some(stderr)) = streams else {
-            return Err(failed(openssh::Error::Disconnected));
+            return Err(to_error(openssh::Error::Disconnected));
         };
         widen(&writer);
-        let said = Said::default();
-        let listener = tokio::spawn(listen(stderr, said.clone()));
+        let messages = Said::default();
+        let listener = tokio::spawn(listen(stderr, messages.clone()));
         let limit = self.client.limits.first_word;
         let first = match timeout(limit, first_word(&mut reader)).await {
             Ok(Some(first)) => first,
             Ok(None) => {
-                // Whatever ends the channel is told on the other stream, which ends, too.
+                // The other stream says what ended the channel, and ends, too.
                 let _ = timeout(limit, listener).await;
                 let log = read_log(&self.log).await;
-                return Err(classify_channel(&said.text(), &log, &self.host(), command));
+                return Err(classify_channel(&messages.text(), &log, &self.host(), command));
             }
             Err(_) => {
-                let said = format!("nothing came within {} s", limit.as_secs());
-                return Err(SshError::Lost { host: self.host(), said });
+                let text = format!("nothing came within {} s", limit.as_secs());
+                return Err(SshError::Lost { host: self.host(), said: text });
             }
         };
         let reader = Box::new(Cursor::new(first).chain(reader));
-        Ok(Channel { reader, writer: Box::new(writer), said, keep: Box::new((child, self)) })
+        Ok(Channel {
+            reader,
+            writer: Box::new(writer),
+            said: messages,
+            keep: Box::new((child, self)),
+        })
     }
 
     /// Runs a command to its end.
     pub(super) async fn run(&self, command: &str, input: Vec<u8>) -> Result<Answer, SshError> {
-        let lost = |error: openssh::Error| SshError::Lost {
+        let lost_error = |error: openssh::Error| SshError::Lost {
             host: self.host(),
             said: quote(&error.to_string()),
         };
         let mut remote = Session::to_raw_command(Arc::clone(&self.session), command);
         remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = remote.spawn().await.map_err(lost)?;
+        let mut child = remote.spawn().await.map_err(lost_error)?;
         let streams = (child.stdin().take(), child.stdout().take(), child.stderr().take());
         let (Some(mut stdin), Some(stdout), Some(stderr)) = streams else {
-            return Err(lost(openssh::Error::Disconnected));
+            return Err(lost_error(openssh::Error::Disconnected));
         };
         let send = async move {
             // A command that stops reading says why on its other streams.
@@ -188,26 +193,27 @@ async fn launch(client: &Client, index: usize, socket: &Path, log: &Path) -> Res
     command.args(["-M", "-N", "-f", "--", &config::host_alias(index)]);
     // The master keeps what it inherits, so nothing here may wait for its end.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let ways =
+    let jump_logs =
         (0..client.settings.jumps.len()).map(|jump| config::jump_log(client.folder(), index, jump));
-    let dialed = config::dial_log(client.folder(), index);
-    let logs: Vec<PathBuf> = [dialed].into_iter().chain(ways).chain([log.to_owned()]).collect();
+    let dial_log = config::dial_log(client.folder(), index);
+    let logs: Vec<PathBuf> =
+        [dial_log].into_iter().chain(jump_logs).chain([log.to_owned()]).collect();
     for log in &logs {
         // Words of an earlier attempt would be taken for those of this one.
         let _ = std::fs::remove_file(log);
     }
-    let missing = |source| SshError::Missing { program: "ssh", source };
-    let mut child = command.spawn().map_err(missing)?;
-    let Ok(done) = timeout(client.limits.login, child.wait()).await else {
+    let missing_error = |source| SshError::Missing { program: "ssh", source };
+    let mut child = command.spawn().map_err(missing_error)?;
+    let Ok(status) = timeout(client.limits.login, child.wait()).await else {
         let host = endpoint.known_as();
         return Err(SshError::LoginTimeout { host, seconds: client.limits.login.as_secs() });
     };
-    if done.map_err(missing)?.success() {
+    if status.map_err(missing_error)?.success() {
         return Ok(());
     }
-    let mut said = String::new();
+    let mut output = String::new();
     for log in &logs {
-        said += &read_log(log).await;
+        output += &read_log(log).await;
     }
     let offered = match client.public_key() {
         Some(line) => fingerprint_of(line),
@@ -216,7 +222,7 @@ async fn launch(client: &Client, index: usize, socket: &Path, log: &Path) -> Res
     let host = endpoint.known_as();
     let login = endpoint.to_string();
     let attempt = Attempt { host: &host, login: &login, offered: &offered };
-    Err(with_pins(client, index, classify(&said, &attempt)).await)
+    Err(with_pins(client, index, classify(&output, &attempt)).await)
 }
 
 /// Adds the pinned fingerprints to a host key that is not one of them.
@@ -248,10 +254,10 @@ async fn pins(client: &Client, endpoint: &Endpoint) -> Result<Vec<Pin>, SshError
     let mut command = program("ssh-keygen");
     command.args(["-F", &endpoint.known_as(), "-f"]);
     command.arg(client.folder.path().join("known_hosts"));
-    let missing = |source| SshError::Missing { program: "ssh-keygen", source };
-    let found = timeout(client.limits.login, command.output()).await;
-    let output = match found {
-        Ok(output) => output.map_err(missing)?,
+    let missing_error = |source| SshError::Missing { program: "ssh-keygen", source };
+    let result = timeout(client.limits.login, command.output()).await;
+    let output = match result {
+        Ok(output) => output.map_err(missing_error)?,
         Err(_) => return Ok(Vec::new()),
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -273,10 +279,10 @@ async fn scan_host_key(client: &Client, index: usize, endpoint: &Endpoint) -> Op
     let jump = client.settings.jumps.iter().position(|jump| jump == endpoint);
     let alias =
         jump.map_or_else(|| config::host_alias(index), |jump| config::jump_alias(index, jump));
-    let seen = client.folder.path().join(format!("unverified-{alias}"));
+    let path = client.folder.path().join(format!("unverified-{alias}"));
     let mut command = program("ssh");
     command.arg("-F").arg(client.config_path());
-    command.arg("-o").arg(format!("UserKnownHostsFile={}", seen.display()));
+    command.arg("-o").arg(format!("UserKnownHostsFile={}", path.display()));
     for option in ["StrictHostKeyChecking=accept-new", "PreferredAuthentications=none"] {
         command.args(["-o", option]);
     }
@@ -284,18 +290,18 @@ async fn scan_host_key(client: &Client, index: usize, endpoint: &Endpoint) -> Op
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = command.spawn().ok()?;
     let _ = timeout(client.limits.login, child.wait()).await;
-    let text = tokio::fs::read_to_string(&seen).await.ok()?;
+    let text = tokio::fs::read_to_string(&path).await.ok()?;
     let line = text.lines().next()?.to_owned();
-    let known = super::KnownHosts::parse(&line).ok()?;
-    let pin = known.pin(1)?;
+    let known_hosts = super::KnownHosts::parse(&line).ok()?;
+    let pin = known_hosts.pin(1)?;
     let fingerprint = format!("{} {}", pin.key_type, pin.fingerprint);
     Some(Unverified { line, fingerprint })
 }
 
 /// Fingerprint of a line of `authorized_keys`.
 fn fingerprint_of(line: &str) -> String {
-    let known = super::KnownHosts::parse(&format!("key {line}"));
-    let pin = known.ok().and_then(|known| known.pin(1).cloned());
+    let known_hosts = super::KnownHosts::parse(&format!("key {line}"));
+    let pin = known_hosts.ok().and_then(|known_hosts| known_hosts.pin(1).cloned());
     pin.map_or_else(|| "of the target".to_owned(), |pin| pin.fingerprint)
 }
 
@@ -307,20 +313,20 @@ async fn first_word(reader: &mut ChildStdout) -> Option<Vec<u8>> {
     (0 < n).then_some(buffer)
 }
 
-async fn listen(mut stderr: ChildStderr, said: Said) {
+async fn listen(mut stderr: ChildStderr, messages: Said) {
     let mut buffer = vec![0; BUFFER_BYTES];
     while let Ok(n) = stderr.read(&mut buffer).await {
         if n == 0 {
             return;
         }
-        said.add(&buffer[..n]);
+        messages.add(&buffer[..n]);
     }
 }
 
 async fn read_all(stream: impl tokio::io::AsyncRead + Unpin) -> String {
     let mut bytes = Vec::new();
     let mut bounded = stream.take(MAX_ANSWER_BYTES);
-    // What came before a failure is what there is to tell.
+    // What came before a failure is what there is to report.
     let _ = bounded.read_to_end(&mut bytes).await;
     let _ = tokio::io::copy(&mut bounded.into_inner(), &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&bytes).into_owned()

@@ -3,7 +3,7 @@
 //! ssh leaves it to the system to hold a small packet back until the one before it is confirmed, and
 //! the other end confirms late: 40 ms and a round trip each time, in every login and with the first
 //! channel. ssh has no option against it; but it takes a connection that another program made
-//! (`ProxyUseFdpass`). What fails is told in ssh's own words, which `classify` reads.
+//! (`ProxyUseFdpass`). A failure is reported in ssh's own words, which `classify` reads.
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{self, IoSlice};
@@ -43,13 +43,14 @@ pub enum DialError {
 /// # Errors
 /// [`DialError`], which says what ssh would say.
 pub fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, DialError> {
-    let unknown = |source| DialError::Unknown { host: host.to_owned(), source };
-    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(unknown)?.collect();
+    let unknown_error = |source| DialError::Unknown { host: host.to_owned(), source };
+    let addresses: Vec<SocketAddr> =
+        (host, port).to_socket_addrs().map_err(unknown_error)?.collect();
     let until = Instant::now() + limit;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for (address, n_left) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
-        let left = until.saturating_duration_since(Instant::now()) / n_left;
-        match connect(address, left.max(Duration::from_millis(1))) {
+        let share = until.saturating_duration_since(Instant::now()) / n_left;
+        match connect(address, share.max(Duration::from_millis(1))) {
             Ok(connection) => return Ok(connection),
             Err(error) => last = error,
         }
@@ -75,8 +76,8 @@ pub fn hand_over(connection: &TcpStream, to: BorrowedFd<'_>) -> Result<(), DialE
 fn send_descriptor(connection: &TcpStream, to: BorrowedFd<'_>) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut rights = SendAncillaryBuffer::new(&mut space);
-    let handed = [connection.as_fd()];
-    if !rights.push(SendAncillaryMessage::ScmRights(&handed)) {
+    let descriptors = [connection.as_fd()];
+    if !rights.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
     // A message has at least a byte, which says nothing.
@@ -97,37 +98,38 @@ mod tests {
     #[test]
     fn a_connection_goes_from_hand_to_hand() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let dialed = dial("127.0.0.1", listener.local_addr().unwrap().port(), LIMIT).unwrap();
-        assert!(dialed.nodelay().unwrap());
+        let connection = dial("127.0.0.1", listener.local_addr().unwrap().port(), LIMIT).unwrap();
+        assert!(connection.nodelay().unwrap());
         let (here, there) = UnixStream::pair().unwrap();
-        hand_over(&dialed, here.as_fd()).unwrap();
-        drop(dialed);
+        hand_over(&connection, here.as_fd()).unwrap();
+        drop(connection);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut rights = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [9];
         let mut parts = [IoSliceMut::new(&mut byte)];
         recvmsg(&there, &mut parts, &mut rights, RecvFlags::empty()).unwrap();
-        let RecvAncillaryMessage::ScmRights(mut handed) = rights.drain().next().unwrap() else {
+        let RecvAncillaryMessage::ScmRights(mut descriptors) = rights.drain().next().unwrap()
+        else {
             panic!("no connection came");
         };
-        let mut taken = TcpStream::from(handed.next().unwrap());
-        taken.write_all(b"hello").unwrap();
-        drop(taken);
-        let mut said = String::new();
-        listener.accept().unwrap().0.read_to_string(&mut said).unwrap();
-        assert_eq!((said.as_str(), byte), ("hello", [0]));
+        let mut stream = TcpStream::from(descriptors.next().unwrap());
+        stream.write_all(b"hello").unwrap();
+        drop(stream);
+        let mut text = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), byte), ("hello", [0]));
     }
 
     #[test]
     fn what_fails_is_told_as_ssh_tells_it() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let told = dial("127.0.0.1", port, LIMIT).unwrap_err().to_string();
+        let error = dial("127.0.0.1", port, LIMIT).unwrap_err().to_string();
         let expected = format!("ssh: connect to host 127.0.0.1 port {port}: Connection refused");
-        assert!(told.starts_with(&expected), "{told}");
-        let told = dial("no-such-host.invalid", 22, LIMIT).unwrap_err().to_string();
+        assert!(error.starts_with(&expected), "{error}");
+        let error = dial("no-such-host.invalid", 22, LIMIT).unwrap_err().to_string();
         assert!(
-            told.starts_with("ssh: Could not resolve hostname no-such-host.invalid: "),
-            "{told}"
+            error.starts_with("ssh: Could not resolve hostname no-such-host.invalid: "),
+            "{error}"
         );
     }
 }

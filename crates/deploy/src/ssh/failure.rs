@@ -250,8 +250,8 @@ impl SshError {
     /// The error, its cause and its remedy.
     #[must_use]
     pub fn full_message(&self) -> String {
-        let why = self.source().map(|source| format!(": {source}")).unwrap_or_default();
-        format!("{self}{why}; {}", self.remedy())
+        let cause = self.source().map(|source| format!(": {source}")).unwrap_or_default();
+        format!("{self}{cause}; {}", self.remedy())
     }
 
     /// Whether the same attempt may succeed later without anybody changing anything.

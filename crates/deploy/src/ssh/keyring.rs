@@ -36,8 +36,8 @@ const SECOND_QUESTION: &str = "Bad passphrase";
 /// do not ask for a passphrase.
 #[must_use]
 pub fn askpass_answer<'a>(question: &str, reply: &'a Secret) -> Option<&'a str> {
-    let asks = question.contains("passphrase") && !question.contains(SECOND_QUESTION);
-    asks.then(|| reply.reveal())
+    let is_expected = question.contains("passphrase") && !question.contains(SECOND_QUESTION);
+    is_expected.then(|| reply.reveal())
 }
 
 /// An agent that holds one key.
@@ -81,34 +81,34 @@ impl Keyring {
         let mut command = program("ssh-add");
         command.args(["-q", "-t", &lifetime.as_secs().max(1).to_string(), "-"]);
         command.env("SSH_AUTH_SOCK", &self.socket);
-        // Before OpenSSH 8.4 a display stood for the wish to be asked by a program.
+        // Before OpenSSH 8.4 a display meant that a program is to be asked.
         command.env("SSH_ASKPASS", askpass).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", "-");
         if let Some(passphrase) = passphrase {
             command.env(ASKPASS_REPLY, passphrase.reveal());
         }
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let missing = |source| SshError::Missing { program: "ssh-add", source };
-        let mut child = command.spawn().map_err(missing)?;
+        let missing_error = |source| SshError::Missing { program: "ssh-add", source };
+        let mut child = command.spawn().map_err(missing_error)?;
         if let Some(mut stdin) = child.stdin.take() {
             // An `ssh-add` that ends early says why, below.
             let _ = stdin.write_all(key.text.reveal().as_bytes()).await;
         }
-        let Ok(done) = timeout(PATIENCE, child.wait_with_output()).await else {
+        let Ok(result) = timeout(PATIENCE, child.wait_with_output()).await else {
             return Err(SshError::Keyring { said: "`ssh-add` did not end".to_owned() });
         };
-        let output = done.map_err(missing)?;
+        let output = result.map_err(missing_error)?;
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(
-            if said.contains("incorrect passphrase") || (key.is_encrypted && said.trim().is_empty())
+            if text.contains("incorrect passphrase") || (key.is_encrypted && text.trim().is_empty())
             {
                 SshError::Key(KeyError::PassphraseWrong)
-            } else if said.contains("libcrypto") || said.contains("invalid format") {
+            } else if text.contains("libcrypto") || text.contains("invalid format") {
                 SshError::Key(KeyError::Damaged)
             } else {
-                SshError::Keyring { said: quote(&said) }
+                SshError::Keyring { said: quote(&text) }
             },
         )
     }
@@ -117,11 +117,11 @@ impl Keyring {
     async fn list(&self) -> Result<String, SshError> {
         let mut command = program("ssh-add");
         command.arg("-L").env("SSH_AUTH_SOCK", &self.socket);
-        let missing = |source| SshError::Missing { program: "ssh-add", source };
-        let Ok(done) = timeout(PATIENCE, command.output()).await else {
+        let missing_error = |source| SshError::Missing { program: "ssh-add", source };
+        let Ok(result) = timeout(PATIENCE, command.output()).await else {
             return Err(SshError::Keyring { said: "`ssh-add -L` did not end".to_owned() });
         };
-        let output = done.map_err(missing)?;
+        let output = result.map_err(missing_error)?;
         let line = String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned);
         line.ok_or_else(|| SshError::Keyring { said: "it does not hold the key".to_owned() })
     }
@@ -142,10 +142,10 @@ async fn launch(socket: &Path) -> Result<(Child, Option<Pid>), SshError> {
     command.arg("-a").arg(socket);
     command.args(["sh", "-c", "echo \"$SSH_AGENT_PID\" && exec cat >/dev/null"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let missing = |source| SshError::Missing { program: "ssh-agent", source };
-    let mut child = command.spawn().map_err(missing)?;
-    let failed = |said: &str| SshError::Keyring { said: quote(said) };
-    let stdout = child.stdout.take().ok_or_else(|| failed("it has no output"))?;
+    let missing_error = |source| SshError::Missing { program: "ssh-agent", source };
+    let mut child = command.spawn().map_err(missing_error)?;
+    let keyring_error = |text: &str| SshError::Keyring { said: quote(text) };
+    let stdout = child.stdout.take().ok_or_else(|| keyring_error("it has no output"))?;
     let mut line = String::new();
     let mut reader = BufReader::new(stdout.take(64));
     let read = timeout(PATIENCE, reader.read_line(&mut line)).await;
@@ -153,12 +153,12 @@ async fn launch(socket: &Path) -> Result<(Child, Option<Pid>), SshError> {
     match (read, pid) {
         (Ok(Ok(_)), Some(pid)) => Ok((child, Pid::from_raw(pid))),
         _ => {
-            let mut said = String::new();
+            let mut text = String::new();
             if let Some(stderr) = child.stderr.take() {
-                let read = stderr.take(4096).read_to_string(&mut said).await;
-                let _ = read.map_err(|error| said.push_str(&error.to_string()));
+                let result = stderr.take(4096).read_to_string(&mut text).await;
+                let _ = result.map_err(|error| text.push_str(&error.to_string()));
             }
-            Err(failed(&said))
+            Err(keyring_error(&text))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Master: asks the process that holds a login which one it is, over its own socket.
 //!
-//! Two messages there and back instead of one more ssh; nothing else is said on this way. Channels go
+//! Two messages there and back instead of one more ssh; nothing else is sent this way. Channels go
 //! through the `openssh` crate.
 //!
 //! # Sources
@@ -54,6 +54,6 @@ async fn receive_words(stream: &mut UnixStream) -> io::Result<Vec<u32>> {
     }
     let mut bytes = vec![0; n_bytes as usize];
     stream.read_exact(&mut bytes).await?;
-    let word = |four: &[u8]| four.try_into().map(u32::from_be_bytes).ok();
+    let word = |chunk: &[u8]| chunk.try_into().map(u32::from_be_bytes).ok();
     Ok(bytes.chunks_exact(4).filter_map(word).collect())
 }

@@ -1,7 +1,7 @@
 //! SSH: ways to the hosts of a target, over the system's own ssh.
 //!
 //! Takes a target's settings; gives a [`Transport`] for each host. ssh gets one file of settings and
-//! nothing else of the machine, host keys are pinned on every hop, the key lies in a private agent,
+//! nothing else of the machine, host keys are pinned on every hop, the key is in a private agent,
 //! and everything that is started ends with the deploy: also when it is killed, then within half a
 //! minute. Knows nothing of frames.
 
@@ -37,7 +37,7 @@ pub struct Host {
     command: String,
     connection: Mutex<Option<Arc<Connection>>>,
     /// A channel that was opened before anybody asked for it.
-    reached: Mutex<Option<Result<Channel, SshError>>>,
+    early_channel: Mutex<Option<Result<Channel, SshError>>>,
     /// A login that was begun before anybody asked for it.
     ahead: Ahead,
 }
@@ -66,13 +66,13 @@ impl Client {
     /// A server with a forced command runs that one instead.
     #[must_use]
     pub fn host(self: &Arc<Self>, index: usize, command: String) -> Host {
-        let (connection, reached) = (Mutex::new(None), Mutex::new(None));
+        let (connection, early_channel) = (Mutex::new(None), Mutex::new(None));
         Host {
             client: Arc::clone(self),
             index,
             command,
             connection,
-            reached,
+            early_channel,
             ahead: Ahead::default(),
         }
     }
@@ -111,7 +111,7 @@ impl Host {
     ///
     /// Dropping it does the same without waiting for the server.
     pub async fn close(&self) {
-        drop(self.reached.lock().await.take());
+        drop(self.early_channel.lock().await.take());
         if let Some(login) = self.ahead.take() {
             login.abort();
         }
@@ -127,26 +127,26 @@ impl Host {
         if let Some(connection) = &*connection {
             return Ok(Arc::clone(connection));
         }
-        let opened = Arc::new(Connection::open(&self.client, self.index).await?);
-        *connection = Some(Arc::clone(&opened));
-        Ok(opened)
+        let new_connection = Arc::new(Connection::open(&self.client, self.index).await?);
+        *connection = Some(Arc::clone(&new_connection));
+        Ok(new_connection)
     }
 
-    /// Opens the control channel before anybody asks for it; what fails is told when somebody does.
+    /// Opens the control channel before anybody asks for it; a failure waits for that, too.
     pub async fn reach(&self) {
-        let opened = self.open_channel(Purpose::Control).await;
-        *self.reached.lock().await = Some(opened);
+        let channel = self.open_channel(Purpose::Control).await;
+        *self.early_channel.lock().await = Some(channel);
     }
 
     async fn open_channel(&self, purpose: Purpose) -> Result<Channel, SshError> {
         match purpose {
-            Purpose::Control => match self.reached.lock().await.take() {
-                Some(opened) => opened,
+            Purpose::Control => match self.early_channel.lock().await.take() {
+                Some(channel) => channel,
                 None => self.open_control_channel().await,
             },
             Purpose::Data => self.shared_connection().await?.open_channel(&self.command).await,
             Purpose::Confirm => {
-                // One that was made ahead may have ended since.
+                // An early login may have ended since.
                 if let Some(Ok(Ok(connection))) = self.await_login().await
                     && let Ok(channel) = Arc::new(connection).open_channel(&self.command).await
                 {
@@ -161,9 +161,9 @@ impl Host {
     /// A control channel; over a new connection where the one that was there is broken.
     async fn open_control_channel(&self) -> Result<Channel, SshError> {
         let is_new = self.connection.lock().await.is_none();
-        let opened = self.shared_connection().await?.open_channel(&self.command).await;
-        if is_new || !matches!(opened, Err(SshError::Lost { .. })) {
-            return opened;
+        let channel = self.shared_connection().await?.open_channel(&self.command).await;
+        if is_new || !matches!(channel, Err(SshError::Lost { .. })) {
+            return channel;
         }
         drop(self.connection.lock().await.take());
         self.shared_connection().await?.open_channel(&self.command).await
@@ -181,8 +181,8 @@ impl Transport for Host {
     async fn open(&self, purpose: Purpose) -> Result<Channel, TransportError> {
         self.open_channel(purpose).await.map_err(|error| {
             let is_transient = error.is_transient();
-            let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
-            let message = format!("{error}{}", why.unwrap_or_default());
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            let message = format!("{error}{}", cause.unwrap_or_default());
             TransportError { message, help: error.remedy(), is_transient }
         })
     }

@@ -20,7 +20,7 @@ const TABLE: &str = include_str!("contract.txt");
 /// Letters that JSON escapes, and letters that it may escape.
 const TEXT: &str = "\"a\" \\ /<b>&\t\r\n\u{8}\u{c}\0\u{1b}[2Jµm² 核 🔬";
 
-/// An enum whose every variant stands in the table.
+/// An enum whose every variant is in the table.
 trait Named {
     const NAMES: &'static [&'static str];
     fn name(&self) -> &'static str;
@@ -291,19 +291,19 @@ fn line_of<T>(name: &str, header: T, raw: Vec<u8>) -> String
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
 {
-    let (bytes, mut also) = (bytes_of(&header, &raw), Vec::new());
-    runtime().block_on(write_frame_async(&mut also, &header, &raw)).unwrap();
-    assert!(bytes == also, "{name}");
-    let said = Frame { header, raw };
-    assert!(read_frame::<T>(&mut &*bytes).unwrap() == said, "{name}");
+    let (bytes, mut async_bytes) = (bytes_of(&header, &raw), Vec::new());
+    runtime().block_on(write_frame_async(&mut async_bytes, &header, &raw)).unwrap();
+    assert!(bytes == async_bytes, "{name}");
+    let frame = Frame { header, raw };
+    assert!(read_frame::<T>(&mut &*bytes).unwrap() == frame, "{name}");
     let read = runtime().block_on(read_frame_async::<T>(&mut &*bytes)).unwrap();
-    assert!(read == said, "{name}");
+    assert!(read == frame, "{name}");
     let is_deflated = bytes[7] & 0x80 != 0;
     assert_eq!(is_deflated, name.contains("deflated"), "{name}");
     format!("{name} {} {}\n", Digest::of_bytes(&bytes), header_of(&bytes))
 }
 
-fn lines_of<T>(kind: &str, all: Vec<Said<T>>) -> Vec<String>
+fn lines_of<T>(kind: &str, messages: Vec<Said<T>>) -> Vec<String>
 where
     T: Named + Serialize + DeserializeOwned + PartialEq + Debug,
 {
@@ -312,7 +312,7 @@ where
         let name = format!("{kind}.{}{dot}{detail}", body.name());
         line_of(&name, Envelope { id: 42, body }, raw)
     };
-    all.into_iter().map(line).collect()
+    messages.into_iter().map(line).collect()
 }
 
 #[test]
@@ -349,27 +349,30 @@ fn every_variant_has_a_frame() {
 }
 
 #[track_caller]
-fn assert_all_variants<'a, T: Named + 'a>(said: impl Iterator<Item = &'a T>) {
-    let said: BTreeSet<_> = said.map(T::name).collect();
-    assert_eq!(said, T::NAMES.iter().copied().collect());
+fn assert_all_variants<'a, T: Named + 'a>(variants: impl Iterator<Item = &'a T>) {
+    let names: BTreeSet<_> = variants.map(T::name).collect();
+    assert_eq!(names, T::NAMES.iter().copied().collect());
 }
 
 #[test]
 fn a_conversation_begins_as_it_did() {
-    let mut said = MAGIC.to_vec();
-    said.extend(bytes_of(&greeting(), &[]));
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(bytes_of(&greeting(), &[]));
     let sha256 = "5ca3d8edc0b6515690ea70d36a92f2c4bc08a447c4f3938ff81af391372f9d5b";
-    assert_eq!(Digest::of_bytes(&said).to_string(), sha256);
-    let (mut own, mut also) = (Vec::new(), Vec::new());
-    let opening = greet(&mut &*said, &mut own).unwrap();
+    assert_eq!(Digest::of_bytes(&bytes).to_string(), sha256);
+    let (mut own, mut async_own) = (Vec::new(), Vec::new());
+    let opening = greet(&mut &*bytes, &mut own).unwrap();
     assert_eq!(opening, Opening { other: greeting(), version: 2, banner: String::new() });
-    assert_eq!(runtime().block_on(greet_async(&mut &*said, &mut also)).unwrap(), opening);
-    assert!(own == also);
+    assert_eq!(runtime().block_on(greet_async(&mut &*bytes, &mut async_own)).unwrap(), opening);
+    assert!(own == async_own);
     let (magic, mut own) = own.split_at(MAGIC.len());
     assert_eq!(magic, b"\0\xffcellgate-wire\n");
     let own = read_frame::<Greeting>(&mut own).unwrap().header;
-    let named = greeting();
-    assert_eq!(Greeting { cellgate: named.cellgate, platform: named.platform, ..own }, greeting());
+    let sample = greeting();
+    assert_eq!(
+        Greeting { cellgate: sample.cellgate, platform: sample.platform, ..own },
+        greeting()
+    );
 }
 
 #[test]
@@ -384,15 +387,15 @@ fn bounds_are_what_they_were() {
 fn with_unknown_members(value: &Value) -> Vec<Value> {
     match value {
         Value::Object(members) => {
-            let with = |key: &str, member: Value| {
+            let with_member = |key: &str, member: Value| {
                 let mut members: Map<_, _> = members.clone();
                 members.insert(key.to_owned(), member);
                 Value::Object(members)
             };
             let within = members.iter().flat_map(|(key, member)| {
-                with_unknown_members(member).into_iter().map(move |member| with(key, member))
+                with_unknown_members(member).into_iter().map(move |member| with_member(key, member))
             });
-            within.chain([with("more", Value::Null)]).collect()
+            within.chain([with_member("more", Value::Null)]).collect()
         }
         Value::Array(items) => {
             let within = items.iter().enumerate().flat_map(|(at, item)| {

@@ -242,8 +242,8 @@ mod tests {
         bytes[0] ^= 1;
         assert!(matches!(read(&bytes), Err(WireError::Damaged)));
         let long = "x".repeat(MAX_HEADER_BYTES);
-        let told = write_frame(&mut Vec::new(), &long, b"");
-        assert!(matches!(told, Err(WireError::TooLong(_))));
+        let result = write_frame(&mut Vec::new(), &long, b"");
+        assert!(matches!(result, Err(WireError::TooLong(_))));
     }
 
     proptest! {

@@ -59,8 +59,8 @@ pub struct Opening {
     pub banner: String,
 }
 
-/// Greets and waits for the greeting of the other side, as an agent: whoever asks for one says
-/// nothing before the greeting.
+/// Greets and waits for the greeting of the other side, as an agent, to which nothing is
+/// said before the greeting.
 ///
 /// # Errors
 /// [`WireError::NoAgent`] when there is no greeting, [`WireError::Version`] when there is no common
@@ -91,11 +91,11 @@ pub async fn greet_async(
 ) -> Result<Opening, WireError> {
     use tokio::io::AsyncWriteExt as _;
     // A server that has no agent may close its side before it reads; what it says is what helps.
-    let said = async {
+    let send = async {
         writer.write_all(&MAGIC).await?;
         write_frame_async(writer, &Greeting::of_this_program(), &[]).await
     };
-    let sent = said.await;
+    let result = send.await;
     let mut search = Search::new(MAX_NOISE_BYTES);
     let mut byte = [0; 1];
     while !search.is_found() {
@@ -104,7 +104,7 @@ pub async fn greet_async(
             _ => search.push(byte[0])?,
         }
     }
-    sent?;
+    result?;
     agree(read_frame_async(reader).await?.header, &search)
 }
 
@@ -187,10 +187,10 @@ mod tests {
 
     #[test]
     fn noise_without_end_is_refused_with_what_it_says() {
-        let told = opening_of(&b"This account is not available\n".repeat(9999)).unwrap_err();
-        assert!(told.to_string().contains("This account is not available"), "{told}");
-        let told = opening_of(b"bash: cellgate: command not found\n").unwrap_err();
-        assert!(told.to_string().contains("command not found"), "{told}");
+        let error = opening_of(&b"This account is not available\n".repeat(9999)).unwrap_err();
+        assert!(error.to_string().contains("This account is not available"), "{error}");
+        let error = opening_of(b"bash: cellgate: command not found\n").unwrap_err();
+        assert!(error.to_string().contains("command not found"), "{error}");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub enum Request {
     },
     /// Asks whether every chunk sent on this connection was kept.
     Flush,
-    /// Verifies every blob by reading it back, and builds the release beside the active one.
+    /// Verifies every blob by reading it back, and builds the release next to the active one.
     Stage {
         /// Token of the lock.
         token: u64,
@@ -95,7 +95,7 @@ pub enum Request {
     },
     /// Removes releases that nobody needs.
     Prune {
-        /// How many confirmed releases stay beside the active and the previous one.
+        /// How many confirmed releases stay besides the active and the previous one.
         keep: u32,
     },
     /// Reads every kept byte and compares it.
@@ -163,7 +163,7 @@ pub enum Reply {
         /// How many there were on this connection.
         n_chunks: u64,
     },
-    /// The release stands beside the active one.
+    /// The release is built, next to the active one.
     Staged,
     /// Blobs were not what their digests say; they are to be sent again.
     Damaged {

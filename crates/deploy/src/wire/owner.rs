@@ -21,13 +21,9 @@ impl Owner {
     /// The owner with texts that may be kept and shown: printable, bounded.
     #[must_use]
     pub fn bounded(&self) -> Self {
-        let bounded = |text: &str| {
+        let bound = |text: &str| {
             text.chars().filter(|c| !c.is_control()).take(MAX_OWNER_CHARS).collect::<String>()
         };
-        Self {
-            who: bounded(&self.who),
-            run_url: bounded(&self.run_url),
-            machine: bounded(&self.machine),
-        }
+        Self { who: bound(&self.who), run_url: bound(&self.run_url), machine: bound(&self.machine) }
     }
 }

@@ -73,11 +73,11 @@ impl Folder {
         &self,
         names: impl IntoIterator<Item = &'a str>,
     ) -> io::Result<Self> {
-        let mut here = Self { fd: self.fd.try_clone()?, faults: self.faults.clone() };
+        let mut folder = Self { fd: self.fd.try_clone()?, faults: self.faults.clone() };
         for name in names {
-            here = here.folder(name)?;
+            folder = folder.folder(name)?;
         }
-        Ok(here)
+        Ok(folder)
     }
 
     /// Opens a folder, and makes it durably when it is missing.
@@ -106,12 +106,12 @@ impl Folder {
                     Err(Errno::EXIST) => {}
                     Err(error) => return Err(error.into()),
                 }
-                let made = self.folder(name)?;
+                let folder = self.folder(name)?;
                 // Whatever the login's mask: those who use the release may read it.
-                made.set_mode(0o755)?;
-                Ok((made, true))
+                folder.set_mode(0o755)?;
+                Ok((folder, true))
             }
-            opened => Ok((opened?, false)),
+            result => Ok((result?, false)),
         }
     }
 
@@ -175,7 +175,7 @@ impl Folder {
     pub(in crate::agent) fn read(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
+            result => result?,
         };
         let mut bytes = Vec::new();
         file.take(max + 1).read_to_end(&mut bytes)?;
@@ -244,19 +244,19 @@ impl Folder {
         name: &str,
         target: Option<&str>,
     ) -> io::Result<()> {
-        let beside = format!(".{name}.{}", std::process::id());
-        self.remove_if_exists(&beside)?;
+        let temporary = format!(".{name}.{}", std::process::id());
+        self.remove_if_exists(&temporary)?;
         match target {
             Some(target) => {
                 self.faults.pass(points[0])?;
-                fs::symlinkat(target, &self.fd, &*beside)?;
-                let made = |path| Change::Symlink { path, target: target.to_owned() };
-                self.record_change(&beside, made);
-                let moved = self.rename(points[1], &beside, self, name);
-                if moved.is_err() {
-                    let _ = self.remove_if_exists(&beside);
+                fs::symlinkat(target, &self.fd, &*temporary)?;
+                let change = |path| Change::Symlink { path, target: target.to_owned() };
+                self.record_change(&temporary, change);
+                let result = self.rename(points[1], &temporary, self, name);
+                if result.is_err() {
+                    let _ = self.remove_if_exists(&temporary);
                 }
-                moved?;
+                result?;
             }
             None => {
                 self.faults.pass(points[1])?;
@@ -323,7 +323,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Tells what became of a name.
+    /// Records what became of a name.
     fn record_change(&self, name: &str, change: impl FnOnce(String) -> Change) {
         self.faults.recorder.record(|| change(self.path(name)));
     }

@@ -39,8 +39,8 @@ fn a_file_with_another_name_is_not_written_to() {
 #[test]
 fn a_pipe_is_no_file_and_does_not_block() {
     let (keep, root) = root();
-    let made = std::process::Command::new("mkfifo").arg(keep.path().join("pipe")).status();
-    assert!(made.unwrap().success());
+    let status = std::process::Command::new("mkfifo").arg(keep.path().join("pipe")).status();
+    assert!(status.unwrap().success());
     assert!(root.open("pipe").is_err());
 }
 

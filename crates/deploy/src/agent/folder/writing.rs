@@ -43,26 +43,26 @@ impl Folder {
         bytes: &[u8],
         then: impl FnOnce(&File) -> io::Result<()>,
     ) -> io::Result<()> {
-        let beside = format!(".{name}.{}", std::process::id());
-        self.remove_if_exists(&beside)?;
-        let written = (|| {
+        let temporary = format!(".{name}.{}", std::process::id());
+        self.remove_if_exists(&temporary)?;
+        let result = (|| {
             self.faults.pass(point)?;
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let mode = Mode::from_bits_truncate(0o644);
-            let mut file = File::from(fs::openat(&self.fd, single_name(&beside)?, flags, mode)?);
-            self.record_change(&beside, Change::File);
+            let mut file = File::from(fs::openat(&self.fd, single_name(&temporary)?, flags, mode)?);
+            self.record_change(&temporary, Change::File);
             // A rename onto a file waits for the disk where ext4 has yet to find room for the bytes.
             // Where room cannot be taken beforehand, it takes that time.
             let _ = fs::fallocate(&file, FallocateFlags::empty(), 0, bytes.len() as u64);
             file.write_all(bytes)?;
             self.faults.recorder.record_write(&file, None, bytes);
             then(&file)?;
-            self.rename(point, &beside, self, name)
+            self.rename(point, &temporary, self, name)
         })();
-        if written.is_err() {
+        if result.is_err() {
             // What cannot be removed now is removed by the next attempt.
-            let _ = self.remove_if_exists(&beside);
+            let _ = self.remove_if_exists(&temporary);
         }
-        written
+        result
     }
 }
