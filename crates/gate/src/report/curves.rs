@@ -53,8 +53,8 @@ impl Curves {
         let series: Vec<&Series> =
             self.losses.iter().chain(&self.scores).chain(&self.others).collect();
         let mut rows: BTreeMap<u64, Vec<Option<f64>>> = BTreeMap::new();
-        for (column, one) in series.iter().enumerate() {
-            for &(step, value) in &one.points {
+        for (column, curve) in series.iter().enumerate() {
+            for &(step, value) in &curve.points {
                 rows.entry(step).or_insert_with(|| vec![None; series.len()])[column] = Some(value);
             }
         }
@@ -139,8 +139,8 @@ impl<'a> Panel<'a> {
                     text x=(place) y=(height + 20.0) text-anchor="middle" { (text) }
                 }
                 line x1="0" x2=(width) y1=(height) y2=(height) stroke="#222" {}
-                @for (place, one) in self.series.iter().enumerate().rev() {
-                    polyline points=(self.points(one)) fill="none" stroke=(COLORS[place % COLORS.len()])
+                @for (place, series) in self.series.iter().enumerate().rev() {
+                    polyline points=(self.points(series)) fill="none" stroke=(COLORS[place % COLORS.len()])
                         stroke-width=(thickness(place)) stroke-dasharray=[dashes(place)]
                         stroke-linejoin="round" {}
                 }
@@ -153,8 +153,8 @@ impl<'a> Panel<'a> {
     fn legend(&self) -> Vec<(f64, f64, usize)> {
         let (mut x, mut y) = (ORIGIN.0, 54.0);
         let mut places = Vec::new();
-        for (place, one) in self.series.iter().enumerate() {
-            let width = 38.0 + 7.5 * one.name.chars().count() as f64;
+        for (place, series) in self.series.iter().enumerate() {
+            let width = 38.0 + 7.5 * series.name.chars().count() as f64;
             if ORIGIN.0 < x && ORIGIN.0 + AXES.0 + 13.0 < x + width {
                 (x, y) = (ORIGIN.0, y + 18.0);
             }

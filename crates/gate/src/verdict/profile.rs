@@ -269,7 +269,7 @@ fn describe_shift(
     let (shift, scope) = population.or(matched)?;
     let interval = if shift.is_decidable { "90 % interval" } else { "range over fields" };
     Some(format!(
-        "{}{over} ({interval} {} to {})",
+        "{}{scope} ({interval} {} to {})",
         with_unit(format_signed(shift.mean), measurement.unit),
         format_signed(shift.interval.low),
         format_signed(shift.interval.high),

@@ -128,7 +128,7 @@ fn a_broken_log_of_approvals_lets_nothing_pass() {
     assert_eq!(judgement.reasons[0].code, ReasonCode::ApprovalsBroken);
     assert!(judgement.reasons[0].text.ends_with("line 2"));
     let drifted = drift(Some(Movement::Drifted));
-    let drifted_case = case(Comparison::Drift(&drifted_case));
+    let drifted_case = case(Comparison::Drift(&drifted));
     let reason = Some(ReasonCode::MeasurementDrifted);
     check_in(&context, &drifted_case, Verdict::Drifted, reason, [13, 11, 0]);
 }

@@ -35,7 +35,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
         return Err(Refusal::unreadable("its end is missing"));
     }
     let output = if is_gray { ColorSpace::Luma } else { ColorSpace::RGB };
-    decoder.set_options(strict.jpeg_set_out_colorspace(output));
+    decoder.set_options(options.jpeg_set_out_colorspace(output));
     let n_px = width as usize * height as usize;
     let image = if is_gray {
         let mut samples = vec![0; n_px];

@@ -15,7 +15,7 @@ fn several_pages_are_refused_and_smaller_copies_are_not() {
         page.encoder().write_tag(Tag::NewSubfileType, kind).unwrap();
         page.write_data(&[7; 12]).unwrap();
         if is_read {
-            check(file.get_ref(), gray8(one.clone()));
+            check(file.get_ref(), gray8(samples.clone()));
         } else {
             check_refused(file.get_ref(), Code::ImageUnsupported, "several pages");
         }
