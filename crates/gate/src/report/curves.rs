@@ -140,9 +140,9 @@ impl<'a> Panel<'a> {
                 }
                 line x1="0" x2=(width) y1=(height) y2=(height) stroke="#222" {}
                 @for (place, series) in self.series.iter().enumerate().rev() {
-                    polyline points=(self.points(series)) fill="none" stroke=(COLORS[place % COLORS.len()])
-                        stroke-width=(thickness(place)) stroke-dasharray=[dashes(place)]
-                        stroke-linejoin="round" {}
+                    polyline points=(self.points(series)) fill="none"
+                        stroke=(COLORS[place % COLORS.len()]) stroke-width=(thickness(place))
+                        stroke-dasharray=[dashes(place)] stroke-linejoin="round" {}
                 }
                 @if is_marked { (self.best_mark()) }
             }
