@@ -120,11 +120,11 @@ impl Binding {
     /// Subject of one profile in this binding; an unknown profile counts as deleted.
     #[must_use]
     pub fn subject<'a>(&self, profile: &'a str) -> Subject<'a> {
-        let known = self.profiles.iter().find(|known| known.name == profile);
+        let entry = self.profiles.iter().find(|entry| entry.name == profile);
         Subject {
             profile,
-            params: known.and_then(|known| known.params_digest),
-            dataset: known.and_then(|known| known.dataset_digest),
+            params: entry.and_then(|entry| entry.params_digest),
+            dataset: entry.and_then(|entry| entry.dataset_digest),
             policy: self.policy_digest,
             engine: self.engine_fingerprint,
         }
@@ -138,22 +138,32 @@ impl Binding {
     /// that is neither there nor tried makes no difference.
     #[must_use]
     pub fn differences(&self, present: &Self) -> Vec<Difference> {
-        let names: BTreeSet<&str> =
-            self.profiles.iter().chain(&present.profiles).map(|one| one.name.as_str()).collect();
+        let names: BTreeSet<&str> = self
+            .profiles
+            .iter()
+            .chain(&present.profiles)
+            .map(|profile| profile.name.as_str())
+            .collect();
         let mut found = Vec::new();
         for name in names {
             let parts = self.subject(name).differences(&present.subject(name));
-            let own = |(part, _, _): &(Part, _, _)| matches!(part, Part::Params | Part::Dataset);
-            found.extend(parts.into_iter().filter(own).map(|(part, approved, present)| {
-                Difference { profile: Some(name.to_owned()), part, approved, present }
-            }));
+            let is_of_profile =
+                |(part, _, _): &(Part, _, _)| matches!(part, Part::Params | Part::Dataset);
+            found.extend(parts.into_iter().filter(is_of_profile).map(
+                |(part, approved, present)| Difference {
+                    profile: Some(name.to_owned()),
+                    part,
+                    approved,
+                    present,
+                },
+            ));
         }
         let common = [
             (Part::Policy, self.policy_digest, present.policy_digest),
             (Part::Engine, self.engine_fingerprint, present.engine_fingerprint),
         ];
-        let differ = common.into_iter().filter(|(_, approved, present)| approved != present);
-        found.extend(differ.map(|(part, approved, present)| Difference {
+        let differences = common.into_iter().filter(|(_, approved, present)| approved != present);
+        found.extend(differences.map(|(part, approved, present)| Difference {
             profile: None,
             part,
             approved: Some(approved),

@@ -143,12 +143,12 @@ impl Log {
             return Err(LogError { line: 1, fault: Fault::LogTooLarge });
         }
         for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let wrong = |fault| LogError { line: index + 1, fault };
+            let to_error = |fault| LogError { line: index + 1, fault };
             if MAX_RECORDS <= index {
-                return Err(wrong(Fault::LogTooLarge));
+                return Err(to_error(Fault::LogTooLarge));
             }
-            let line = line.strip_suffix(b"\n").ok_or_else(|| wrong(Fault::Torn))?;
-            let record = Record::parse(line, log.head()).map_err(wrong)?;
+            let line = line.strip_suffix(b"\n").ok_or_else(|| to_error(Fault::Torn))?;
+            let record = Record::parse(line, log.head()).map_err(to_error)?;
             log.records.push(record);
             log.digests.push(Digest::of_bytes(line));
         }
@@ -215,17 +215,17 @@ impl Log {
         sign: impl FnOnce(&[u8]) -> Result<Option<String>, Fault>,
     ) -> Result<&Record, LogError> {
         let index = self.records.len();
-        let wrong = |fault| LogError { line: index + 1, fault };
-        entry.check().map_err(|error| wrong(error.into()))?;
+        let to_error = |fault| LogError { line: index + 1, fault };
+        entry.check().map_err(|error| to_error(error.into()))?;
         let mut record = Record { previous: self.head(), entry, signature: None };
-        let message = record.canonical().map_err(|error| wrong(error.into()))?;
-        record.signature = sign(&message).map_err(wrong)?;
-        let line = record.canonical().map_err(|error| wrong(error.into()))?;
+        let message = record.canonical().map_err(|error| to_error(error.into()))?;
+        record.signature = sign(&message).map_err(to_error)?;
+        let line = record.canonical().map_err(|error| to_error(error.into()))?;
         if MAX_LINE_BYTES < line.len() {
-            return Err(wrong(Fault::LineTooLong));
+            return Err(to_error(Fault::LineTooLong));
         }
         if MAX_RECORDS <= index || MAX_BYTES <= self.text.len() + line.len() {
-            return Err(wrong(Fault::LogTooLarge));
+            return Err(to_error(Fault::LogTooLarge));
         }
         self.digests.push(Digest::of_bytes(&line));
         self.text.extend_from_slice(&line);
@@ -241,13 +241,13 @@ impl Log {
     pub fn report(&self, prefix: &DigestPrefix) -> Result<(Digest, &Binding), NamesNoReport> {
         let approvals =
             self.records.iter().rev().filter(|record| record.entry.action == Action::Approve);
-        let mut named = approvals.filter(|record| prefix.names(&record.entry.report_digest));
-        let Some(last) = named.next() else { return Err(NamesNoReport::None) };
-        let digest = last.entry.report_digest;
-        if named.any(|other| other.entry.report_digest != digest) {
+        let mut matches = approvals.filter(|record| prefix.names(&record.entry.report_digest));
+        let Some(record) = matches.next() else { return Err(NamesNoReport::None) };
+        let digest = record.entry.report_digest;
+        if matches.any(|other| other.entry.report_digest != digest) {
             return Err(NamesNoReport::Several);
         }
-        Ok((digest, &last.entry.binding))
+        Ok((digest, &record.entry.binding))
     }
 }
 

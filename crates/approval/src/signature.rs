@@ -83,7 +83,7 @@ pub fn sign(message: &[u8], key: &Path) -> Result<String, SignatureError> {
 ///
 /// # Edge cases
 /// A key whose `valid-before` has passed does not count, whatever the record says when it was made:
-/// whoever holds such a key could date a record back.
+/// a person who holds such a key could date a record back.
 ///
 /// # Errors
 /// [`SignatureError`] saying what does not hold.
@@ -113,9 +113,9 @@ fn run_with_stdin(mut command: Command, text: &[u8]) -> Result<Output, Signature
     let mut child = command.spawn().map_err(SignatureError::Program)?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(text) {
-            // It has decided before it read all; its exit status tells how.
+            // It has decided before it read all; its exit status says how.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-            written => written.map_err(SignatureError::Program)?,
+            result => result.map_err(SignatureError::Program)?,
         }
     }
     child.wait_with_output().map_err(SignatureError::Program)

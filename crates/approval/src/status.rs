@@ -117,8 +117,8 @@ impl Log {
         author: Option<&str>,
     ) -> ApprovalStatus {
         let votes = self.votes();
-        let counted = votes.get(subject).map(|votes| judge(votes, policy, author));
-        counted.flatten().unwrap_or_else(|| nearest_standing(&votes, subject))
+        let status = votes.get(subject).map(|votes| judge(votes, policy, author));
+        status.flatten().unwrap_or_else(|| nearest_standing(&votes, subject))
     }
 
     /// Fingerprint of the engine that was approved last and still is; `None` before the first.
@@ -126,13 +126,13 @@ impl Log {
     pub fn approved_engine(&self, policy: &ApprovalPolicy) -> Option<Digest> {
         let votes = self.votes();
         let is_approved = |subject: Subject<'_>| {
-            let counted = votes.get(&subject).and_then(|votes| judge(votes, policy, None));
-            counted.is_some_and(|standing| standing.is_approved())
+            let status = votes.get(&subject).and_then(|votes| judge(votes, policy, None));
+            status.is_some_and(|status| status.is_approved())
         };
         let approvals = self.records().iter().rev().filter(|r| r.entry.action == Action::Approve);
         let mut bindings = approvals.map(|record| &record.entry.binding);
-        let last = bindings.find(|binding| binding.subjects().all(is_approved));
-        last.map(|binding| binding.engine_fingerprint)
+        let binding = bindings.find(|binding| binding.subjects().all(is_approved));
+        binding.map(|binding| binding.engine_fingerprint)
     }
 
     /// Whether a person's approval of all these subjects stands already.
@@ -155,15 +155,17 @@ impl Log {
         for (index, record) in self.records().iter().enumerate() {
             for subject in record.entry.binding.subjects() {
                 let votes = votes.entry(subject).or_default();
-                let by_same = |one: &&Record| is_same_person(&one.entry.who, &record.entry.who);
+                let is_same =
+                    |approval: &&Record| is_same_person(&approval.entry.who, &record.entry.who);
                 match record.entry.action {
                     Action::Approve => {
                         votes.last = index;
                         // A higher permission than before is worth keeping.
-                        votes.approvals.retain(|one| {
-                            !by_same(one) || record.entry.permission <= one.entry.permission
+                        votes.approvals.retain(|approval| {
+                            !is_same(approval)
+                                || record.entry.permission <= approval.entry.permission
                         });
-                        if !votes.approvals.iter().any(by_same) {
+                        if !votes.approvals.iter().any(is_same) {
                             votes.approvals.push(record);
                         }
                     }
@@ -186,24 +188,24 @@ fn judge(
 ) -> Option<ApprovalStatus> {
     // A word that is no permission must not open the door.
     let needed = policy.permission.parse().unwrap_or(Permission::Admin);
-    let may = |record: &&&Record| needed <= record.entry.permission;
+    let has_permission = |record: &&&Record| needed <= record.entry.permission;
     let is_author = |record: &&&Record| {
         let authors = [author, record.entry.author.as_deref()];
         authors.into_iter().flatten().any(|author| is_same_person(author, &record.entry.who))
     };
     let may_approve = |record: &&&Record| policy.allow_author || !is_author(record);
-    let counted: Vec<Approver> = votes
+    let approvers: Vec<Approver> = votes
         .approvals
         .iter()
-        .filter(|record| may(record) && may_approve(record))
+        .filter(|record| has_permission(record) && may_approve(record))
         .map(|record| Approver::of(record))
         .collect();
-    let n_counted = u32::try_from(counted.len()).unwrap_or(u32::MAX);
-    if policy.count.max(1) <= n_counted {
-        return Some(ApprovalStatus::Approved { by: counted });
+    let n_approvers = u32::try_from(approvers.len()).unwrap_or(u32::MAX);
+    if policy.count.max(1) <= n_approvers {
+        return Some(ApprovalStatus::Approved { by: approvers });
     }
-    if 0 < n_counted {
-        return Some(ApprovalStatus::TooFew { by: counted, needed: policy.count });
+    if 0 < n_approvers {
+        return Some(ApprovalStatus::TooFew { by: approvers, needed: policy.count });
     }
     if let Some(record) = votes.approvals.iter().find(|record| !may_approve(record)) {
         return Some(ApprovalStatus::ByAuthor { by: Approver::of(record) });
@@ -219,14 +221,14 @@ fn nearest_standing(
     votes: &BTreeMap<Subject<'_>, Votes<'_>>,
     subject: &Subject<'_>,
 ) -> ApprovalStatus {
-    let of_profile = votes.iter().filter(|(known, _)| known.profile == subject.profile);
-    let standing = of_profile.filter(|(_, votes)| !votes.approvals.is_empty());
-    let nearest = standing.min_by_key(|(known, votes)| {
-        (known.differences(subject).len(), std::cmp::Reverse(votes.last))
+    let of_profile = votes.iter().filter(|(candidate, _)| candidate.profile == subject.profile);
+    let approved = of_profile.filter(|(_, votes)| !votes.approvals.is_empty());
+    let nearest = approved.min_by_key(|(candidate, votes)| {
+        (candidate.differences(subject).len(), std::cmp::Reverse(votes.last))
     });
-    let nearest = nearest.and_then(|(known, votes)| Some((known, votes.approvals.last()?)));
-    let Some((known, record)) = nearest else { return ApprovalStatus::Missing };
-    let differences = known.differences(subject).into_iter();
+    let nearest = nearest.and_then(|(candidate, votes)| Some((candidate, votes.approvals.last()?)));
+    let Some((candidate, record)) = nearest else { return ApprovalStatus::Missing };
+    let differences = candidate.differences(subject).into_iter();
     ApprovalStatus::Stale {
         nearest: Approver::of(record),
         differences: differences

@@ -60,21 +60,21 @@ const POLICY: fn() -> ApprovalPolicy =
 fn check(entries: Vec<Entry>, policy: &ApprovalPolicy, expected: &str) -> ApprovalStatus {
     let log = log(entries);
     let binding = binding("b", "policy");
-    let standing = log.verdict_for(&binding.subject("dapi"), policy, None);
-    assert_eq!(standing.as_str(), expected, "{standing:?}");
-    assert_eq!(standing.is_approved(), expected == "approved");
-    standing
+    let status = log.verdict_for(&binding.subject("dapi"), policy, None);
+    assert_eq!(status.as_str(), expected, "{status:?}");
+    assert_eq!(status.is_approved(), expected == "approved");
+    status
 }
 
 #[test]
 fn a_log_is_read_back_as_written() {
     let log = log(vec![approve("ada", "a"), revoke("ada", "a"), approve("ada", "b")]);
-    let again = Log::parse(log.as_bytes()).unwrap();
-    assert_eq!(again, log);
-    assert_eq!(again.records()[2].entry, approve("ada", "b"));
-    assert_eq!(again.records()[0].previous, Digest::ZERO);
+    let parsed = Log::parse(log.as_bytes()).unwrap();
+    assert_eq!(parsed, log);
+    assert_eq!(parsed.records()[2].entry, approve("ada", "b"));
+    assert_eq!(parsed.records()[0].previous, Digest::ZERO);
     let lines: Vec<&[u8]> = log.as_bytes().split(|byte| *byte == b'\n').collect();
-    assert_eq!(again.records()[2].previous, Digest::of_bytes(lines[1]));
+    assert_eq!(parsed.records()[2].previous, Digest::of_bytes(lines[1]));
     assert_eq!(log.head(), Digest::of_bytes(lines[2]));
     assert_eq!(Log::parse(b"").unwrap(), Log::default());
 }
@@ -105,14 +105,14 @@ fn every_way_to_be_wrong_is_told_with_its_line() {
     let log = log(vec![approve("ada", "a"), approve("bob", "b"), approve("cid", "c")]);
     let text = String::from_utf8(log.as_bytes().to_vec()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let joined = |order: &[usize]| {
+    let join = |order: &[usize]| {
         order.iter().map(|index| format!("{}\n", lines[*index])).collect::<String>()
     };
     let edit = |from: &str, to: &str| text.replacen(from, to, 1);
-    check_err(joined(&[1, 2]).as_bytes(), 1, "the log was edited");
-    check_err(joined(&[0, 2]).as_bytes(), 2, "the log was edited");
-    check_err(joined(&[0, 2, 1]).as_bytes(), 2, "the log was edited");
-    check_err(joined(&[0, 1, 1]).as_bytes(), 3, "the log was edited");
+    check_err(join(&[1, 2]).as_bytes(), 1, "the log was edited");
+    check_err(join(&[0, 2]).as_bytes(), 2, "the log was edited");
+    check_err(join(&[0, 2, 1]).as_bytes(), 2, "the log was edited");
+    check_err(join(&[0, 1, 1]).as_bytes(), 3, "the log was edited");
     check_err(text.trim_end().as_bytes(), 3, "does not end with a line break");
     check_err(format!("{text}\n").as_bytes(), 4, "not a record");
     check_err(edit("bob has", "eve has").as_bytes(), 3, "the log was edited");
@@ -148,8 +148,8 @@ fn every_way_to_be_wrong_is_told_with_its_line() {
 #[test]
 fn nothing_malformed_is_appended() {
     let mut log = log(vec![approve("ada", "a")]);
-    let before = log.clone();
-    let wrong = [
+    let original = log.clone();
+    let malformed = [
         Entry { why: String::new(), ..approve("ada", "b") },
         Entry { why: "two\nlines".to_owned(), ..approve("ada", "b") },
         Entry { why: "x".repeat(MAX_WHY_CHARS + 1), ..approve("ada", "b") },
@@ -160,10 +160,10 @@ fn nothing_malformed_is_appended() {
             ..approve("ada", "b")
         },
     ];
-    for entry in wrong {
+    for entry in malformed {
         let error = log.append(entry).map(|_| ()).unwrap_err();
         assert_eq!(error.line, 2, "{error}");
-        assert_eq!(log, before);
+        assert_eq!(log, original);
     }
 }
 
@@ -186,8 +186,8 @@ fn exactly_what_was_approved_passes() {
     };
     assert_eq!((by[0].who.as_str(), by[0].pull_request), ("ada", Some(12)));
     check(vec![], &POLICY(), "missing");
-    let moved = Entry { commit: None, report_digest: digest("other"), ..approve("ada", "b") };
-    check(vec![moved], &POLICY(), "approved");
+    let entry = Entry { commit: None, report_digest: digest("other"), ..approve("ada", "b") };
+    check(vec![entry], &POLICY(), "approved");
 }
 
 #[test]
@@ -200,9 +200,9 @@ fn other_digests_are_stale_and_told_side_by_side() {
     assert_eq!(nearest.who, "ada");
     assert_eq!(differences.len(), 1);
     let (approved, present) = (digest("a").short(), digest("b").short());
-    let told = format!("params digest {approved} was approved, {present} is there");
-    assert_eq!(differences[0].to_string(), told);
-    let other = |change: &dyn Fn(&mut Binding)| {
+    let expected = format!("params digest {approved} was approved, {present} is there");
+    assert_eq!(differences[0].to_string(), expected);
+    let differing_parts = |change: &dyn Fn(&mut Binding)| {
         let mut entry = approve("ada", "b");
         change(&mut entry.binding);
         let ApprovalStatus::Stale { differences, .. } = check(vec![entry], &POLICY(), "stale")
@@ -211,10 +211,19 @@ fn other_digests_are_stale_and_told_side_by_side() {
         };
         differences.iter().map(|difference| difference.part).collect::<Vec<_>>()
     };
-    assert_eq!(other(&|binding| binding.policy_digest = digest("x")), [Part::Policy]);
-    assert_eq!(other(&|binding| binding.engine_fingerprint = digest("x")), [Part::Engine]);
-    assert_eq!(other(&|binding| binding.profiles[0].dataset_digest = None), [Part::Dataset]);
-    assert_eq!(other(&|binding| binding.profiles[0].params_digest = None), [Part::Params]);
+    assert_eq!(differing_parts(&|binding| binding.policy_digest = digest("x")), [Part::Policy]);
+    assert_eq!(
+        differing_parts(&|binding| binding.engine_fingerprint = digest("x")),
+        [Part::Engine]
+    );
+    assert_eq!(
+        differing_parts(&|binding| binding.profiles[0].dataset_digest = None),
+        [Part::Dataset]
+    );
+    assert_eq!(
+        differing_parts(&|binding| binding.profiles[0].params_digest = None),
+        [Part::Params]
+    );
 }
 
 #[test]
@@ -248,38 +257,38 @@ fn a_revocation_takes_back_and_a_later_approval_counts_again() {
 
 #[test]
 fn people_count_once_each() {
-    let two = ApprovalPolicy { count: 2, ..POLICY() };
-    check(vec![approve("ada", "b")], &two, "too-few");
-    check(vec![approve("ada", "b"), approve("Ada", "b")], &two, "too-few");
-    check(vec![approve("ada", "b"), approve("bob", "b")], &two, "approved");
-    check(vec![approve("ada", "b"), approve("bob", "a")], &two, "too-few");
-    check(vec![approve("ada", "b"), revoke("cid", "b"), approve("bob", "b")], &two, "too-few");
+    let policy = ApprovalPolicy { count: 2, ..POLICY() };
+    check(vec![approve("ada", "b")], &policy, "too-few");
+    check(vec![approve("ada", "b"), approve("Ada", "b")], &policy, "too-few");
+    check(vec![approve("ada", "b"), approve("bob", "b")], &policy, "approved");
+    check(vec![approve("ada", "b"), approve("bob", "a")], &policy, "too-few");
+    check(vec![approve("ada", "b"), revoke("cid", "b"), approve("bob", "b")], &policy, "too-few");
 }
 
 #[test]
 fn an_author_counts_where_the_policy_allows_it() {
-    let strict = ApprovalPolicy { allow_author: false, ..POLICY() };
+    let policy = ApprovalPolicy { allow_author: false, ..POLICY() };
     check(vec![approve("grace", "b")], &POLICY(), "approved");
-    check(vec![approve("Grace", "b")], &strict, "by-author");
-    check(vec![approve("grace", "b"), approve("ada", "b")], &strict, "approved");
-    let unknown = Entry { author: None, ..approve("grace", "b") };
-    let log = log(vec![unknown]);
+    check(vec![approve("Grace", "b")], &policy, "by-author");
+    check(vec![approve("grace", "b"), approve("ada", "b")], &policy, "approved");
+    let entry = Entry { author: None, ..approve("grace", "b") };
+    let log = log(vec![entry]);
     let binding = binding("b", "policy");
-    let verdict = |author| log.verdict_for(&binding.subject("dapi"), &strict, author);
+    let verdict = |author| log.verdict_for(&binding.subject("dapi"), &policy, author);
     assert!(verdict(None).is_approved());
     assert_eq!(verdict(Some("grace")).as_str(), "by-author");
 }
 
 #[test]
 fn a_low_permission_does_not_count() {
-    let strict = ApprovalPolicy { permission: "maintain".to_owned(), ..POLICY() };
-    let by = |permission| Entry { permission, ..approve("ada", "b") };
-    check(vec![by(Permission::Write)], &strict, "permission-too-low");
-    check(vec![by(Permission::Maintain)], &strict, "approved");
-    check(vec![by(Permission::Write), by(Permission::Admin)], &strict, "approved");
-    check(vec![by(Permission::Read)], &POLICY(), "permission-too-low");
-    let unknown = ApprovalPolicy { permission: "anybody".to_owned(), ..POLICY() };
-    check(vec![by(Permission::Maintain)], &unknown, "permission-too-low");
+    let policy = ApprovalPolicy { permission: "maintain".to_owned(), ..POLICY() };
+    let approval = |permission| Entry { permission, ..approve("ada", "b") };
+    check(vec![approval(Permission::Write)], &policy, "permission-too-low");
+    check(vec![approval(Permission::Maintain)], &policy, "approved");
+    check(vec![approval(Permission::Write), approval(Permission::Admin)], &policy, "approved");
+    check(vec![approval(Permission::Read)], &POLICY(), "permission-too-low");
+    let policy = ApprovalPolicy { permission: "anybody".to_owned(), ..POLICY() };
+    check(vec![approval(Permission::Maintain)], &policy, "permission-too-low");
 }
 
 #[test]
@@ -297,23 +306,23 @@ fn the_engine_approved_last_is_known_from_the_log() {
         entry.binding.engine_fingerprint = digest(name);
         entry
     };
-    let last = |entries, policy: &ApprovalPolicy| log(entries).approved_engine(policy);
-    assert_eq!(last(vec![], &POLICY()), None);
-    let both = vec![engine("e1", "ada"), engine("e2", "ada")];
-    assert_eq!(last(both.clone(), &POLICY()), Some(digest("e2")));
-    assert_eq!(last(both, &ApprovalPolicy { count: 2, ..POLICY() }), None);
-    let mut taken_back = engine("e2", "bob");
-    taken_back.action = Action::Revoke;
-    let entries = vec![engine("e1", "ada"), engine("e2", "ada"), taken_back];
-    assert_eq!(last(entries, &POLICY()), Some(digest("e1")));
+    let last_engine = |entries, policy: &ApprovalPolicy| log(entries).approved_engine(policy);
+    assert_eq!(last_engine(vec![], &POLICY()), None);
+    let entries = vec![engine("e1", "ada"), engine("e2", "ada")];
+    assert_eq!(last_engine(entries.clone(), &POLICY()), Some(digest("e2")));
+    assert_eq!(last_engine(entries, &ApprovalPolicy { count: 2, ..POLICY() }), None);
+    let mut revocation = engine("e2", "bob");
+    revocation.action = Action::Revoke;
+    let entries = vec![engine("e1", "ada"), engine("e2", "ada"), revocation];
+    assert_eq!(last_engine(entries, &POLICY()), Some(digest("e1")));
 }
 
 #[test]
 fn a_report_is_named_by_its_first_digits() {
     let log = log(vec![approve("ada", "a"), approve("bob", "b"), approve("cid", "b")]);
     let prefix = |text: &str| text.parse::<DigestPrefix>();
-    let short = prefix(&digest("b").short()).unwrap();
-    assert_eq!(log.report(&short).unwrap(), (digest("b"), &binding("b", "policy")));
+    let known = prefix(&digest("b").short()).unwrap();
+    assert_eq!(log.report(&known).unwrap(), (digest("b"), &binding("b", "policy")));
     let unknown = prefix(&digest("c").short()).unwrap();
     assert_eq!(log.report(&unknown), Err(NamesNoReport::None));
     for text in ["", "abc", &"a".repeat(65), "ABCDEFABCDEF", "0123456789ag"] {
@@ -323,23 +332,23 @@ fn a_report_is_named_by_its_first_digits() {
 
 #[test]
 fn two_bindings_differ_by_profile_and_in_common() {
-    let (mut one, two) = (binding("a", "p"), binding("b", "q"));
-    assert_eq!(one.differences(&one), []);
-    let told: Vec<String> = one.differences(&two).iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("`dapi`: params digest "), "{told:?}");
-    assert!(told[1].starts_with("policy digest "), "{told:?}");
+    let (mut first, second) = (binding("a", "p"), binding("b", "q"));
+    assert_eq!(first.differences(&first), []);
+    let texts: Vec<String> = first.differences(&second).iter().map(ToString::to_string).collect();
+    assert!(texts[0].starts_with("`dapi`: params digest "), "{texts:?}");
+    assert!(texts[1].starts_with("policy digest "), "{texts:?}");
     // A profile that is neither there nor tried is as good as not named.
-    one.profiles[1].dataset_digest = None;
-    let without = Binding { profiles: vec![one.profiles[0].clone()], ..one.clone() };
-    assert_eq!(one.differences(&without), []);
+    first.profiles[1].dataset_digest = None;
+    let reduced = Binding { profiles: vec![first.profiles[0].clone()], ..first.clone() };
+    assert_eq!(first.differences(&reduced), []);
 }
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
-    let one = (any::<bool>(), 0..3usize, 0..3usize).prop_map(|(approves, who, params)| {
+    let entry = (any::<bool>(), 0..3usize, 0..3usize).prop_map(|(approves, who, params)| {
         let (who, params) = (["ada", "bob", "cid"][who], ["a", "b", "c"][params]);
         if approves { approve(who, params) } else { revoke(who, params) }
     });
-    prop::collection::vec(one, 1..8)
+    prop::collection::vec(entry, 1..8)
 }
 
 proptest! {
@@ -379,10 +388,10 @@ proptest! {
         let log = log(entries.clone());
         for params in ["a", "b", "c"] {
             let binding = binding(params, "policy");
-            let last = entries.iter().rev().find(|entry| entry.binding == binding);
-            let standing = log.verdict_for(&binding.subject("dapi"), &POLICY(), None);
-            let expected = last.is_some_and(|entry| entry.action == Action::Approve);
-            prop_assert_eq!(standing.is_approved(), expected, "{:?}", standing);
+            let last_entry = entries.iter().rev().find(|entry| entry.binding == binding);
+            let status = log.verdict_for(&binding.subject("dapi"), &POLICY(), None);
+            let expected = last_entry.is_some_and(|entry| entry.action == Action::Approve);
+            prop_assert_eq!(status.is_approved(), expected, "{:?}", status);
         }
     }
 

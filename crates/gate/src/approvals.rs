@@ -118,23 +118,23 @@ impl Approvals {
     /// # Errors
     /// [`TreeError`] when a revision is named and is no commit.
     pub fn read(repository: &Path, revision: Option<&str>) -> Result<Self, TreeError> {
-        let of = |revision: &str, branch: Branch| Self {
+        let from_branch = |revision: &str, branch: Branch| Self {
             log: branch.log,
             revision: Some(revision.to_owned()),
             ..Self::none()
         };
         if let Some(revision) = revision {
             let branch = read_branch(Tree::of_revision(repository, revision)?, revision);
-            return Ok(of(revision, branch));
+            return Ok(from_branch(revision, branch));
         }
         Ok(match (find_branch(repository, REMOTE), find_branch(repository, LOCAL)) {
             (None, None) => Self::none(),
-            (Some(remote), None) => of(REMOTE, remote),
-            (None, Some(local)) => of(LOCAL, local),
+            (Some(remote), None) => from_branch(REMOTE, remote),
+            (None, Some(local)) => from_branch(LOCAL, local),
             (Some(remote), Some(local)) => match is_local_newer(&remote, &local) {
-                Some(true) => of(LOCAL, local),
-                Some(false) => of(REMOTE, remote),
-                None => Self { warnings: vec![diverged_finding()], ..of(REMOTE, remote) },
+                Some(true) => from_branch(LOCAL, local),
+                Some(false) => from_branch(REMOTE, remote),
+                None => Self { warnings: vec![diverged_finding()], ..from_branch(REMOTE, remote) },
             },
         })
     }
@@ -142,7 +142,7 @@ impl Approvals {
 
 /// Whether the local log is the one to take; `None` when neither extends the other.
 ///
-/// A log that cannot be read is taken, so that it is told and not passed over.
+/// A log that cannot be read is taken, so that its error is reported.
 fn is_local_newer(remote: &Branch, local: &Branch) -> Option<bool> {
     match (&remote.log, &local.log) {
         (Err(_), _) => Some(false),
@@ -186,7 +186,7 @@ pub fn verify_history(repository: &Path, revision: &str) -> Result<usize, Histor
     let count = format!("--max-count={MAX_COMMITS}");
     let walk = ["rev-list", "--first-parent", &count, "--end-of-options", revision];
     let commits = git(repository, &walk, b"")?;
-    let mut later: Option<(&str, Log)> = None;
+    let mut child: Option<(&str, Log)> = None;
     let mut n_commits = 0;
     for commit in commits.lines() {
         let tree = Tree::of_commit(repository, commit);
@@ -194,12 +194,12 @@ pub fn verify_history(repository: &Path, revision: &str) -> Result<usize, Histor
             break;
         }
         let log = read_branch(tree, revision).log;
-        let unreadable = |source| HistoryError::Unreadable { commit: commit.to_owned(), source };
-        let log = log.map_err(unreadable)?;
-        if let Some((after, _)) = later.as_ref().filter(|(_, later)| !later.extends(&log)) {
+        let to_error = |source| HistoryError::Unreadable { commit: commit.to_owned(), source };
+        let log = log.map_err(to_error)?;
+        if let Some((after, _)) = child.as_ref().filter(|(_, child)| !child.extends(&log)) {
             return Err(HistoryError::Rewritten { commit: (*after).to_owned() });
         }
-        later = Some((commit, log));
+        child = Some((commit, log));
         n_commits += 1;
     }
     Ok(n_commits)
@@ -239,10 +239,10 @@ pub fn append(
     key: Option<&Path>,
 ) -> Result<(Log, Record), AppendError> {
     let (remote, local) = (find_branch(repository, REMOTE), find_branch(repository, LOCAL));
-    let before = local.as_ref().map(|local| local.commit.clone());
+    let old_commit = local.as_ref().map(|local| local.commit.clone());
     let top = match (remote, local) {
         (None, None) => None,
-        (Some(one), None) | (None, Some(one)) => Some(one),
+        (Some(branch), None) | (None, Some(branch)) => Some(branch),
         (Some(remote), Some(local)) => match is_local_newer(&remote, &local) {
             Some(true) => Some(local),
             Some(false) => Some(remote),
@@ -262,9 +262,9 @@ pub fn append(
     };
     let record = record.map_err(Unreadable::from)?.clone();
     let commit = write_commit(repository, log.as_bytes(), parent.as_deref(), &message)?;
-    let none = "0".repeat(commit.len());
-    let before = before.unwrap_or(none);
-    git(repository, &["update-ref", "-m", &message, LOCAL, &commit, &before], b"")?;
+    let null_commit = "0".repeat(commit.len());
+    let old_commit = old_commit.unwrap_or(null_commit);
+    git(repository, &["update-ref", "-m", &message, LOCAL, &commit, &old_commit], b"")?;
     Ok((log, record))
 }
 
@@ -291,7 +291,7 @@ pub(super) fn git(
     arguments: &[&str],
     input: &[u8],
 ) -> Result<String, TreeError> {
-    let failed = |error: std::io::Error| TreeError::Git(format!("it cannot be run: {error}"));
+    let to_error = |error: std::io::Error| TreeError::Git(format!("it cannot be run: {error}"));
     let mut child = Command::new("git")
         .arg("-C")
         .arg(repository)
@@ -301,17 +301,17 @@ pub(super) fn git(
         .stderr(Stdio::piped())
         .env("LC_ALL", "C")
         .spawn()
-        .map_err(failed)?;
+        .map_err(to_error)?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(input) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-            written => written.map_err(failed)?,
+            result => result.map_err(to_error)?,
         }
     }
-    let output = child.wait_with_output().map_err(failed)?;
+    let output = child.wait_with_output().map_err(to_error)?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(TreeError::Git(said.trim().to_owned()));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(TreeError::Git(stderr.trim().to_owned()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -96,10 +96,10 @@ fn describe_differences(differences: &[Difference]) -> String {
     differences.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
-/// Approves exactly what a report tells.
+/// Approves exactly what a report states.
 ///
 /// # Edge cases
-/// Approving twice adds nothing. The engine is the report's: whoever approves may have another.
+/// Approving twice adds nothing. The engine is the report's: the approver may run another.
 ///
 /// # Errors
 /// [`ApproveError`]; nothing is then recorded.
@@ -109,7 +109,8 @@ pub fn approve(word: &Word<'_>, report: &Report) -> Result<Recorded, ApproveErro
     let present = binding_of(&tree, report.binding.engine_fingerprint)?;
     let mut differences = report.binding.differences(&present);
     // A profile that nothing tries, in head or in the report, is not what the report is about.
-    let is_reported = |name: &str| report.binding.profiles.iter().any(|one| one.name == name);
+    let reported = &report.binding.profiles;
+    let is_reported = |name: &str| reported.iter().any(|profile| profile.name == name);
     let is_tried = |name: &str| present.subject(name).dataset.is_some();
     differences.retain(|difference| match (&difference.profile, difference.part) {
         (Some(name), Part::Params | Part::Dataset) => is_reported(name) || is_tried(name),
@@ -121,7 +122,7 @@ pub fn approve(word: &Word<'_>, report: &Report) -> Result<Recorded, ApproveErro
     record(word, Action::Approve, report.digest()?, report.binding.clone())
 }
 
-/// Takes back every approval of what a report told.
+/// Takes back every approval of what a report stated.
 ///
 /// # Errors
 /// [`ApproveError`]; nothing is then recorded.

@@ -34,15 +34,15 @@ impl Carried {
         for folder in shard_folders(folders, &mut problems) {
             let (share, record) = match read_shard(&folder, here) {
                 Ok(found) => found,
-                Err(more) => {
-                    problems.extend(more);
+                Err(errors) => {
+                    problems.extend(errors);
                     continue;
                 }
             };
-            let twin = shards.get(&share).map(|(_, twin)| *twin == record);
-            if twin == Some(false) {
-                let shown = folder.display();
-                problems.push(format!("shard {share} is there twice and differs, in `{shown}`"));
+            let is_equal = shards.get(&share).map(|(_, other)| *other == record);
+            if is_equal == Some(false) {
+                let display = folder.display();
+                problems.push(format!("shard {share} is there twice and differs, in `{display}`"));
             }
             shards.entry(share).or_insert((folder, record));
         }
@@ -89,11 +89,11 @@ impl Carried {
     pub(super) fn repetition(&self, key: &Key, once: &FieldRun) -> Option<FieldRun> {
         let name = key.digest().to_string();
         let (folder, line) = self.lines.get(&name)?;
-        let again = line.again.as_ref()?;
-        if line.run.as_ref() == Some(again) {
+        let digest = line.again.as_ref()?;
+        if line.run.as_ref() == Some(digest) {
             return Some(once.clone());
         }
-        self.load(folder, &format!("{name}.again"), again).ok()
+        self.load(folder, &format!("{name}.again"), digest).ok()
     }
 
     /// Fails when anything that was asked for was missing or damaged.
@@ -106,12 +106,12 @@ impl Carried {
 
     fn load(&self, folder: &Path, name: &str, digest: &str) -> Result<FieldRun, NotRun> {
         let path = folder.join(RUNS_FOLDER).join(name);
-        let shown = path.display();
+        let display = path.display();
         let bytes = read_up_to(&path, MAX_ENTRY_BYTES)
-            .map_err(|error| self.note_problem(format!("`{shown}` cannot be read: {error}")))?;
+            .map_err(|error| self.note_problem(format!("`{display}` cannot be read: {error}")))?;
         let is_sound = Digest::of_bytes(&bytes).to_string() == digest;
         let run = if is_sound { decode(&bytes) } else { None };
-        run.ok_or_else(|| self.note_problem(format!("`{shown}` is not what its digest says")))
+        run.ok_or_else(|| self.note_problem(format!("`{display}` is not what its digest says")))
     }
 
     /// Notes what is wrong with a share: no field that needs it has a result.
@@ -164,19 +164,20 @@ fn names_in(folder: &Path, problems: &mut Vec<String>) -> Vec<String> {
 
 /// Reads and checks one share.
 fn read_shard(folder: &Path, here: &Foundation) -> Result<(Share, ShardRecord), Vec<String>> {
-    let shown = folder.display().to_string();
-    let wrong = |why: String| vec![format!("`{shown}`: {why}")];
+    let display = folder.display().to_string();
+    let problem = |why: String| vec![format!("`{display}`: {why}")];
     let bytes = read_up_to(&folder.join(RECORD_FILE), MAX_RECORD_BYTES)
-        .map_err(|error| wrong(format!("`{RECORD_FILE}` cannot be read: {error}")))?;
-    let record: ShardRecord = serde_json::from_slice(&bytes)
-        .map_err(|error| wrong(format!("`{RECORD_FILE}` is not of schema `{SCHEMA}`: {error}")))?;
+        .map_err(|error| problem(format!("`{RECORD_FILE}` cannot be read: {error}")))?;
+    let record: ShardRecord = serde_json::from_slice(&bytes).map_err(|error| {
+        problem(format!("`{RECORD_FILE}` is not of schema `{SCHEMA}`: {error}"))
+    })?;
     if record.schema != SCHEMA {
-        return Err(wrong(format!("`{RECORD_FILE}` follows another schema than `{SCHEMA}`")));
+        return Err(problem(format!("`{RECORD_FILE}` follows another schema than `{SCHEMA}`")));
     }
-    if record.digest().map_err(|error| wrong(error.to_string()))? != record.sha256 {
-        return Err(wrong(format!("`{RECORD_FILE}` is not what its digest says")));
+    if record.digest().map_err(|error| problem(error.to_string()))? != record.sha256 {
+        return Err(problem(format!("`{RECORD_FILE}` is not what its digest says")));
     }
-    let share: Share = record.shard.parse().map_err(|_| wrong("it names no share".to_owned()))?;
+    let share: Share = record.shard.parse().map_err(|_| problem("it names no share".to_owned()))?;
     let mut problems = Vec::new();
     for ((what, theirs), (_, ours)) in
         record.rests_on.named_parts().into_iter().zip(here.named_parts())
@@ -199,15 +200,15 @@ fn foreign_files(folder: &Path, record: &ShardRecord) -> Vec<String> {
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         is_run(name) && known.contains(stem)
     };
-    let outer = names_in(folder, &mut problems);
-    let outer = outer.into_iter().filter(|name| ![RECORD_FILE, RUNS_FOLDER].contains(&&**name));
-    let mut foreign: Vec<PathBuf> = outer.map(|name| folder.join(name)).collect();
+    let names = names_in(folder, &mut problems);
+    let names = names.into_iter().filter(|name| ![RECORD_FILE, RUNS_FOLDER].contains(&&**name));
+    let mut paths: Vec<PathBuf> = names.map(|name| folder.join(name)).collect();
     if runs.exists() || !record.runs.is_empty() {
-        let inner = names_in(&runs, &mut problems).into_iter().filter(|name| !is_known(name));
-        foreign.extend(inner.map(|name| runs.join(name)));
+        let names = names_in(&runs, &mut problems).into_iter().filter(|name| !is_known(name));
+        paths.extend(names.map(|name| runs.join(name)));
     }
-    let said = |path: PathBuf| format!("`{}` belongs to no shard", path.display());
-    problems.extend(foreign.into_iter().map(said));
+    let message = |path: PathBuf| format!("`{}` belongs to no shard", path.display());
+    problems.extend(paths.into_iter().map(message));
     problems
 }
 

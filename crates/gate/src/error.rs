@@ -29,7 +29,7 @@ pub enum GateError {
 #[error("{0}")]
 pub(super) struct NotRun(pub(super) String);
 
-/// At most so many reasons are told.
+/// At most so many reasons are listed.
 const MAX_TOLD: usize = 20;
 
 /// Shares cannot be merged.
@@ -39,8 +39,8 @@ pub struct ShardError(pub(super) Vec<String>);
 
 fn join_reasons(reasons: &[String]) -> String {
     let mut text = reasons.iter().take(MAX_TOLD).cloned().collect::<Vec<_>>().join("; ");
-    if let Some(more) = reasons.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
-        text.push_str(&format!("; and {more} more"));
+    if let Some(n_more) = reasons.len().checked_sub(MAX_TOLD).filter(|n_more| *n_more > 0) {
+        text.push_str(&format!("; and {n_more} more"));
     }
     text
 }

@@ -84,8 +84,9 @@ pub(super) struct FieldRuns {
 impl RunPlan<'_> {
     /// The fields of a case that are run here, each with its trial.
     fn entries<'c>(&self, index: usize, case: &'c Case) -> Vec<(&'c Trial, &'c FieldEntry)> {
-        let all = case.trials.iter().flat_map(trial_entries).enumerate();
-        all.filter(|(field, _)| self.work.has_field(index, *field))
+        let entries = case.trials.iter().flat_map(trial_entries).enumerate();
+        entries
+            .filter(|(field, _)| self.work.has_field(index, *field))
             .map(|(_, entry)| entry)
             .collect()
     }
@@ -114,9 +115,9 @@ impl<'a> Pair<'a> {
     /// Room for the stages that both sides share: those before the first that reads a changed key.
     fn shared_stages(&self) -> Option<Stages> {
         let (base, head) = (self.base.as_ref()?, self.head.as_ref()?);
-        let from = first_difference(base.params(), head.params()).unwrap_or(Stage::Measure);
-        let is_first = matches!(from, Stage::Signal | Stage::Prediction);
-        (!is_first).then(|| Stages::with_cache_before(from))
+        let stage = first_difference(base.params(), head.params()).unwrap_or(Stage::Measure);
+        let is_first = matches!(stage, Stage::Signal | Stage::Prediction);
+        (!is_first).then(|| Stages::with_cache_before(stage))
     }
 
     /// How many fields are run at the same time.
@@ -137,11 +138,14 @@ pub(super) fn run_all(
     let progress = Progress::new(n_total, progress);
     let run_case = |(index, case): (usize, &Case)| {
         let entries = plan.entries(index, case);
-        let several = case.trials.len() > 1;
+        let is_prefixed = case.trials.len() > 1;
         let pair = Pair::new(plan, case);
         let run = |(trial, entry): &(&Trial, &FieldEntry)| {
-            let name =
-                if several { format!("{}/{}", trial.name, entry.name) } else { entry.name.clone() };
+            let name = if is_prefixed {
+                format!("{}/{}", trial.name, entry.name)
+            } else {
+                entry.name.clone()
+            };
             let runs = run_entry(plan, case, &pair, entry, name);
             progress.advance(&case.name);
             runs
@@ -180,8 +184,8 @@ fn run_entry(
         n_known: 0,
     };
     // Head usually holds the very files that base's manifest names; their digests are checked.
-    let opened = entry.open(plan.head).or_else(|_| entry.open(plan.base));
-    let field = match opened {
+    let result = entry.open(plan.head).or_else(|_| entry.open(plan.base));
+    let field = match result {
         Ok(field) => field,
         Err(findings) => {
             let why = findings.first().map_or("it cannot be opened", |finding| &finding.message);
@@ -202,10 +206,10 @@ fn run_entry(
     }
     if let Some(head) = head {
         let digest = |ready: &Ready<'_>| ready.params().digest();
-        let same = base.as_ref().is_some_and(|base| digest(base) == digest(head));
-        let known = runs.base.clone().filter(|_| same);
-        runs.n_known += usize::from(known.is_some());
-        let run = known.unwrap_or_else(|| {
+        let has_same_params = base.as_ref().is_some_and(|base| digest(base) == digest(head));
+        let base_run = runs.base.clone().filter(|_| has_same_params);
+        runs.n_known += usize::from(base_run.is_some());
+        let run = base_run.unwrap_or_else(|| {
             let (pixel, findings) = pixel_size_of(head, &field, &case.path);
             runs.findings.extend(findings);
             runs.run(plan, &field, head, pixel?, stages.as_mut())
@@ -237,11 +241,11 @@ fn repeat(
     if let Work::Carried(carried) = plan.work {
         return carried.repetition(&key, once).map(Arc::new);
     }
-    let again = run_repetition(plan, field, ready, once, &key)?;
+    let repetition = run_repetition(plan, field, ready, once, &key)?;
     if let Work::Share(_, keeper) = &plan.work {
-        keeper.keep_repetition(&key, once, &again);
+        keeper.keep_repetition(&key, once, &repetition);
     }
-    Some(again)
+    Some(repetition)
 }
 
 fn run_repetition(
@@ -256,12 +260,12 @@ fn run_repetition(
         return Some(Arc::clone(once));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
-    let again = pool.install(|| ready.run(&field.image, pixel)).ok()?;
-    if let Some(cache) = plan.cache.filter(|_| again == **once) {
+    let repetition = pool.install(|| ready.run(&field.image, pixel)).ok()?;
+    if let Some(cache) = plan.cache.filter(|_| repetition == **once) {
         // What cannot be noted is tried again next time; nothing is wrong with it.
         let _ = cache.note_repeated(key, numbers);
     }
-    Some(Arc::new(again))
+    Some(Arc::new(repetition))
 }
 
 /// The pixel size that a profile runs on a field with, and what there is to say about it.
@@ -274,8 +278,8 @@ fn pixel_size_of(
     if !has_errors(&findings) {
         return (Ok(pixel), findings);
     }
-    let all: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
-    (Err(NotRun(all.join("; "))), findings)
+    let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    (Err(NotRun(messages.join("; "))), findings)
 }
 
 fn key(plan: &RunPlan<'_>, field: &Field, params: &Params, pixel_size: Option<PixelSize>) -> Key {
@@ -352,7 +356,7 @@ impl ProfileRuns {
 
     /// Fields that could not be run.
     pub(super) fn failed_fields(&self) -> Vec<FailedField> {
-        let failed = |field: &FieldRuns| {
+        let failed_field = |field: &FieldRuns| {
             let (base, head) = (failure(&field.base), failure(&field.head));
             Some(FailedField {
                 name: field.name.clone(),
@@ -361,14 +365,14 @@ impl ProfileRuns {
                 why: head.or(base)?,
             })
         };
-        self.fields.iter().filter_map(failed).collect()
+        self.fields.iter().filter_map(failed_field).collect()
     }
 
     /// Mean accuracy of base and head over fields with truth.
     pub(super) fn accuracy(&self) -> (Option<Scores>, Option<Scores>) {
-        let over =
+        let mean_of =
             |scores: fn(&FieldRuns) -> Option<&Scores>| mean(self.fields.iter().filter_map(scores));
-        (over(|field| field.base_scores.as_ref()), over(|field| field.head_scores.as_ref()))
+        (mean_of(|field| field.base_scores.as_ref()), mean_of(|field| field.head_scores.as_ref()))
     }
 }
 

@@ -108,23 +108,23 @@ impl Decision {
         let policy = sides.policy();
         let engine = fingerprint::measure_fingerprint();
         let log = approvals.log.as_ref();
-        let approved = log.ok().and_then(|log| log.approved_engine(&policy.approval));
+        let approved_engine = log.ok().and_then(|log| log.approved_engine(&policy.approval));
         let binding = sides.binding(&cases, engine)?;
         let author = approvals.author.as_deref();
-        let standing = |subject| Some(log.ok()?.verdict_for(&subject, &policy.approval, author));
+        let status = |subject| Some(log.ok()?.verdict_for(&subject, &policy.approval, author));
         let tried: Vec<TriedProfile> = cases
             .into_iter()
             .zip(runs)
-            .zip(binding.subjects().map(standing))
-            .map(|((case, runs), standing)| TriedProfile::new(case, runs, standing, &policy))
+            .zip(binding.subjects().map(status))
+            .map(|((case, runs), status)| TriedProfile::new(case, runs, status, &policy))
             .collect();
         let repeats: Vec<FieldPair<'_>> =
             tried.iter().flat_map(|profile| profile.runs.repeats()).collect();
         let context = Context {
             dataset: sides.dataset_change()?,
             policy: sides.policy_change()?,
-            engine: approved
-                .filter(|approved| *approved != engine)
+            engine: approved_engine
+                .filter(|approved_engine| *approved_engine != engine)
                 .map(|base| change(Some(base), Some(engine))),
             noise: (!repeats.is_empty()).then(|| noise_floor(&repeats)),
             broken_approvals: log.err().map(ToString::to_string),
@@ -143,7 +143,7 @@ impl Decision {
             engine: Engine {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 fingerprint: engine.to_string(),
-                approved_fingerprint: approved.map(|digest| digest.to_string()),
+                approved_fingerprint: approved_engine.map(|digest| digest.to_string()),
             },
             dataset: sides.dataset_digest()?,
             policy_digest: policy.digest()?,
@@ -182,12 +182,13 @@ impl Decision {
         let report = Report::new(&gate, &parts);
         let pictures = pictures::draw(request, &self.profiles, &report);
         let exit_code = self.judgement.exit_code(request.fail_on);
-        let files = self.profiles.iter().map(|one| below(&request.below, &one.tried.case.path));
+        let paths = self.profiles.iter().map(|profile| &profile.tried.case.path);
+        let files = paths.map(|path| below(&request.below, path));
         Outcome {
             report,
             pictures,
             files: files.collect(),
-            n_runs: RunCounts::sum(self.profiles.iter().map(|one| &one.tried.runs)),
+            n_runs: RunCounts::sum(self.profiles.iter().map(|profile| &profile.tried.runs)),
             findings: sides.findings,
             remarks,
             sources: sides.sources,

@@ -10,7 +10,7 @@ use cellgate_run::models::Models;
 /// The key of a profile that names its network's weights.
 pub(super) const WEIGHTS_KEY: &str = "unet.weights_sha256";
 
-/// Types of image whose figures are told.
+/// Types of image whose figures are listed.
 const MAX_TOLD: usize = 4;
 
 /// Base's and head's models.
@@ -30,13 +30,13 @@ pub(super) fn describe_network(loaded: &Loaded, models: Models<'_>, other: Strin
     let card = models.card(unet).ok().flatten();
     let Some(card) = card.filter(|card| card.weights.sha256 == unet.weights) else { return name };
     let figures = &card.figures;
-    let shown = if figures.test.is_empty() { &figures.validation } else { &figures.test };
-    if shown.is_empty() {
+    let accuracies = if figures.test.is_empty() { &figures.validation } else { &figures.test };
+    if accuracies.is_empty() {
         return name;
     }
-    let figure = |one: &Accuracy| {
-        format!("{} F1 {:.3}, mAP {:.3}", one.image_type, one.f1_at_50, one.mean_ap)
+    let figure = |accuracy: &Accuracy| {
+        format!("{} F1 {:.3}, mAP {:.3}", accuracy.image_type, accuracy.f1_at_50, accuracy.mean_ap)
     };
-    let figures: Vec<String> = shown.iter().take(MAX_TOLD).map(figure).collect();
+    let figures: Vec<String> = accuracies.iter().take(MAX_TOLD).map(figure).collect();
     format!("{name} ({})", figures.join("; "))
 }

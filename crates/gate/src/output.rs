@@ -43,22 +43,22 @@ pub fn write(outcome: &Outcome, folder: &Path) -> Result<(), WriteError> {
 
 /// Writes the pictures; those of an earlier report go.
 fn write_pictures(pictures: &[Picture], folder: &Path) -> Result<(), WriteError> {
-    let failed = |path: &Path| {
+    let error_at = |path: &Path| {
         let path = path.to_owned();
         move |source| WriteError { path, source }
     };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if is_picture(&entry.file_name().to_string_lossy()) {
-            std::fs::remove_file(entry.path()).map_err(failed(&entry.path()))?;
+            std::fs::remove_file(entry.path()).map_err(error_at(&entry.path()))?;
         }
     }
     for (number, picture) in pictures.iter().enumerate() {
-        let shown = format!("{}-{}", picture.profile, picture.field);
+        let name = format!("{}-{}", picture.profile, picture.field);
         // Names of fields come from a manifest and may hold what no file is called.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let plain: String =
-            shown.chars().map(|c| if is_plain(c) { c } else { '-' }).take(100).collect();
-        replace(&folder.join(format!("{:02}-{plain}.png", number + 1)), &picture.png)?;
+        let stem: String =
+            name.chars().map(|c| if is_plain(c) { c } else { '-' }).take(100).collect();
+        replace(&folder.join(format!("{:02}-{stem}.png", number + 1)), &picture.png)?;
     }
     Ok(())
 }

@@ -94,7 +94,7 @@ pub(super) struct RunLine {
 /// Writes results as they come.
 pub(super) struct Keeper {
     folder: PathBuf,
-    kept: Mutex<Kept>,
+    state: Mutex<Kept>,
 }
 
 #[derive(Default)]
@@ -104,23 +104,23 @@ struct Kept {
 }
 
 impl Keeper {
-    /// Starts a folder; what an earlier share left in it is taken away.
+    /// Starts a folder; what an earlier share left in it is removed.
     pub(super) fn start(folder: &Path) -> Result<Self, WriteError> {
-        let failed = |path: &Path| {
+        let error_at = |path: &Path| {
             let path = path.to_owned();
             move |source| WriteError { path, source }
         };
         let record = folder.join(RECORD_FILE);
-        remove(&record).map_err(failed(&record))?;
+        remove(&record).map_err(error_at(&record))?;
         let runs = folder.join(RUNS_FOLDER);
-        std::fs::create_dir_all(&runs).map_err(failed(&runs))?;
-        for entry in std::fs::read_dir(&runs).map_err(failed(&runs))? {
-            let path = entry.map_err(failed(&runs))?.path();
+        std::fs::create_dir_all(&runs).map_err(error_at(&runs))?;
+        for entry in std::fs::read_dir(&runs).map_err(error_at(&runs))? {
+            let path = entry.map_err(error_at(&runs))?.path();
             if path.file_name().and_then(|name| name.to_str()).is_some_and(is_run) {
-                remove(&path).map_err(failed(&path))?;
+                remove(&path).map_err(error_at(&path))?;
             }
         }
-        Ok(Self { folder: folder.to_owned(), kept: Mutex::new(Kept::default()) })
+        Ok(Self { folder: folder.to_owned(), state: Mutex::new(Kept::default()) })
     }
 
     /// Keeps a result or its failure.
@@ -153,22 +153,23 @@ impl Keeper {
 
     /// Writes the record: the share is complete.
     pub(super) fn finish(self, shard: String, rests_on: Foundation) -> Result<(), WriteError> {
-        let kept = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = kept.failure {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = state.failure {
             return Err(failure);
         }
         let path = self.folder.join(RECORD_FILE);
-        let lost =
+        let to_error =
             |error: String| WriteError { path: path.clone(), source: std::io::Error::other(error) };
         let mut record = ShardRecord {
             schema: SCHEMA.to_owned(),
             shard,
             rests_on,
-            runs: kept.lines.into_values().collect(),
+            runs: state.lines.into_values().collect(),
             sha256: String::new(),
         };
-        record.sha256 = record.digest().map_err(|error| lost(error.to_string()))?;
-        let json = serde_json::to_vec_pretty(&record).map_err(|error| lost(error.to_string()))?;
+        record.sha256 = record.digest().map_err(|error| to_error(error.to_string()))?;
+        let json =
+            serde_json::to_vec_pretty(&record).map_err(|error| to_error(error.to_string()))?;
         replace(&path, &json)
     }
 
@@ -185,15 +186,15 @@ impl Keeper {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ShardRecord {
     /// Digest of everything but the digest.
     pub(super) fn digest(&self) -> Result<String, DigestError> {
-        let bare = Self { sha256: String::new(), ..self.clone() };
-        Ok(Digest::of_canonical(&bare)?.to_string())
+        let record = Self { sha256: String::new(), ..self.clone() };
+        Ok(Digest::of_canonical(&record)?.to_string())
     }
 }
 

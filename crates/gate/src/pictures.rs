@@ -21,7 +21,7 @@ pub(super) fn draw(
     profiles: &[GatedProfile],
     report: &Report,
 ) -> Vec<Picture> {
-    let mut chosen = Vec::new();
+    let mut selection = Vec::new();
     for gated in profiles {
         let name = &gated.tried.case.name;
         let Some(profile) = report.profiles.iter().find(|profile| profile.name == *name) else {
@@ -31,18 +31,18 @@ pub(super) fn draw(
         let limit = if is_moved { PICTURES_OF_MOVED } else { PICTURES_OF_UNMOVED };
         match gated.drift() {
             Some(drift) => {
-                let worst = profile.worst_fields().into_iter().take(limit);
-                chosen.extend(
-                    worst.map(|field| (gated, drift.fields[field].name.clone(), Some(field))),
+                let fields = profile.worst_fields().into_iter().take(limit);
+                selection.extend(
+                    fields.map(|field| (gated, drift.fields[field].name.clone(), Some(field))),
                 );
             }
             None => {
-                let first = gated.tried.runs.fields.iter().take(limit);
-                chosen.extend(first.map(|field| (gated, field.name.clone(), None)));
+                let fields = gated.tried.runs.fields.iter().take(limit);
+                selection.extend(fields.map(|field| (gated, field.name.clone(), None)));
             }
         }
     }
-    let one = |(gated, name, at): &(&GatedProfile, String, Option<usize>)| {
+    let picture_of = |(gated, name, at): &(&GatedProfile, String, Option<usize>)| {
         let (case, runs) = (&gated.tried.case, &gated.tried.runs);
         let field = runs.fields.iter().find(|field| field.name == *name)?;
         let image = image_of(request, case, name)?;
@@ -57,20 +57,20 @@ pub(super) fn draw(
         let png = overlay::encode_png(&picture).ok()?;
         Some(Picture { profile: case.name.clone(), field: name.clone(), png })
     };
-    chosen.par_iter().filter_map(one).collect()
+    selection.par_iter().filter_map(picture_of).collect()
 }
 
 fn image_of(request: &Request<'_>, case: &Case, name: &str) -> Option<Field> {
-    let several = case.trials.len() > 1;
+    let has_several_trials = case.trials.len() > 1;
     let entry = case.trials.iter().find_map(|trial| {
-        let named = |entry: &&FieldEntry| {
-            if several {
+        let has_name = |entry: &&FieldEntry| {
+            if has_several_trials {
                 format!("{}/{}", trial.name, entry.name) == name
             } else {
                 entry.name == name
             }
         };
-        selected_fields(trial).find(named)
+        selected_fields(trial).find(has_name)
     })?;
     entry.open(&request.head).or_else(|_| entry.open(&request.base)).ok()
 }

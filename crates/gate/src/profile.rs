@@ -21,7 +21,7 @@ pub(super) struct TriedProfile {
     pub(super) drift: Option<Result<Drift, DriftError>>,
     /// How it stands with the approvals; `None` when they cannot be believed.
     pub(super) standing: Option<ApprovalStatus>,
-    failed: Vec<FailedField>,
+    failed_fields: Vec<FailedField>,
     accuracy: AccuracyCase,
 }
 
@@ -44,7 +44,7 @@ impl TriedProfile {
         let (base, head) = runs.accuracy();
         let floors = floors.unwrap_or_else(AccuracyFloors::default);
         let accuracy = AccuracyCase { base, head, floors };
-        Self { drift, standing, failed: runs.failed_fields(), accuracy, case, runs }
+        Self { drift, standing, failed_fields: runs.failed_fields(), accuracy, case, runs }
     }
 
     /// Inputs for judging the profile.
@@ -52,7 +52,7 @@ impl TriedProfile {
         ProfileCase {
             name: &self.case.name,
             comparison: self.comparison(),
-            failed_fields: &self.failed,
+            failed_fields: &self.failed_fields,
             accuracy: self.accuracy,
             is_approved: self.standing.as_ref().is_some_and(ApprovalStatus::is_approved),
         }
@@ -97,13 +97,13 @@ impl GatedProfile {
 fn changed_keys(case: &Case, models: Sides<Models<'_>>) -> Vec<ChangedKey> {
     let Some((base, head)) = case.base.as_ref().zip(case.head.as_ref()) else { return Vec::new() };
     let keys = base.params.changed_keys(&head.params).into_iter();
-    keys.map(|changed| {
-        if changed.key == WEIGHTS_KEY {
-            let base = networks::describe_network(base, models.base, changed.base);
-            let head = networks::describe_network(head, models.head, changed.head);
-            return ChangedKey { key: changed.key, base: Some(base), head: Some(head) };
+    keys.map(|change| {
+        if change.key == WEIGHTS_KEY {
+            let base = networks::describe_network(base, models.base, change.base);
+            let head = networks::describe_network(head, models.head, change.head);
+            return ChangedKey { key: change.key, base: Some(base), head: Some(head) };
         }
-        ChangedKey { key: changed.key, base: Some(changed.base), head: Some(changed.head) }
+        ChangedKey { key: change.key, base: Some(change.base), head: Some(change.head) }
     })
     .collect()
 }

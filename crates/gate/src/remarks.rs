@@ -11,7 +11,10 @@ use cellgate_inputs::source::{Place, Span};
 
 /// One finding for each changed key of a profile that did not pass, or for the profile's file.
 pub(super) fn verdict_findings(profiles: &[GatedProfile]) -> Vec<Finding> {
-    profiles.iter().flat_map(|one| profile_findings(&one.tried.case, &one.judgement)).collect()
+    profiles
+        .iter()
+        .flat_map(|profile| profile_findings(&profile.tried.case, &profile.judgement))
+        .collect()
 }
 
 /// The line of the approvals that is wrong.
@@ -62,17 +65,17 @@ fn code(judgement: &Judgement) -> Option<Code> {
 
 /// Where the changed keys stand in head, each with what changed; the file when none is known.
 fn places(case: &Case) -> Vec<(Place, String)> {
-    let changed = case.base.as_ref().zip(case.head.as_ref()).map(|(base, head)| {
+    let key_places = case.base.as_ref().zip(case.head.as_ref()).map(|(base, head)| {
         let keys = base.params.changed_keys(&head.params);
         let place = |key: &str| place_of_key(&head.source, key);
         keys.into_iter()
-            .map(|changed| {
-                let told = format!("`{}` from {} to {}: ", changed.key, changed.base, changed.head);
-                (place(&changed.key), told)
+            .map(|change| {
+                let text = format!("`{}` from {} to {}: ", change.key, change.base, change.head);
+                (place(&change.key), text)
             })
             .collect::<Vec<_>>()
     });
-    match changed {
+    match key_places {
         Some(places) if !places.is_empty() => places,
         _ => vec![(Place::file(case.path.as_str()), String::new())],
     }

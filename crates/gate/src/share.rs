@@ -91,10 +91,10 @@ struct Unit {
 fn units(cases: &[Case], head: &Tree, base: &Tree) -> Vec<Unit> {
     let mut units = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        let (before, after) = (digest_of(&case.base), digest_of(&case.head));
+        let (base_digest, head_digest) = (digest_of(&case.base), digest_of(&case.head));
         // Base runs twice; head does when it is something else.
-        let n_runs =
-            2 * u64::from(before.is_some()) + u64::from(after.is_some() && after != before);
+        let is_head_new = head_digest.is_some() && head_digest != base_digest;
+        let n_runs = 2 * u64::from(base_digest.is_some()) + u64::from(is_head_new);
         let entries = case.trials.iter().flat_map(selected_fields);
         units.extend(entries.enumerate().map(|(field, entry)| {
             let n_px = entry.n_px(head).or_else(|| entry.n_px(base)).unwrap_or(1);
@@ -111,9 +111,9 @@ fn assign(units: &[Unit], n_shares: usize) -> Vec<usize> {
     let mut loads = vec![0_u64; n_shares];
     let mut shares = vec![0; units.len()];
     for unit in order {
-        if let Some((least, load)) = loads.iter_mut().enumerate().min_by_key(|(_, load)| **load) {
+        if let Some((share, load)) = loads.iter_mut().enumerate().min_by_key(|(_, load)| **load) {
             *load += units[unit].n_px;
-            shares[unit] = least;
+            shares[unit] = share;
         }
     }
     shares
@@ -126,11 +126,11 @@ pub(super) fn plan(cases: &[Case], head: &Tree, base: &Tree, n_shares: usize) ->
     let shares = assign(&units, count);
     (1..=count)
         .map(|index| {
-            let own = shares.iter().zip(&units).filter(|(share, _)| **share + 1 == index);
+            let own_units = shares.iter().zip(&units).filter(|(share, _)| **share + 1 == index);
             PlannedShare {
                 share: Share { index, count },
-                n_fields: own.clone().count(),
-                n_px: own.map(|(_, unit)| unit.n_px).sum(),
+                n_fields: own_units.clone().count(),
+                n_px: own_units.map(|(_, unit)| unit.n_px).sum(),
             }
         })
         .collect()

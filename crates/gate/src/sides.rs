@@ -66,8 +66,8 @@ impl OneSide {
                     findings.extend(project.warnings.iter().cloned());
                     Some(project)
                 }
-                Err(more) => {
-                    findings.extend(more);
+                Err(errors) => {
+                    findings.extend(errors);
                     None
                 }
             }
@@ -76,19 +76,20 @@ impl OneSide {
         };
         let folder = project.as_ref().map(|project| project.params.as_str()).or(params_elsewhere);
         let tolerances = project.as_ref().and_then(|project| project.tolerances.as_deref());
-        let others: Vec<&str> = tolerances.into_iter().collect();
-        let (profiles, more) = match folder {
-            Some(folder) => load_all(tree, folder, &others),
+        let non_profiles: Vec<&str> = tolerances.into_iter().collect();
+        let (profiles, profile_findings) = match folder {
+            Some(folder) => load_all(tree, folder, &non_profiles),
             None => (Vec::new(), Vec::new()),
         };
-        let invalid = more.iter().filter(|finding| has_errors(std::slice::from_ref(finding)));
+        let invalid =
+            profile_findings.iter().filter(|finding| has_errors(std::slice::from_ref(finding)));
         let invalid = invalid.filter_map(|finding| stem(&finding.place.path)).collect();
-        findings.extend(more);
+        findings.extend(profile_findings);
         let mut datasets = BTreeMap::new();
         for (name, source) in project.iter().flat_map(|project| &project.datasets) {
             match load_dataset(tree, source) {
                 Ok(dataset) => drop(datasets.insert(name.clone(), dataset)),
-                Err(more) => findings.extend(more),
+                Err(errors) => findings.extend(errors),
             }
         }
         let profiles =
@@ -203,9 +204,9 @@ impl Sides {
     pub(super) fn policy_change(&self) -> Result<Option<Change>, GateError> {
         let Some(head) = &self.head.project else { return Ok(None) };
         let base = self.base.project.as_ref();
-        let policy = base.map(|base| base.policy().digest()).transpose()?;
-        let changed = Some(head.policy().digest()?);
-        Ok((policy != changed).then(|| change(policy, changed)))
+        let base_policy = base.map(|base| base.policy().digest()).transpose()?;
+        let head_policy = Some(head.policy().digest()?);
+        Ok((base_policy != head_policy).then(|| change(base_policy, head_policy)))
     }
 
     /// Binding of an approval of head: every gated profile as head has it, the datasets that head
@@ -234,7 +235,7 @@ impl Sides {
             .map(|(_, dataset)| dataset.digest().to_string())
             .collect();
         match digests.as_slice() {
-            [one] => Ok(one.parse().unwrap_or_else(|_| Digest::of_bytes(one.as_bytes()))),
+            [digest] => Ok(digest.parse().unwrap_or_else(|_| Digest::of_bytes(digest.as_bytes()))),
             many => Ok(Digest::of_canonical(&many)?),
         }
     }
@@ -242,9 +243,9 @@ impl Sides {
     /// Digest of a side's trials (profile, image type, dataset), for profiles that base gates.
     fn trials_digest(&self, side: &OneSide) -> Result<Digest, GateError> {
         let entries = side.project.iter().flat_map(|project| &project.gate);
-        let known = |entry: &&GateEntry| self.is_gated_in_base(&entry.profile);
+        let is_gated = |entry: &&GateEntry| self.is_gated_in_base(&entry.profile);
         let mut lines: Vec<String> = entries
-            .filter(known)
+            .filter(is_gated)
             .map(|entry| {
                 let dataset = side.datasets.get(&entry.dataset).map(|dataset| dataset.digest());
                 let digest = dataset.map_or_else(String::new, |digest| digest.to_string());
@@ -292,7 +293,7 @@ impl Sides {
             let Some(dataset) = dataset else { continue };
             let image_type = entry.image_type.clone();
             let matches = |field: &&cellgate_inputs::dataset::FieldEntry| {
-                image_type.as_ref().is_none_or(|wanted| field.image_type == *wanted)
+                image_type.as_ref().is_none_or(|kind| field.image_type == *kind)
             };
             if dataset.fields().iter().any(|field| matches(&field)) {
                 trials.push(Trial {
@@ -312,11 +313,11 @@ impl Sides {
         let folder = folder.map_or("params", |project| project.params.as_str());
         let (base, head) =
             (self.base.profiles.get(&name).cloned(), self.head.profiles.get(&name).cloned());
-        let named = head.as_ref().or(base.as_ref()).map(|loaded| loaded.source.path.to_string());
+        let path = head.as_ref().or(base.as_ref()).map(|loaded| loaded.source.path.to_string());
         Case {
             is_invalid_in_base: base.is_none() && self.base.invalid.contains(&name),
             is_invalid_in_head: head.is_none() && self.head.invalid.contains(&name),
-            path: named.unwrap_or_else(|| format!("{folder}/{name}.yaml")),
+            path: path.unwrap_or_else(|| format!("{folder}/{name}.yaml")),
             name,
             base,
             head,
@@ -326,8 +327,8 @@ impl Sides {
 
     /// Warnings for profiles that nothing tries.
     fn ungated_findings(&self, by_profile: &BTreeMap<String, Vec<GateEntry>>) -> Vec<Finding> {
-        let untried = self.head.profiles.iter().filter(|(name, _)| !by_profile.contains_key(*name));
-        untried
+        let ungated = self.head.profiles.iter().filter(|(name, _)| !by_profile.contains_key(*name));
+        ungated
             .map(|(name, loaded)| {
                 let place = Place::file(loaded.source.path.clone());
                 let message =
@@ -348,12 +349,12 @@ fn stem(path: &str) -> Option<String> {
 
 /// The fields that a trial takes.
 pub(super) fn selected_fields(trial: &Trial) -> impl Iterator<Item = &FieldEntry> {
-    let wanted = trial.image_type.as_deref();
+    let image_type = trial.image_type.as_deref();
     trial
         .dataset
         .fields()
         .iter()
-        .filter(move |entry| wanted.is_none_or(|kind| entry.image_type == kind))
+        .filter(move |entry| image_type.is_none_or(|kind| entry.image_type == kind))
 }
 
 pub(super) fn change(base: Option<Digest>, head: Option<Digest>) -> Change {

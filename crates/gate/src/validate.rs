@@ -57,15 +57,15 @@ impl Checked {
 
     /// Shows every path below a folder.
     fn with_prefix(mut self, folder: &Path) -> Self {
-        let shown = |path: &str| folder.join(path).to_string_lossy().replace('\\', "/");
+        let display_path = |path: &str| folder.join(path).to_string_lossy().replace('\\', "/");
         for file in &mut self.files {
-            *file = shown(file);
+            *file = display_path(file);
         }
         for finding in &mut self.findings {
-            finding.place.path = shown(&finding.place.path).into();
+            finding.place.path = display_path(&finding.place.path).into();
         }
         for source in &mut self.sources {
-            source.path = shown(&source.path).into();
+            source.path = display_path(&source.path).into();
         }
         self
     }
@@ -73,8 +73,8 @@ impl Checked {
 
 /// Checks what the paths name: files, folders and globs, relative to the working folder.
 ///
-/// `cache` may hold weights that stand in no folder of models. A folder stands for its project file and everything that it names, for its dataset, or else for
-/// the YAML files in it.
+/// `cache` may hold weights that are in no folder of models. A folder stands for its project file
+/// and everything that it names, for its dataset, or else for the YAML files in it.
 #[must_use]
 pub fn selection(paths: &[String], cache: Option<&Cache>) -> Checked {
     let mut checked = Checked::default();
@@ -95,10 +95,10 @@ pub fn selection(paths: &[String], cache: Option<&Cache>) -> Checked {
 #[must_use]
 pub fn folder(folder: &Path, cache: Option<&Cache>) -> Checked {
     let tree = Tree::Folder(folder.to_owned());
-    let has = |name: &str| tree.has_file(name).unwrap_or(false);
-    let checked = if has(project::FILE) {
+    let has_file = |name: &str| tree.has_file(name).unwrap_or(false);
+    let checked = if has_file(project::FILE) {
         check_project(&tree, cache)
-    } else if has("dataset.yaml") {
+    } else if has_file("dataset.yaml") {
         check_dataset(&tree, ".")
     } else {
         check_yaml_files(folder, &tree, cache)
@@ -129,15 +129,15 @@ fn check_project(tree: &Tree, cache: Option<&Cache>) -> Checked {
         Err(findings) => findings,
     };
     checked.add(project::FILE, findings);
-    // An invalid project file still tells where the other files are.
+    // An invalid project file still states where the other files are.
     let source = file_of_tree(tree, project::FILE).ok();
     let document = source.and_then(|source| Document::parse(&source).ok());
     let value = document.map(|document| document.value().clone()).unwrap_or_default();
     let path = |value: Option<&serde_json::Value>| value?.as_str().and_then(normalize);
     let tolerances = path(value.get("tolerances"));
     let params = path(value.get("params")).unwrap_or_else(|| "params".to_owned());
-    let others: Vec<&str> = tolerances.iter().map(String::as_str).collect();
-    let (profiles, findings) = load_all(tree, &params, &others);
+    let non_profiles: Vec<&str> = tolerances.iter().map(String::as_str).collect();
+    let (profiles, findings) = load_all(tree, &params, &non_profiles);
     checked.files.extend(profiles.iter().map(|loaded| loaded.source.path.to_string()));
     let folder = project::models_folder(tree);
     let models = Models::new(tree, &folder, cache);
@@ -174,8 +174,8 @@ fn check_dataset(tree: &Tree, folder: &str) -> Checked {
 /// Findings about the network of a profile, its weights or its card.
 fn network_findings(loaded: &Loaded, models: Models<'_>) -> Vec<Finding> {
     let unet = loaded.params.unet();
-    let failed = unet.and_then(|unet| models.check(unet).err());
-    failed.iter().map(|error| error.finding(loaded)).collect()
+    let failure = unet.and_then(|unet| models.check(unet).err());
+    failure.iter().map(|error| error.finding(loaded)).collect()
 }
 
 /// Every YAML file directly in the tree's root.
@@ -210,8 +210,8 @@ fn check_file_of_tree(folder: &Path, tree: &Tree, name: &str, cache: Option<&Cac
             checked.add(name, project.map_or_else(|findings| findings, |project| project.warnings));
         }
         "tolerances" => {
-            let read = tolerances_of_text(&source);
-            checked.add(name, read.err().unwrap_or_default());
+            let tolerances = tolerances_of_text(&source);
+            checked.add(name, tolerances.err().unwrap_or_default());
         }
         "dataset" => return check_dataset(tree, "."),
         _ => {
@@ -233,8 +233,8 @@ fn check_file_of_tree(folder: &Path, tree: &Tree, name: &str, cache: Option<&Cac
 fn kind_of<'a>(source: &Source, name: &'a str) -> &'a str {
     let document = Document::parse(source).ok();
     let value = document.as_ref().map(Document::value);
-    let said = value.and_then(|value| value.get("schema")).and_then(serde_json::Value::as_str);
-    let kind = said.and_then(|said| said.strip_prefix("cellgate/")?.split('/').next());
+    let schema = value.and_then(|value| value.get("schema")).and_then(serde_json::Value::as_str);
+    let kind = schema.and_then(|schema| schema.strip_prefix("cellgate/")?.split('/').next());
     let stem = name.split('.').next().unwrap_or(name);
     let stem = if stem == "cellgate" { "project" } else { stem };
     let known = ["project", "tolerances", "dataset", "profile"];
@@ -261,18 +261,18 @@ fn check_glob(pattern: &str, cache: Option<&Cache>) -> Checked {
     checked
 }
 
-fn walk(folder: &Path, matcher: &GlobMatcher, left: &mut usize, found: &mut Vec<PathBuf>) {
+fn walk(folder: &Path, matcher: &GlobMatcher, budget: &mut usize, found: &mut Vec<PathBuf>) {
     let root = if folder == Path::new("") { Path::new(".") } else { folder };
     let Ok(entries) = std::fs::read_dir(root) else { return };
     for entry in entries.flatten() {
-        let Some(rest) = left.checked_sub(1) else { return };
-        *left = rest;
+        let Some(rest) = budget.checked_sub(1) else { return };
+        *budget = rest;
         let name = entry.file_name();
         let path = folder.join(&name);
         let is_hidden = name.to_string_lossy().starts_with('.');
         match entry.file_type() {
             // Links are not followed, so that the walk ends.
-            Ok(kind) if kind.is_dir() && !is_hidden => walk(&path, matcher, left, found),
+            Ok(kind) if kind.is_dir() && !is_hidden => walk(&path, matcher, budget, found),
             Ok(kind) if kind.is_file() && matcher.is_match(&path) => found.push(path),
             _ => {}
         }

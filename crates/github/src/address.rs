@@ -187,8 +187,9 @@ mod tests {
 
     #[test]
     fn the_api_is_reached_safely_or_not_at_all() {
-        let sound = ["https://api.github.com", "https://ghe.example.org/api/v3/"];
-        for text in sound.iter().chain(&["http://127.0.0.1:8787", "http://localhost:1/api/v3"]) {
+        let addresses = ["https://api.github.com", "https://ghe.example.org/api/v3/"];
+        for text in addresses.iter().chain(&["http://127.0.0.1:8787", "http://localhost:1/api/v3"])
+        {
             assert!(Api::parse(Some(text)).is_ok(), "{text}");
         }
         for text in ["http://api.github.com", "ftp://x", "https://", "x", "https://u@h", "//h"] {
@@ -201,8 +202,8 @@ mod tests {
     fn paths_lie_below_the_base() {
         let api = Api::parse(Some("https://ghe.example.org/api/v3/")).unwrap();
         assert_eq!(api.uri_of("/user").unwrap(), "https://ghe.example.org/api/v3/user");
-        let public = Api::parse(None).unwrap();
-        assert_eq!(public.uri_of("/user?a=b").unwrap(), "https://api.github.com/user?a=b");
+        let public_api = Api::parse(None).unwrap();
+        assert_eq!(public_api.uri_of("/user?a=b").unwrap(), "https://api.github.com/user?a=b");
     }
 
     #[test]

@@ -67,18 +67,18 @@ impl Client {
         let Addition { branch, path, message } = addition;
         for round in 0..N_ROUNDS {
             let tip = self.branch(branch).await?;
-            let current = match &tip {
+            let content = match &tip {
                 Some(tip) => self.file_at(path, tip, MAX_BYTES).await?.unwrap_or_default(),
                 None => Vec::new(),
             };
-            let grown = edit(&current).map_err(AppendError::Edit)?;
-            if !grown.starts_with(&current) {
+            let new_content = edit(&content).map_err(AppendError::Edit)?;
+            if !new_content.starts_with(&content) {
                 return Err(AppendError::Rewritten { path: path.to_owned() });
             }
-            if grown == current {
+            if new_content == content {
                 return Ok(tip);
             }
-            let files = [(path.to_owned(), grown)];
+            let files = [(path.to_owned(), new_content)];
             match self.commit_on(tip.as_deref(), branch, message, &files).await {
                 Ok(commit) => return Ok(Some(commit)),
                 Err(GitHubError::Moved { .. }) => self.wait(backoff(round)).await,

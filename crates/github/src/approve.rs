@@ -149,8 +149,8 @@ pub async fn answer(
     }
     // Whether it is seen does not decide anything.
     let _ = client.react(comment.comment_id, Reaction::Eyes).await;
-    let done = carry_out(client, comment, setup, spoken, &speaker, when).await;
-    reply(client, comment, done).await
+    let result = carry_out(client, comment, setup, spoken, &speaker, when).await;
+    reply(client, comment, result).await
 }
 
 /// Reads who speaks: pull request, policy of the branch it goes to, permission.
@@ -174,7 +174,7 @@ async fn policy_of(client: &Client, pull: &Pull, setup: &Setup) -> Result<Approv
         root => format!("{root}/{}", project::FILE),
     };
     let Some(bytes) = client.file_at(&path, &tip, MAX_PROJECT_BYTES).await? else {
-        // The gate is being adopted: whoever may push makes the baseline.
+        // The gate is being adopted: a person who may push makes the baseline.
         return Ok(project::Policy::default().approval);
     };
     let text = String::from_utf8(bytes).unwrap_or_default();
@@ -202,8 +202,8 @@ async fn carry_out(
         Action::Approve => wish_to_approve(client, setup, speaker, &command.report).await?,
         Action::Revoke => wish_to_revoke(client, setup, speaker, &command.report).await?,
     };
-    let now = client.pull(comment.number).await?;
-    if now.head.sha != speaker.pull.head.sha || now.state != "open" {
+    let current = client.pull(comment.number).await?;
+    if current.head.sha != speaker.pull.head.sha || current.state != "open" {
         return refuse("the pull request has changed in the meantime: look at its new report");
     }
     let entry = Entry {
@@ -219,13 +219,13 @@ async fn carry_out(
         when,
     };
     let is_new = append(client, &entry).await?;
-    let deed = match (entry.action, is_new) {
+    let outcome = match (entry.action, is_new) {
         (Action::Approve, true) => "approved",
         (Action::Approve, false) => "had approved before",
         (Action::Revoke, _) => "revoked",
     };
-    let again = run_again(client, wish.run.as_ref(), entry.action).await;
-    Ok(format!("`{}` {deed} `{}`; {again}", entry.who, entry.report_digest.short()))
+    let rerun = run_again(client, wish.run.as_ref(), entry.action).await;
+    Ok(format!("`{}` {outcome} `{}`; {rerun}", entry.who, entry.report_digest.short()))
 }
 
 /// Whether the policy lets this person say this.
@@ -239,10 +239,12 @@ fn check_permitted(
         return refuse("the pull request is not open");
     }
     // A word that is no permission must not open the door.
-    let needed = policy.permission.parse().unwrap_or(Permission::Admin);
-    if *permission < needed {
+    let required = policy.permission.parse().unwrap_or(Permission::Admin);
+    if *permission < required {
         let who = &comment.author;
-        return refuse(format!("`{who}` has permission `{permission}`, and `{needed}` is needed"));
+        return refuse(format!(
+            "`{who}` has permission `{permission}`, and `{required}` is needed"
+        ));
     }
     let is_author =
         pull.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(&comment.author));
@@ -257,7 +259,7 @@ async fn wish_to_approve(
     client: &Client,
     setup: &Setup,
     speaker: &Speaker,
-    meant: &DigestPrefix,
+    prefix: &DigestPrefix,
 ) -> Result<Wish, Stop> {
     let head = &speaker.pull.head.sha;
     let commit: String = head.chars().take(12).collect();
@@ -281,10 +283,10 @@ async fn wish_to_approve(
         Ok(digest) => digest,
         Err(error) => return refuse(error.to_string()),
     };
-    if !meant.names(&digest) {
-        let present = digest.short();
+    if !prefix.names(&digest) {
+        let found = digest.short();
         return refuse(format!(
-            "`{meant}` is not the report of `{commit}`, which is `{present}`: look at that one \
+            "`{prefix}` is not the report of `{commit}`, which is `{found}`: look at that one \
              first"
         ));
     }
@@ -327,7 +329,7 @@ async fn wish_to_revoke(
     client: &Client,
     setup: &Setup,
     speaker: &Speaker,
-    meant: &DigestPrefix,
+    prefix: &DigestPrefix,
 ) -> Result<Wish, Stop> {
     let bytes = match client.branch(BRANCH).await? {
         Some(tip) => client.file_at(FILE, &tip, super::append::MAX_BYTES).await?,
@@ -337,9 +339,9 @@ async fn wish_to_revoke(
         Ok(log) => log,
         Err(error) => return refuse(format!("the log of approvals is broken: {error}")),
     };
-    let (report, binding) = match log.report(meant) {
+    let (report, binding) = match log.report(prefix) {
         Ok((report, binding)) => (report, binding.clone()),
-        Err(error) => return refuse(format!("`{meant}`: {error}")),
+        Err(error) => return refuse(format!("`{prefix}`: {error}")),
     };
     let run = gate_run(client, setup, &speaker.pull.head.sha).await?;
     Ok(Wish { action: Action::Revoke, report, binding, run })
@@ -350,7 +352,7 @@ async fn append(client: &Client, entry: &Entry) -> Result<bool, Stop> {
     let message = format!("{} {}", entry.action.as_str(), entry.report_digest.short());
     let addition = Addition { branch: BRANCH, path: FILE, message: &message };
     let mut is_new = true;
-    let appended = client
+    let result = client
         .append_to_branch(addition, |bytes| -> Result<Vec<u8>, EditError> {
             let mut log = Log::parse(bytes)?;
             is_new = entry.action == Action::Revoke
@@ -361,23 +363,23 @@ async fn append(client: &Client, entry: &Entry) -> Result<bool, Stop> {
             Ok(log.as_bytes().to_vec())
         })
         .await;
-    match appended {
+    match result {
         Ok(_) => Ok(is_new),
         Err(AppendError::Edit(why)) => refuse(format!("nothing was recorded: {why}")),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Has the gate run again, so that it sees the record; tells what became of that.
+/// Has the gate run again, so that it sees the record; reports what became of that.
 async fn run_again(client: &Client, run: Option<&Run>, action: Action) -> String {
     let Some(run) = run else { return "the gate has not run for it yet".to_owned() };
-    let done = match (action, run.conclusion.as_deref()) {
+    let result = match (action, run.conclusion.as_deref()) {
         // What passed without the record needs no other look.
         (Action::Approve, Some("success")) => return "the gate has passed already".to_owned(),
         (Action::Approve, _) => client.rerun_failed_jobs(run.id).await,
         (Action::Revoke, _) => client.rerun(run.id).await,
     };
-    match done {
+    match result {
         Ok(()) => "the gate runs again".to_owned(),
         Err(error) => format!("the gate could not be run again, do it by hand ({error})"),
     }
@@ -393,20 +395,20 @@ impl Client {
     }
 }
 
-/// Tells on the pull request what became of the comment.
+/// Reports on the pull request what became of the comment.
 async fn reply(
     client: &Client,
     comment: &IssueComment,
-    done: Result<String, Stop>,
+    result: Result<String, Stop>,
 ) -> Result<Answer, AnswerError> {
-    let (reaction, answer, text) = match done {
+    let (reaction, answer, text) = match result {
         Ok(words) => (Reaction::Rocket, Answer::Recorded { words: words.clone() }, words),
         Err(Stop::Refused(why)) => {
             let text = format!("not done: {why}");
             (Reaction::Confused, Answer::Refused { why }, text)
         }
         Err(Stop::Failed(error)) => {
-            // The failure itself is what is told; a second one must not hide it.
+            // The failure itself is what is reported; a second one must not hide it.
             let _ = client.react(comment.comment_id, Reaction::Confused).await;
             return Err(error);
         }

@@ -61,13 +61,13 @@ pub fn file_in(archive: &[u8], name: &str, n_bytes: usize) -> Result<Vec<u8>, Ar
     if entry.flags & 1 != 0 {
         return Err(ArchiveError::Damaged("a file in it is encrypted"));
     }
-    let local = entry.offset;
-    if read_number(archive, local, 4)? != 0x0403_4b50 {
+    let header = entry.offset;
+    if read_number(archive, header, 4)? != 0x0403_4b50 {
         return Err(ArchiveError::Damaged("a file does not begin where the directory says"));
     }
-    let n_name = read_number(archive, local + 26, 2)? as usize;
-    let n_extra = read_number(archive, local + 28, 2)? as usize;
-    let packed = slice(archive, local + 30 + n_name + n_extra, entry.n_packed)?;
+    let n_name = read_number(archive, header + 26, 2)? as usize;
+    let n_extra = read_number(archive, header + 28, 2)? as usize;
+    let packed = slice(archive, header + 30 + n_name + n_extra, entry.n_packed)?;
     let mut content = Vec::new();
     let bound = n_bytes as u64 + 1;
     let read = match entry.method {
@@ -192,8 +192,8 @@ mod tests {
         let packed = archive(&[("a.json", b"{}"), ("report.json", &[b'x'; 5000])]);
         assert_eq!(file_in(&packed, "report.json", 5000).unwrap(), [b'x'; 5000]);
         assert_eq!(file_in(&packed, "a.json", 5000).unwrap(), b"{}");
-        let missing = ArchiveError::Missing("../a.json".to_owned());
-        assert_eq!(file_in(&packed, "../a.json", 9), Err(missing));
+        let error = ArchiveError::Missing("../a.json".to_owned());
+        assert_eq!(file_in(&packed, "../a.json", 9), Err(error));
     }
 
     #[test]
@@ -206,15 +206,15 @@ mod tests {
     fn bounds_hold_for_what_is_unpacked() {
         let bomb = archive(&[("report.json", &vec![0; 10 << 20])]);
         assert!(bomb.len() < 20_000);
-        let refused = file_in(&bomb, "report.json", 1 << 20);
-        assert!(matches!(refused, Err(ArchiveError::TooLarge { .. })));
+        let result = file_in(&bomb, "report.json", 1 << 20);
+        assert!(matches!(result, Err(ArchiveError::TooLarge { .. })));
     }
 
     #[test]
     fn a_name_must_be_the_only_one() {
         let packed = archive(&[("report.json", b"1"), ("report.json", b"2")]);
-        let doubled = ArchiveError::Doubled("report.json".to_owned());
-        assert_eq!(file_in(&packed, "report.json", 9), Err(doubled));
+        let error = ArchiveError::Doubled("report.json".to_owned());
+        assert_eq!(file_in(&packed, "report.json", 9), Err(error));
     }
 
     #[test]

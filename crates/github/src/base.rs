@@ -85,7 +85,7 @@ fn base_of_push(before: Option<&str>, folder: &Path) -> Result<String, BaseError
         }
     }
     match parents(folder, &head_commit(folder)?)?.first() {
-        Some(first) => check_present(first, folder),
+        Some(parent) => check_present(parent, folder),
         None => Ok(merge_base_with_default(folder)?),
     }
 }

@@ -125,9 +125,9 @@ impl Ending<'_> {
     pub fn render(&self, page: Option<&str>, max_bytes: usize) -> String {
         match self.report {
             Some(report) if self.is_contradicted() => {
-                let first = format!("**{}.**\n\n", self.title());
-                let rest = markdown::render(report, page, max_bytes.saturating_sub(first.len()));
-                first + &rest
+                let heading = format!("**{}.**\n\n", self.title());
+                let rest = markdown::render(report, page, max_bytes.saturating_sub(heading.len()));
+                heading + &rest
             }
             Some(report) => markdown::render(report, page, max_bytes),
             None => {
@@ -152,8 +152,8 @@ impl Ending<'_> {
 /// # Errors
 /// [`GitHubError`].
 pub async fn open(client: &Client, subject: &Subject<'_>) -> Result<CheckRun, GitHubError> {
-    let known = client.check_runs(subject.head_sha, &subject.check_name()).await?;
-    if let Some(run) = known.into_iter().find(|run| subject.is_ours(run)) {
+    let runs = client.check_runs(subject.head_sha, &subject.check_name()).await?;
+    if let Some(run) = runs.into_iter().find(|run| subject.is_ours(run)) {
         return Ok(run);
     }
     let output = CheckOutput {
@@ -179,19 +179,19 @@ pub async fn complete(
 ) -> Result<CheckRun, GitHubError> {
     let remarks = ending.report.map_or_else(Vec::new, annotations);
     let mut batches = remarks.chunks(MAX_ANNOTATIONS);
-    let said = |annotations: &[Annotation]| CheckOutput {
+    let output = |annotations: &[Annotation]| CheckOutput {
         title: ending.title().chars().take(MAX_TITLE).collect(),
         summary: ending.render(subject.page, MAX_SUMMARY),
         annotations: annotations.to_vec(),
     };
     let conclusion = Some(ending.conclude());
-    let known = client.check_runs(subject.head_sha, &subject.check_name()).await?;
+    let runs = client.check_runs(subject.head_sha, &subject.check_name()).await?;
     // The first request completes it: what comes after may be lost without leaving it open.
-    let first = said(batches.next().unwrap_or_default());
-    let mut run = match known.into_iter().find(|run| subject.is_ours(run)) {
+    let first = output(batches.next().unwrap_or_default());
+    let mut run = match runs.into_iter().find(|run| subject.is_ours(run)) {
         Some(run) if 0 < run.output.annotations_count => {
-            // Told before: the remarks are there, and would be added a second time.
-            return client.update_check_run(&run, &subject.draft(conclusion, said(&[]))).await;
+            // Completed before: the remarks are there and would be added a second time.
+            return client.update_check_run(&run, &subject.draft(conclusion, output(&[]))).await;
         }
         Some(run) => client.update_check_run(&run, &subject.draft(conclusion, first)).await?,
         None => {
@@ -201,7 +201,7 @@ pub async fn complete(
         }
     };
     for batch in batches {
-        run = client.update_check_run(&run, &subject.draft(conclusion, said(batch))).await?;
+        run = client.update_check_run(&run, &subject.draft(conclusion, output(batch))).await?;
     }
     Ok(run)
 }

@@ -163,13 +163,14 @@ impl Client {
         draft: &CheckRunDraft,
     ) -> Result<CheckRun, GitHubError> {
         let path = format!("/check-runs/{}", run.id);
-        let adds = u64::try_from(draft.output.annotations.len()).unwrap_or(u64::MAX);
-        let repeat = if adds == 0 { Repeat::Always } else { Repeat::IfRefused };
+        let n_added = u64::try_from(draft.output.annotations.len()).unwrap_or(u64::MAX);
+        let repeat = if n_added == 0 { Repeat::Always } else { Repeat::IfRefused };
         let change = async || self.send(Method::PATCH, &path, draft, repeat).await;
         let look = async || {
-            let now: CheckRun = self.get(&path).await?;
-            let has_arrived = run.output.annotations_count + adds <= now.output.annotations_count;
-            Ok(has_arrived.then_some(now))
+            let current: CheckRun = self.get(&path).await?;
+            let has_arrived =
+                run.output.annotations_count + n_added <= current.output.annotations_count;
+            Ok(has_arrived.then_some(current))
         };
         self.do_once(change, look).await
     }

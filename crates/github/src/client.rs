@@ -161,15 +161,15 @@ impl Client {
     /// for before it is done again.
     pub(super) async fn do_once<T>(
         &self,
-        deed: impl AsyncFn() -> Result<T, GitHubError>,
+        action: impl AsyncFn() -> Result<T, GitHubError>,
         look: impl AsyncFn() -> Result<Option<T>, GitHubError>,
     ) -> Result<T, GitHubError> {
         let mut n_lost = 0;
         loop {
-            let done = deed().await;
-            let Err(lost @ GitHubError::AnswerLost { .. }) = done else { return done };
+            let result = action().await;
+            let Err(lost @ GitHubError::AnswerLost { .. }) = result else { return result };
             n_lost += 1;
-            // Lists lag a little behind deeds.
+            // Lists lag a little behind changes.
             self.wait(backoff(n_lost)).await;
             match look().await? {
                 Some(found) => return Ok(found),
@@ -321,8 +321,8 @@ impl Client {
     }
 
     fn has_patience(&self, wait: Duration) -> bool {
-        let waited = Duration::from_millis(self.waited_ms.load(Ordering::Relaxed));
-        waited.saturating_add(wait) <= self.limits.patience
+        let past_wait = Duration::from_millis(self.waited_ms.load(Ordering::Relaxed));
+        past_wait.saturating_add(wait) <= self.limits.patience
     }
 
     /// Waits, on the account of this client's patience.
@@ -335,7 +335,7 @@ impl Client {
     /// Sends one request; the token goes along only where it belongs.
     async fn exchange(&self, call: &Call<'_>, address: &Uri) -> Result<Answer, Loss> {
         self.n_requests.fetch_add(1, Ordering::Relaxed);
-        let unsent = |error: http::Error| Loss::Unsent(error.to_string());
+        let to_loss = |error: http::Error| Loss::Unsent(error.to_string());
         let mut request = Request::builder().method(call.method.clone()).uri(address.clone());
         request = request.header(USER_AGENT, concat!("cellgate/", env!("CARGO_PKG_VERSION")));
         if self.api.is_home(address) {
@@ -354,7 +354,7 @@ impl Client {
             }
             None => Vec::new(),
         };
-        let request = request.body(body).map_err(unsent)?;
+        let request = request.body(body).map_err(to_loss)?;
         self.transport.exchange(request, &self.limits, call.n_bytes).await
     }
 
@@ -365,10 +365,11 @@ impl Client {
         if status != 403 || !message.contains("not accessible") {
             return GitHubError::Refused { endpoint, status, message };
         }
-        let own = self.repository_path("");
-        let below = call.path.strip_prefix(&own).map(|path| path.split('?').next().unwrap_or(path));
+        let prefix = self.repository_path("");
+        let repository_path =
+            call.path.strip_prefix(&prefix).map(|path| path.split('?').next().unwrap_or(path));
         let is_reading = call.method == Method::GET;
-        let permission = below.and_then(|path| Permission::needed_for(path, is_reading));
+        let permission = repository_path.and_then(|path| Permission::needed_for(path, is_reading));
         GitHubError::Forbidden { endpoint, message, permission }
     }
 }

@@ -105,11 +105,11 @@ impl Words<'_> {
     pub fn text(&self, earlier: Vec<Entry>, max_bytes: usize) -> String {
         let entries = history::prepend(earlier, self.entry.clone());
         let (marker, line) = (self.name.marker(), history::line(&entries));
-        let folded = history::render_earlier(&entries);
-        let about = format!("About commit {}.", self.entry.commit);
-        let frame = marker.len() + line.len() + about.len() + folded.len() + 10;
+        let older_verdicts = history::render_earlier(&entries);
+        let footer = format!("About commit {}.", self.entry.commit);
+        let frame = marker.len() + line.len() + footer.len() + older_verdicts.len() + 10;
         let body = (self.render)(max_bytes.saturating_sub(frame));
-        format!("{marker}\n{line}\n\n{}\n\n{about}\n\n{folded}", body.trim_end())
+        format!("{marker}\n{line}\n\n{}\n\n{footer}\n\n{older_verdicts}", body.trim_end())
     }
 
     fn is_withheld(&self) -> bool {
@@ -136,30 +136,33 @@ pub async fn post(
 ) -> Result<Outcome, GitHubError> {
     let marker = words.name.marker();
     let is_ours = |comment: &&Comment, author: &str| {
-        let first = comment.body.as_deref().and_then(|body| body.lines().next());
-        comment.is_by(author) && first.map(str::trim_end) == Some(&marker)
+        let first_line = comment.body.as_deref().and_then(|body| body.lines().next());
+        comment.is_by(author) && first_line.map(str::trim_end) == Some(&marker)
     };
     let comments = client.comments(number).await?;
-    let mut ours: Vec<&Comment> = comments.iter().filter(|one| is_ours(one, author)).collect();
-    ours.sort_by_key(|comment| comment.id);
-    if let Some((first, doubles)) = ours.split_first() {
+    let mut own_comments: Vec<&Comment> =
+        comments.iter().filter(|comment| is_ours(comment, author)).collect();
+    own_comments.sort_by_key(|comment| comment.id);
+    if let Some((first, doubles)) = own_comments.split_first() {
         return settle(client, number, words, first, doubles).await;
     }
     if words.is_withheld() {
         return Ok(Outcome { posted: Posted::Withheld, n_doubles: 0, learned_author: None });
     }
-    let made = create(client, number, words, Vec::new()).await?;
-    let wrote = made.user.as_ref().map(|user| user.login.clone());
-    let learned_author = wrote.filter(|login| login != author);
+    let new_comment = create(client, number, words, Vec::new()).await?;
+    let login = new_comment.user.as_ref().map(|user| user.login.clone());
+    let learned_author = login.filter(|login| login != author);
     // Only now is it known who we are: an older comment of ours may be there after all.
     let older = learned_author.as_deref().and_then(|login| {
-        let older = comments.iter().filter(|one| is_ours(one, login) && one.id != made.id);
+        let older = comments
+            .iter()
+            .filter(|comment| is_ours(comment, login) && comment.id != new_comment.id);
         older.min_by_key(|comment| comment.id)
     });
     let outcome = match older {
-        Some(older) => settle(client, number, words, older, &[&made]).await?,
+        Some(older) => settle(client, number, words, older, &[&new_comment]).await?,
         None => {
-            let posted = Posted::Created(made.html_url);
+            let posted = Posted::Created(new_comment.html_url);
             Outcome { posted, n_doubles: 0, learned_author: None }
         }
     };
@@ -189,8 +192,8 @@ async fn update(
 ) -> Result<Posted, GitHubError> {
     let body = comment.body.as_deref().unwrap_or_default();
     let earlier = history::parse(body);
-    for (index, rung) in RUNGS.into_iter().enumerate() {
-        let text = words.text(earlier.clone(), rung);
+    for (index, max_bytes) in RUNGS.into_iter().enumerate() {
+        let text = words.text(earlier.clone(), max_bytes);
         if index == 0 && text.trim() == body.replace("\r\n", "\n").trim() {
             return Ok(Posted::Current(comment.html_url.clone()));
         }
@@ -202,8 +205,8 @@ async fn update(
             Err(error) => return Err(error),
         }
     }
-    let made = create(client, number, words, earlier).await?;
-    Ok(Posted::Created(made.html_url))
+    let new_comment = create(client, number, words, earlier).await?;
+    Ok(Posted::Created(new_comment.html_url))
 }
 
 async fn create(
@@ -212,14 +215,14 @@ async fn create(
     words: &Words<'_>,
     earlier: Vec<Entry>,
 ) -> Result<Comment, GitHubError> {
-    let mut rungs = RUNGS.into_iter().peekable();
+    let mut limits = RUNGS.into_iter().peekable();
     loop {
-        let rung = rungs.next().unwrap_or_default();
-        let made = client.create_comment(number, &words.text(earlier.clone(), rung)).await;
-        match made {
-            // GitHub counts otherwise than it says: the next rung is shorter.
-            Err(error) if error.status() == Some(422) && rungs.peek().is_some() => {}
-            made => return made,
+        let max_bytes = limits.next().unwrap_or_default();
+        let result = client.create_comment(number, &words.text(earlier.clone(), max_bytes)).await;
+        match result {
+            // GitHub counts otherwise than it says: the next limit is smaller.
+            Err(error) if error.status() == Some(422) && limits.peek().is_some() => {}
+            result => return result,
         }
     }
 }
@@ -253,10 +256,10 @@ mod tests {
         };
         let earlier: Vec<Entry> =
             (0..9).map(|n| Entry { commit: format!("{n:040}"), ..entry.clone() }).collect();
-        for rung in RUNGS {
-            let text = words.text(earlier.clone(), rung);
+        for max_bytes in RUNGS {
+            let text = words.text(earlier.clone(), max_bytes);
             assert!(text.starts_with("<!-- cellgate:gate -->\n<!-- cellgate-history "));
-            assert!(text.len() <= rung, "{} beyond {rung}", text.len());
+            assert!(text.len() <= max_bytes, "{} beyond {max_bytes}", text.len());
             assert_eq!(history::parse(&text).len(), 10);
         }
     }

@@ -56,8 +56,8 @@ impl Comment {
 
     /// Whether its text is this one; GitHub trims what it is given.
     fn has_text(&self, text: &str) -> bool {
-        let plain = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
-        self.body.as_deref().is_some_and(|body| plain(body) == plain(text))
+        let normalize = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+        self.body.as_deref().is_some_and(|body| normalize(body) == normalize(text))
     }
 }
 
@@ -96,8 +96,8 @@ impl Client {
     /// [`GitHubError`].
     pub async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, GitHubError> {
         let path = format!("/issues/{number}/comments");
-        let sent = json!({"body": body});
-        let post = async || self.send(Method::POST, &path, &sent, Repeat::IfRefused).await;
+        let payload = json!({"body": body});
+        let post = async || self.send(Method::POST, &path, &payload, Repeat::IfRefused).await;
         let look = async || {
             let found = self.comments(number).await?;
             Ok(found.into_iter().rev().find(|comment: &Comment| comment.has_text(body)))
@@ -122,7 +122,7 @@ impl Client {
         let path = format!("/issues/comments/{id}");
         match self.execute(Method::DELETE, &path, Repeat::Always).await {
             Err(error) if error.is_not_found() => Ok(()),
-            done => done,
+            result => result,
         }
     }
 
@@ -132,8 +132,8 @@ impl Client {
     /// [`GitHubError`].
     pub async fn react(&self, id: u64, reaction: Reaction) -> Result<(), GitHubError> {
         let path = format!("/issues/comments/{id}/reactions");
-        let sent = json!({"content": reaction.as_str()});
-        self.send::<serde::de::IgnoredAny>(Method::POST, &path, &sent, Repeat::Always)
+        let payload = json!({"content": reaction.as_str()});
+        self.send::<serde::de::IgnoredAny>(Method::POST, &path, &payload, Repeat::Always)
             .await
             .map(|_| ())
     }

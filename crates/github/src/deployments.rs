@@ -69,9 +69,10 @@ impl Client {
         let path = format!("/deployments?sha={commit}&environment={place}");
         let make = async || self.send(Method::POST, "/deployments", &body, Repeat::IfRefused).await;
         let look = async || {
-            let known: Vec<Deployment> = self.list(&path, None, 1).await?;
-            let is_it = |one: &Deployment| one.description.as_deref() == Some(&description);
-            Ok(known.into_iter().find(is_it))
+            let deployments: Vec<Deployment> = self.list(&path, None, 1).await?;
+            let is_it =
+                |deployment: &Deployment| deployment.description.as_deref() == Some(&description);
+            Ok(deployments.into_iter().find(is_it))
         };
         self.do_once(make, look).await
     }

@@ -163,11 +163,11 @@ pub(super) fn message(body: &[u8]) -> String {
     const MAX_CHARS: usize = 400;
     let text = match serde_json::from_slice::<Refusal>(body) {
         Ok(refusal) => {
-            let told = refusal.errors.iter().take(5).map(|error| {
+            let details = refusal.errors.iter().take(5).map(|error| {
                 let message = error.get("message").and_then(|message| message.as_str());
                 message.map_or_else(|| error.to_string(), str::to_owned)
             });
-            std::iter::once(refusal.message).chain(told).collect::<Vec<_>>().join("; ")
+            std::iter::once(refusal.message).chain(details).collect::<Vec<_>>().join("; ")
         }
         Err(_) if body.is_empty() => "no words".to_owned(),
         Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * MAX_CHARS)]).into_owned(),

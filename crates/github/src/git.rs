@@ -47,9 +47,9 @@ impl Client {
     /// [`GitHubError::Moved`] when it is there already, at another commit; all others.
     pub async fn create_branch(&self, name: &str, sha: &str) -> Result<(), GitHubError> {
         let body = json!({"ref": format!("refs/heads/{name}"), "sha": sha});
-        let made: Result<Reference, _> =
+        let result: Result<Reference, _> =
             self.send(Method::POST, "/git/refs", &body, Repeat::Always).await;
-        match made {
+        match result {
             Ok(_) => Ok(()),
             // It may be ours, of an attempt whose answer was lost.
             Err(error) if error.status() == Some(422) => match self.branch(name).await? {
@@ -68,9 +68,9 @@ impl Client {
     pub async fn advance_branch(&self, name: &str, sha: &str) -> Result<(), GitHubError> {
         let place = format!("/git/refs/heads/{}", encode_path(name));
         let body = json!({"sha": sha, "force": false});
-        let moved: Result<Reference, _> =
+        let result: Result<Reference, _> =
             self.send(Method::PATCH, &place, &body, Repeat::Always).await;
-        match moved {
+        match result {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.status(), Some(409 | 422)) => {
                 // Ours may be in it already, of an attempt whose answer was lost.
@@ -107,8 +107,8 @@ impl Client {
     /// [`GitHubError`].
     pub async fn create_blob(&self, content: &[u8]) -> Result<String, GitHubError> {
         let body = json!({"content": BASE64_STANDARD.encode(content), "encoding": "base64"});
-        let made: Object = self.send(Method::POST, "/git/blobs", &body, Repeat::Always).await?;
-        Ok(made.sha)
+        let blob: Object = self.send(Method::POST, "/git/blobs", &body, Repeat::Always).await?;
+        Ok(blob.sha)
     }
 
     /// Writes a folder of files, by path and blob, over another one or alone; gives its name.
@@ -125,8 +125,8 @@ impl Client {
         if let Some(base) = base {
             body["base_tree"] = json!(base);
         }
-        let made: Object = self.send(Method::POST, "/git/trees", &body, Repeat::Always).await?;
-        Ok(made.sha)
+        let tree: Object = self.send(Method::POST, "/git/trees", &body, Repeat::Always).await?;
+        Ok(tree.sha)
     }
 
     /// Writes a commit and gives its name.
@@ -140,8 +140,8 @@ impl Client {
         parents: &[&str],
     ) -> Result<String, GitHubError> {
         let body = json!({"message": message, "tree": tree, "parents": parents});
-        let made: Object = self.send(Method::POST, "/git/commits", &body, Repeat::Always).await?;
-        Ok(made.sha)
+        let commit: Object = self.send(Method::POST, "/git/commits", &body, Repeat::Always).await?;
+        Ok(commit.sha)
     }
 
     /// The folder that a commit holds.

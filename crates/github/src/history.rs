@@ -64,8 +64,8 @@ impl Entry {
 #[must_use]
 pub fn parse(comment: &str) -> Vec<Entry> {
     let line = comment.lines().nth(1).filter(|line| line.len() <= MAX_LINE);
-    let inside = line.and_then(|line| line.strip_prefix(OPENING)?.strip_suffix(CLOSING));
-    let entries = inside.into_iter().flat_map(str::split_whitespace).filter_map(Entry::parse);
+    let content = line.and_then(|line| line.strip_prefix(OPENING)?.strip_suffix(CLOSING));
+    let entries = content.into_iter().flat_map(str::split_whitespace).filter_map(Entry::parse);
     entries.take(MAX_ENTRIES).collect()
 }
 

@@ -9,8 +9,9 @@
 //! ```
 //! use cellgate_github::spoken::Spoken;
 //!
-//! let asked = Spoken::parse("/cellgate approve 0123456789ab nuclei are rounder, as they should be");
-//! assert!(matches!(asked, Spoken::Command(command) if command.why.starts_with("nuclei are")));
+//! let comment = "/cellgate approve 0123456789ab nuclei are rounder, as they should be";
+//! let spoken = Spoken::parse(comment);
+//! assert!(matches!(spoken, Spoken::Command(command) if command.why.starts_with("nuclei are")));
 //! assert_eq!(Spoken::parse("looks good to me"), Spoken::NotForUs);
 //! ```
 

@@ -110,12 +110,14 @@ pub(super) fn advise(
     now: SystemTime,
     attempt: u32,
 ) -> Advice {
-    let asked = header_duration(headers, "retry-after");
+    let retry_after = header_duration(headers, "retry-after");
     match status.as_u16() {
-        500 | 502..=504 => Advice::Stumbled(asked.unwrap_or_else(|| backoff(attempt))),
-        429 => Advice::Limited(asked.unwrap_or_else(|| rate_limit_wait(headers, now, attempt))),
-        403 => match asked {
-            Some(asked) => Advice::Limited(asked),
+        500 | 502..=504 => Advice::Stumbled(retry_after.unwrap_or_else(|| backoff(attempt))),
+        429 => {
+            Advice::Limited(retry_after.unwrap_or_else(|| rate_limit_wait(headers, now, attempt)))
+        }
+        403 => match retry_after {
+            Some(retry_after) => Advice::Limited(retry_after),
             None if is_used_up(headers) || is_rate_limit_message(body) => {
                 Advice::Limited(rate_limit_wait(headers, now, attempt))
             }
@@ -179,9 +181,9 @@ mod tests {
         check(403, &[("retry-after", "7")], "", limited(7));
         check(429, &[("retry-after", "7")], "", limited(7));
         check(403, &[], "You have exceeded a secondary rate limit", limited(120));
-        let used_up = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1030")];
-        check(403, &used_up, "", limited(31));
-        check(429, &used_up, "", limited(31));
+        let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1030")];
+        check(403, &headers, "", limited(31));
+        check(429, &headers, "", limited(31));
         check(429, &[("retry-after", "x")], "", limited(120));
         check(502, &[], "<html>", Advice::Stumbled(Duration::from_secs(2)));
         check(503, &[("retry-after", "9")], "", Advice::Stumbled(Duration::from_secs(9)));
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_reset_in_the_past_is_not_waited_for() {
-        let past = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "3")];
-        check(403, &past, "", Advice::Limited(Duration::from_secs(1)));
+        let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "3")];
+        check(403, &headers, "", Advice::Limited(Duration::from_secs(1)));
     }
 }

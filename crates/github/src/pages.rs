@@ -18,9 +18,9 @@ impl Client {
         key: Option<&str>,
         n_pages: usize,
     ) -> Result<Vec<T>, GitHubError> {
-        let joint = if path.contains('?') { '&' } else { '?' };
-        let first = self.repository_path(&format!("{path}{joint}per_page=100"));
-        let mut call = self.call(Method::GET, &first, None, Repeat::Always);
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let first_path = self.repository_path(&format!("{path}{separator}per_page=100"));
+        let mut call = self.call(Method::GET, &first_path, None, Repeat::Always);
         let mut next = None;
         let mut entries = Vec::new();
         for _ in 0..n_pages.min(self.limits.n_pages) {

@@ -180,8 +180,8 @@ pub(super) fn parse_event(name: &str, payload: &[u8]) -> Result<Event, EventErro
 }
 
 fn parse_json<T: DeserializeOwned>(name: &str, payload: &[u8]) -> Result<T, EventError> {
-    let failed = |source| EventError::Syntax { name: name.escape_default().to_string(), source };
-    serde_json::from_slice(payload).map_err(failed)
+    let to_error = |source| EventError::Syntax { name: name.escape_default().to_string(), source };
+    serde_json::from_slice(payload).map_err(to_error)
 }
 
 fn pull_request(event: PullRequestEvent, is_privileged: bool) -> Result<PullRequest, EventError> {
@@ -238,7 +238,7 @@ fn issue_comment(event: IssueCommentEvent) -> Result<IssueComment, EventError> {
     })
 }
 
-/// Whether head lives in another repository; who cannot be told counts as a stranger.
+/// Whether head is in another repository; an unknown one counts as another.
 fn is_other_repository(head: Option<&str>, own: Option<&str>) -> bool {
     head.zip(own).is_none_or(|(head, own)| !head.eq_ignore_ascii_case(own))
 }

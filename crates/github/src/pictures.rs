@@ -58,21 +58,21 @@ pub enum PictureError {
 /// # Errors
 /// [`PictureError`].
 pub fn read(folder: &Path) -> Result<Vec<Picture>, PictureError> {
-    let failed = |path: &Path, source| PictureError::Unreadable { path: path.to_owned(), source };
-    let entries = std::fs::read_dir(folder).map_err(|source| failed(folder, source))?;
+    let to_error = |path: &Path, source| PictureError::Unreadable { path: path.to_owned(), source };
+    let entries = std::fs::read_dir(folder).map_err(|source| to_error(folder, source))?;
     let is_png = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "png");
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let paths: Result<Vec<PathBuf>, _> = paths.collect();
-    let mut paths = paths.map_err(|source| failed(folder, source))?;
+    let mut paths = paths.map_err(|source| to_error(folder, source))?;
     paths.retain(is_png);
     paths.sort();
     let mut pictures = Vec::new();
     for path in paths.into_iter().take(MAX_PICTURES) {
-        let size = std::fs::metadata(&path).map_err(|source| failed(&path, source))?.len();
+        let size = std::fs::metadata(&path).map_err(|source| to_error(&path, source))?.len();
         if size > MAX_BYTES {
             return Err(PictureError::NotPng(path));
         }
-        let png = std::fs::read(&path).map_err(|source| failed(&path, source))?;
+        let png = std::fs::read(&path).map_err(|source| to_error(&path, source))?;
         if !png.starts_with(b"\x89PNG\r\n\x1a\n") {
             return Err(PictureError::NotPng(path));
         }
@@ -102,7 +102,8 @@ pub async fn push(
         return Ok(Vec::new());
     }
     let name = |picture: &Picture| format!("{}.png", Digest::of_bytes(&picture.png));
-    let files: Vec<_> = pictures.iter().map(|one| (name(one), one.png.clone())).collect();
+    let files: Vec<_> =
+        pictures.iter().map(|picture| (name(picture), picture.png.clone())).collect();
     let mut round = 0;
     let commit = loop {
         let tip = client.branch(branch).await?;
@@ -112,7 +113,7 @@ pub async fn push(
                 client.wait(backoff(round)).await;
                 round += 1;
             }
-            done => break done?,
+            result => break result?,
         }
     };
     let repository = client.repository();
@@ -130,6 +131,6 @@ pub async fn push(
 /// The pictures as Markdown; nothing where there are none.
 #[must_use]
 pub fn render_markdown(pictures: &[Linked]) -> String {
-    let picture = |linked: &Linked| format!("\n\n![{}]({})", linked.label, linked.address);
+    let picture = |link: &Linked| format!("\n\n![{}]({})", link.label, link.address);
     pictures.iter().map(picture).collect()
 }

@@ -157,16 +157,16 @@ impl Publication<'_> {
             // The check must end all the same, and must not pass.
             Err(error) => {
                 let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-                let told = neutralize_line(&format!("the report cannot be used: {error}{cause}"));
-                self.outcome.refusals.push(told.chars().take(MAX_REFUSAL).collect());
+                let text = neutralize_line(&format!("the report cannot be used: {error}{cause}"));
+                self.outcome.refusals.push(text.chars().take(MAX_REFUSAL).collect());
                 None
             }
         };
         let conclusion = self.target.conclusion.clone();
         let ending = Ending { report: report.as_ref(), conclusion: conclusion.as_deref() };
-        let linked = self.push_pictures().await?;
+        let links = self.push_pictures().await?;
         self.complete_check(&ending, page.as_deref()).await?;
-        self.post_comment(&ending, page.as_deref(), &linked).await
+        self.post_comment(&ending, page.as_deref(), &links).await
     }
 
     /// Opens the check run of a gate that has started.
@@ -180,8 +180,8 @@ impl Publication<'_> {
             return Ok(());
         }
         let page = self.run_page();
-        let opened = check::open(self.client, &self.subject(&head_sha, Some(&page))).await;
-        if let Some(run) = self.tolerate_forbidden(opened, "the check run")? {
+        let result = check::open(self.client, &self.subject(&head_sha, Some(&page))).await;
+        if let Some(run) = self.tolerate_forbidden(result, "the check run")? {
             self.outcome.done.push(format!("check run {} is open on {head_sha}", run.id));
         }
         Ok(())
@@ -200,12 +200,12 @@ impl Publication<'_> {
         let subject = self.subject(&head_sha, page.or(Some(&run_page)));
         if self.request.is_dry {
             let conclusion = ending.conclude();
-            let done = format!("would complete the check run on {head_sha}: {conclusion:?}");
-            self.outcome.done.push(done);
+            let line = format!("would complete the check run on {head_sha}: {conclusion:?}");
+            self.outcome.done.push(line);
             return Ok(());
         }
-        let completed = check::complete(self.client, &subject, ending).await;
-        if let Some(run) = self.tolerate_forbidden(completed, "the check run")? {
+        let result = check::complete(self.client, &subject, ending).await;
+        if let Some(run) = self.tolerate_forbidden(result, "the check run")? {
             let conclusion = run.conclusion.unwrap_or_default();
             self.outcome.done.push(format!("check run {} on {head_sha}: {conclusion}", run.id));
         }
@@ -216,10 +216,10 @@ impl Publication<'_> {
         &mut self,
         ending: &Ending<'_>,
         page: Option<&str>,
-        linked: &[Linked],
+        links: &[Linked],
     ) -> Result<(), PublishError> {
         let Some(policy) = self.request.policy else { return Ok(()) };
-        let pictures = pictures::render_markdown(linked);
+        let pictures = pictures::render_markdown(links);
         let render = |max_bytes: usize| {
             let max_bytes = max_bytes.saturating_sub(pictures.len());
             ending.render(page, max_bytes).trim_end().to_owned() + &pictures
@@ -234,14 +234,14 @@ impl Publication<'_> {
         let number = match &self.target.pull {
             Ok(number) => *number,
             Err(reason) => {
-                let told = format!("no comment: {reason}");
+                let line = format!("no comment: {reason}");
                 let list = match reason {
                     target::NoPull::Several(_) => &mut self.outcome.refusals,
                     target::NoPull::NotAsked(_)
                     | target::NoPull::Missing
                     | target::NoPull::Moved(_) => &mut self.outcome.done,
                 };
-                list.push(told);
+                list.push(line);
                 return Ok(());
             }
         };
@@ -254,26 +254,26 @@ impl Publication<'_> {
             Some(author) => author.clone(),
             None => self.client.login().await?,
         };
-        let posted = comment::post(self.client, number, &author, &words).await;
-        match self.tolerate_forbidden(posted, "the comment")? {
-            Some(posted) => self.note_posted(number, posted),
+        let result = comment::post(self.client, number, &author, &words).await;
+        match self.tolerate_forbidden(result, "the comment")? {
+            Some(outcome) => self.note_posted(number, outcome),
             None => self.outcome.unposted = Some(render(markdown::MAX_BYTES)),
         }
         Ok(())
     }
 
-    fn note_posted(&mut self, number: u64, posted: comment::Outcome) {
-        self.outcome.done.push(match posted.posted {
+    fn note_posted(&mut self, number: u64, outcome: comment::Outcome) {
+        self.outcome.done.push(match outcome.posted {
             Posted::Created(address) => format!("commented on pull request {number}: {address}"),
             Posted::Updated(address) => format!("updated the comment: {address}"),
             Posted::Current(address) => format!("the comment is current: {address}"),
             Posted::Withheld => format!("no comment on pull request {number}, by policy"),
         });
-        if 0 < posted.n_doubles {
-            let n = posted.n_doubles;
+        if 0 < outcome.n_doubles {
+            let n = outcome.n_doubles;
             self.outcome.done.push(format!("took away {n} comments of ours that were doubles"));
         }
-        if let Some(login) = posted.learned_author {
+        if let Some(login) = outcome.learned_author {
             self.outcome.warnings.push(format!(
                 "the token speaks for `{login}`: give `--author {login}`, so that its comment is \
                  found without posting another first"
@@ -284,11 +284,11 @@ impl Publication<'_> {
     /// Result of an action; in a pull request's own run a lack of rights is only a warning.
     fn tolerate_forbidden<T>(
         &mut self,
-        done: Result<T, GitHubError>,
+        result: Result<T, GitHubError>,
         what: &str,
     ) -> Result<Option<T>, GitHubError> {
-        match done {
-            Ok(done) => Ok(Some(done)),
+        match result {
+            Ok(value) => Ok(Some(value)),
             Err(error) if error.is_forbidden() && !self.target.is_privileged => {
                 self.outcome.warnings.push(format!("{what} is not posted: {error}"));
                 Ok(None)
@@ -302,8 +302,9 @@ impl Publication<'_> {
             Source::Missing => return Ok(None),
             Source::Bytes(bytes) => bytes.clone(),
             Source::Artifact(name) => {
-                let found = self.client.artifacts(self.target.run.0, name).await?;
-                let Some(artifact) = found.into_iter().find(|artifact| !artifact.expired) else {
+                let artifacts = self.client.artifacts(self.target.run.0, name).await?;
+                let Some(artifact) = artifacts.into_iter().find(|artifact| !artifact.expired)
+                else {
                     return Ok(None);
                 };
                 let archive = self.client.download(&artifact, MAX_BYTES).await?;
@@ -319,9 +320,10 @@ impl Publication<'_> {
             Page::Missing => Ok(None),
             Page::Address(text) => Ok(Some(address::check_page_link(text, server)?)),
             Page::Artifact(name) => {
-                let found = self.client.artifacts(self.target.run.0, name).await?;
-                let found = found.into_iter().find(|artifact| !artifact.expired);
-                Ok(found.map(|one| format!("{}/artifacts/{}", self.run_page(), one.id)))
+                let artifacts = self.client.artifacts(self.target.run.0, name).await?;
+                let artifact = artifacts.into_iter().find(|artifact| !artifact.expired);
+                Ok(artifact
+                    .map(|artifact| format!("{}/artifacts/{}", self.run_page(), artifact.id)))
             }
         }
     }
@@ -333,8 +335,8 @@ impl Publication<'_> {
             self.outcome.done.push(format!("would put {n} pictures on `{branch}`"));
             return Ok(Vec::new());
         }
-        let pushed = pictures::push(self.client, branch, &self.request.server, pictures).await;
-        Ok(self.tolerate_forbidden(pushed, "the pictures")?.unwrap_or_default())
+        let result = pictures::push(self.client, branch, &self.request.server, pictures).await;
+        Ok(self.tolerate_forbidden(result, "the pictures")?.unwrap_or_default())
     }
 
     fn run_page(&self) -> String {

@@ -127,10 +127,10 @@ impl Client {
     /// # Errors
     /// [`GitHubError`].
     pub async fn pulls_of_commit(&self, sha: &str) -> Result<Vec<Pull>, GitHubError> {
-        let listed = self.list(&format!("/commits/{}/pulls", encode_segment(sha)), None, 5).await;
-        match listed {
+        let result = self.list(&format!("/commits/{}/pulls", encode_segment(sha)), None, 5).await;
+        match result {
             Err(error) if matches!(error.status(), Some(404 | 422)) => Ok(Vec::new()),
-            listed => listed,
+            result => result,
         }
     }
 
@@ -178,7 +178,7 @@ impl Client {
             Err(error) if error.is_not_found() => return Ok(Role::None),
             answer => answer?,
         };
-        let exact = answer.role_name.as_deref().and_then(Role::parse);
-        Ok(exact.or_else(|| Role::parse(&answer.permission)).unwrap_or(Role::None))
+        let role = answer.role_name.as_deref().and_then(Role::parse);
+        Ok(role.or_else(|| Role::parse(&answer.permission)).unwrap_or(Role::None))
     }
 }

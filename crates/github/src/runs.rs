@@ -67,12 +67,12 @@ impl Client {
     /// [`GitHubError`].
     pub async fn rerun_failed_jobs(&self, id: u64) -> Result<(), GitHubError> {
         let path = format!("/actions/runs/{id}/rerun-failed-jobs");
-        let order = async || self.execute(Method::POST, &path, Repeat::IfRefused).await;
+        let rerun = async || self.execute(Method::POST, &path, Repeat::IfRefused).await;
         let look = async || {
             let is_over = self.run(id).await?.status.as_deref() == Some("completed");
             Ok((!is_over).then_some(()))
         };
-        self.do_once(order, look).await
+        self.do_once(rerun, look).await
     }
 
     /// Artifacts of a run under a name, the newest first.
@@ -107,9 +107,9 @@ impl Client {
             return Err(GitHubError::TooLarge { endpoint: endpoint(&call), limit: n_bytes });
         }
         let body = self.answer(&call).await?.body;
-        let named = artifact.digest.as_deref().and_then(|digest| digest.strip_prefix("sha256:"));
-        match named {
-            Some(named) if named != Digest::of_bytes(&body).to_string() => {
+        let digest = artifact.digest.as_deref().and_then(|digest| digest.strip_prefix("sha256:"));
+        match digest {
+            Some(digest) if digest != Digest::of_bytes(&body).to_string() => {
                 let why = "its bytes are not those that its digest names".to_owned();
                 Err(GitHubError::Malformed { endpoint: endpoint(&call), why })
             }

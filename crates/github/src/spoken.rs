@@ -69,8 +69,8 @@ impl Spoken {
 fn take_word<'a>(rest: &mut &'a str) -> &'a str {
     let text = rest.trim_start_matches([' ', '\t']);
     let end = text.find([' ', '\t']).unwrap_or(text.len());
-    let (word, after) = text.split_at(end);
-    *rest = after;
+    let (word, remainder) = text.split_at(end);
+    *rest = remainder;
     word
 }
 
@@ -112,8 +112,8 @@ mod tests {
         ] {
             assert_eq!(Spoken::parse(comment), Spoken::NotForUs, "{comment:?}");
         }
-        let long = format!("/cellgate approve 0123456789ab {}", "x".repeat(300_000));
-        assert_eq!(Spoken::parse(&long), Spoken::NotForUs);
+        let comment = format!("/cellgate approve 0123456789ab {}", "x".repeat(300_000));
+        assert_eq!(Spoken::parse(&comment), Spoken::NotForUs);
     }
 
     #[test]

@@ -147,8 +147,8 @@ pub fn outputs_without_report(word: &str, n_findings: usize, exit_code: ExitCode
 
 /// Bytes that still fit into a summary, with some to spare for line ends.
 fn remaining_bytes(path: &Path) -> usize {
-    let taken = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    MAX_SUMMARY_BYTES.saturating_sub(taken + 1024) as usize
+    let n_bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    MAX_SUMMARY_BYTES.saturating_sub(n_bytes + 1024) as usize
 }
 
 fn append(path: &Path, text: &str) -> Result<(), StepError> {

@@ -134,8 +134,8 @@ async fn target_of_pull_request(
     pull: &PullRequest,
     own_run: (u64, u64),
 ) -> Result<Target, GitHubError> {
-    let now = client.pull(pull.number).await?;
-    let is_current = now.head.sha == pull.head_sha;
+    let current = client.pull(pull.number).await?;
+    let is_current = current.head.sha == pull.head_sha;
     let found = if is_current { Ok(pull.number) } else { Err(NoPull::Moved(pull.number)) };
     Ok(Target { pull: found, ..target_of_commit("pull_request", &pull.head_sha, own_run) })
 }
@@ -175,20 +175,20 @@ async fn find_pull(
         let head = pull.head.repo.as_ref();
         head.is_some_and(|head| head.full_name.eq_ignore_ascii_case(head_repository))
     };
-    let mut known = client.pulls_of_commit(head_sha).await?;
+    let mut pulls = client.pulls_of_commit(head_sha).await?;
     let is_match = |pull: &&Pull| is_into_us(pull) && pull.is_at(head_sha, head_repository);
-    if !known.iter().any(|pull| is_match(&pull)) {
+    if !pulls.iter().any(|pull| is_match(&pull)) {
         // GitHub does not connect every commit of a fork with its pull request.
-        let open = client.open_pulls().await?;
-        known.extend(open.into_iter().filter(|pull| is_match(&pull)));
+        let open_pulls = client.open_pulls().await?;
+        pulls.extend(open_pulls.into_iter().filter(|pull| is_match(&pull)));
     }
-    let mut numbers: Vec<u64> = known.iter().filter(is_match).map(|pull| pull.number).collect();
+    let mut numbers: Vec<u64> = pulls.iter().filter(is_match).map(|pull| pull.number).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let is_moved = |pull: &&Pull| is_into_us(pull) && is_of_head(pull) && pull.state == "open";
     Ok(match numbers.as_slice() {
         [number] => Ok(*number),
-        [] => Err(known.iter().find(is_moved).map_or(NoPull::Missing, |p| NoPull::Moved(p.number))),
+        [] => Err(pulls.iter().find(is_moved).map_or(NoPull::Missing, |p| NoPull::Moved(p.number))),
         _ => Err(NoPull::Several(numbers)),
     })
 }

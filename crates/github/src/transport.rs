@@ -68,12 +68,12 @@ impl Transport {
     ) -> Result<Answer, Loss> {
         let octocrab =
             self.client_for(request.uri()).map_err(|error| Loss::Unsent(error.to_string()))?;
-        let whole = async {
-            let sent = tokio::time::timeout(
+        let exchange = async {
+            let reply = tokio::time::timeout(
                 limits.read + self.connect,
                 octocrab.send(request.map(Into::into)),
             );
-            let response = match sent.await {
+            let response = match reply.await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => return Err(loss(&error)),
                 Err(_) => return Err(Loss::Cut("no answer in time".to_owned())),
@@ -96,8 +96,8 @@ impl Transport {
             }
             Ok(Answer { status: parts.status, headers: parts.headers, body })
         };
-        let cut = |_| Loss::Cut("the answer took too long".to_owned());
-        tokio::time::timeout(limits.exchange, whole).await.map_err(cut)?
+        let to_loss = |_| Loss::Cut("the answer took too long".to_owned());
+        tokio::time::timeout(limits.exchange, exchange).await.map_err(to_loss)?
     }
 
     /// The client whose connections lead to an address.
@@ -143,11 +143,11 @@ fn proxied_client(proxy: &Intercept, connect: Duration) -> Result<Octocrab, Conn
 
 fn loss(error: &octocrab::Error) -> Loss {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(one) = cause {
-        if one.downcast_ref::<HttpError>().is_some_and(HttpError::is_connect) {
+    while let Some(source) = cause {
+        if source.downcast_ref::<HttpError>().is_some_and(HttpError::is_connect) {
             return Loss::Unsent(causes(error));
         }
-        cause = one.source();
+        cause = source.source();
     }
     Loss::Cut(causes(error))
 }
@@ -156,12 +156,12 @@ fn loss(error: &octocrab::Error) -> Loss {
 fn causes(error: &dyn Error) -> String {
     let mut texts = Vec::new();
     let mut cause = error.source();
-    while let Some(one) = cause {
-        texts.push(one.to_string());
-        cause = one.source();
+    while let Some(source) = cause {
+        texts.push(source.to_string());
+        cause = source.source();
     }
     texts.dedup();
     let n_texts = texts.len();
-    let told = texts.split_off(n_texts.saturating_sub(2)).join(": ");
-    if told.is_empty() { "the connection was cut".to_owned() } else { told }
+    let line = texts.split_off(n_texts.saturating_sub(2)).join(": ");
+    if line.is_empty() { "the connection was cut".to_owned() } else { line }
 }

@@ -81,8 +81,8 @@ pub fn has_errors(findings: &[Finding]) -> bool {
 /// near; the first of several that are equally near.
 #[must_use]
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
-    let word = plain(word);
+    let normalize = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
+    let word = normalize(word);
     // One edit in three characters still looks like the word; beyond 64 nobody mistypes, and the
     // comparison costs the product of the lengths.
     let n_characters = word.chars().count();
@@ -90,9 +90,9 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if 64 < n_characters {
         return None;
     }
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&word, &plain(candidate));
-    let measured = candidates.into_iter().map(|candidate| (distance(candidate), candidate));
-    measured.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, candidate)| candidate)
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&word, &normalize(candidate));
+    let distances = candidates.into_iter().map(|candidate| (distance(candidate), candidate));
+    distances.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, candidate)| candidate)
 }
 
 macro_rules! codes {

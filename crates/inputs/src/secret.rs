@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn secret_never_prints_itself() {
         let secret = Secret::new("correct horse");
-        for shown in [format!("{secret}"), format!("{secret:?}"), format!("{:?}", Some(&secret))] {
-            assert!(!shown.contains("horse"), "{shown}");
+        for text in [format!("{secret}"), format!("{secret:?}"), format!("{:?}", Some(&secret))] {
+            assert!(!text.contains("horse"), "{text}");
         }
         assert_eq!(secret.reveal(), "correct horse");
     }

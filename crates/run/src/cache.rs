@@ -81,8 +81,8 @@ impl Cache {
     /// Whether a result was computed twice before, with the same numbers both times.
     #[must_use]
     pub fn is_repeated(&self, key: &Key, numbers: Digest) -> bool {
-        let noted = std::fs::read(self.path(key, "twice"));
-        noted.is_ok_and(|noted| noted == numbers.to_string().as_bytes())
+        let content = std::fs::read(self.path(key, "twice"));
+        content.is_ok_and(|content| content == numbers.to_string().as_bytes())
     }
 
     /// Notes that a result was computed twice with the same numbers.
@@ -146,7 +146,8 @@ pub fn encode(run: &FieldRun) -> Vec<u8> {
         height: run.labels.height(),
         labels: run.nuclei.labels.clone(),
         columns: columns.collect(),
-        classes: classes.map(|all| all.iter().map(|class| class.as_str().to_owned()).collect()),
+        classes: classes
+            .map(|classes| classes.iter().map(|class| class.as_str().to_owned()).collect()),
         n_nuclei: summary.n_nuclei,
         density_per_mm2: summary.density_per_mm2,
         area_fraction: summary.area_fraction,
@@ -159,9 +160,9 @@ pub fn encode(run: &FieldRun) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend((head.len() as u64).to_le_bytes());
     bytes.extend(head);
-    for same in run.labels.samples().chunk_by(|one, two| one == two) {
-        bytes.extend(same[0].to_le_bytes());
-        bytes.extend((same.len() as u32).to_le_bytes());
+    for stretch in run.labels.samples().chunk_by(|a, b| a == b) {
+        bytes.extend(stretch[0].to_le_bytes());
+        bytes.extend((stretch.len() as u32).to_le_bytes());
     }
     let digest = Digest::of_bytes(&bytes).to_string();
     bytes.extend(digest.as_bytes());
@@ -247,21 +248,21 @@ mod tests {
             assert_eq!(decode(&entry[..end]), None, "{end}");
         }
         for at in 0..entry.len() {
-            let mut changed = entry.clone();
-            changed[at] ^= 1;
-            assert_eq!(decode(&changed), None, "{at}");
+            let mut copy = entry.clone();
+            copy[at] ^= 1;
+            assert_eq!(decode(&copy), None, "{at}");
         }
     }
 
     #[test]
     fn keys_differ_in_every_part() {
-        let (one, two) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
-        let key = Key { params: one, field: one, pixel_size: None, engine: one };
+        let (a, b) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
+        let key = Key { params: a, field: a, pixel_size: None, engine: a };
         let others = [
-            Key { params: two, ..key },
-            Key { field: two, ..key },
+            Key { params: b, ..key },
+            Key { field: b, ..key },
             Key { pixel_size: PixelSize::from_um(0.5), ..key },
-            Key { engine: two, ..key },
+            Key { engine: b, ..key },
         ];
         assert!(others.iter().all(|other| other.digest() != key.digest()));
     }

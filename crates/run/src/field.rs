@@ -22,28 +22,33 @@ pub struct FieldRun {
 
 /// The pixel size of a field, and what there is to say about it.
 ///
-/// `asked` (the command line) comes before `known` (the dataset, then the image file) before the
+/// `command_line` comes before `recorded` (the dataset, then the image file) before the
 /// profile's own before its working resolution.
 #[must_use]
 pub fn pixel_size(
     params: &Params,
-    asked: Option<PixelSize>,
-    known: Option<PixelSize>,
+    command_line: Option<PixelSize>,
+    recorded: Option<PixelSize>,
     path: &str,
 ) -> (Option<PixelSize>, Vec<Finding>) {
-    let mut findings = params.check_pixel_size(asked.or(known), path);
-    let named = [asked, known, params.image.pixel_size];
-    let chosen = named.into_iter().flatten().next();
-    let other =
-        named.into_iter().flatten().find(|&size| chosen.is_some_and(|one| !one.agrees_with(size)));
-    if let Some((one, two)) = chosen.zip(other) {
-        let message =
-            format!("{} µm is used as the pixel size, but {} µm is named, too", one.um(), two.um());
+    let mut findings = params.check_pixel_size(command_line.or(recorded), path);
+    let sizes = [command_line, recorded, params.image.pixel_size];
+    let choice = sizes.into_iter().flatten().next();
+    let other = sizes
+        .into_iter()
+        .flatten()
+        .find(|&size| choice.is_some_and(|choice| !choice.agrees_with(size)));
+    if let Some((choice, other)) = choice.zip(other) {
+        let message = format!(
+            "{} µm is used as the pixel size, but {} µm is named, too",
+            choice.um(),
+            other.um()
+        );
         let help = "make them agree: the command line comes before the dataset, the image file and the profile";
         findings
             .push(Finding::warning(Code::PixelSizeConflict, Place::file(path), message).help(help));
     }
-    if let Some(working) = params.image.working_pixel_size.filter(|_| chosen.is_none()) {
+    if let Some(working) = params.image.working_pixel_size.filter(|_| choice.is_none()) {
         let message = format!(
             "the pixel size is not known; {} µm, the working resolution, is taken",
             working.um()
@@ -51,7 +56,7 @@ pub fn pixel_size(
         let help = "give `--pixel-size-um`, or `pixel_size_um` in the dataset or the profile";
         findings.push(Finding::note(Code::PixelSizeAssumed, Place::file(path), message).help(help));
     }
-    (chosen.or(params.image.working_pixel_size), findings)
+    (choice.or(params.image.working_pixel_size), findings)
 }
 
 /// Digest of the numbers of a run: labels and table.

@@ -106,25 +106,25 @@ pub fn run_files(
     request: &Request<'_>,
     tell: &(dyn Fn(usize, usize, &str) + Sync),
 ) -> Result<Outcome, FilesError> {
-    let started = Instant::now();
+    let start = Instant::now();
     let progress = Progress::new(request.files.len(), tell);
     let mut outcome = Outcome::default();
     let mut results = Results::new(request.out);
     let make = |file: &ImageFile| {
-        let done = request.process_file(file);
+        let result = request.process_file(file);
         progress.advance(&file.name);
-        done
+        result
     };
     let take = |field: Result<Done, FieldError>| match field {
-        Ok(done) => {
+        Ok(field) => {
             outcome.n_fields += 1;
-            outcome.n_nuclei += u64::from(done.summary.n_nuclei);
-            for finding in &done.remarks {
+            outcome.n_nuclei += u64::from(field.summary.n_nuclei);
+            for finding in &field.remarks {
                 if !outcome.remarks.contains(finding) {
                     outcome.remarks.push(finding.clone());
                 }
             }
-            results.add(done)
+            results.add(field)
         }
         Err(FieldError::Findings(findings)) => {
             outcome.failed.extend(findings);
@@ -133,7 +133,7 @@ pub fn run_files(
         Err(FieldError::Lost(error)) => Err(error),
     };
     run_many(request.files, request.ready.n_at_once(), make, take)?;
-    results.finish(request.ready, started)?;
+    results.finish(request.ready, start)?;
     Ok(outcome)
 }
 
@@ -160,11 +160,11 @@ impl From<FilesError> for FieldError {
 
 impl Request<'_> {
     fn process_file(&self, file: &ImageFile) -> Result<Done, FieldError> {
-        let started = Instant::now();
-        let shown = file.path.to_string_lossy();
+        let start = Instant::now();
+        let display = file.path.to_string_lossy();
         let bytes = read(&file.path).map_err(|finding| FieldError::Findings(vec![finding]))?;
         let digest = Digest::of_bytes(&bytes);
-        let decoded = decode(&shown, &bytes).map_err(FieldError::Findings)?;
+        let decoded = decode(&display, &bytes).map_err(FieldError::Findings)?;
         drop(bytes);
         let (pixel, remarks) =
             pixel_size(self.ready.params(), self.asked, decoded.pixel_size, self.profile_path);
@@ -174,9 +174,9 @@ impl Request<'_> {
         let run = self
             .ready
             .run(&decoded.image, pixel)
-            .map_err(|error| FieldError::Findings(vec![unfit_finding(&shown, &error)]))?;
+            .map_err(|error| FieldError::Findings(vec![unfit_finding(&display, &error)]))?;
         self.write(file, &decoded.image, &run)?;
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = start.elapsed().as_secs_f64();
         let record = FieldRecord::new(&file.name, digest, pixel, &run, seconds);
         Ok(Done { record, nuclei: run.nuclei, summary: run.summary, remarks })
     }
@@ -231,16 +231,16 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    fn finish(self, ready: &Ready<'_>, started: Instant) -> Result<(), FilesError> {
+    fn finish(self, ready: &Ready<'_>, start: Instant) -> Result<(), FilesError> {
         let path = self.nuclei_file();
         let Some(nuclei) = self.nuclei else { return Ok(()) };
-        let failed =
+        let to_error =
             |error: tempfile::PersistError| WriteError { path: path.clone(), source: error.error };
-        nuclei.finish()?.persist(&path).map_err(failed)?;
+        nuclei.finish()?.persist(&path).map_err(to_error)?;
         let rows: Vec<(&str, Summary)> =
             self.rows.iter().map(|(name, summary)| (name.as_str(), *summary)).collect();
         replace(&self.out.join("fields.csv"), &tables::fields(&rows)?)?;
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = start.elapsed().as_secs_f64();
         let record = RunRecord::new(ready.params(), self.records, seconds);
         replace(&self.out.join("run.json"), record.to_json()?.as_bytes())?;
         Ok(())
@@ -260,20 +260,20 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Finding> {
 /// # Errors
 /// As [`read`].
 pub fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Finding> {
-    let shown = path.to_string_lossy();
-    let failed = |error: std::io::Error| {
-        let message = format!("`{shown}` cannot be read: {error}");
-        Finding::error(Code::FileUnreadable, Place::file(shown.as_ref()), message)
+    let display = path.to_string_lossy();
+    let to_finding = |error: std::io::Error| {
+        let message = format!("`{display}` cannot be read: {error}");
+        Finding::error(Code::FileUnreadable, Place::file(display.as_ref()), message)
     };
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let file = std::fs::File::open(path).map_err(to_finding)?;
     // What the file says about its size only saves growing: it may say anything.
-    let expected = file.metadata().map_or(0, |about| about.len().min(max_bytes));
+    let expected = file.metadata().map_or(0, |metadata| metadata.len().min(max_bytes));
     let mut bytes = Vec::new();
     let _ = bytes.try_reserve(expected as usize + 1);
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(to_finding)?;
     if bytes.len() as u64 > max_bytes {
-        let message = format!("`{shown}` has more than {max_bytes} bytes");
-        return Err(Finding::error(Code::FileTooLarge, Place::file(shown.as_ref()), message));
+        let message = format!("`{display}` has more than {max_bytes} bytes");
+        return Err(Finding::error(Code::FileTooLarge, Place::file(display.as_ref()), message));
     }
     Ok(bytes)
 }
@@ -325,8 +325,8 @@ mod tests {
 
         /// Names of the files of results, sorted.
         fn results(&self) -> Vec<String> {
-            let listed = std::fs::read_dir(self.folder.path().join("out"));
-            let mut names: Vec<String> = listed
+            let entries = std::fs::read_dir(self.folder.path().join("out"));
+            let mut names: Vec<String> = entries
                 .map(|entries| {
                     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
                 })
@@ -346,39 +346,43 @@ mod tests {
 
     #[test]
     fn what_can_be_measured_is_and_the_rest_is_told() {
-        let desk = TestFolder::new();
-        let files = desk.files(&[&phantom(1), b"no image", &phantom(2)]);
-        let outcome = desk.run(&files, &|_, _, _| Ok(())).unwrap();
+        let folder = TestFolder::new();
+        let files = folder.files(&[&phantom(1), b"no image", &phantom(2)]);
+        let outcome = folder.run(&files, &|_, _, _| Ok(())).unwrap();
         assert_eq!((outcome.n_fields, outcome.failed.len()), (2, 1));
-        assert_eq!(desk.table().lines().count() as u64, outcome.n_nuclei + 1);
+        assert_eq!(folder.table().lines().count() as u64, outcome.n_nuclei + 1);
         let results = ["0_labels.png", "2_labels.png", "fields.csv", "nuclei.csv", "run.json"];
-        assert_eq!(desk.results(), results);
+        assert_eq!(folder.results(), results);
     }
 
     #[test]
     fn tables_of_a_former_run_stay_when_there_is_nothing_to_say() {
-        let desk = TestFolder::new();
-        desk.run(&desk.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
-        let (before, results) = (desk.table(), desk.results());
-        let outcome = desk.run(&desk.files(&[b"no image"]), &|_, _, _| Ok(())).unwrap();
+        let folder = TestFolder::new();
+        folder.run(&folder.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
+        let (before, results) = (folder.table(), folder.results());
+        let outcome = folder.run(&folder.files(&[b"no image"]), &|_, _, _| Ok(())).unwrap();
         assert_eq!((outcome.n_fields, outcome.failed.len()), (0, 1));
-        assert_eq!((desk.table(), desk.results()), (before, results));
+        assert_eq!((folder.table(), folder.results()), (before, results));
     }
 
     #[test]
     fn a_result_that_is_lost_ends_the_run_and_leaves_the_former_table() {
-        let desk = TestFolder::new();
-        desk.run(&desk.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
-        let before = desk.table();
+        let folder = TestFolder::new();
+        folder.run(&folder.files(&[&phantom(1)]), &|_, _, _| Ok(())).unwrap();
+        let before = folder.table();
         let images: Vec<Vec<u8>> = (2..5).map(phantom).collect();
         let files: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-        let full = |stem: &Path, _: &Image, _: &FieldRun| {
+        let full_disk = |stem: &Path, _: &Image, _: &FieldRun| {
             let is_lost = stem.ends_with("1");
             if is_lost { Err(FilesError::Overlay("no space is left".into())) } else { Ok(()) }
         };
-        let error = desk.run(&desk.files(&files), &full).unwrap_err();
+        let error = folder.run(&folder.files(&files), &full_disk).unwrap_err();
         assert!(matches!(error, FilesError::Overlay(_)), "{error}");
-        assert_eq!(desk.table(), before);
-        assert!(desk.results().iter().all(|name| !name.starts_with('.')), "{:?}", desk.results());
+        assert_eq!(folder.table(), before);
+        assert!(
+            folder.results().iter().all(|name| !name.starts_with('.')),
+            "{:?}",
+            folder.results()
+        );
     }
 }

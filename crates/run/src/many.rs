@@ -48,10 +48,10 @@ impl std::fmt::Debug for Progress<'_> {
 /// # Examples
 /// ```
 /// use cellgate_run::many::run_many;
-/// let mut taken = Vec::new();
-/// let all: Result<(), ()> =
-///     run_many(&[1, 2, 3], usize::MAX, |n| n * n, |square| Ok(taken.push(square)));
-/// assert_eq!((all, taken), (Ok(()), vec![1, 4, 9]));
+/// let mut squares = Vec::new();
+/// let result: Result<(), ()> =
+///     run_many(&[1, 2, 3], usize::MAX, |n| n * n, |square| Ok(squares.push(square)));
+/// assert_eq!((result, squares), (Ok(()), vec![1, 4, 9]));
 /// ```
 pub fn run_many<T: Sync, R: Send, E>(
     items: &[T],
@@ -60,9 +60,9 @@ pub fn run_many<T: Sync, R: Send, E>(
     mut take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
     let window = n_at_once.min(PER_THREAD * rayon::current_num_threads()).max(1);
-    for some in items.chunks(window) {
-        let made: Vec<R> = some.par_iter().map(&make).collect();
-        made.into_iter().try_for_each(&mut take)?;
+    for chunk in items.chunks(window) {
+        let results: Vec<R> = chunk.par_iter().map(&make).collect();
+        results.into_iter().try_for_each(&mut take)?;
     }
     Ok(())
 }
@@ -74,45 +74,45 @@ mod tests {
     #[test]
     fn results_come_in_order_and_few_wait() {
         let items: Vec<usize> = (0..200).collect();
-        let (begun, most, n_taken) =
+        let (n_started, peak, n_taken) =
             (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let make = |&item: &usize| {
-            let n_begun = begun.fetch_add(1, Ordering::SeqCst) + 1;
-            most.fetch_max(n_begun - n_taken.load(Ordering::SeqCst), Ordering::SeqCst);
+            let n_begun = n_started.fetch_add(1, Ordering::SeqCst) + 1;
+            peak.fetch_max(n_begun - n_taken.load(Ordering::SeqCst), Ordering::SeqCst);
             item
         };
-        let mut taken = Vec::new();
-        let all: Result<(), ()> = run_many(&items, usize::MAX, make, |item| {
+        let mut results = Vec::new();
+        let result: Result<(), ()> = run_many(&items, usize::MAX, make, |item| {
             n_taken.fetch_add(1, Ordering::SeqCst);
-            taken.push(item);
+            results.push(item);
             Ok(())
         });
-        assert_eq!((all, taken), (Ok(()), items));
-        assert!(most.into_inner() <= PER_THREAD * rayon::current_num_threads());
+        assert_eq!((result, results), (Ok(()), items));
+        assert!(peak.into_inner() <= PER_THREAD * rayon::current_num_threads());
     }
 
     #[test]
     fn the_first_error_ends_it() {
-        let begun = AtomicUsize::new(0);
+        let n_started = AtomicUsize::new(0);
         let items = [(); 1000];
-        let make = |(): &()| begun.fetch_add(1, Ordering::SeqCst);
+        let make = |(): &()| n_started.fetch_add(1, Ordering::SeqCst);
         assert_eq!(
             run_many(&items, 2, make, |n| if n == 0 { Ok(()) } else { Err("full") }),
             Err("full")
         );
-        assert!(begun.into_inner() <= 2);
+        assert!(n_started.into_inner() <= 2);
     }
 
     #[test]
     fn progress_counts_what_is_done() {
-        let told = std::sync::Mutex::new(Vec::new());
-        let tell = |done: usize, total: usize, name: &str| {
-            told.lock().unwrap().push((done, total, name.to_owned()));
+        let calls = std::sync::Mutex::new(Vec::new());
+        let record = |done: usize, total: usize, name: &str| {
+            calls.lock().unwrap().push((done, total, name.to_owned()));
         };
-        let progress = Progress::new(2, &tell);
+        let progress = Progress::new(2, &record);
         progress.advance("a");
         progress.advance("b");
-        let told = told.into_inner().unwrap();
-        assert_eq!(told, [(1, 2, "a".to_owned()), (2, 2, "b".to_owned())]);
+        let calls = calls.into_inner().unwrap();
+        assert_eq!(calls, [(1, 2, "a".to_owned()), (2, 2, "b".to_owned())]);
     }
 }

@@ -84,14 +84,14 @@ impl<'a> Models<'a> {
     /// [`ModelError`], but nothing about what the bytes say.
     pub fn bytes(&self, unet: &Unet) -> Result<Vec<u8>, ModelError> {
         let path = weights_path(self.place.map_or(project::DEFAULT_MODELS, |(_, at)| at), unet);
-        let read = self.place.map(|(tree, _)| tree.read(&path, MAX_FILE_BYTES as u64));
-        let bytes = match read {
+        let result = self.place.map(|(tree, _)| tree.read(&path, MAX_FILE_BYTES as u64));
+        let bytes = match result {
             Some(Ok(bytes)) => bytes,
             None | Some(Err(TreeError::Missing(_))) => {
-                let kept = self.cache.and_then(|cache| cache.weights(unet.weights));
+                let bytes = self.cache.and_then(|cache| cache.weights(unet.weights));
                 let (model, weights) = (unet.model.clone(), unet.weights);
-                let missing = ModelError::Missing { model, weights, path };
-                return kept.or_else(|| self.read_elsewhere(unet)).ok_or(missing);
+                let error = ModelError::Missing { model, weights, path };
+                return bytes.or_else(|| self.read_elsewhere(unet)).ok_or(error);
             }
             Some(Err(error)) => return Err(error.into()),
         };
@@ -210,11 +210,11 @@ fn file_path(folder: &str, unet: &Unet, ending: &str) -> String {
 /// Without either the file's own folder.
 #[must_use]
 pub fn tree_of_profile(profile: &Path) -> (Tree, String) {
-    let own = match profile.parent() {
+    let own_folder = match profile.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => Path::new(".").to_owned(),
     };
-    let absolute = std::path::absolute(&own).unwrap_or(own.clone());
+    let absolute = std::path::absolute(&own_folder).unwrap_or(own_folder.clone());
     let default = || project::DEFAULT_MODELS.to_owned();
     for folder in absolute.ancestors() {
         let tree = Tree::Folder(folder.to_owned());
@@ -226,5 +226,5 @@ pub fn tree_of_profile(profile: &Path) -> (Tree, String) {
             return (tree, default());
         }
     }
-    (Tree::Folder(own), default())
+    (Tree::Folder(own_folder), default())
 }

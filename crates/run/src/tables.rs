@@ -123,12 +123,12 @@ fn append(text: &mut String, value: Option<f64>) {
     const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
     let Some(value) = value.filter(|value| value.is_finite()) else { return };
     let is_whole = value.trunc() == value && (0.0..MAX_WHOLE).contains(&value);
-    let written = if is_whole && !value.is_sign_negative() {
+    let result = if is_whole && !value.is_sign_negative() {
         write!(text, "{}", value as u64)
     } else {
         write!(text, "{value}")
     };
-    debug_assert!(written.is_ok(), "a text takes whatever is written");
+    debug_assert!(result.is_ok(), "a text takes whatever is written");
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`].
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    let failed = |source| WriteError { path: path.to_owned(), source };
-    let file = write_beside(path, content).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    let to_error = |source| WriteError { path: path.to_owned(), source };
+    let file = write_beside(path, content).map_err(to_error)?;
+    file.persist(path).map_err(|error| to_error(error.error))?;
     Ok(())
 }
 
@@ -32,13 +32,13 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), WriteError> {
 /// # Errors
 /// [`WriteError`].
 pub fn replace_synced(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    let failed = |source| WriteError { path: path.to_owned(), source };
-    let file = write_beside(path, content).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    let to_error = |source| WriteError { path: path.to_owned(), source };
+    let file = write_beside(path, content).map_err(to_error)?;
+    file.as_file().sync_all().map_err(to_error)?;
+    file.persist(path).map_err(|error| to_error(error.error))?;
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    folder.sync_all().map_err(failed)
+    let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).map_err(to_error)?;
+    folder.sync_all().map_err(to_error)
 }
 
 #[cfg(test)]

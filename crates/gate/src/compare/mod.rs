@@ -136,8 +136,8 @@ fn open_inputs(
             if differences.is_empty() { Ok((base, head, tolerances)) } else { Err(differences) }
         }
         (base, head, tolerances) => {
-            let all = [base.err(), head.err(), tolerances.err()];
-            Err(all.into_iter().flatten().flatten().collect())
+            let errors = [base.err(), head.err(), tolerances.err()];
+            Err(errors.into_iter().flatten().flatten().collect())
         }
     }
 }
@@ -177,15 +177,15 @@ fn load_tolerances(path: Option<&Path>) -> Result<Tolerances, Vec<Finding>> {
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let tree = Tree::Folder(folder.unwrap_or(Path::new(".")).to_owned());
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let shown = path.to_string_lossy();
-    let moved = |mut finding: Finding| {
-        finding.place.path = shown.as_ref().into();
+    let display = path.to_string_lossy();
+    let relocate = |mut finding: Finding| {
+        finding.place.path = display.as_ref().into();
         finding
     };
     file_of_tree(&tree, &name)
         .map_err(|finding| vec![finding])
         .and_then(|source| tolerances_of_text(&source))
-        .map_err(|findings| findings.into_iter().map(moved).collect())
+        .map_err(|findings| findings.into_iter().map(relocate).collect())
 }
 
 /// Digest of the images that both runs are of.

@@ -61,8 +61,8 @@ impl RunFolder {
         let (record, mut nuclei, summaries) = match (record, nuclei, summaries) {
             (Ok(record), Ok(nuclei), Ok(summaries)) => (record, nuclei, summaries),
             (record, nuclei, summaries) => {
-                let all = [record.err(), nuclei.err(), summaries.err()];
-                return Err(all.into_iter().flatten().collect());
+                let errors = [record.err(), nuclei.err(), summaries.err()];
+                return Err(errors.into_iter().flatten().collect());
             }
         };
         let mut findings = unknown_fields(folder, &record, &nuclei.fields, &summaries);
@@ -78,15 +78,15 @@ impl RunFolder {
             .into_par_iter()
             .map(|(record, nuclei)| read_field(folder, record, nuclei, &summaries))
             .collect();
-        let mut sound = Vec::new();
+        let mut run_fields = Vec::new();
         for field in fields {
             match field {
-                Ok(field) => sound.push(field),
-                Err(more) => findings.extend(more),
+                Ok(field) => run_fields.push(field),
+                Err(errors) => findings.extend(errors),
             }
         }
         if findings.is_empty() {
-            Ok(Self { folder: folder.to_owned(), record, fields: sound })
+            Ok(Self { folder: folder.to_owned(), record, fields: run_fields })
         } else {
             Err(findings)
         }
@@ -100,7 +100,7 @@ impl RunFolder {
     /// Why another run is of other fields, images or pixel sizes.
     pub(super) fn differences(&self, head: &Self) -> Vec<Finding> {
         let place = Place::file(head.path(RECORD_FILE).as_str());
-        let unlike = |message: String| {
+        let difference = |message: String| {
             Finding::error(Code::RunsDiffer, place.clone(), message)
                 .help("compare runs on the same images, at the same pixel size")
         };
@@ -110,28 +110,29 @@ impl RunFolder {
         let (base_names, head_names) = (by_name(self), by_name(head));
         let missing = base_names.difference(&head_names);
         let mut findings: Vec<Finding> =
-            missing.map(|name| unlike(format!("field `{name}` is in base alone"))).collect();
+            missing.map(|name| difference(format!("field `{name}` is in base alone"))).collect();
         let added = head_names.difference(&base_names);
-        findings.extend(added.map(|name| unlike(format!("field `{name}` is in head alone"))));
+        findings.extend(added.map(|name| difference(format!("field `{name}` is in head alone"))));
         if !findings.is_empty() {
             return findings;
         }
         for (base, head) in self.record.fields.iter().zip(&head.record.fields) {
             let name = &base.name;
             if base.image_sha256 != head.image_sha256 {
-                let (one, two) = (&base.image_sha256, &head.image_sha256);
-                findings.push(unlike(format!("field `{name}` is of two images: {one} and {two}")));
+                let (base, head) = (&base.image_sha256, &head.image_sha256);
+                let message = format!("field `{name}` is of two images: {base} and {head}");
+                findings.push(difference(message));
             }
             if base.pixel_size_um != head.pixel_size_um {
                 let size = |um: Option<f64>| um.map_or("none".to_owned(), |um| format!("{um} µm"));
-                let (one, two) = (size(base.pixel_size_um), size(head.pixel_size_um));
-                let message = format!("field `{name}` has two pixel sizes: {one} and {two}");
-                findings.push(unlike(message));
+                let (base, head) = (size(base.pixel_size_um), size(head.pixel_size_um));
+                let message = format!("field `{name}` has two pixel sizes: {base} and {head}");
+                findings.push(difference(message));
             }
         }
         for (base, head) in self.fields.iter().zip(&head.fields) {
             if !base.labels.has_same_shape(&head.labels) {
-                findings.push(unlike(format!("field `{}` has two sizes in pixels", base.name)));
+                findings.push(difference(format!("field `{}` has two sizes in pixels", base.name)));
             }
         }
         findings
@@ -158,24 +159,24 @@ fn parse_record(path: &str, bytes: &[u8]) -> Result<RunRecord, Finding> {
     if head.schema != SCHEMA {
         let version = |schema: &str| schema.strip_prefix("cellgate/run/v")?.parse::<u32>().ok();
         let (code, help) = match version(&head.schema).zip(version(SCHEMA)) {
-            Some((said, known)) if known < said => (Code::SchemaTooNew, "use a newer cellgate"),
+            Some((found, known)) if known < found => (Code::SchemaTooNew, "use a newer cellgate"),
             Some(_) => (Code::SchemaTooOld, "run `cellgate segment` again"),
             None => (Code::SchemaUnknown, "give a folder that `cellgate segment` wrote"),
         };
-        let said: String = head.schema.chars().take(80).collect();
-        let message = format!("`{said}` is not `{SCHEMA}`");
+        let schema: String = head.schema.chars().take(80).collect();
+        let message = format!("`{schema}` is not `{SCHEMA}`");
         return Err(Finding::error(code, Place::file(path), message).help(help));
     }
     let mut record: RunRecord = serde_json::from_slice(bytes).map_err(syntax)?;
-    record.fields.sort_by(|one, two| one.name.cmp(&two.name));
+    record.fields.sort_by(|a, b| a.name.cmp(&b.name));
     let is_plain = |name: &str| {
         !name.is_empty() && ![".", ".."].contains(&name) && !name.contains(['/', '\\', '\0'])
     };
     if let Some(field) = record.fields.iter().find(|field| !is_plain(&field.name)) {
         return Err(form_finding(path, format!("`{}` is no name of a field", field.name)));
     }
-    if let Some([one, _]) = record.fields.windows(2).find(|two| two[0].name == two[1].name) {
-        return Err(form_finding(path, format!("field `{}` is there twice", one.name)));
+    if let Some([field, _]) = record.fields.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(form_finding(path, format!("field `{}` is there twice", field.name)));
     }
     if record.fields.is_empty() {
         let message = "the run has no fields";
@@ -212,12 +213,13 @@ fn read_field(
     summaries: &BTreeMap<String, Summary>,
 ) -> Result<RunField, Vec<Finding>> {
     let name = &record.name;
-    let no_row = || {
+    let missing_row = || {
         vec![form_finding(&display_path(folder, FIELDS_FILE), format!("field `{name}` has no row"))]
     };
-    let summary = *summaries.get(name).ok_or_else(no_row)?;
-    let file = |ending: &&str| folder.join(format!("{name}_labels.{ending}"));
-    let paths: Vec<PathBuf> = LABEL_ENDINGS.iter().map(file).filter(|path| path.exists()).collect();
+    let summary = *summaries.get(name).ok_or_else(missing_row)?;
+    let label_path = |ending: &&str| folder.join(format!("{name}_labels.{ending}"));
+    let paths: Vec<PathBuf> =
+        LABEL_ENDINGS.iter().map(label_path).filter(|path| path.exists()).collect();
     let [path] = paths.as_slice() else {
         let message = format!("field `{name}` has {} label images, not one", paths.len());
         return Err(vec![form_finding(
@@ -225,32 +227,30 @@ fn read_field(
             message,
         )]);
     };
-    let shown_path = path.to_string_lossy().into_owned();
+    let display = path.to_string_lossy().into_owned();
     let bytes = read_up_to(path, MAX_FILE_BYTES).map_err(|finding| vec![finding])?;
-    let labels = decode_labels(&shown_path, &bytes)?;
+    let labels = decode_labels(&display, &bytes)?;
     let mut findings = Vec::new();
-    let mut differs = |what: &str, one: String, two: String| {
-        if one != two {
+    let mut compare = |what: &str, image: String, tables: String| {
+        if image != tables {
             findings.push(form_finding(
-                &shown_path,
-                format!("{what}: {one} here, {two} in the tables"),
+                &display,
+                format!("{what}: {image} here, {tables} in the tables"),
             ));
         }
     };
     let size = |width: u32, height: u32| format!("{width} by {height} px");
     let of_labels = size(labels.width(), labels.height());
-    differs("the size differs", of_labels, size(summary.width_px, summary.height_px));
-    let drawn = distinct_labels(&labels);
+    compare("the size differs", of_labels, size(summary.width_px, summary.height_px));
+    let numbers = distinct_labels(&labels);
     let n_nuclei = |n: usize| format!("{n} nuclei");
-    differs("the count differs", n_nuclei(drawn.len()), n_nuclei(nuclei.len()));
+    compare("the count differs", n_nuclei(numbers.len()), n_nuclei(nuclei.len()));
     let of_record = (n_nuclei(record.nuclei as usize), n_nuclei(summary.n_nuclei as usize));
-    differs("the count differs", n_nuclei(drawn.len()), of_record.0);
-    differs("the count differs", n_nuclei(drawn.len()), of_record.1);
-    if findings.is_empty() && drawn != nuclei.labels {
-        findings.push(form_finding(
-            &shown_path,
-            format!("the numbers are not those of `{NUCLEI_FILE}`"),
-        ));
+    compare("the count differs", n_nuclei(numbers.len()), of_record.0);
+    compare("the count differs", n_nuclei(numbers.len()), of_record.1);
+    if findings.is_empty() && numbers != nuclei.labels {
+        findings
+            .push(form_finding(&display, format!("the numbers are not those of `{NUCLEI_FILE}`")));
     }
     if findings.is_empty() {
         Ok(RunField { name: name.clone(), labels, nuclei, summary })
@@ -261,25 +261,25 @@ fn read_field(
 
 /// The numbers of all objects, rising.
 fn distinct_labels(labels: &Labels) -> Vec<u32> {
-    let stretches = labels.samples().chunk_by(|one, two| one == two);
+    let stretches = labels.samples().chunk_by(|a, b| a == b);
     let numbers: BTreeSet<u32> =
-        stretches.map(|same| same[0]).filter(|&label| label != 0).collect();
+        stretches.map(|stretch| stretch[0]).filter(|&label| label != 0).collect();
     numbers.into_iter().collect()
 }
 
 fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Finding> {
-    let shown = path.to_string_lossy();
-    let failed = |error: std::io::Error| {
-        let message = format!("`{shown}` cannot be read: {error}");
-        Finding::error(Code::FileUnreadable, Place::file(shown.as_ref()), message)
+    let display = path.to_string_lossy();
+    let to_finding = |error: std::io::Error| {
+        let message = format!("`{display}` cannot be read: {error}");
+        Finding::error(Code::FileUnreadable, Place::file(display.as_ref()), message)
             .help("give a folder that `cellgate segment` wrote")
     };
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let file = std::fs::File::open(path).map_err(to_finding)?;
     let mut bytes = Vec::new();
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(to_finding)?;
     if bytes.len() as u64 > max_bytes {
-        let message = format!("`{shown}` has more than {max_bytes} bytes");
-        return Err(Finding::error(Code::FileTooLarge, Place::file(shown.as_ref()), message));
+        let message = format!("`{display}` has more than {max_bytes} bytes");
+        return Err(Finding::error(Code::FileTooLarge, Place::file(display.as_ref()), message));
     }
     Ok(bytes)
 }

@@ -60,13 +60,14 @@ fn parse_number(path: &str, row: &StringRecord, text: &str) -> Result<Option<f64
 /// Header and rows; every row has as many values as the header.
 fn read_rows(path: &str, bytes: &[u8]) -> Result<(Vec<String>, Vec<StringRecord>), Finding> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let failed = |error: csv::Error| form_finding(path, None, format!("not a table: {error}"));
-    let header: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
+    let to_finding = |error: csv::Error| form_finding(path, None, format!("not a table: {error}"));
+    let header: Vec<String> =
+        reader.headers().map_err(to_finding)?.iter().map(str::to_owned).collect();
     let distinct: BTreeSet<&String> = header.iter().collect();
     if distinct.len() < header.len() {
         return Err(form_finding(path, Some(1), "a column is there twice"));
     }
-    let rows = reader.records().collect::<Result<_, _>>().map_err(failed)?;
+    let rows = reader.records().collect::<Result<_, _>>().map_err(to_finding)?;
     Ok((header, rows))
 }
 

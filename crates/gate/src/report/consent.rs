@@ -45,8 +45,8 @@ pub fn describe_approval(approval: &ApprovalReport) -> String {
     let who = first.map_or("nobody".to_owned(), |by| quote(&by.who));
     match approval.state.as_str() {
         "approved" => {
-            let by: Vec<String> = approval.by.iter().map(describe_approver).collect();
-            format!("approved by {}", by.join("; and by "))
+            let approvers: Vec<String> = approval.by.iter().map(describe_approver).collect();
+            format!("approved by {}", approvers.join("; and by "))
         }
         "missing" => "nobody has approved it yet".to_owned(),
         "stale" => {
@@ -61,19 +61,19 @@ pub fn describe_approval(approval: &ApprovalReport) -> String {
             format!("the approval was revoked by {who}{when}{why}")
         }
         "too-few" => {
-            let by: Vec<String> = approval.by.iter().map(describe_approver).collect();
+            let approvers: Vec<String> = approval.by.iter().map(describe_approver).collect();
             let (n_people, needed) = (approval.by.len(), approval.needed);
-            format!("{n_people} of {needed} people have approved: {}", by.join("; and "))
+            format!("{n_people} of {needed} people have approved: {}", approvers.join("; and "))
         }
         "by-author" => {
             format!("{who} has approved and is the change's author, whom the policy does not count")
         }
         "permission-too-low" => {
-            let has = first.map_or("", |by| by.permission.as_str());
+            let permission = first.map_or("", |by| by.permission.as_str());
             let needed = approval.permission.as_deref().unwrap_or("write");
             format!(
                 "{who} has approved with permission {}, and {} is needed",
-                quote(has),
+                quote(permission),
                 quote(needed)
             )
         }
@@ -90,12 +90,13 @@ fn describe_approver(by: &ApproverReport) -> String {
 }
 
 fn describe_difference(difference: &DifferenceReport) -> String {
-    let short = |digest: &Option<String>| {
+    let short_digest = |digest: &Option<String>| {
         digest
             .as_deref()
             .map_or("none".to_owned(), |digest| quote(&digest.chars().take(12).collect::<String>()))
     };
-    let (approved, present) = (short(&difference.approved), short(&difference.present));
+    let approved = short_digest(&difference.approved);
+    let present = short_digest(&difference.present);
     format!("{} digest {approved} was approved, {present} is there", quote(&difference.part))
 }
 

@@ -53,13 +53,13 @@ impl Curves {
         let series: Vec<&Series> =
             self.losses.iter().chain(&self.scores).chain(&self.others).collect();
         let mut rows: BTreeMap<u64, Vec<Option<f64>>> = BTreeMap::new();
-        for (column, one) in series.iter().enumerate() {
-            for &(step, value) in &one.points {
+        for (column, curve) in series.iter().enumerate() {
+            for &(step, value) in &curve.points {
                 rows.entry(step).or_insert_with(|| vec![None; series.len()])[column] = Some(value);
             }
         }
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let names = series.iter().map(|one| one.name.as_str());
+        let names = series.iter().map(|series| series.name.as_str());
         writer.write_record(std::iter::once("step").chain(names))?;
         for (step, values) in rows {
             let numbers = values.into_iter().map(number);
@@ -72,8 +72,8 @@ impl Curves {
     #[must_use]
     pub fn svg(&self) -> String {
         let (width, height) = SIZE;
-        let last = |series: &Series| series.points.last().map_or(0, |&(step, _)| step);
-        let steps = self.losses.iter().chain(&self.scores).map(last).max().unwrap_or(0).max(1);
+        let last_step = |series: &Series| series.points.last().map_or(0, |&(step, _)| step);
+        let steps = self.losses.iter().chain(&self.scores).map(last_step).max().unwrap_or(0).max(1);
         let losses = Panel::new("Loss", "by step", &self.losses, steps);
         let scores = Panel::new("Validation", "by step, the best marked", &self.scores, steps);
         let picture = html! {
@@ -100,7 +100,7 @@ struct Panel<'a> {
 
 impl<'a> Panel<'a> {
     fn new(title: &'a str, remark: &'a str, series: &'a [Series], steps: u64) -> Self {
-        let values = series.iter().flat_map(|one| &one.points).map(|&(_, value)| value);
+        let values = series.iter().flat_map(|series| &series.points).map(|&(_, value)| value);
         let finite: Vec<f64> = values.filter(|value| value.is_finite()).collect();
         let low = finite.iter().copied().fold(f64::INFINITY, f64::min);
         let high = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -139,10 +139,10 @@ impl<'a> Panel<'a> {
                     text x=(place) y=(height + 20.0) text-anchor="middle" { (text) }
                 }
                 line x1="0" x2=(width) y1=(height) y2=(height) stroke="#222" {}
-                @for (place, one) in self.series.iter().enumerate().rev() {
-                    polyline points=(self.points(one)) fill="none" stroke=(COLORS[place % COLORS.len()])
-                        stroke-width=(thickness(place)) stroke-dasharray=[dashes(place)]
-                        stroke-linejoin="round" {}
+                @for (place, series) in self.series.iter().enumerate().rev() {
+                    polyline points=(self.points(series)) fill="none"
+                        stroke=(COLORS[place % COLORS.len()]) stroke-width=(thickness(place))
+                        stroke-dasharray=[dashes(place)] stroke-linejoin="round" {}
                 }
                 @if is_marked { (self.best_mark()) }
             }
@@ -153,8 +153,8 @@ impl<'a> Panel<'a> {
     fn legend(&self) -> Vec<(f64, f64, usize)> {
         let (mut x, mut y) = (ORIGIN.0, 54.0);
         let mut places = Vec::new();
-        for (place, one) in self.series.iter().enumerate() {
-            let width = 38.0 + 7.5 * one.name.chars().count() as f64;
+        for (place, series) in self.series.iter().enumerate() {
+            let width = 38.0 + 7.5 * series.name.chars().count() as f64;
             if ORIGIN.0 < x && ORIGIN.0 + AXES.0 + 13.0 < x + width {
                 (x, y) = (ORIGIN.0, y + 18.0);
             }
@@ -165,7 +165,7 @@ impl<'a> Panel<'a> {
     }
 
     fn points(&self, series: &Series) -> String {
-        let thinned = thin(&series.points);
+        let points = thin(&series.points);
         let place = |(step, value): (f64, f64)| {
             format!(
                 "{},{}",
@@ -173,13 +173,13 @@ impl<'a> Panel<'a> {
                 round_to_tenth(AXES.1 - self.up.position(value))
             )
         };
-        thinned.into_iter().map(place).collect::<Vec<_>>().join(" ")
+        points.into_iter().map(place).collect::<Vec<_>>().join(" ")
     }
 
     /// The greatest number of the first series.
     fn best_mark(&self) -> Markup {
-        let points = self.series.first().into_iter().flat_map(|one| &one.points);
-        let best = points.copied().reduce(|one, other| if other.1 > one.1 { other } else { one });
+        let points = self.series.first().into_iter().flat_map(|series| &series.points);
+        let best = points.copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
         let best = best.filter(|(_, value)| value.is_finite()).map(|(step, value)| {
             let (x, y) = (
                 self.across.position(step as f64),
@@ -219,14 +219,14 @@ fn dashes(place: usize) -> Option<&'static str> {
 
 /// A line of few points: means of neighbors.
 fn thin(points: &[(u64, f64)]) -> Vec<(f64, f64)> {
-    let each = points.len().div_ceil(MAX_POINTS).max(1);
+    let chunk_len = points.len().div_ceil(MAX_POINTS).max(1);
     let finite = points.iter().filter(|(_, value)| value.is_finite()).collect::<Vec<_>>();
     let mean = |part: &[&(u64, f64)]| {
         let n = part.len() as f64;
         let step = part.iter().map(|(step, _)| *step as f64).sum::<f64>() / n;
         (step, part.iter().map(|(_, value)| value).sum::<f64>() / n)
     };
-    finite.chunks(each).map(mean).collect()
+    finite.chunks(chunk_len).map(mean).collect()
 }
 
 /// Numbers along one side of a panel.
@@ -243,9 +243,9 @@ impl Axis {
     fn new(low: f64, high: f64, length: f64) -> Self {
         let span = if high > low { high - low } else { high.abs().max(1.0) };
         let power = 10_f64.powi((span / 5.0).log10().floor() as i32);
-        let wanted = span / 5.0 / power;
-        let round = [1.0, 2.0, 5.0].into_iter().find(|&round| wanted <= round).unwrap_or(10.0);
-        let step = round * power;
+        let ratio = span / 5.0 / power;
+        let factor = [1.0, 2.0, 5.0].into_iter().find(|&factor| ratio <= factor).unwrap_or(10.0);
+        let step = factor * power;
         let low = (low / step + 1e-9).floor() * step;
         let high = (high / step - 1e-9).ceil() * step;
         Self { low, high: high.max(low + step), step, length }

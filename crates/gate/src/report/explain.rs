@@ -97,8 +97,8 @@ pub fn outcome(report: &Report) -> &'static str {
 #[must_use]
 pub fn explain(profile: &ProfileReport) -> String {
     let Some(nuclei) = &profile.nuclei else {
-        let first = profile.reasons.first().map(|reason| reason.text.clone());
-        return first.unwrap_or_else(|| "there was nothing to compare".to_owned());
+        let reason = profile.reasons.first().map(|reason| reason.text.clone());
+        return reason.unwrap_or_else(|| "there was nothing to compare".to_owned());
     };
     if profile.verdict == Verdict::Unchanged {
         return format!("all {} nuclei are the same", nuclei.base);
@@ -106,23 +106,23 @@ pub fn explain(profile: &ProfileReport) -> String {
     let Some(measurement) = most_moved(profile) else {
         return describe_fates(nuclei);
     };
-    let moved = format!("{} {}", label(&measurement.name), amount(measurement));
+    let movement = format!("{} {}", label(&measurement.name), amount(measurement));
     if measurement.verdict.as_deref() == Some("missing") {
         return format!("{} is no longer measured", label(&measurement.name));
     }
     if measurement.parts.is_none() {
-        return format!("{moved}: {}", describe_fates(nuclei));
+        return format!("{movement}: {}", describe_fates(nuclei));
     }
     match cause(measurement, nuclei) {
-        Some(cause) => format!("{moved} because {cause}"),
-        None => moved,
+        Some(cause) => format!("{movement} because {cause}"),
+        None => movement,
     }
 }
 
 /// A shift in percent of base, or in its own unit where base is 0.
 #[must_use]
 pub fn amount(measurement: &MeasurementReport) -> String {
-    // A percentage that moves is told in points: percent of percent misleads.
+    // A percentage that moves is given in points: percent of percent misleads.
     let relative =
         measurement.relative_shift.filter(|_| measurement.unit.as_deref() != Some("percent"));
     match (relative, measurement.shift) {
@@ -152,14 +152,14 @@ pub fn most_moved(profile: &ProfileReport) -> Option<&MeasurementReport> {
         let margin = measurement.margin.unwrap_or(f64::INFINITY);
         if margin > 0.0 { shift / margin } else { f64::MAX }
     };
-    let moved = profile.measurements.iter().filter(|m| gravity(m) > 0);
-    moved.reduce(|worst, m| {
-        let farther = gravity(m) == gravity(worst) && distance(m) > distance(worst);
-        if gravity(m) > gravity(worst) || farther { m } else { worst }
+    let judged = profile.measurements.iter().filter(|m| gravity(m) > 0);
+    judged.reduce(|worst, m| {
+        let is_farther = gravity(m) == gravity(worst) && distance(m) > distance(worst);
+        if gravity(m) > gravity(worst) || is_farther { m } else { worst }
     })
 }
 
-/// Parts below this fraction of a shift are not told as its causes.
+/// Parts below this fraction of a shift are not named as its causes.
 const MIN_PART_FRACTION: f64 = 0.25;
 
 /// Causes of a shift, the largest first; `None` when no part of the shift is large enough.
@@ -168,21 +168,22 @@ const MIN_PART_FRACTION: f64 = 0.25;
 #[must_use]
 pub fn cause(measurement: &MeasurementReport, nuclei: &NucleiReport) -> Option<String> {
     let (parts, shift) = (measurement.parts.as_ref()?, measurement.shift?);
-    let counts = |part: f64| part * shift > 0.0 && part.abs() >= MIN_PART_FRACTION * shift.abs();
+    let is_cause = |part: f64| part * shift > 0.0 && part.abs() >= MIN_PART_FRACTION * shift.abs();
     let mut causes: Vec<(&str, f64)> =
-        named_parts(parts).into_iter().filter(|&(_, part)| counts(part)).collect();
+        named_parts(parts).into_iter().filter(|&(_, part)| is_cause(part)).collect();
     causes.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let told = |&(name, part): &(&str, f64)| describe_cause(measurement, nuclei, name, part);
+    let describe = |&(name, part): &(&str, f64)| describe_cause(measurement, nuclei, name, part);
     match causes.as_slice() {
         [] => None,
-        [only] => Some(told(only)),
+        [only] => Some(describe(only)),
         several => {
             let base = measurement.base.map(f64::abs).filter(|base| *base > 0.0);
             let share = |part: f64| {
                 base.map_or(format_signed(part), |base| format_signed_percent(part / base))
             };
-            let told = several.iter().map(|cause| format!("{} ({})", told(cause), share(cause.1)));
-            Some(told.collect::<Vec<_>>().join(" and "))
+            let phrases =
+                several.iter().map(|cause| format!("{} ({})", describe(cause), share(cause.1)));
+            Some(phrases.collect::<Vec<_>>().join(" and "))
         }
     }
 }
@@ -285,11 +286,12 @@ pub fn describe_fates(nuclei: &NucleiReport) -> String {
         (nuclei.modified, "changed their outline"),
     ];
     fates.sort_by_key(|&(n_nuclei, _)| std::cmp::Reverse(n_nuclei));
-    let told = fates.iter().filter(|&&(n_nuclei, _)| n_nuclei > 0);
-    let told: Vec<String> = told.map(|(n_nuclei, what)| format!("{n_nuclei} {what}")).collect();
-    match told.as_slice() {
+    let nonzero = fates.iter().filter(|&&(n_nuclei, _)| n_nuclei > 0);
+    let phrases: Vec<String> =
+        nonzero.map(|(n_nuclei, fate)| format!("{n_nuclei} {fate}")).collect();
+    match phrases.as_slice() {
         [] => format!("all {} nuclei have their partner", nuclei.base),
-        _ => format!("of {} nuclei {}", nuclei.base, told.join(", ")),
+        _ => format!("of {} nuclei {}", nuclei.base, phrases.join(", ")),
     }
 }
 
@@ -348,7 +350,7 @@ mod tests {
 
     #[test]
     fn fates_are_told_by_number() {
-        let told = "of 300 nuclei 61 vanished, 12 grew together, 4 changed their outline, 3 fell apart, 1 appeared";
-        assert_eq!(describe_fates(&NUCLEI), told);
+        let expected = "of 300 nuclei 61 vanished, 12 grew together, 4 changed their outline, 3 fell apart, 1 appeared";
+        assert_eq!(describe_fates(&NUCLEI), expected);
     }
 }

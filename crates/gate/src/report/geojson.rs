@@ -54,10 +54,10 @@ fn feature(index: usize, label: u32, rings: &[Vec<Corner>], nuclei: &Nuclei) -> 
 /// Outer rings have a positive area in image coordinates, holes a negative one.
 fn geometry(rings: &[Vec<Corner>]) -> Value {
     let (outer, holes): (Vec<_>, Vec<_>) = rings.iter().partition(|ring| doubled_area(ring) > 0);
-    let closed = |ring: &Vec<Corner>| -> Vec<[u32; 2]> {
+    let close = |ring: &Vec<Corner>| -> Vec<[u32; 2]> {
         ring.iter().chain(ring.first()).map(|&(x, y)| [x, y]).collect()
     };
-    let holds = |outer: &[Corner], (x, y): Corner| {
+    let contains = |outer: &[Corner], (x, y): Corner| {
         // A ray to the left, from the middle of the pixel inside the hole's first corner.
         let crossings = edges(outer).filter(|&((x0, y0), (x1, y1))| {
             x0 == x1 && x0 <= x && y0.min(y1) <= y && y < y0.max(y1)
@@ -66,14 +66,14 @@ fn geometry(rings: &[Vec<Corner>]) -> Value {
     };
     let polygon = |ring: &&Vec<Corner>| -> Vec<Vec<[u32; 2]>> {
         let first_corner = |hole: &Vec<Corner>| hole.iter().copied().min_by_key(|&(x, y)| (y, x));
-        let inside = holes
+        let own_holes = holes
             .iter()
-            .filter(|hole| first_corner(hole).is_some_and(|corner| holds(ring, corner)));
-        std::iter::once(closed(ring)).chain(inside.map(|hole| closed(hole))).collect()
+            .filter(|hole| first_corner(hole).is_some_and(|corner| contains(ring, corner)));
+        std::iter::once(close(ring)).chain(own_holes.map(|hole| close(hole))).collect()
     };
     let polygons: Vec<_> = outer.iter().map(polygon).collect();
     match polygons.as_slice() {
-        [one] => json!({"type": "Polygon", "coordinates": one}),
+        [polygon] => json!({"type": "Polygon", "coordinates": polygon}),
         many => json!({"type": "MultiPolygon", "coordinates": many}),
     }
 }
@@ -128,22 +128,22 @@ fn join_edges(mut edges: BTreeMap<Corner, Vec<Corner>>) -> Vec<Vec<Corner>> {
     let mut rings = Vec::new();
     while let Some(start) = edges.keys().next().copied() {
         let mut ring: Vec<Corner> = Vec::new();
-        let mut here = start;
-        let mut came: Option<Corner> = None;
-        while let Some(ends) = edges.get_mut(&here) {
-            let turn = |to: &Corner| came.map_or(0, |from| cross_product(from, here, *to));
+        let mut corner = start;
+        let mut previous: Option<Corner> = None;
+        while let Some(ends) = edges.get_mut(&corner) {
+            let turn = |to: &Corner| previous.map_or(0, |from| cross_product(from, corner, *to));
             let best = (0..ends.len()).max_by_key(|&index| turn(&ends[index])).unwrap_or(0);
             let to = ends.swap_remove(best);
             if ends.is_empty() {
-                edges.remove(&here);
+                edges.remove(&corner);
             }
-            let is_straight = came.is_some_and(|from| cross_product(from, here, to) == 0);
+            let is_straight = previous.is_some_and(|from| cross_product(from, corner, to) == 0);
             if !is_straight {
-                ring.push(here);
+                ring.push(corner);
             }
-            came = Some(here);
-            here = to;
-            if here == start {
+            previous = Some(corner);
+            corner = to;
+            if corner == start {
                 break;
             }
         }

@@ -32,9 +32,9 @@ pub fn human(card: &Card) -> String {
     let scaling = &card.input.scaling;
     let (low, high) = (scaling.low_percentile, scaling.high_percentile);
     line("input", &format!("percentiles {low} to {high} become 0 to 1"));
-    for known in &card.input.channels {
-        let channels: Vec<&str> = known.channels.iter().map(|channel| channel.as_str()).collect();
-        line("", &format!("{}: {}", modality_name(known.modality), channels.join(", ")));
+    for entry in &card.input.channels {
+        let channels: Vec<&str> = entry.channels.iter().map(|channel| channel.as_str()).collect();
+        line("", &format!("{}: {}", modality_name(entry.modality), channels.join(", ")));
     }
     line("", &format!("preparation: {}", card.input.preparation));
     if let Some(decoding) = card.decoding {
@@ -56,16 +56,15 @@ fn describe(training: &Training, line: &mut impl FnMut(&str, &str)) {
     let Training { n_images, n_nuclei, seed, steps, cellgate, n_threads, .. } = training;
     line("training", &format!("{n_images} images, {n_nuclei} nuclei, {steps} steps, seed {seed}"));
     let (wall_min, cpu_min) = (training.wall_s / 60.0, training.cpu_s / 60.0);
-    let computed =
-        format!("{wall_min:.1} min on {n_threads} threads, {cpu_min:.1} min of processors");
-    line("", &format!("cellgate {cellgate}, {computed}"));
+    let cost = format!("{wall_min:.1} min on {n_threads} threads, {cpu_min:.1} min of processors");
+    line("", &format!("cellgate {cellgate}, {cost}"));
     let split = &training.split;
-    let (trained, kept) = (split.training, split.validation);
+    let (train, validation) = (split.training, split.validation);
     line(
         "",
         &format!(
             "{}: {} images of {} groups trained on, {} of {} for validation",
-            split.rule, trained.n_images, trained.n_groups, kept.n_images, kept.n_groups
+            split.rule, train.n_images, train.n_groups, validation.n_images, validation.n_groups
         ),
     );
     for dataset in &training.datasets {

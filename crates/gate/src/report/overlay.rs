@@ -51,7 +51,7 @@ pub fn draw(
 ) -> Raster<[u8; 3]> {
     let grid = Grid::for_image(image.width(), image.height());
     let field = to_rgb(image, grid);
-    let agreed = agreed_color(&field);
+    let shared_color = agreed_color(&field);
     let no_fates = Pairing::default();
     let pairing = pairing.unwrap_or(&no_fates);
     let base = base.map(|labels| Layer::new(labels, &pairing.base, color::VANISHED, grid));
@@ -60,7 +60,7 @@ pub fn draw(
         let outline =
             |layer: &Option<Layer<'_>>| layer.as_ref().is_some_and(|l| l.is_outline(x, y));
         match (outline(&base), outline(&head)) {
-            (true, true) => agreed,
+            (true, true) => shared_color,
             (true, false) => color::BASE,
             (false, true) => color::HEAD,
             (false, false) => {

@@ -15,9 +15,9 @@ pub fn gray(answer: &FeatureMap, output: Output) -> Image {
 /// distance.
 #[must_use]
 pub fn color(answer: &FeatureMap) -> Image {
-    let shown = [Output::Boundary, Output::Nucleus, Output::Distance];
+    let outputs = [Output::Boundary, Output::Nucleus, Output::Distance];
     let color = |pixel: &[f32; OUTPUTS as usize]| {
-        shown.map(|output| (pixel[output as usize] * 255.0).round() as u8)
+        outputs.map(|output| (pixel[output as usize] * 255.0).round() as u8)
     };
     Image::Rgb8(map_pixels(answer, color))
 }

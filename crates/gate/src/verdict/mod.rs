@@ -155,7 +155,7 @@ impl GateJudgement {
     /// numbers twice, or a log of approvals that cannot be trusted.
     #[must_use]
     pub fn exit_code(&self, fail_on: FailOn) -> ExitCode {
-        let open = || self.profiles.iter().filter(|profile| !profile.is_approved);
+        let unapproved = || self.profiles.iter().filter(|profile| !profile.is_approved);
         if self.has_error_findings {
             ExitCode::Findings
         } else if fail_on == FailOn::Never {
@@ -164,10 +164,12 @@ impl GateJudgement {
             ExitCode::Accuracy
         } else if !self.is_deterministic
             || self.profiles.is_empty()
-            || open().any(|profile| fail_on.is_failed_by(profile.verdict))
+            || unapproved().any(|profile| fail_on.is_failed_by(profile.verdict))
         {
             ExitCode::Drift
-        } else if self.has_broken_approvals || open().any(|profile| profile.need == Need::Always) {
+        } else if self.has_broken_approvals
+            || unapproved().any(|profile| profile.need == Need::Always)
+        {
             ExitCode::NotApproved
         } else {
             ExitCode::Passed
@@ -177,24 +179,24 @@ impl GateJudgement {
 
 fn context_reasons(context: &Context) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    let mut changed = |change: &Option<Change>, code, what: &str| {
+    let mut add = |change: &Option<Change>, code, what: &str| {
         if let Some(change) = change {
             let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "none".to_owned());
             let text = format!("{what} ({} to {})", side(&change.base), side(&change.head));
             reasons.push(Reason::warning(code, text));
         }
     };
-    changed(
+    add(
         &context.dataset,
         ReasonCode::DatasetChanged,
         "the dataset changed; base's fields are judged, and the change needs an approval",
     );
-    changed(
+    add(
         &context.policy,
         ReasonCode::PolicyChanged,
         "the policy changed; base's policy judges, and the change needs an approval",
     );
-    changed(
+    add(
         &context.engine,
         ReasonCode::EngineChanged,
         "the engine gives other numbers than the one approved last, which needs an approval",

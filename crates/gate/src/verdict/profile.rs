@@ -72,7 +72,7 @@ pub struct AccuracyCase {
 pub fn direction(base: &Scores, head: &Scores) -> Direction {
     let moves =
         base.entries().into_iter().zip(head.entries()).map(|((_, b), (_, h))| (h > b, h < b));
-    match moves.fold((false, false), |any, one| (any.0 | one.0, any.1 | one.1)) {
+    match moves.fold((false, false), |(rose, fell), (up, down)| (rose | up, fell | down)) {
         (false, false) => Direction::Same,
         (true, false) => Direction::TowardTruth,
         (false, true) => Direction::AwayFromTruth,
@@ -90,9 +90,9 @@ pub(super) fn judge(case: &ProfileCase<'_>) -> Judgement {
     }
     // Without a valid profile in head there is no score to hold to a floor.
     let has_head = !matches!(case.comparison, Comparison::Deleted | Comparison::HeadInvalid);
-    let (below, is_below_floor) =
+    let (floor_reasons, is_below_floor) =
         if has_head { check_floors(&case.accuracy) } else { (Vec::new(), false) };
-    reasons.extend(below);
+    reasons.extend(floor_reasons);
     let direction = case.accuracy.base.zip(case.accuracy.head).map(|(b, h)| direction(&b, &h));
     reasons.extend(accuracy_reason(&case.accuracy, direction));
     reasons.sort_by_key(|reason| Reverse(reason.severity));
@@ -217,9 +217,9 @@ fn breach_reason(breach: &Breach) -> Reason {
             format!("{} % of the {n_base} in base", format_number(percent))
         }
     };
-    let (n_nuclei, what) = (breach.n_nuclei, breach.rule.as_str());
+    let (n_nuclei, fate) = (breach.n_nuclei, breach.rule.as_str());
     let limit = format_number(100.0 * breach.limit);
-    let text = format!("{n_nuclei} nuclei {what}, {fraction}; the limit is {limit} %");
+    let text = format!("{n_nuclei} nuclei {fate}, {fraction}; the limit is {limit} %");
     Reason::error(code, text)
 }
 
@@ -234,21 +234,21 @@ fn judge_measurement(measurement: &MeasurementDrift) -> Option<(Verdict, Reason)
             Some((Verdict::Broken, Reason::error(ReasonCode::MeasurementMissing, text)))
         }
         Movement::Drifted => {
-            let outside = |shift: &Shift| shift.is_decidable && shift.is_outside(margin);
-            let over = describe_shift(measurement, outside)?;
-            let text = format!("`{name}` moved by {over}, beyond its margin of {margin_text}");
+            let is_outside = |shift: &Shift| shift.is_decidable && shift.is_outside(margin);
+            let shift = describe_shift(measurement, is_outside)?;
+            let text = format!("`{name}` moved by {shift}, beyond its margin of {margin_text}");
             Some((Verdict::Drifted, Reason::error(ReasonCode::MeasurementDrifted, text)))
         }
         Movement::Inconclusive => {
-            let undecided = |shift: &Shift| !(shift.is_decidable && shift.is_within(margin));
-            let over = describe_shift(measurement, undecided)
+            let is_undecided = |shift: &Shift| !(shift.is_decidable && shift.is_within(margin));
+            let shift = describe_shift(measurement, is_undecided)
                 .unwrap_or_else(|| "an unknown amount".into());
-            let needed = measurement.fields_needed.map_or(String::new(), |n_fields| {
+            let hint = measurement.fields_needed.map_or(String::new(), |n_fields| {
                 format!("; about {n_fields} fields would decide")
             });
             let text = format!(
-                "`{name}` moved by {over}, which cannot be told from its margin of \
-                 {margin_text}{needed}"
+                "`{name}` moved by {shift}, which cannot be told from its margin of \
+                 {margin_text}{hint}"
             );
             Some((
                 Verdict::Inconclusive,
@@ -266,10 +266,10 @@ fn describe_shift(
     let population = measurement.population.filter(&is_meant).map(|shift| (shift, ""));
     let matched =
         measurement.matched.filter(&is_meant).map(|shift| (shift, " over matched nuclei"));
-    let (shift, over) = population.or(matched)?;
+    let (shift, scope) = population.or(matched)?;
     let interval = if shift.is_decidable { "90 % interval" } else { "range over fields" };
     Some(format!(
-        "{}{over} ({interval} {} to {})",
+        "{}{scope} ({interval} {} to {})",
         with_unit(format_signed(shift.mean), measurement.unit),
         format_signed(shift.interval.low),
         format_signed(shift.interval.high),
@@ -291,23 +291,23 @@ fn check_floors(accuracy: &AccuracyCase) -> (Vec<Reason>, bool) {
         ("pq", floors.pq),
         ("dice", floors.dice),
     ];
-    let set: Vec<(&str, f64)> =
+    let set_floors: Vec<(&str, f64)> =
         named.into_iter().filter_map(|(name, floor)| Some((name, floor?))).collect();
     let Some(head) = accuracy.head else {
         let text = "an accuracy floor is set, and head has no score: no field has truth";
-        let unknown = Reason::error(ReasonCode::AccuracyUnknown, text);
-        return if set.is_empty() { (Vec::new(), false) } else { (vec![unknown], true) };
+        let reason = Reason::error(ReasonCode::AccuracyUnknown, text);
+        return if set_floors.is_empty() { (Vec::new(), false) } else { (vec![reason], true) };
     };
     let score = |name: &str| head.entries().into_iter().find(|(score, _)| *score == name);
-    let missed = set.into_iter().filter_map(|(name, floor)| {
+    let reasons = set_floors.into_iter().filter_map(|(name, floor)| {
         let (_, score) = score(name)?;
         let text =
             format!("`{name}` is {}, its floor is {}", format_number(score), format_number(floor));
         (score < floor).then(|| Reason::error(ReasonCode::AccuracyBelowFloor, text))
     });
-    let missed: Vec<Reason> = missed.collect();
-    let is_below_floor = !missed.is_empty();
-    (missed, is_below_floor)
+    let reasons: Vec<Reason> = reasons.collect();
+    let is_below_floor = !reasons.is_empty();
+    (reasons, is_below_floor)
 }
 
 fn accuracy_reason(accuracy: &AccuracyCase, direction: Option<Direction>) -> Option<Reason> {

@@ -91,8 +91,8 @@ fn check_in(
 
 #[test]
 fn identical_fields_are_unchanged() {
-    let same = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
-    check(&case(Comparison::Drift(&same)), Verdict::Unchanged, None, [0, 0, 0]);
+    let unchanged_drift = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
+    check(&case(Comparison::Drift(&unchanged_drift)), Verdict::Unchanged, None, [0, 0, 0]);
 }
 
 #[test]
@@ -120,17 +120,17 @@ fn the_movement_of_a_measurement_leads_to_the_verdict() {
 
 #[test]
 fn a_broken_log_of_approvals_lets_nothing_pass() {
-    let broken = Context { broken_approvals: Some("line 2".into()), ..Context::default() };
-    let same = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
-    let unchanged = case(Comparison::Drift(&same));
-    check_in(&broken, &unchanged, Verdict::Unchanged, None, [13, 13, 0]);
-    let judgement = judge(&[unchanged], &broken);
+    let context = Context { broken_approvals: Some("line 2".into()), ..Context::default() };
+    let unchanged_drift = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
+    let unchanged_case = case(Comparison::Drift(&unchanged_drift));
+    check_in(&context, &unchanged_case, Verdict::Unchanged, None, [13, 13, 0]);
+    let judgement = judge(&[unchanged_case], &context);
     assert_eq!(judgement.reasons[0].code, ReasonCode::ApprovalsBroken);
     assert!(judgement.reasons[0].text.ends_with("line 2"));
     let drifted = drift(Some(Movement::Drifted));
-    let drifted = case(Comparison::Drift(&drifted));
+    let drifted_case = case(Comparison::Drift(&drifted));
     let reason = Some(ReasonCode::MeasurementDrifted);
-    check_in(&broken, &drifted, Verdict::Drifted, reason, [13, 11, 0]);
+    check_in(&context, &drifted_case, Verdict::Drifted, reason, [13, 11, 0]);
 }
 
 #[test]
@@ -153,41 +153,43 @@ fn reasons_tell_the_shift_its_interval_and_the_margin() {
 fn proven_drift_does_not_hide_behind_an_inconclusive_measurement() {
     let measurements = [Movement::Inconclusive, Movement::Drifted, Movement::Inconclusive]
         .map(|movement| measurement(Some(movement)));
-    let both = Drift { measurements: measurements.to_vec(), ..drift(None) };
+    let mixed_drift = Drift { measurements: measurements.to_vec(), ..drift(None) };
     let reason = Some(ReasonCode::MeasurementDrifted);
-    check(&case(Comparison::Drift(&both)), Verdict::Drifted, reason, [0, 11, 0]);
+    check(&case(Comparison::Drift(&mixed_drift)), Verdict::Drifted, reason, [0, 11, 0]);
 }
 
 #[test]
 fn structure_counts_beside_statistics() {
-    let calm = drift(Some(Movement::Equivalent));
+    let equivalent = drift(Some(Movement::Equivalent));
     let breach = Breach { rule: Rule::Vanished, n_nuclei: 61, n_base: 300, limit: 0.05 };
-    let vanished = Drift { breaches: vec![breach], ..calm.clone() };
+    let vanished_drift = Drift { breaches: vec![breach], ..equivalent.clone() };
     let reason = Some(ReasonCode::StructureVanished);
-    check(&case(Comparison::Drift(&vanished)), Verdict::Drifted, reason, [0, 11, 0]);
-    let emptied =
-        Drift { fields: vec![field(9, 9, false), field(9, 0, false), field(9, 9, false)], ..calm };
+    check(&case(Comparison::Drift(&vanished_drift)), Verdict::Drifted, reason, [0, 11, 0]);
+    let emptied_drift = Drift {
+        fields: vec![field(9, 9, false), field(9, 0, false), field(9, 9, false)],
+        ..equivalent
+    };
     let reason = Some(ReasonCode::FieldEmptied);
-    check(&case(Comparison::Drift(&emptied)), Verdict::Broken, reason, [11, 11, 0]);
+    check(&case(Comparison::Drift(&emptied_drift)), Verdict::Broken, reason, [11, 11, 0]);
 }
 
 #[test]
 fn nothing_compared_never_passes() {
-    let empty = Drift { fields: Vec::new(), ..drift(Some(Movement::Equivalent)) };
+    let empty_drift = Drift { fields: Vec::new(), ..drift(Some(Movement::Equivalent)) };
     let reason = Some(ReasonCode::NothingCompared);
-    check(&case(Comparison::Drift(&empty)), Verdict::Broken, reason, [11, 11, 0]);
-    let nothing = judge(&[], &Context::default());
+    check(&case(Comparison::Drift(&empty_drift)), Verdict::Broken, reason, [11, 11, 0]);
+    let judgement = judge(&[], &Context::default());
     assert_eq!(
-        (nothing.verdict, nothing.exit_code(FailOn::Broken).number()),
+        (judgement.verdict, judgement.exit_code(FailOn::Broken).number()),
         (Verdict::Broken, 11)
     );
 }
 
 #[test]
 fn too_few_fields_cannot_pass() {
-    let few = Drift { min_fields: 4, ..drift(Some(Movement::Equivalent)) };
+    let small_drift = Drift { min_fields: 4, ..drift(Some(Movement::Equivalent)) };
     let reason = Some(ReasonCode::TooFewFields);
-    check(&case(Comparison::Drift(&few)), Verdict::Inconclusive, reason, [0, 11, 0]);
+    check(&case(Comparison::Drift(&small_drift)), Verdict::Inconclusive, reason, [0, 11, 0]);
 }
 
 #[test]
@@ -198,45 +200,45 @@ fn profiles_without_a_comparison_need_an_approval() {
         (Comparison::BaseInvalid, ReasonCode::BaseInvalid),
     ];
     for (comparison, reason) in table {
-        let open = case(comparison);
-        check(&open, Verdict::Inconclusive, Some(reason), [13, 11, 0]);
-        let approved = ProfileCase { is_approved: true, ..open };
+        let unapproved = case(comparison);
+        check(&unapproved, Verdict::Inconclusive, Some(reason), [13, 11, 0]);
+        let approved = ProfileCase { is_approved: true, ..unapproved };
         check(&approved, Verdict::Inconclusive, Some(reason), [0, 0, 0]);
     }
     let invalid = Some(ReasonCode::HeadInvalid);
     check(&case(Comparison::HeadInvalid), Verdict::Broken, invalid, [10, 10, 10]);
-    let impossible = case(Comparison::Impossible { why: "shapes differ".into() });
-    check(&impossible, Verdict::Broken, Some(ReasonCode::Incomparable), [11, 11, 0]);
+    let impossible_case = case(Comparison::Impossible { why: "shapes differ".into() });
+    check(&impossible_case, Verdict::Broken, Some(ReasonCode::Incomparable), [11, 11, 0]);
 }
 
 #[test]
 fn failed_fields_weigh_by_the_side_that_failed() {
-    let calm = drift(Some(Movement::Equivalent));
-    let failed = |in_base, in_head| {
+    let equivalent = drift(Some(Movement::Equivalent));
+    let failures = |in_base, in_head| {
         [FailedField { name: "A02".into(), in_base, in_head, why: "the image is torn".into() }]
     };
-    let (head, base) = (failed(false, true), failed(true, false));
-    let broken = ProfileCase { failed_fields: &head, ..case(Comparison::Drift(&calm)) };
-    check(&broken, Verdict::Broken, Some(ReasonCode::FieldFailed), [11, 11, 0]);
-    let open = ProfileCase { failed_fields: &base, ..case(Comparison::Drift(&calm)) };
-    check(&open, Verdict::Inconclusive, Some(ReasonCode::BaseFieldFailed), [0, 11, 0]);
+    let (head, base) = (failures(false, true), failures(true, false));
+    let head_case = ProfileCase { failed_fields: &head, ..case(Comparison::Drift(&equivalent)) };
+    check(&head_case, Verdict::Broken, Some(ReasonCode::FieldFailed), [11, 11, 0]);
+    let base_case = ProfileCase { failed_fields: &base, ..case(Comparison::Drift(&equivalent)) };
+    check(&base_case, Verdict::Inconclusive, Some(ReasonCode::BaseFieldFailed), [0, 11, 0]);
 }
 
 #[test]
 fn accuracy_is_held_to_its_floor() {
-    let calm = drift(Some(Movement::Equivalent));
+    let equivalent = drift(Some(Movement::Equivalent));
     let floors = AccuracyFloors { f1_at_50: Some(0.6), ..AccuracyFloors::default() };
     let with = |head| ProfileCase {
         accuracy: AccuracyCase { base: None, head, floors },
-        ..case(Comparison::Drift(&calm))
+        ..case(Comparison::Drift(&equivalent))
     };
     check(&with(Some(scores(0.6))), Verdict::Equivalent, None, [0, 0, 0]);
     check(&with(Some(scores(0.61))), Verdict::Equivalent, None, [0, 0, 0]);
-    let below = Some(ReasonCode::AccuracyBelowFloor);
-    check(&with(Some(scores(0.59))), Verdict::Equivalent, below, [12, 12, 0]);
+    let reason = Some(ReasonCode::AccuracyBelowFloor);
+    check(&with(Some(scores(0.59))), Verdict::Equivalent, reason, [12, 12, 0]);
     check(&with(None), Verdict::Equivalent, Some(ReasonCode::AccuracyUnknown), [12, 12, 0]);
     let approved = ProfileCase { is_approved: true, ..with(Some(scores(0.59))) };
-    check(&approved, Verdict::Equivalent, below, [12, 12, 0]);
+    check(&approved, Verdict::Equivalent, reason, [12, 12, 0]);
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn an_approved_drift_passes() {
 
 #[test]
 fn a_changed_context_needs_an_approval_and_keeps_the_word() {
-    let same = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
+    let unchanged_drift = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
     let change = Some(Change { base: Some("12ab".into()), head: None });
     let contexts = [
         Context { dataset: change.clone(), ..Context::default() },
@@ -266,9 +268,9 @@ fn a_changed_context_needs_an_approval_and_keeps_the_word() {
         Context { engine: change, ..Context::default() },
     ];
     for context in contexts {
-        let open = case(Comparison::Drift(&same));
-        check_in(&context, &open, Verdict::Unchanged, None, [13, 13, 0]);
-        let approved = ProfileCase { is_approved: true, ..open };
+        let unapproved = case(Comparison::Drift(&unchanged_drift));
+        check_in(&context, &unapproved, Verdict::Unchanged, None, [13, 13, 0]);
+        let approved = ProfileCase { is_approved: true, ..unapproved };
         check_in(&context, &approved, Verdict::Unchanged, None, [0, 0, 0]);
         let judgement = judge(&[approved], &context);
         assert!(judgement.reasons[0].text.ends_with("(12ab to none)"));
@@ -277,7 +279,7 @@ fn a_changed_context_needs_an_approval_and_keeps_the_word() {
 
 #[test]
 fn different_results_for_the_same_input_fail_even_when_approved() {
-    let same = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
+    let unchanged_drift = Drift { fields: vec![field(9, 9, true); 3], ..drift(None) };
     let noise = NoiseFloor {
         n_fields: 3,
         differing_fields: vec!["A01".into()],
@@ -285,7 +287,8 @@ fn different_results_for_the_same_input_fail_even_when_approved() {
         ..NoiseFloor::default()
     };
     let context = Context { noise: Some(noise), ..Context::default() };
-    let approved = ProfileCase { is_approved: true, ..case(Comparison::Drift(&same)) };
+    let unapproved = case(Comparison::Drift(&unchanged_drift));
+    let approved = ProfileCase { is_approved: true, ..unapproved };
     check_in(&context, &approved, Verdict::Unchanged, None, [11, 11, 0]);
     let judgement = judge(&[approved], &context);
     assert_eq!(judgement.verdict, Verdict::Broken);
@@ -296,20 +299,21 @@ fn different_results_for_the_same_input_fail_even_when_approved() {
 fn findings_come_before_accuracy_before_drift() {
     let drifted = drift(Some(Movement::Drifted));
     let floors = AccuracyFloors { f1_at_50: Some(0.6), ..AccuracyFloors::default() };
-    let all = ProfileCase {
+    let profile = ProfileCase {
         accuracy: AccuracyCase { base: None, head: Some(scores(0.1)), floors },
         ..case(Comparison::Drift(&drifted))
     };
-    let invalid = Context { has_error_findings: true, ..Context::default() };
-    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Never).number(), 10);
-    assert_eq!(judge(std::slice::from_ref(&all), &invalid).exit_code(FailOn::Drifted).number(), 10);
-    assert_eq!(judge(&[all], &Context::default()).exit_code(FailOn::Drifted).number(), 12);
+    let context = Context { has_error_findings: true, ..Context::default() };
+    let judgement = judge(std::slice::from_ref(&profile), &context);
+    assert_eq!(judgement.exit_code(FailOn::Never).number(), 10);
+    assert_eq!(judgement.exit_code(FailOn::Drifted).number(), 10);
+    assert_eq!(judge(&[profile], &Context::default()).exit_code(FailOn::Drifted).number(), 12);
 }
 
 #[test]
 fn the_worst_profile_speaks_for_all() {
-    let (calm, drifted) = (drift(Some(Movement::Equivalent)), drift(Some(Movement::Drifted)));
-    let cases = [case(Comparison::Drift(&calm)), case(Comparison::Drift(&drifted))];
+    let (equivalent, drifted) = (drift(Some(Movement::Equivalent)), drift(Some(Movement::Drifted)));
+    let cases = [case(Comparison::Drift(&equivalent)), case(Comparison::Drift(&drifted))];
     let judgement = judge(&cases, &Context::default());
     assert_eq!(judgement.verdict, Verdict::Drifted);
     assert!(judgement.needs_approval());

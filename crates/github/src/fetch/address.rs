@@ -97,16 +97,16 @@ mod tests {
 
     #[test]
     fn an_answer_leads_to_no_weaker_place() {
-        let leads = |from: &str, to: &str| {
+        let resolve = |from: &str, to: &str| {
             let from: Address = from.parse().unwrap();
             from.resolve(to).ok().map(|to| to.uri().to_string())
         };
         let https = "https://example.org/a";
-        assert_eq!(leads(https, "/b").as_deref(), Some("https://example.org/b"));
-        assert_eq!(leads(https, "https://other.org/c").as_deref(), Some("https://other.org/c"));
-        assert_eq!(leads(https, "http://127.0.0.1/c"), None);
-        assert_eq!(leads(https, "//other.org/c"), None);
-        assert_eq!(leads("http://localhost:1/a", "/b").as_deref(), Some("http://localhost:1/b"));
-        assert_eq!(leads("http://localhost:1/a", "http://example.org/"), None);
+        assert_eq!(resolve(https, "/b").as_deref(), Some("https://example.org/b"));
+        assert_eq!(resolve(https, "https://other.org/c").as_deref(), Some("https://other.org/c"));
+        assert_eq!(resolve(https, "http://127.0.0.1/c"), None);
+        assert_eq!(resolve(https, "//other.org/c"), None);
+        assert_eq!(resolve("http://localhost:1/a", "/b").as_deref(), Some("http://localhost:1/b"));
+        assert_eq!(resolve("http://localhost:1/a", "http://example.org/"), None);
     }
 }

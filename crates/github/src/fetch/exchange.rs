@@ -59,9 +59,9 @@ impl Client {
         part: &mut Part,
         n_came: &mut u64,
     ) -> Result<(), Loss> {
-        let whole =
+        let request =
             tokio::time::timeout(self.limits.whole, self.request_rest(wanted, part, n_came));
-        whole.await.unwrap_or_else(|_| Err(Loss::Again("it took too long".to_owned())))
+        request.await.unwrap_or_else(|_| Err(Loss::Again("it took too long".to_owned())))
     }
 
     async fn request_rest(
@@ -98,7 +98,7 @@ impl Client {
     /// Asks, and asks on where the answer leads to.
     async fn follow(&self, wanted: &Wanted, from: u64) -> Result<Response<Incoming>, Loss> {
         let mut address = wanted.address.clone();
-        let redirected = |why: &str| {
+        let redirect_error = |why: &str| {
             let address = wanted.address.to_string();
             Loss::Final(FetchError::Redirected { address, why: why.to_owned() })
         };
@@ -108,25 +108,25 @@ impl Client {
                 return Ok(response);
             }
             let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
-            let location = location.ok_or_else(|| redirected("without saying where"))?;
+            let location = location.ok_or_else(|| redirect_error("without saying where"))?;
             address = address
                 .resolve(location)
-                .map_err(|_| redirected("to a place that is not safe to ask"))?;
+                .map_err(|_| redirect_error("to a place that is not safe to ask"))?;
         }
-        Err(redirected(&format!("more than {MAX_REDIRECTS} times")))
+        Err(redirect_error(&format!("more than {MAX_REDIRECTS} times")))
     }
 
     async fn send(&self, address: &Address, from: u64) -> Result<Response<Incoming>, Loss> {
-        let again = |why: String| Loss::Again(why);
+        let retry = |why: String| Loss::Again(why);
         let mut request = Request::get(address.uri())
             .header(USER_AGENT, concat!("cellgate/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT_ENCODING, "identity");
         if from > 0 {
             request = request.header(RANGE, format!("bytes={from}-"));
         }
-        let request = request.body(Empty::new()).map_err(|error| again(error.to_string()))?;
+        let request = request.body(Empty::new()).map_err(|error| retry(error.to_string()))?;
         let proxy = self.proxies.intercept(address.uri()).filter(|_| !address.is_local());
-        let sent = match proxy {
+        let exchange = match proxy {
             None => self.direct.request(request),
             Some(proxy) => {
                 let tls = with_tls(tunnel(&proxy, self.limits.connect))
@@ -134,10 +134,10 @@ impl Client {
                 Http::builder(TokioExecutor::new()).build(tls).request(request)
             }
         };
-        match tokio::time::timeout(self.limits.connect + self.limits.idle, sent).await {
+        match tokio::time::timeout(self.limits.connect + self.limits.idle, exchange).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(again(innermost_cause(&error))),
-            Err(_) => Err(again("no answer in time".to_owned())),
+            Ok(Err(error)) => Err(retry(innermost_cause(&error))),
+            Err(_) => Err(retry("no answer in time".to_owned())),
         }
     }
 
@@ -176,7 +176,7 @@ fn is_range_from(headers: &HeaderMap, n_bytes: u64) -> bool {
     start == Some(n_bytes)
 }
 
-/// Whether nothing is missing: the answer to a range past the end tells the length.
+/// Whether nothing is missing: the answer to a range past the end states the length.
 fn is_complete(headers: &HeaderMap, n_bytes: u64) -> bool {
     let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let length = range.and_then(|range| range.strip_prefix("bytes */")?.parse::<u64>().ok());
@@ -191,9 +191,9 @@ fn is_transient(status: StatusCode) -> bool {
 
 /// The innermost cause of an error; wrappers repeat it.
 fn innermost_cause(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
     }
-    innermost.to_string()
+    cause.to_string()
 }

@@ -31,16 +31,16 @@ impl Part {
         std::fs::create_dir_all(folder).map_err(disk_error(folder))?;
         let name = wanted.path.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!(".{name}.{}.part", wanted.sha256.short()));
-        let failed = disk_error(&path);
+        let to_error = disk_error(&path);
         let mut options = OpenOptions::new();
-        let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.map_err(&failed)?;
+        let result = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = result.map_err(&to_error)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FetchError::Busy(wanted.path.clone())),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::Error(error)) => return Err(to_error(error)),
         }
-        let n_bytes = file.seek(SeekFrom::End(0)).map_err(&failed)?;
+        let n_bytes = file.seek(SeekFrom::End(0)).map_err(&to_error)?;
         let mut part = Self { file, path, n_bytes };
         if wanted.max_bytes < n_bytes {
             part.restart()?;
@@ -62,19 +62,19 @@ impl Part {
 
     /// Begins anew.
     pub(super) fn restart(&mut self) -> Result<(), FetchError> {
-        let failed = disk_error(&self.path);
-        self.file.set_len(0).map_err(&failed)?;
-        self.file.rewind().map_err(&failed)?;
+        let to_error = disk_error(&self.path);
+        self.file.set_len(0).map_err(&to_error)?;
+        self.file.rewind().map_err(&to_error)?;
         self.n_bytes = 0;
         Ok(())
     }
 
     /// Digest of what is there.
     pub(super) fn digest(&mut self) -> Result<Digest, FetchError> {
-        let failed = disk_error(&self.path);
-        self.file.rewind().map_err(&failed)?;
-        let digest = digest_of_rest(&mut self.file).map_err(&failed)?;
-        self.file.seek(SeekFrom::End(0)).map_err(&failed)?;
+        let to_error = disk_error(&self.path);
+        self.file.rewind().map_err(&to_error)?;
+        let digest = digest_of_rest(&mut self.file).map_err(&to_error)?;
+        self.file.seek(SeekFrom::End(0)).map_err(&to_error)?;
         Ok(digest)
     }
 

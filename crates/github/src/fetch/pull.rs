@@ -60,7 +60,7 @@ impl Need {
 pub fn dataset_needs(dataset: &Dataset, folder: &Path) -> Vec<Need> {
     let mut needs = Vec::new();
     for field in dataset.fields() {
-        let mut need = |path: &str, sha256: Digest, url: &Option<String>| {
+        let mut add = |path: &str, sha256: Digest, url: &Option<String>| {
             needs.push(Need {
                 name: path.to_owned(),
                 sha256,
@@ -69,9 +69,9 @@ pub fn dataset_needs(dataset: &Dataset, folder: &Path) -> Vec<Need> {
                 max_bytes: MAX_FILE_BYTES,
             });
         };
-        need(&field.image, field.sha256, &field.url);
+        add(&field.image, field.sha256, &field.url);
         if let Some(mask) = &field.mask {
-            need(&mask.path, mask.sha256, &mask.url);
+            add(&mask.path, mask.sha256, &mask.url);
         }
     }
     needs
@@ -95,7 +95,7 @@ pub fn model_needs<'a>(
             // Weights with another digest are a finding of `validate`, not a download.
             Ok(_) | Err(_) => continue,
         }
-        // A card of other weights tells nothing about these.
+        // A card of other weights says nothing about these.
         let card = models.card(unet)?.filter(|card| card.weights.sha256 == unet.weights);
         let max_bytes = weights::MAX_FILE_BYTES as u64;
         needs.push(Need {

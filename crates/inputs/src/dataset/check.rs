@@ -41,14 +41,14 @@ impl Dataset {
             .fields
             .iter()
             .filter_map(|field| field.mask.as_ref().map(|mask| mask.path.as_str()));
-        let named: BTreeSet<&str> =
+        let known_paths: BTreeSet<&str> =
             self.fields.iter().map(|field| field.image.as_str()).chain(masks).collect();
         let mut findings = Vec::new();
         for (folder, part) in folders.iter().flat_map(|folder| LAYOUT.map(|part| (folder, part))) {
             let files = tree.list(&super::manifest::join(folder, part)).unwrap_or_default();
             for file in files.iter().filter(|file| !file.starts_with('.')) {
                 let path = format!("{part}/{file}");
-                if !named.contains(path.as_str()) {
+                if !known_paths.contains(path.as_str()) {
                     let place = Place::file(super::manifest::join(folder, &path));
                     let message = format!("no field of the dataset names `{path}`");
                     let help = "add a field for it to `dataset.yaml`, or delete the file";

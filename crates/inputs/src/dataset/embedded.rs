@@ -56,8 +56,8 @@ pub fn write_phantoms(
     n_fields: u32,
 ) -> Result<PathBuf, StoreError> {
     let mut dataset = NewDataset::create(folder, "phantoms")?;
-    let wanted = IMAGE_TYPES.iter().filter(|(modality, _)| modalities.contains(modality));
-    for (modality, image_type) in wanted {
+    let image_types = IMAGE_TYPES.iter().filter(|(modality, _)| modalities.contains(modality));
+    for (modality, image_type) in image_types {
         for index in 0..u64::from(n_fields) {
             let seed = first_seed.wrapping_add(index);
             let drawing = Phantom::new(*modality, seed).draw();
@@ -115,7 +115,7 @@ fn draw() -> Dataset {
         .into_par_iter()
         .map(|(modality, image_type, seed)| entry(modality, image_type, seed))
         .collect();
-    fields.sort_by(|one, other| one.name.cmp(&other.name));
+    fields.sort_by(|a, b| a.name.cmp(&b.name));
     Dataset { name: "phantoms".to_owned(), fields, place: Place::file("builtin: phantoms") }
 }
 

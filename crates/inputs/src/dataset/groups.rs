@@ -19,7 +19,7 @@ const MAX_GROUP: usize = 200;
 /// stand twice, and groups that are empty or no printable text; all at once where they are rows.
 pub(super) fn read_groups(path: &Path) -> Result<BTreeMap<String, String>, Vec<Finding>> {
     let place = Place::file(path.to_string_lossy());
-    let refuse = |code, message: String| {
+    let to_finding = |code, message: String| {
         let help = "write a header `name,group` and one row for each field";
         Finding::error(code, place.clone(), message).help(help)
     };
@@ -28,27 +28,31 @@ pub(super) fn read_groups(path: &Path) -> Result<BTreeMap<String, String>, Vec<F
     let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let bytes = Tree::Folder(folder.to_owned())
         .read(file, MAX_MANIFEST_BYTES)
-        .map_err(|error| vec![refuse(Code::FileUnreadable, error.to_string())])?;
+        .map_err(|error| vec![to_finding(Code::FileUnreadable, error.to_string())])?;
     let mut reader = csv::Reader::from_reader(&bytes[..]);
-    let no_table = |error: csv::Error| vec![refuse(Code::WrongForm, format!("no table: {error}"))];
-    let header = reader.headers().map_err(no_table)?;
+    let to_findings =
+        |error: csv::Error| vec![to_finding(Code::WrongForm, format!("no table: {error}"))];
+    let header = reader.headers().map_err(to_findings)?;
     if header.iter().ne(["name", "group"]) {
-        return Err(vec![refuse(Code::WrongForm, "the columns are not `name,group`".to_owned())]);
+        return Err(vec![to_finding(
+            Code::WrongForm,
+            "the columns are not `name,group`".to_owned(),
+        )]);
     }
     let mut groups = BTreeMap::new();
     let mut findings = Vec::new();
     for (index, row) in reader.records().enumerate() {
-        let row = row.map_err(no_table)?;
+        let row = row.map_err(to_findings)?;
         let (name, group) = (row[0].to_owned(), row[1].to_owned());
         let is_text =
             (1..=MAX_GROUP).contains(&group.chars().count()) && !group.contains(char::is_control);
         if !is_text {
             let message = format!("row {} has no group of 1 to {MAX_GROUP} letters", index + 1);
-            findings.push(refuse(Code::WrongForm, message));
+            findings.push(to_finding(Code::WrongForm, message));
         }
         if groups.insert(name.clone(), group).is_some() {
             let message = format!("`{}` is there twice", name.escape_debug());
-            findings.push(refuse(Code::NameTaken, message));
+            findings.push(to_finding(Code::NameTaken, message));
         }
     }
     if findings.is_empty() { Ok(groups) } else { Err(findings) }
@@ -78,7 +82,7 @@ mod tests {
         assert_eq!(read("name,group\na\n"), Err(vec![Code::WrongForm]));
         let twice = "name,group\na,1\na,2\nb,\n";
         assert_eq!(read(twice), Err(vec![Code::NameTaken, Code::WrongForm]));
-        let missing = read_groups(Path::new("no/such/groups.csv")).unwrap_err();
-        assert_eq!(missing[0].code, Code::FileUnreadable);
+        let findings = read_groups(Path::new("no/such/groups.csv")).unwrap_err();
+        assert_eq!(findings[0].code, Code::FileUnreadable);
     }
 }

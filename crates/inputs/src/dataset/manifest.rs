@@ -147,7 +147,7 @@ fn read(tree: &Tree, folder: &str) -> Result<(Dataset, Vec<Finding>), Vec<Findin
         findings.extend(leaks);
         return Err(findings);
     }
-    fields.sort_by(|one, other| one.name.cmp(&other.name));
+    fields.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((Dataset { name: raw.name, fields, place: Place::file(path) }, leaks))
 }
 
@@ -178,8 +178,8 @@ fn entry(
 ) -> Option<FieldEntry> {
     let image = inner_path(&raw.image, at("image"), findings);
     let sha256 = parse_digest(&raw.sha256, at("sha256"), findings);
-    let url_of = |own: &Option<String>, path: &str| {
-        own.clone().or_else(|| Some(format!("{}/{path}", base?.trim_end_matches('/'))))
+    let url_of = |url: &Option<String>, path: &str| {
+        url.clone().or_else(|| Some(format!("{}/{path}", base?.trim_end_matches('/'))))
     };
     let mask = match (&raw.mask, &raw.mask_sha256) {
         (None, None) => Some(None),
@@ -228,24 +228,24 @@ fn entry(
 }
 
 fn inner_path(path: &str, place: Place, findings: &mut Vec<Finding>) -> Option<String> {
-    let inner = normalize(path).filter(|path| path != ".");
-    if inner.is_none() {
+    let normalized = normalize(path).filter(|path| path != ".");
+    if normalized.is_none() {
         let message = format!("`{path}` leads out of the dataset's folder");
         let help = "give a path below the folder of `dataset.yaml`, separated by `/`";
         findings.push(Finding::error(Code::PathOutside, place, message).help(help));
     }
-    inner
+    normalized
 }
 
 fn parse_digest(text: &str, place: Place, findings: &mut Vec<Finding>) -> Option<Digest> {
-    let parsed = text.parse();
-    if let Err(error) = &parsed {
+    let result = text.parse();
+    if let Err(error) = &result {
         let message = format!("`{text}` is {error}");
         findings.push(
             Finding::error(Code::WrongForm, place, message).help("`sha256sum FILE` prints it"),
         );
     }
-    parsed.ok()
+    result.ok()
 }
 
 fn half_mask_finding(place: Place, key: &str, missing: &str) -> Finding {
@@ -255,10 +255,10 @@ fn half_mask_finding(place: Place, key: &str, missing: &str) -> Finding {
 }
 
 fn check_unique_names(fields: &[RawField], document: &Document, findings: &mut Vec<Finding>) {
-    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for (index, field) in fields.iter().enumerate() {
         // Names become names of files, and some disks do not tell upper from lower case.
-        if let Some(first) = taken.insert(field.name.to_lowercase(), &field.name) {
+        if let Some(first) = names.insert(field.name.to_lowercase(), &field.name) {
             let place = document.place(&["fields".into(), index.into(), "name".into()]);
             let message = format!("the name `{}` is taken by the field `{first}`", field.name);
             findings.push(
@@ -306,7 +306,7 @@ fn check_splits_by(
 pub fn render_manifest(name: &str, fields: &[FieldRecord]) -> String {
     let mut text = format!("schema: {MANIFEST_SCHEMA}\nname: {}\nfields:\n", quote(name));
     let mut sorted: Vec<&FieldRecord> = fields.iter().collect();
-    sorted.sort_by(|one, other| one.name.cmp(&other.name));
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
     for field in sorted {
         let mut line = |start: &str, key: &str, value: &str| {
             // Writing to a text cannot fail.

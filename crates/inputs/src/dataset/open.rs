@@ -65,7 +65,7 @@ fn read(
     tree: &Tree,
     path: &str,
     sha256: Digest,
-    [named, digested]: [&Place; 2],
+    [path_place, digest_place]: [&Place; 2],
 ) -> Result<Vec<u8>, Vec<Finding>> {
     let bytes = tree.read(path, MAX_FILE_BYTES).map_err(|error| {
         let code = match error {
@@ -76,7 +76,7 @@ fn read(
             }
         };
         let help = "add the file, or delete the field from the manifest";
-        vec![Finding::error(code, named.clone(), error.to_string()).help(help)]
+        vec![Finding::error(code, path_place.clone(), error.to_string()).help(help)]
     })?;
     let found = Digest::of_bytes(&bytes);
     if found != sha256 {
@@ -88,7 +88,7 @@ fn read(
         };
         let message = format!("`{path}` has the digest {found}, the manifest says {sha256}");
         return Err(vec![
-            Finding::error(Code::DigestMismatch, digested.clone(), message).help(help),
+            Finding::error(Code::DigestMismatch, digest_place.clone(), message).help(help),
         ]);
     }
     Ok(bytes)
@@ -108,16 +108,16 @@ fn shape_finding(image: &Image, truth: Option<&Labels>, places: &Places) -> Opti
 }
 
 fn pixel_size_finding(
-    said: Option<PixelSize>,
-    found: Option<PixelSize>,
+    manifest_size: Option<PixelSize>,
+    image_size: Option<PixelSize>,
     places: &Places,
 ) -> Option<Finding> {
-    let (said, found) = said.zip(found)?;
-    (!said.agrees_with(found)).then(|| {
+    let (manifest_size, image_size) = manifest_size.zip(image_size)?;
+    (!manifest_size.agrees_with(image_size)).then(|| {
         let message = format!(
             "the manifest's pixel size is {} µm, the image file's own {} µm",
-            said.um(),
-            found.um()
+            manifest_size.um(),
+            image_size.um()
         );
         Finding::error(Code::PixelSizeConflict, places.pixel_size.clone(), message)
             .help("every length and area depends on it: correct whichever is wrong")

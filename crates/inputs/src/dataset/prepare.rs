@@ -107,8 +107,8 @@ impl Preparation {
             let mask = match masks_of(stem, &masks).as_slice() {
                 [] => None,
                 [mask] => Some((*mask).clone()),
-                [one, other, ..] => {
-                    let message = format!("both `{one}` and `{other}` could be its mask");
+                [first, second, ..] => {
+                    let message = format!("both `{first}` and `{second}` could be its mask");
                     let help = "keep one mask for each image";
                     findings
                         .push(Finding::error(Code::NameTaken, place.clone(), message).help(help));
@@ -186,8 +186,8 @@ impl Preparation {
             return Ok(Err(findings));
         }
         let (is_png, has_binary_masks) = (bytes.starts_with(PNG_MAGIC), self.has_binary_masks);
-        let known = self.pixel_size.or(decoded.pixel_size);
-        let Prepared { image, pixel_size } = match self.steps.apply(&decoded.image, known) {
+        let source_size = self.pixel_size.or(decoded.pixel_size);
+        let Prepared { image, pixel_size } = match self.steps.apply(&decoded.image, source_size) {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(vec![prepare_finding(&path, error)])),
         };
@@ -256,11 +256,14 @@ impl Preparation {
                 message,
             ));
         }
-        if let (Some(said), Some(found)) = (self.pixel_size, decoded.pixel_size)
-            && !said.agrees_with(found)
+        if let (Some(caller_size), Some(file_size)) = (self.pixel_size, decoded.pixel_size)
+            && !caller_size.agrees_with(file_size)
         {
-            let message =
-                format!("the file states {} µm a pixel, the caller {} µm", found.um(), said.um());
+            let message = format!(
+                "the file states {} µm a pixel, the caller {} µm",
+                file_size.um(),
+                caller_size.um()
+            );
             let help = "every length and area depends on it: correct whichever is wrong";
             findings.push(
                 Finding::error(Code::PixelSizeConflict, Place::file(path), message).help(help),
@@ -290,11 +293,11 @@ fn prepare_finding(path: &str, error: PrepareError) -> Finding {
 
 /// Names of the images in a folder, sorted.
 fn list_images(folder: &Path, findings: &mut Vec<Finding>) -> Vec<String> {
-    let failed = |message: String| {
+    let to_finding = |message: String| {
         Finding::error(Code::FileUnreadable, Place::file(folder.to_string_lossy()), message)
     };
     if !folder.is_dir() {
-        findings.push(failed("there is no such folder".to_owned()));
+        findings.push(to_finding("there is no such folder".to_owned()));
         return Vec::new();
     }
     let is_image = |name: &String| {
@@ -305,7 +308,7 @@ fn list_images(folder: &Path, findings: &mut Vec<Finding>) -> Vec<String> {
     match Tree::Folder(folder.to_owned()).list(".") {
         Ok(names) => names.into_iter().filter(is_image).collect(),
         Err(error) => {
-            findings.push(failed(error.to_string()));
+            findings.push(to_finding(error.to_string()));
             Vec::new()
         }
     }
@@ -317,11 +320,11 @@ fn stem(file: &str) -> &str {
 
 /// Masks that belong to an image of this name.
 fn masks_of<'a>(stem_of_image: &str, masks: &'a [String]) -> Vec<&'a String> {
-    let belongs = |mask: &&String| {
+    let is_match = |mask: &&String| {
         let rest = stem(mask).strip_prefix(stem_of_image);
         rest.is_some_and(|rest| MASK_SUFFIXES.contains(&rest))
     };
-    masks.iter().filter(belongs).collect()
+    masks.iter().filter(is_match).collect()
 }
 
 /// A field's name: the file's, with `_` for what names cannot have.

@@ -121,10 +121,10 @@ impl Bumps {
             _ => self.noise.corners(column, row, self.cell),
         };
         self.last.set(Some((column, row, corners)));
-        let [left, other, left_below, other_below] = corners;
-        let above = left + (other - left) * right;
-        let below = left_below + (other_below - left_below) * right;
-        above + (below - above) * down
+        let [upper_left, upper_right, lower_left, lower_right] = corners;
+        let upper = upper_left + (upper_right - upper_left) * right;
+        let lower = lower_left + (lower_right - lower_left) * right;
+        upper + (lower - upper) * down
     }
 }
 

@@ -20,18 +20,18 @@ pub fn assign_splits(fields: &mut [FieldRecord], test_fraction: f64, seed: u64) 
     }
     let mut order: Vec<&Vec<usize>> = members.values().collect();
     Random::new(seed, 0).shuffle(&mut order);
-    let wanted = test_fraction.clamp(0.0, 1.0) * fields.len() as f64;
+    let target = test_fraction.clamp(0.0, 1.0) * fields.len() as f64;
     let mut n_test = 0;
     let last = order.len().saturating_sub(1);
     for (place, group) in order.into_iter().enumerate() {
-        // A group goes to testing when that brings the number nearer to the wanted one.
-        let is_nearer = n_test as f64 + group.len() as f64 / 2.0 <= wanted;
-        let is_needed = place == 0 && wanted > 0.0;
-        let would_be_all = place == last
+        // A group goes to testing when that brings the number nearer to the target.
+        let is_nearer = n_test as f64 + group.len() as f64 / 2.0 <= target;
+        let is_needed = place == 0 && target > 0.0;
+        let takes_all = place == last
             && place > 0
-            && wanted < fields.len() as f64
+            && target < fields.len() as f64
             && n_test == fields.len() - group.len();
-        let is_test = (is_nearer || is_needed) && !would_be_all;
+        let is_test = (is_nearer || is_needed) && !takes_all;
         n_test += if is_test { group.len() } else { 0 };
         for index in group {
             fields[*index].split = if is_test { Split::Test } else { Split::Train };
@@ -41,17 +41,17 @@ pub fn assign_splits(fields: &mut [FieldRecord], test_fraction: f64, seed: u64) 
 
 /// The group of each field; images that are the same join their groups.
 pub fn groups_of(fields: &[FieldRecord]) -> Vec<String> {
-    let own = |field: &FieldRecord| match &field.group {
+    let own_group = |field: &FieldRecord| match &field.group {
         Some(group) => format!("group {group}"),
         None => format!("field {}", field.name),
     };
-    let mut group_of: Vec<String> = fields.iter().map(own).collect();
+    let mut group_of: Vec<String> = fields.iter().map(own_group).collect();
     let mut by_image: BTreeMap<String, usize> = BTreeMap::new();
     for (index, field) in fields.iter().enumerate() {
         let first = *by_image.entry(field.sha256.to_string()).or_insert(index);
-        let (one, other) = (group_of[first].clone(), group_of[index].clone());
-        let joined = one.clone().min(other.clone());
-        for group in group_of.iter_mut().filter(|group| **group == one || **group == other) {
+        let (a, b) = (group_of[first].clone(), group_of[index].clone());
+        let joined = a.clone().min(b.clone());
+        for group in group_of.iter_mut().filter(|group| **group == a || **group == b) {
             group.clone_from(&joined);
         }
     }
@@ -87,9 +87,11 @@ mod tests {
             assign_splits(&mut fields, test_fraction, seed);
             let found = fields.iter().filter(|field| field.split == Split::Test).count();
             assert_eq!(found, n_test, "seed {seed}");
-            for one in &fields {
+            for field in &fields {
                 let leaks = |other: &&FieldRecord| {
-                    one.group.is_some() && other.group == one.group && other.split != one.split
+                    field.group.is_some()
+                        && other.group == field.group
+                        && other.split != field.split
                 };
                 assert_eq!(fields.iter().find(leaks), None);
             }

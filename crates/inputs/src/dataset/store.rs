@@ -141,13 +141,13 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile>
 /// # Errors
 /// [`StoreError::Exists`] when it does, and [`StoreError::Io`].
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Io { path: path.to_owned(), source };
-    let file = write_beside(path, bytes).map_err(failed)?;
+    let to_error = |source| StoreError::Io { path: path.to_owned(), source };
+    let file = write_beside(path, bytes).map_err(to_error)?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(StoreError::Exists(path.to_owned()))
         }
-        Err(error) => Err(failed(error.error)),
+        Err(error) => Err(to_error(error.error)),
     }
 }

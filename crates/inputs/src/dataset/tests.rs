@@ -69,9 +69,9 @@ fn a_written_dataset_reads_back() {
     let names: Vec<&str> = dataset.fields().iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(dataset.check(&tree(&folder)), []);
-    let opened = dataset.fields()[0].open(&tree(&folder)).unwrap();
-    assert_eq!(opened.image, decode("a", &field("a", 2).image).unwrap().image);
-    assert_eq!(opened.truth.unwrap().row(0), [1, 1, 0, 0, 2, 2]);
+    let loaded_field = dataset.fields()[0].open(&tree(&folder)).unwrap();
+    assert_eq!(loaded_field.image, decode("a", &field("a", 2).image).unwrap().image);
+    assert_eq!(loaded_field.truth.unwrap().row(0), [1, 1, 0, 0, 2, 2]);
     assert_eq!(dataset.fields()[0].source.as_deref(), Some("drawn: \"by hand\""));
 }
 
@@ -176,8 +176,8 @@ fn each_mistake_in_a_manifest_is_found_at_its_line() {
 fn digests_must_have_their_form_and_hold() {
     let sha256 = Digest::of_bytes(&field("b", 2).image).to_string();
     check_manifest(&sha256, &sha256.to_uppercase(), &[(Code::WrongForm, 17)]);
-    let other = Digest::of_bytes(b"other").to_string();
-    check_manifest(&sha256, &other, &[(Code::DigestMismatch, 17)]);
+    let other_digest = Digest::of_bytes(b"other").to_string();
+    check_manifest(&sha256, &other_digest, &[(Code::DigestMismatch, 17)]);
 }
 
 #[test]
@@ -215,37 +215,40 @@ fn training_and_testing_share_neither_groups_nor_images() {
 
 #[test]
 fn masks_and_pixel_sizes_must_fit_their_image() {
-    let opened = |field: NewField| {
+    let codes_of = |field: NewField| {
         let folder = write(vec![field]);
         codes(&load(&folder).unwrap().check(&tree(&folder)))
     };
-    let small = encode_labels(&Labels::filled(5, 4, 1)).unwrap();
-    assert_eq!(opened(NewField { mask: Some((small, "png")), ..field("a", 1) }), [Code::MaskShape]);
+    let small_mask = encode_labels(&Labels::filled(5, 4, 1)).unwrap();
+    assert_eq!(
+        codes_of(NewField { mask: Some((small_mask, "png")), ..field("a", 1) }),
+        [Code::MaskShape]
+    );
     let binary = Labels::from_fn(6, 4, |x, _| if x == 3 { 0 } else { 255 });
     let binary = encode_labels(&binary).unwrap();
     assert_eq!(
-        opened(NewField { mask: Some((binary, "png")), ..field("a", 1) }),
+        codes_of(NewField { mask: Some((binary, "png")), ..field("a", 1) }),
         [Code::MaskNotLabels]
     );
     let image = Image::Gray8(Raster::filled(6, 4, 7));
     let image = encode_image(&image, PixelSize::from_um(0.25)).unwrap();
-    assert_eq!(opened(NewField { image, ..field("a", 1) }), [Code::PixelSizeConflict]);
+    assert_eq!(codes_of(NewField { image, ..field("a", 1) }), [Code::PixelSizeConflict]);
 }
 
 #[test]
 fn digest_depends_on_what_results_depend_on() {
     let digest = |field: NewField| load(&write(vec![field])).unwrap().digest();
-    let plain = digest(field("a", 1));
+    let base = digest(field("a", 1));
     assert_eq!(
         digest(NewField { license: None, group: None, source: None, ..field("a", 1) }),
-        plain
+        base
     );
-    assert_ne!(digest(field("b", 1)), plain);
-    assert_ne!(digest(field("a", 2)), plain);
-    assert_ne!(digest(NewField { mask: None, ..field("a", 1) }), plain);
-    assert_ne!(digest(NewField { image_type: "he".to_owned(), ..field("a", 1) }), plain);
-    assert_ne!(digest(NewField { pixel_size: None, ..field("a", 1) }), plain);
-    assert_ne!(digest(NewField { split: Split::Train, ..field("a", 1) }), plain);
+    assert_ne!(digest(field("b", 1)), base);
+    assert_ne!(digest(field("a", 2)), base);
+    assert_ne!(digest(NewField { mask: None, ..field("a", 1) }), base);
+    assert_ne!(digest(NewField { image_type: "he".to_owned(), ..field("a", 1) }), base);
+    assert_ne!(digest(NewField { pixel_size: None, ..field("a", 1) }), base);
+    assert_ne!(digest(NewField { split: Split::Train, ..field("a", 1) }), base);
 }
 
 #[test]
@@ -253,9 +256,9 @@ fn nothing_is_overwritten() {
     let folder = write(vec![field("a", 1)]);
     assert!(matches!(NewDataset::create(folder.path(), "again"), Err(StoreError::Exists(_))));
     let file = folder.path().join("original/a.png");
-    let before = std::fs::read(&file).unwrap();
+    let original = std::fs::read(&file).unwrap();
     assert!(matches!(write_new(&file, b"other"), Err(StoreError::Exists(_))));
-    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert_eq!(std::fs::read(&file).unwrap(), original);
     let n_files = std::fs::read_dir(folder.path().join("original")).unwrap().count();
     assert_eq!(n_files, 1);
 }
@@ -264,12 +267,12 @@ fn nothing_is_overwritten() {
 fn embedded_phantoms_are_a_dataset() {
     let dataset = Dataset::phantoms();
     assert_eq!(dataset.fields().len(), 18);
-    let nowhere = Tree::Folder("/nonexistent".into());
-    assert_eq!(dataset.check(&nowhere), []);
+    let no_folder = Tree::Folder("/nonexistent".into());
+    assert_eq!(dataset.check(&no_folder), []);
     for field in dataset.fields() {
-        let opened = field.open(&nowhere).unwrap();
-        assert_eq!(opened.digest, phantom::digest_of_samples(&opened.image));
-        let n_nuclei = opened.truth.unwrap().samples().iter().copied().max().unwrap();
+        let loaded_field = field.open(&no_folder).unwrap();
+        assert_eq!(loaded_field.digest, phantom::digest_of_samples(&loaded_field.image));
+        let n_nuclei = loaded_field.truth.unwrap().samples().iter().copied().max().unwrap();
         assert!((20..=45).contains(&n_nuclei), "{} has {n_nuclei}", field.name);
     }
     assert_eq!(dataset.digest().short(), "e17554a3653b");
@@ -312,8 +315,8 @@ fn a_folder_is_brought_into_the_layout() {
     let dataset = Dataset::load(&Tree::Folder(out.clone()), ".").unwrap();
     let names: Vec<&str> = dataset.fields().iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["Probe_1", "b"]);
-    let opened = dataset.fields()[0].open(&Tree::Folder(out.clone())).unwrap();
-    assert_eq!((opened.image, opened.truth), (drawing.image, Some(drawing.truth)));
+    let loaded_field = dataset.fields()[0].open(&Tree::Folder(out.clone())).unwrap();
+    assert_eq!((loaded_field.image, loaded_field.truth), (drawing.image, Some(drawing.truth)));
     assert_eq!(std::fs::read(out.join("original/Probe_1.png")).unwrap(), image);
     assert!(matches!(preparation(&images, &masks).write(&out, "mine"), Err(StoreError::Exists(_))));
 }
@@ -330,7 +333,7 @@ fn histograms_and_sizes_are_prepared_with_the_masks() {
     let mask = Labels::from_samples(4, 2, vec![1, 1, 2, 2, 1, 1, 2, 2]).unwrap();
     std::fs::write(images.join("a.png"), encode_image(&image, None).unwrap()).unwrap();
     std::fs::write(masks.join("a_mask.png"), encode_labels(&mask).unwrap()).unwrap();
-    let prepared = |name: &str, histogram: Histogram, size: Size| {
+    let prepare = |name: &str, histogram: Histogram, size: Size| {
         let out = folder.path().join(name);
         let preparation =
             Preparation { steps: Steps { histogram, size }, ..preparation(&images, &masks) };
@@ -339,15 +342,15 @@ fn histograms_and_sizes_are_prepared_with_the_masks() {
         let tree = Tree::Folder(out);
         Dataset::load(&tree, ".").unwrap().fields()[0].open(&tree).unwrap()
     };
-    let half = prepared("half", Histogram::Equalized, Size::Px { width: 2, height: 1 });
+    let half = prepare("half", Histogram::Equalized, Size::Px { width: 2, height: 1 });
     assert_eq!(half.image, Image::Gray8(Raster::from_samples(2, 1, vec![0, 255]).unwrap()));
     assert_eq!(half.truth, Labels::from_samples(2, 1, vec![1, 2]));
     assert_eq!(half.pixel_size, PixelSize::from_um(1.0));
     let fine = Size::Pixel(PixelSize::from_um(0.25).unwrap());
-    let fine = prepared("fine", Histogram::Kept, fine);
+    let fine = prepare("fine", Histogram::Kept, fine);
     assert_eq!((fine.image.width(), fine.pixel_size), (8, PixelSize::from_um(0.25)));
-    let bent = prepared("bent", Histogram::Kept, Size::Px { width: 4, height: 8 });
-    assert_eq!(bent.pixel_size, None, "it is another one across than down");
+    let stretched = prepare("bent", Histogram::Kept, Size::Px { width: 4, height: 8 });
+    assert_eq!(stretched.pixel_size, None, "it is another one across than down");
 }
 
 #[test]
@@ -361,9 +364,9 @@ fn groups_of_a_table_come_into_the_manifest() {
     }
     let table = folder.path().join("groups.csv");
     std::fs::write(&table, "name,group\na,slide 1\nb_c,slide 1\nz,slide 2\n").unwrap();
-    let plain = Preparation { masks: None, ..preparation(&images, &images) };
+    let base = Preparation { masks: None, ..preparation(&images, &images) };
     let out = folder.path().join("out");
-    let grouped = Preparation { groups: Some(table), ..plain };
+    let grouped = Preparation { groups: Some(table), ..base };
     let (manifest, findings) = grouped.write(&out, "mine").unwrap();
     assert!(manifest.is_some());
     assert_eq!(codes(&findings), [Code::NothingMatched]);
@@ -392,11 +395,11 @@ fn binary_masks_are_numbered_on_request_and_refused_otherwise() {
     std::fs::write(images.join("a.png"), encode_image(&image, None).unwrap()).unwrap();
     std::fs::write(masks.join("a.png"), encode_image(&mask, None).unwrap()).unwrap();
     let out = folder.path().join("out");
-    let plain = preparation(&images, &masks);
-    let (manifest, findings) = plain.write(&out, "mine").unwrap();
+    let preparation = preparation(&images, &masks);
+    let (manifest, findings) = preparation.write(&out, "mine").unwrap();
     assert_eq!((manifest, codes(&findings)), (None, vec![Code::MaskNotLabels]));
     assert!(!out.exists());
-    let binary = Preparation { has_binary_masks: true, ..plain };
+    let binary = Preparation { has_binary_masks: true, ..preparation };
     assert!(binary.write(&out, "mine").unwrap().0.is_some());
     let dataset = Dataset::load(&Tree::Folder(out.clone()), ".").unwrap();
     let truth = dataset.fields()[0].open(&Tree::Folder(out)).unwrap().truth.unwrap();

@@ -25,7 +25,7 @@ pub(super) fn changed_keys(base: &Profile, head: &Profile) -> Vec<ChangedKey> {
     let mut names: Vec<&String> = base.keys().chain(head.keys()).collect();
     names.sort_unstable();
     names.dedup();
-    let changed = names.into_iter().filter(|name| base.get(*name) != head.get(*name));
+    let changed_names = names.into_iter().filter(|name| base.get(*name) != head.get(*name));
     let side = |entry: Option<&Entry>, other: Option<&Entry>| match entry {
         None => "-".to_owned(),
         Some(entry) => match other {
@@ -35,7 +35,7 @@ pub(super) fn changed_keys(base: &Profile, head: &Profile) -> Vec<ChangedKey> {
             _ => entry.value.clone(),
         },
     };
-    changed
+    changed_names
         .map(|name| {
             let (base, head) = (base.get(name), head.get(name));
             let key = head.or(base).map_or_else(String::new, |entry| entry.key.clone());

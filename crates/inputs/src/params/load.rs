@@ -58,10 +58,10 @@ pub fn of_text(source: &Source) -> Result<Loaded, Vec<Finding>> {
     rules::check(&written, &profile, &mut remarks);
     let is_whole = findings.is_empty();
     // Beside parts that were left out, what is missing or idle may only seem so.
-    let holds = |finding: &Finding| {
+    let is_certain = |finding: &Finding| {
         is_whole || (finding.severity == Severity::Error && finding.code != Code::MissingKey)
     };
-    findings.extend(remarks.findings.into_iter().filter(holds));
+    findings.extend(remarks.findings.into_iter().filter(is_certain));
     findings.sort_by_key(|finding| finding.place.span.map(|span| span.start_byte));
     if has_errors(&findings) {
         return Err(findings);
@@ -126,7 +126,7 @@ pub fn load_all(tree: &Tree, folder: &str, others: &[&str]) -> (Vec<Loaded>, Vec
                 }
                 profiles.push(loaded);
             }
-            Err(more) => findings.extend(more),
+            Err(errors) => findings.extend(errors),
         }
     }
     if n_files == 0 && findings.is_empty() {
@@ -164,9 +164,9 @@ fn is_yaml(name: &str) -> bool {
 /// Whether a file says that it is something else than a profile.
 fn has_other_schema(source: &Source) -> bool {
     let Ok(document) = Document::parse(source) else { return false };
-    let said = document.value().get("schema").and_then(serde_json::Value::as_str);
+    let schema = document.value().get("schema").and_then(serde_json::Value::as_str);
     let (kind, _) = SCHEMA.rsplit_once('/').unwrap_or((SCHEMA, ""));
-    said.is_some_and(|said| said.starts_with("cellgate/") && !said.starts_with(kind))
+    schema.is_some_and(|schema| schema.starts_with("cellgate/") && !schema.starts_with(kind))
 }
 
 fn name_taken_finding(loaded: &Loaded, first: &str) -> Finding {

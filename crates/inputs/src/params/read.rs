@@ -258,7 +258,7 @@ impl Values<'_, '_> {
             self.remarks.error(&at, Code::TooManyItems, message, help);
         }
         let word: String = self.get("classify.measurement")?;
-        let measurement = ClassMeasurement::all().find(|one| one.word() == word)?;
+        let measurement = ClassMeasurement::all().find(|measurement| measurement.word() == word)?;
         Some(Classify { measurement, thresholds })
     }
 }

@@ -101,22 +101,22 @@ fn allowed_values(part: &Value) -> String {
         return words.join(", ");
     }
     let unit = part.get("x-unit").map_or("", text);
-    let own = range_of(part).unwrap_or_default();
+    let range = range_of(part).unwrap_or_default();
     let form = part.get("x-form").map_or("", text);
     match part.get("items") {
         Some(items) => {
-            let inner = allowed_values(items);
-            let each = [inner.as_str(), unit].join(" ");
-            [each.trim(), form]
+            let item_values = allowed_values(items);
+            let items = [item_values.as_str(), unit].join(" ");
+            [items.trim(), form]
                 .iter()
                 .filter(|part| !part.is_empty())
                 .copied()
                 .collect::<Vec<_>>()
                 .join("; ")
         }
-        None if own.is_empty() => form.to_owned(),
-        None if form.is_empty() => own,
-        None => format!("{own}; {form}"),
+        None if range.is_empty() => form.to_owned(),
+        None if form.is_empty() => range,
+        None => format!("{range}; {form}"),
     }
 }
 
@@ -127,9 +127,9 @@ fn default_text(part: &Value) -> String {
     match part.get("default") {
         Some(Value::String(word)) => format!("`{word}`"),
         Some(value) => {
-            let plain =
+            let number =
                 value.to_string().replace(',', ", ").replace(".0,", ",").replace(".0]", "]");
-            format!("`{}`", plain.strip_suffix(".0").unwrap_or(&plain))
+            format!("`{}`", number.strip_suffix(".0").unwrap_or(&number))
         }
         None => String::new(),
     }

@@ -191,7 +191,7 @@ fn check_stains(profile: &Profile, remarks: &mut Remarks<'_>) {
 
 fn check_channels(profile: &Profile, remarks: &mut Remarks<'_>) {
     let modality = profile.image.modality;
-    let known: Vec<&str> = [
+    let channels: Vec<&str> = [
         Channel::Gray,
         Channel::HematoxylinOd,
         Channel::DabOd,
@@ -206,25 +206,25 @@ fn check_channels(profile: &Profile, remarks: &mut Remarks<'_>) {
     .filter(|channel| channel.exists_in(modality))
     .map(Channel::as_str)
     .collect();
-    let help = format!("channels of this modality: {}", known.join(", "));
-    let missing = |channel: Channel| {
+    let help = format!("channels of this modality: {}", channels.join(", "));
+    let describe = |channel: Channel| {
         format!("images of this modality have no channel `{}`", channel.as_str())
     };
-    let detected = profile.classical().map(|classical| classical.channel);
-    if let Some(channel) = detected.filter(|channel| !channel.exists_in(modality)) {
-        remarks.error(&route("detection.channel"), Code::ChannelModality, missing(channel), &help);
+    let channel = profile.classical().map(|classical| classical.channel);
+    if let Some(channel) = channel.filter(|channel| !channel.exists_in(modality)) {
+        remarks.error(&route("detection.channel"), Code::ChannelModality, describe(channel), &help);
     }
     for (index, channel) in profile.unet().into_iter().flat_map(|unet| &unet.channels).enumerate() {
         if !channel.exists_in(modality) {
             let mut at = route("unet.channels");
             at.push(Step::Index(index));
-            remarks.error(&at, Code::ChannelModality, missing(*channel), &help);
+            remarks.error(&at, Code::ChannelModality, describe(*channel), &help);
         }
     }
     if let Some(classify) = &profile.classify
         && !classify.measurement.channel.exists_in(modality)
     {
-        let message = missing(classify.measurement.channel);
+        let message = describe(classify.measurement.channel);
         remarks.error(&route("classify.measurement"), Code::ChannelModality, message, &help);
     }
 }
@@ -245,13 +245,13 @@ fn check_idle_keys(written: &Value, profile: &Profile, remarks: &mut Remarks<'_>
         match (section.idle)(profile) {
             Some(reason) => {
                 // A section stands in the file even where nothing in it could be read.
-                let stands = remarks.document.value().get(section.name).is_some();
+                let is_there = remarks.document.value().get(section.name).is_some();
                 let help = if section.name == "unet" {
                     "delete the section, or write `method: unet`"
                 } else {
                     DELETE_KEY
                 };
-                if stands {
+                if is_there {
                     warn_without_effect(section.name, reason, help, remarks);
                 }
             }
@@ -268,11 +268,11 @@ fn check_idle_keys_of(
 ) {
     let Some(written) = written.get(section.name) else { return };
     let has_setting = |key: &Key| (key.setting)(profile).is_some();
-    // A key of two forms has an effect in one of them; that both stand there is told as a conflict.
+    // A key of two forms has an effect in one of them; both together are reported as a conflict.
     let has_effect =
-        |key: &Key| section.keys.iter().any(|one| one.name == key.name && has_setting(one));
-    let idle = |key: &&Key| !key.idle.is_empty() && !has_effect(key);
-    for key in section.keys.iter().filter(idle) {
+        |key: &Key| section.keys.iter().any(|other| other.name == key.name && has_setting(other));
+    let is_idle = |key: &&Key| !key.idle.is_empty() && !has_effect(key);
+    for key in section.keys.iter().filter(is_idle) {
         for name in key.written().iter().filter(|name| written.get(name.as_str()).is_some()) {
             warn_without_effect(&format!("{}.{name}", section.name), key.idle, DELETE_KEY, remarks);
         }

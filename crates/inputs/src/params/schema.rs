@@ -33,8 +33,8 @@ fn section_schema(generator: &mut SchemaGenerator, section: &Section) -> Value {
     for key in section.keys {
         add_key(generator, key, &mut properties, &mut required);
     }
-    let about = Map::from_iter([("description".to_owned(), json!(section.meaning))]);
-    Value::Object(object_schema(about, properties, &required))
+    let description = Map::from_iter([("description".to_owned(), json!(section.meaning))]);
+    Value::Object(object_schema(description, properties, &required))
 }
 
 /// A mapping that has no further keys.
@@ -116,8 +116,8 @@ fn key_schema(generator: &mut SchemaGenerator, key: &Key) -> Value {
         }
         Kind::Number { range, unit } => number_schema(range, unit),
         Kind::Numbers { count: [fewest, most], range, unit, form } => {
-            let each = Value::Object(number_schema(range, ""));
-            add_unit_and_form(list_schema(each, [Some(fewest), Some(most)]), unit, form)
+            let item = Value::Object(number_schema(range, ""));
+            add_unit_and_form(list_schema(item, [Some(fewest), Some(most)]), unit, form)
         }
         Kind::Length { .. } | Kind::Area { .. } => Map::new(),
     };
@@ -140,17 +140,17 @@ fn list_schema(items: Value, [fewest, most]: [Option<u32>; 2]) -> Map<String, Va
     let mut part = type_schema("array");
     part.insert("items".to_owned(), items);
     let limits = [("minItems", fewest), ("maxItems", most)];
-    let given =
+    let bounds =
         limits.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?))));
-    part.extend(given);
+    part.extend(bounds);
     part
 }
 
 /// Adds the unit and the form in words, where there are any.
 fn add_unit_and_form(mut part: Map<String, Value>, unit: &str, form: &str) -> Map<String, Value> {
     let words = [("x-unit", unit), ("x-form", form)];
-    let given = words.into_iter().filter(|(_, word)| !word.is_empty());
-    part.extend(given.map(|(name, word)| (name.to_owned(), json!(word))));
+    let entries = words.into_iter().filter(|(_, word)| !word.is_empty());
+    part.extend(entries.map(|(name, word)| (name.to_owned(), json!(word))));
     part
 }
 

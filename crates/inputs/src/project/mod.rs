@@ -176,8 +176,8 @@ pub fn params_folder(tree: &Tree) -> String {
 fn folder_setting(tree: &Tree, key: &str, default: &str) -> String {
     let source = file_of_tree(tree, FILE).ok();
     let document = source.and_then(|source| Document::parse(&source).ok());
-    let named = document.as_ref().and_then(|document| document.value().get(key)?.as_str());
-    named.and_then(normalize).unwrap_or_else(|| default.to_owned())
+    let path = document.as_ref().and_then(|document| document.value().get(key)?.as_str());
+    path.and_then(normalize).unwrap_or_else(|| default.to_owned())
 }
 
 /// The JSON Schema of a project file, for editors.
@@ -264,18 +264,18 @@ fn check_references(
 fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     match closest(name, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
+        Some(candidate) => format!("did you mean `{candidate}`?"),
         None if known.is_empty() => "nothing is defined there yet".to_owned(),
         None => format!("defined: {}", known.join(", ")),
     }
 }
 
 fn read_tolerances(tree: &Tree, path: &str, findings: &mut Vec<Finding>) -> Tolerances {
-    let read = file_of_tree(tree, path)
+    let result = file_of_tree(tree, path)
         .map_err(|finding| vec![finding])
         .and_then(|source| tolerances_of_text(&source));
-    read.unwrap_or_else(|more| {
-        findings.extend(more);
+    result.unwrap_or_else(|errors| {
+        findings.extend(errors);
         Tolerances::default()
     })
 }

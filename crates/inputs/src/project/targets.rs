@@ -90,15 +90,15 @@ pub(super) fn read_target(
         return Some(Target::Local { folder: folder.clone() });
     }
     let mut missing = Vec::new();
-    let mut need = |key: &'static str, stands: bool| {
-        if !stands {
+    let mut require = |key: &'static str, is_there: bool| {
+        if !is_there {
             missing.push(key);
         }
     };
-    need("hosts", raw.hosts.is_some());
-    need("user", raw.user.is_some());
-    need("known_hosts", raw.known_hosts.is_some());
-    need("path", raw.path.is_some());
+    require("hosts", raw.hosts.is_some());
+    require("user", raw.user.is_some());
+    require("known_hosts", raw.known_hosts.is_some());
+    require("path", raw.path.is_some());
     for key in missing {
         let message = format!("the key `{key}` is missing in `targets.{name}`");
         let help = "add it, or give `local: FOLDER` alone for a folder of this machine";
@@ -146,11 +146,11 @@ fn check_target(name: &str, raw: &RawTarget, remarks: &mut Remarks<'_>) {
     }
     let hosts: Vec<Setting> = raw.hosts.iter().flatten().map(read_setting).collect();
     for (index, host) in hosts.iter().enumerate().filter(|(at, host)| hosts[..*at].contains(host)) {
-        let shown = match host {
+        let display = match host {
             Setting::Literal(text) | Setting::Env(text) => text,
         };
         let route = ["targets".into(), name.into(), "hosts".into(), index.into()];
-        let message = format!("the host `{shown}` occurs twice in `targets.{name}`");
+        let message = format!("the host `{display}` occurs twice in `targets.{name}`");
         remarks.error(&route, Code::NameTaken, message, "delete one of the two");
     }
 }
@@ -168,7 +168,7 @@ fn ssh_keys(raw: &RawTarget) -> impl Iterator<Item = &'static str> {
         ("path", raw.path.is_some()),
         ("keep", raw.keep.is_some()),
     ];
-    keys.into_iter().filter(|(_, stands)| *stands).map(|(key, _)| key)
+    keys.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key)
 }
 
 fn read_setting(raw: &RawSetting) -> Setting {

@@ -34,11 +34,11 @@ fn check(lines: &str, expected: &[(Code, &str)]) {
 #[track_caller]
 fn check_text(text: &str, files: &[(&str, &str)], expected: &[(Code, &str)]) {
     let findings = load(text, files).map_or_else(|findings| findings, |project| project.warnings);
-    let shown: Vec<_> = findings
+    let places: Vec<_> = findings
         .iter()
         .map(|f| (f.code, f.place.span.map_or("", |s| &text[s.start_byte..s.end_byte])))
         .collect();
-    assert_eq!(shown, expected, "{findings:#?}");
+    assert_eq!(places, expected, "{findings:#?}");
 }
 
 #[test]
@@ -123,8 +123,8 @@ fn targets_are_whole_and_hold_no_secret() {
     check(&ssh("jump: [{host: -j}]"), &[(WrongForm, "-j")]);
     check(&ssh("keep: 3").replace("/srv/x", "/srv/../x"), &[(WrongForm, "/srv/../x")]);
     check(&ssh("keep: 3").replace("[h]", "[h, g, h]"), &[(NameTaken, "h")]);
-    let outside = ssh("keep: 3").replace("known_hosts: k", "known_hosts: ../k");
-    check(&outside, &[(PathOutside, "../k")]);
+    let text = ssh("keep: 3").replace("known_hosts: k", "known_hosts: ../k");
+    check(&text, &[(PathOutside, "../k")]);
 }
 
 #[test]

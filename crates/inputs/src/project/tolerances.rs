@@ -81,7 +81,7 @@ fn column_help(name: &str, known: &[String]) -> String {
         .collect();
     match closest(name, known.iter().map(String::as_str)) {
         _ if !in_unit.is_empty() => format!("columns that begin so: {}", in_unit.join(", ")),
-        Some(meant) => format!("did you mean `{meant}`?"),
+        Some(candidate) => format!("did you mean `{candidate}`?"),
         None => "take a column of `nuclei.csv` or `fields.csv`".to_owned(),
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn git_bytes(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Tr
         .output()
         .map_err(|error| TreeError::Git(format!("it cannot be started: {error}")))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(TreeError::Git(said.trim().to_owned()));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(TreeError::Git(stderr.trim().to_owned()));
     }
     Ok(output.stdout)
 }

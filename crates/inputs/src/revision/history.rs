@@ -82,9 +82,13 @@ pub fn merge_base(folder: &Path, other: &str) -> Result<String, TreeError> {
 /// a shallow clone cannot tell.
 pub fn merge_base_with_default(folder: &Path) -> Result<String, TreeError> {
     let remote = git(folder, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]);
-    let named = remote.ok().map(|name| name.trim().to_owned());
-    let candidates =
-        named.iter().map(String::as_str).chain(["origin/main", "origin/master", "main", "master"]);
+    let default_branch = remote.ok().map(|name| name.trim().to_owned());
+    let candidates = default_branch.iter().map(String::as_str).chain([
+        "origin/main",
+        "origin/master",
+        "main",
+        "master",
+    ]);
     let mut failure = None;
     for candidate in candidates.filter(|candidate| has_commit(folder, candidate)) {
         match merge_base(folder, candidate) {
@@ -92,10 +96,10 @@ pub fn merge_base_with_default(folder: &Path) -> Result<String, TreeError> {
             Err(error) => failure = failure.or(Some(error)),
         }
     }
-    let nowhere = "no default branch to compare with; name a base with `--base REV`";
+    let message = "no default branch to compare with; name a base with `--base REV`";
     Err(match failure {
         Some(failure) => failure,
-        None if is_shallow(folder)? => TreeError::Git(format!("{nowhere}, or {DEEPEN}")),
-        None => TreeError::Git(nowhere.to_owned()),
+        None if is_shallow(folder)? => TreeError::Git(format!("{message}, or {DEEPEN}")),
+        None => TreeError::Git(message.to_owned()),
     })
 }

@@ -51,9 +51,8 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Git`].
     pub fn in_repository(repository: &Path, revision: &str) -> Result<Self, TreeError> {
-        let wanted = format!("{revision}^{{commit}}");
-        let id =
-            git(repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
+        let spec = format!("{revision}^{{commit}}");
+        let id = git(repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &spec]);
         let commit = id.map_err(|_| {
             let hint = "in a shallow clone fetch it first, on GitHub with `fetch-depth: 0`";
             TreeError::Git(format!("revision `{revision}` is not a commit here; {hint}"))
@@ -190,20 +189,20 @@ fn join(folder: &str, path: &str) -> String {
 }
 
 fn read_file(file: &Path, path: &str, max_bytes: u64) -> Result<Vec<u8>, TreeError> {
-    let failed = |source: std::io::Error| match source.kind() {
+    let to_error = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
             TreeError::Missing(path.to_owned())
         }
         _ => TreeError::Io { path: path.to_owned(), source },
     };
-    let handle = std::fs::File::open(file).map_err(failed)?;
-    let bytes = handle.metadata().map_err(failed)?.len();
+    let handle = std::fs::File::open(file).map_err(to_error)?;
+    let bytes = handle.metadata().map_err(to_error)?.len();
     if bytes > max_bytes {
         return Err(TreeError::TooLarge { path: path.to_owned(), bytes, max_bytes });
     }
     let mut content = Vec::with_capacity(bytes as usize);
     // The bound holds for a file that grows while it is read, too.
-    handle.take(max_bytes + 1).read_to_end(&mut content).map_err(failed)?;
+    handle.take(max_bytes + 1).read_to_end(&mut content).map_err(to_error)?;
     if content.len() as u64 > max_bytes {
         return Err(TreeError::TooLarge {
             path: path.to_owned(),
@@ -214,16 +213,16 @@ fn read_file(file: &Path, path: &str, max_bytes: u64) -> Result<Vec<u8>, TreeErr
     Ok(content)
 }
 
-fn list_folder(folder: &Path, shown: &str) -> Result<Vec<String>, TreeError> {
-    let failed = |source| TreeError::Io { path: shown.to_owned(), source };
+fn list_folder(folder: &Path, display: &str) -> Result<Vec<String>, TreeError> {
+    let to_error = |source| TreeError::Io { path: display.to_owned(), source };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(to_error(error)),
     };
     let mut names = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(failed)?;
+        let entry = entry.map_err(to_error)?;
         if entry.path().is_file() {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }

@@ -33,8 +33,8 @@ pub(super) enum Object {
 /// # Errors
 /// [`TreeError::Git`], also for what is no file.
 pub(super) fn read(repository: &Path, name: &str, max_bytes: u64) -> Result<Object, TreeError> {
-    let told = with_reader(repository, Question::Content, name, |reader| reader.read(max_bytes));
-    if let Some(object) = told {
+    let object = with_reader(repository, Question::Content, name, |reader| reader.read(max_bytes));
+    if let Some(object) = object {
         return Ok(object);
     }
     let size = git(repository, &["cat-file", "-s", name]);
@@ -92,30 +92,30 @@ fn with_reader<T>(
         return None;
     }
     let mut readers = READERS.lock().ok()?;
-    let is_it = |one: &Reader| one.repository == repository && one.question == question;
+    let is_it = |reader: &Reader| reader.repository == repository && reader.question == question;
     let found = readers.iter().position(is_it).map(|at| readers.remove(at));
     let mut reader = match found {
         Some(reader) => reader,
         None => Reader::start(repository, question).ok()?,
     };
     writeln!(reader.names, "{name}").ok()?;
-    // One whose answer was not heard to its end is not asked again.
-    let told = answer(&mut reader).ok()?;
+    // A reader whose answer was not read to its end is not used again.
+    let value = answer(&mut reader).ok()?;
     if readers.len() == MAX_READERS {
         readers.remove(0);
     }
     readers.push(reader);
-    Some(told)
+    Some(value)
 }
 
 impl Reader {
     fn start(repository: &Path, question: Question) -> io::Result<Self> {
-        let way = match question {
+        let flag = match question {
             Question::Kind => "--batch-check",
             Question::Content => "--batch",
         };
         let mut command = Command::new("git");
-        command.arg("-C").arg(repository).args(["cat-file", way]);
+        command.arg("-C").arg(repository).args(["cat-file", flag]);
         command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
@@ -146,16 +146,16 @@ impl Reader {
     fn read(&mut self, max_bytes: u64) -> io::Result<Object> {
         let Some((kind, n_bytes)) = self.head()? else { return Ok(Object::Missing) };
         if kind != "blob" || max_bytes < n_bytes {
-            // Its bytes are on their way and nobody wants them: with them goes the program.
+            // Its bytes are on their way and are not needed: the program ends with them.
             self.child.kill()?;
-            let told = Ok(Object::TooLarge(n_bytes));
-            return if kind == "blob" { told } else { Err(io::ErrorKind::InvalidData.into()) };
+            let object = Ok(Object::TooLarge(n_bytes));
+            return if kind == "blob" { object } else { Err(io::ErrorKind::InvalidData.into()) };
         }
         let mut bytes = Vec::new();
-        let read = self.answers.by_ref().take(n_bytes).read_to_end(&mut bytes)?;
+        let n_read = self.answers.by_ref().take(n_bytes).read_to_end(&mut bytes)?;
         let mut end = [0];
         self.answers.read_exact(&mut end)?;
-        if read as u64 == n_bytes && end == *b"\n" {
+        if n_read as u64 == n_bytes && end == *b"\n" {
             Ok(Object::File(bytes))
         } else {
             Err(io::ErrorKind::UnexpectedEof.into())
@@ -172,13 +172,13 @@ mod tests {
         std::fs::create_dir(folder.path().join("a folder")).unwrap();
         std::fs::write(folder.path().join("a folder/is missing"), "some\nlines\n").unwrap();
         std::fs::write(folder.path().join("empty"), "").unwrap();
-        let asked = |arguments: &[&str]| git(folder.path(), arguments).unwrap();
-        asked(&["init", "--quiet", "--template="]);
-        asked(&["add", "--all"]);
+        let run_git = |arguments: &[&str]| git(folder.path(), arguments).unwrap();
+        run_git(&["init", "--quiet", "--template="]);
+        run_git(&["add", "--all"]);
         let name = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
         let commit = ["-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "one"];
-        asked(&[&name[..], &commit[..]].concat());
-        let id = asked(&["rev-parse", "HEAD"]).trim().to_owned();
+        run_git(&[&name[..], &commit[..]].concat());
+        let id = run_git(&["rev-parse", "HEAD"]).trim().to_owned();
         (folder, id)
     }
 

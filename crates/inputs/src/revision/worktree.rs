@@ -29,6 +29,6 @@ pub fn uncommitted_paths(folder: &Path) -> Result<Vec<String>, TreeError> {
 /// [`TreeError::Git`] when the commit is not there.
 pub fn commit_time(folder: &Path, commit: &str) -> Result<u64, TreeError> {
     let text = git(folder, &["show", "--no-patch", "--format=%ct", "--end-of-options", commit])?;
-    let failed = || TreeError::Git(format!("the time of commit `{commit}` cannot be read"));
-    text.trim().parse().map_err(|_| failed())
+    let time_error = || TreeError::Git(format!("the time of commit `{commit}` cannot be read"));
+    text.trim().parse().map_err(|_| time_error())
 }

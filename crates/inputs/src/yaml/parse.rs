@@ -28,14 +28,14 @@ pub(super) fn parse(source: &Source) -> Result<Located, Vec<Finding>> {
         findings: Vec::new(),
     };
     for event in Parser::new_from_str(&source.text) {
-        let taken = match event {
+        let result = match event {
             Ok((event, span)) => reader.handle_event(event, span),
             Err(error) => Err(reader.syntax_finding(&error)),
         };
-        if let Err(finding) = taken {
+        if let Err(finding) = result {
             reader.findings.push(finding);
         }
-        // Whatever follows a refusal would be read in the wrong place.
+        // What follows a refusal would be read in the wrong place.
         if reader.findings.last().is_some_and(is_fatal) || MAX_FINDINGS < reader.findings.len() {
             break;
         }
@@ -192,7 +192,7 @@ impl Reader<'_> {
 
     /// Puts a finished value where it belongs: as key, as value of a key, as item, as document.
     fn put(&mut self, value: Value, span: Range<usize>, children: Children) {
-        let mut refused = None;
+        let mut refusal = None;
         match self.open.last_mut() {
             None => self.root = Some((value, Node { key: None, span, children })),
             Some(Frame::List { values, nodes, .. }) => {
@@ -204,7 +204,7 @@ impl Reader<'_> {
                     let name = match value {
                         Value::String(name) => Some(name),
                         _ => {
-                            refused = Some((Code::WrongType, span.clone()));
+                            refusal = Some((Code::WrongType, span.clone()));
                             None
                         }
                     };
@@ -213,7 +213,7 @@ impl Reader<'_> {
                 Some(Key { name: None, .. }) => {}
                 Some(Key { name: Some(name), span: key_span }) => {
                     if values.contains_key(&name) {
-                        refused = Some((Code::YamlDuplicateKey, key_span));
+                        refusal = Some((Code::YamlDuplicateKey, key_span));
                     } else {
                         // A key without a value stands for it.
                         let span = if span.is_empty() { key_span.clone() } else { span };
@@ -223,7 +223,7 @@ impl Reader<'_> {
                 }
             },
         }
-        if let Some((code, span)) = refused {
+        if let Some((code, span)) = refusal {
             self.refuse_key(code, &span);
         }
     }

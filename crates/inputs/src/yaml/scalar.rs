@@ -32,8 +32,8 @@ fn is_not_finite(word: &str) -> bool {
 /// Whole numbers in decimal, `0o` octal and `0x` hexadecimal that fit 64 bits.
 fn parse_integer(word: &str) -> Option<Number> {
     let in_radix = |digits: &str, radix| {
-        let plain = !digits.starts_with(['+', '-']);
-        plain.then(|| u64::from_str_radix(digits, radix).ok()).flatten().map(Number::from)
+        let is_unsigned = !digits.starts_with(['+', '-']);
+        is_unsigned.then(|| u64::from_str_radix(digits, radix).ok()).flatten().map(Number::from)
     };
     if let Some(digits) = word.strip_prefix("0o") {
         return in_radix(digits, 8);
@@ -54,12 +54,12 @@ fn is_decimal(word: &str) -> bool {
         None => (unsigned, None),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let exponent_is_fine = exponent.is_none_or(|digits| {
+    let is_exponent_valid = exponent.is_none_or(|digits| {
         let digits = digits.strip_prefix(['+', '-']).unwrap_or(digits);
         !digits.is_empty() && all_digits(digits)
     });
     let has_digits = !whole.is_empty() || !fraction.is_empty();
-    has_digits && all_digits(whole) && all_digits(fraction) && exponent_is_fine
+    has_digits && all_digits(whole) && all_digits(fraction) && is_exponent_valid
 }
 
 #[cfg(test)]

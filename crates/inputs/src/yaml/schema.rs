@@ -67,12 +67,12 @@ fn drop_null(schema: &mut Map<String, Value>) {
         schema.shift_remove("default");
     }
     let Some(Value::Array(alternatives)) = schema.get("anyOf") else { return };
-    if let [Value::Object(wanted), null] = alternatives.as_slice()
+    if let [Value::Object(inner), null] = alternatives.as_slice()
         && is_null(null)
     {
-        let wanted = wanted.clone();
+        let inner = inner.clone();
         schema.shift_remove("anyOf");
-        for (key, value) in wanted {
+        for (key, value) in inner {
             schema.entry(key).or_insert(value);
         }
     }

@@ -47,12 +47,12 @@ fn read(text: &str) -> Result<Sample, Vec<Finding>> {
 #[track_caller]
 fn check(text: &str, expected: &[(Code, u32, u32, &str)]) {
     let findings = read(text).unwrap_err();
-    let seen: Vec<_> = findings
+    let found: Vec<_> = findings
         .iter()
         .map(|f| (f.code, f.place.span.map_or((0, 0), |s| (s.line, s.column))))
         .collect();
-    let wanted: Vec<_> = expected.iter().map(|e| (e.0, (e.1, e.2))).collect();
-    assert_eq!(seen, wanted, "{findings:#?}");
+    let expected_places: Vec<_> = expected.iter().map(|e| (e.0, (e.1, e.2))).collect();
+    assert_eq!(found, expected_places, "{findings:#?}");
     for (finding, (_, _, _, part)) in findings.iter().zip(expected) {
         let words = format!("{} / {}", finding.message, finding.help.clone().unwrap_or_default());
         assert!(words.contains(part), "{words:?} lacks {part:?}");
@@ -187,9 +187,9 @@ fn places_follow_routes_through_every_style() {
 fn hostile_texts_are_refused_within_a_second() {
     let mut bomb = "a0: &a0 [x, x]\n".to_owned();
     for level in 1..40 {
-        let below = level - 1;
+        let previous = level - 1;
         bomb.push_str(&format!(
-            "a{level}: &a{level} [*a{below}, *a{below}, *a{below}, *a{below}]\n"
+            "a{level}: &a{level} [*a{previous}, *a{previous}, *a{previous}, *a{previous}]\n"
         ));
     }
     let deep_block: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
@@ -213,10 +213,10 @@ fn hostile_texts_are_refused_within_a_second() {
     for (name, text, code) in cases {
         let start = Instant::now();
         let findings = read(&text).unwrap_err();
-        let took = start.elapsed();
+        let elapsed = start.elapsed();
         assert_eq!(findings[0].code, code, "{name}: {:?}", findings[0]);
         assert!(findings.len() <= MAX_FINDINGS + 1, "{name}");
-        assert!(took < Duration::from_secs(1), "{name} took {took:?}");
+        assert!(elapsed < Duration::from_secs(1), "{name} took {elapsed:?}");
     }
 }
 
@@ -235,29 +235,29 @@ struct Long {
 
 #[test]
 fn what_is_long_is_checked_within_a_second_and_its_findings_are_bounded() {
-    let of = |text: String| {
+    let read_text = |text: String| {
         let start = Instant::now();
         let text = format!("schema: {ID}\n{text}\n");
-        let read = Document::parse(&Source::new("t.yaml", text)).unwrap().read::<Long>(ID);
-        let took = start.elapsed();
-        assert!(took < Duration::from_secs(1), "{took:?}");
-        read
+        let result = Document::parse(&Source::new("t.yaml", text)).unwrap().read::<Long>(ID);
+        let elapsed = start.elapsed();
+        assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
+        result
     };
     let names = |name: &dyn Fn(u32) -> String| -> String {
         (0..15_000).map(|n| format!("  {}: true\n", name(n))).collect()
     };
-    let read = of(format!("named:\n{}", names(&|n| format!("k{n}")))).unwrap();
-    assert_eq!(read.named.len(), 15_000);
-    let many = [
+    let long = read_text(format!("named:\n{}", names(&|n| format!("k{n}")))).unwrap();
+    assert_eq!(long.named.len(), 15_000);
+    let texts = [
         format!("named:\n{}", names(&|n| format!("K{n}"))),
         // Each is of the wrong type, and no word that is known.
         format!("modes: [{}]", "~, ".repeat(5_000)),
         format!("modes: [{}]", "twice, ".repeat(5_000)),
     ];
-    for text in many {
-        let findings = of(text).unwrap_err();
+    for text in texts {
+        let findings = read_text(text).unwrap_err();
         assert_eq!(findings.len(), MAX_FINDINGS + 1);
         assert!(findings[MAX_FINDINGS].message.contains("further findings"), "{findings:?}");
     }
-    assert_eq!(of("modes: [otsu, local_mean]".to_owned()).unwrap().modes.len(), 2);
+    assert_eq!(read_text("modes: [otsu, local_mean]".to_owned()).unwrap().modes.len(), 2);
 }

@@ -20,36 +20,36 @@ const MAX_SHOWN: usize = 60;
 /// nothing here.
 pub(super) fn check_schema_key(
     document: &Document,
-    wanted: &str,
+    expected: &str,
 ) -> Result<Vec<Finding>, Vec<Finding>> {
     let Some(map) = document.value().as_object() else {
         let message = format!("the file must be a mapping, but is {}", describe(document.value()));
         let finding = Finding::error(Code::WrongType, document.key_place(&[]), message);
-        return Err(vec![finding.help(format!("start with `schema: {wanted}`"))]);
+        return Err(vec![finding.help(format!("start with `schema: {expected}`"))]);
     };
     let route = [Step::from("schema")];
-    let Some(said) = map.get("schema") else {
+    let Some(schema) = map.get("schema") else {
         let message = "the file does not say which schema it follows";
         let finding = Finding::error(Code::SchemaMissing, document.key_place(&[]), message);
-        return Ok(vec![finding.help(format!("add the line `schema: {wanted}`"))]);
+        return Ok(vec![finding.help(format!("add the line `schema: {expected}`"))]);
     };
-    let said = said.as_str().unwrap_or_default();
-    if said == wanted {
+    let schema = schema.as_str().unwrap_or_default();
+    if schema == expected {
         return Ok(Vec::new());
     }
-    let (code, message, help) = match (version_of(said), version_of(wanted)) {
-        (Some((kind, version)), Some((wanted_kind, known))) if kind == wanted_kind => {
+    let (code, message, help) = match (version_of(schema), version_of(expected)) {
+        (Some((kind, version)), Some((expected_kind, known))) if kind == expected_kind => {
             if version > known {
-                let message = format!("`{said}` is newer than `{wanted}`, which is read here");
+                let message = format!("`{schema}` is newer than `{expected}`, which is read here");
                 (Code::SchemaTooNew, message, "use a newer cellgate".to_owned())
             } else {
-                let message = format!("`{said}` is older than `{wanted}` and no longer read");
-                (Code::SchemaTooOld, message, format!("bring the file to `{wanted}`"))
+                let message = format!("`{schema}` is older than `{expected}` and no longer read");
+                (Code::SchemaTooOld, message, format!("bring the file to `{expected}`"))
             }
         }
         _ => {
-            let message = format!("`{}` is not the schema of this file", clip(said));
-            (Code::SchemaUnknown, message, format!("it must be `{wanted}`"))
+            let message = format!("`{}` is not the schema of this file", clip(schema));
+            (Code::SchemaUnknown, message, format!("it must be `{expected}`"))
         }
     };
     Err(vec![Finding::error(code, document.place(&route), message).help(help)])
@@ -141,9 +141,10 @@ impl Violation<'_> {
     fn unknown_key_finding(&self, key: &str) -> Finding {
         let place = self.document.key_place(&self.child_route(key));
         let known = keys_of(self.breach.part);
-        if let Some(now) = path_of_renamed(self.schema, key) {
+        if let Some(path) = path_of_renamed(self.schema, key) {
             let message = format!("`{}` has another name here", clip(key));
-            return Finding::error(Code::RenamedKey, place, message).help(format!("write `{now}`"));
+            return Finding::error(Code::RenamedKey, place, message)
+                .help(format!("write `{path}`"));
         }
         let message = match self.breach.route.is_empty() {
             true => format!("the key `{}` is not known", clip(key)),
@@ -151,14 +152,14 @@ impl Violation<'_> {
         };
         let finding = Finding::error(Code::UnknownKey, place, message);
         let in_unit = known.iter().find(|name| strip_unit(name) == strip_unit(key));
-        let elsewhere = || paths_to(self.schema, key).into_iter().next();
+        let other_path = || paths_to(self.schema, key).into_iter().next();
         if let Some(name) = in_unit {
-            let both = known.iter().filter(|other| strip_unit(other) == strip_unit(name));
-            let both: Vec<String> = both.map(|name| format!("`{name}`")).collect();
-            finding.help(format!("did you mean {}?", both.join(" or ")))
+            let names = known.iter().filter(|other| strip_unit(other) == strip_unit(name));
+            let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+            finding.help(format!("did you mean {}?", names.join(" or ")))
         } else if let Some(name) = closest(key, known.iter().copied()) {
             finding.help(format!("did you mean `{name}`?"))
-        } else if let Some(path) = elsewhere() {
+        } else if let Some(path) = other_path() {
             finding.help(format!("it belongs to another section: `{path}`"))
         } else {
             finding.help(format!("known keys: {}", known.join(", ")))
@@ -166,8 +167,8 @@ impl Violation<'_> {
     }
 
     fn missing_key_finding(&self, key: &str) -> Finding {
-        let about = self.breach.part.pointer(&format!("/properties/{key}/description"));
-        let about = about.and_then(Value::as_str).and_then(|text| text.lines().next());
+        let description = self.breach.part.pointer(&format!("/properties/{key}/description"));
+        let description = description.and_then(Value::as_str).and_then(|text| text.lines().next());
         let message = match self.breach.route.is_empty() {
             true => format!("the key `{key}` is missing"),
             false => format!("the key `{key}` is missing in {}", self.name()),
@@ -182,26 +183,28 @@ impl Violation<'_> {
         } else {
             format!("; allowed: {}", words.join(", "))
         };
-        match about {
-            Some(about) => finding.help(format!("add `{key}`: {}{allowed}", strip_period(about))),
+        match description {
+            Some(description) => {
+                finding.help(format!("add `{key}`: {}{allowed}", strip_period(description)))
+            }
             None => finding,
         }
     }
 
     fn wrong_type_finding(&self, names: &[&str]) -> Finding {
         let words: Vec<&str> = names.iter().map(|name| type_in_words(name)).collect();
-        let wanted = words.join(" or ");
+        let types = words.join(" or ");
         let is_secret = self.breach.part.get("x-secret").is_some();
         let found =
             if is_secret { "something else".to_owned() } else { describe(self.breach.value) };
-        let message = format!("{} must be {wanted}, but is {found}", self.name());
+        let message = format!("{} must be {types}, but is {found}", self.name());
         let finding = self.value_finding(Code::WrongType, message);
         match self.breach.value {
             Value::Null => finding.help("give a value, or delete the key"),
-            Value::String(text) if wanted.contains("number") && text.parse::<f64>().is_ok() => {
+            Value::String(text) if types.contains("number") && text.parse::<f64>().is_ok() => {
                 finding.help("delete the quotes")
             }
-            Value::Number(_) | Value::Bool(_) if wanted == "text" => {
+            Value::Number(_) | Value::Bool(_) if types == "text" => {
                 finding.help("put quotes around it")
             }
             _ => add_form_help(finding, self.breach.part),
@@ -215,7 +218,9 @@ impl Violation<'_> {
         let finding = self.value_finding(Code::UnknownValue, message);
         let allowed = known.join(", ");
         match closest(word, known.iter().copied()) {
-            Some(meant) => finding.help(format!("did you mean `{meant}`? allowed: {allowed}")),
+            Some(candidate) => {
+                finding.help(format!("did you mean `{candidate}`? allowed: {allowed}"))
+            }
             None => finding.help(format!("allowed: {allowed}")),
         }
     }
@@ -232,14 +237,14 @@ impl Violation<'_> {
     fn item_count_finding(&self) -> Finding {
         let count = self.breach.value.as_array().map_or(0, Vec::len);
         let limit = |key: &str| self.breach.part.get(key).and_then(Value::as_u64);
-        let wanted = match (limit("minItems"), limit("maxItems")) {
+        let bounds = match (limit("minItems"), limit("maxItems")) {
             (Some(least), Some(most)) if least == most => format!("exactly {least}"),
             (Some(least), Some(most)) => format!("{least} to {most}"),
             (Some(least), None) => format!("at least {least}"),
             (None, Some(most)) => format!("at most {most}"),
             (None, None) => "another number".to_owned(),
         };
-        let message = format!("{} has {count} items, but needs {wanted}", self.name());
+        let message = format!("{} has {count} items, but needs {bounds}", self.name());
         add_form_help(self.value_finding(Code::TooManyItems, message), self.breach.part)
     }
 

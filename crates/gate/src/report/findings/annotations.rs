@@ -29,10 +29,10 @@ pub fn annotations(findings: &[Finding]) -> String {
             text.push_str(&workflow_command(command, finding));
         }
         if !fits {
-            let more = of_level.len() - n_shown;
+            let rest = of_level.len() - n_shown;
             // Writing to a text cannot fail.
             let _ =
-                writeln!(text, "::{command} title=cellgate::{more} more {severity}s, see the log");
+                writeln!(text, "::{command} title=cellgate::{rest} more {severity}s, see the log");
         }
     }
     text
@@ -62,11 +62,11 @@ fn workflow_command(command: &str, finding: &Finding) -> String {
 /// A message: the runner turns these three escapes back, `%25` last.
 fn escape_message(text: &str) -> String {
     let is_line_end = |character: char| matches!(character, '\r' | '\n');
-    let shown: String =
+    let text: String =
         text.chars().map(|c| if is_line_end(c) { c } else { visible_char(c) }).collect();
     // The old form of commands is obeyed anywhere in a line.
-    let shown = shown.replace("##[", "# #[");
-    shown.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace("##[", "# #[");
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn escape_property(text: &str) -> String {

@@ -75,20 +75,20 @@ fn first_line_of(source: &Source, span: Span) -> (usize, String, Range<usize>) {
     let end = source.text.floor_char_boundary(span.end_byte.max(start));
     let line_start = source.text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line = source.text[line_start..].lines().next().unwrap_or_default();
-    let mut shown = String::new();
-    let mut marked = None..None;
+    let mut text = String::new();
+    let mut mark = None..None;
     for (at, character) in line.char_indices() {
         let at = line_start + at;
-        if start <= at && marked.start.is_none() {
-            marked.start = Some(shown.len());
+        if start <= at && mark.start.is_none() {
+            mark.start = Some(text.len());
         }
-        if end <= at && marked.end.is_none() {
-            marked.end = Some(shown.len());
+        if end <= at && mark.end.is_none() {
+            mark.end = Some(text.len());
         }
         // A tab would make the mark stand in another column than the text.
-        shown.push(if character == '\t' { ' ' } else { visible_char(character) });
+        text.push(if character == '\t' { ' ' } else { visible_char(character) });
     }
-    let from = marked.start.unwrap_or(shown.len());
-    let to = marked.end.unwrap_or(shown.len()).max(from);
-    (span.line as usize, shown, from..to)
+    let from = mark.start.unwrap_or(text.len());
+    let to = mark.end.unwrap_or(text.len()).max(from);
+    (span.line as usize, text, from..to)
 }

@@ -18,8 +18,8 @@ fn finding() -> Finding {
 
 /// A finding whose every text tries to escape its place.
 fn hostile() -> Finding {
-    let evil = "x\n::error::a%0A##[add-path]/tmp \u{1b}[2J\u{202e}<b>&\"'";
-    Finding::warning(Code::UnknownKey, Place::file(format!("a,b:c\n{evil}")), evil).help(evil)
+    let text = "x\n::error::a%0A##[add-path]/tmp \u{1b}[2J\u{202e}<b>&\"'";
+    Finding::warning(Code::UnknownKey, Place::file(format!("a,b:c\n{text}")), text).help(text)
 }
 
 #[test]
@@ -41,17 +41,17 @@ error[out-of-range]: `smoothing.sigma_um` is -1, outside its range
 
 #[test]
 fn people_see_the_place_without_the_text() {
-    let shown = human(&[finding()], &[], false);
-    assert!(shown.contains("--> params/p.yaml:2:13"), "{shown}");
+    let text = human(&[finding()], &[], false);
+    assert!(text.contains("--> params/p.yaml:2:13"), "{text}");
 }
 
 #[test]
 fn terminal_text_of_strangers_cannot_act() {
-    let evil = Source::new("a", "k: \u{1b}[2J\u{202e}##[x]\n");
-    let finding = Finding::error(Code::TextHasNul, Place::of_bytes(&evil, 3, 4), "m");
-    let shown = human(&[hostile(), finding], &[evil], false);
-    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
-    assert!(shown.lines().all(|line| !line.trim_start().starts_with("::")), "{shown}");
+    let source = Source::new("a", "k: \u{1b}[2J\u{202e}##[x]\n");
+    let finding = Finding::error(Code::TextHasNul, Place::of_bytes(&source, 3, 4), "m");
+    let text = human(&[hostile(), finding], &[source], false);
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
 }
 
 #[test]
@@ -61,18 +61,18 @@ fn annotations_escape_every_property() {
         "::error file=params/p.yaml,line=2,endLine=2,col=13,endColumn=15,title=cellgate%3A out-of-range\
          ::`smoothing.sigma_um` is -1, outside its range%0Aallowed: 0 to 50 µm\n"
     );
-    let shown = annotations(&[hostile()]);
-    assert_eq!(shown.lines().count(), 1, "{shown}");
-    assert!(shown.starts_with("::warning file=a%2Cb%3Ac%0Ax%0A%3A%3Aerror%3A%3Aa%250A"), "{shown}");
-    assert!(!shown.contains("##[") && !shown.contains('\u{1b}'), "{shown}");
+    let text = annotations(&[hostile()]);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("::warning file=a%2Cb%3Ac%0Ax%0A%3A%3Aerror%3A%3Aa%250A"), "{text}");
+    assert!(!text.contains("##[") && !text.contains('\u{1b}'), "{text}");
 }
 
 #[test]
 fn annotations_are_worst_first_and_at_most_ten_of_a_level() {
     let mut findings = vec![hostile()];
     findings.extend(std::iter::repeat_n(finding(), 12));
-    let shown = annotations(&findings);
-    let lines: Vec<&str> = shown.lines().collect();
+    let text = annotations(&findings);
+    let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 11);
     assert_eq!(lines[9], "::error title=cellgate::3 more errors, see the log");
     assert!(lines[10].starts_with("::warning "));

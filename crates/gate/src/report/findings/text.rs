@@ -8,8 +8,8 @@
 /// GitHub's runner obeys anywhere in a line, becomes `# #[`.
 #[must_use]
 pub fn neutralize_line(text: &str) -> String {
-    let shown: String = text.chars().map(visible_char).collect();
-    shown.replace("##[", "# #[")
+    let text: String = text.chars().map(visible_char).collect();
+    text.replace("##[", "# #[")
 }
 
 /// A text of several lines for a log that GitHub's runner reads: no line of it is a command.
@@ -21,21 +21,21 @@ pub fn neutralize_line(text: &str) -> String {
 /// actions/runner, `ActionCommand.cs`.
 #[must_use]
 pub fn neutralize_commands(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+    let mut output = String::with_capacity(text.len());
     for line in text.split_inclusive(['\n', '\r']) {
         let is_skipped = |c: char| c.is_whitespace() || c == '\u{feff}';
         let start = line.len() - line.trim_start_matches(is_skipped).len();
         let (spaces, rest) = line.split_at(start);
-        shown.push_str(spaces);
+        output.push_str(spaces);
         match rest.strip_prefix("::") {
             Some(rest) => {
-                shown.push_str(": :");
-                shown.push_str(rest);
+                output.push_str(": :");
+                output.push_str(rest);
             }
-            None => shown.push_str(rest),
+            None => output.push_str(rest),
         }
     }
-    shown.replace("##[", "# #[")
+    output.replace("##[", "# #[")
 }
 
 /// The character itself, or U+FFFD for one that acts instead of showing.
@@ -54,15 +54,15 @@ mod tests {
 
     #[test]
     fn no_line_of_an_inert_text_is_a_command() {
-        let evil = "::error::x\n \u{a0}::set-output name=a::b\r::stop-commands::x\r\n\u{feff}::a::";
-        let shown = neutralize_commands(evil);
+        let text = "::error::x\n \u{a0}::set-output name=a::b\r::stop-commands::x\r\n\u{feff}::a::";
+        let output = neutralize_commands(text);
         assert_eq!(
-            shown,
+            output,
             ": :error::x\n \u{a0}: :set-output name=a::b\r: :stop-commands::x\r\n\u{feff}: :a::"
         );
         assert_eq!(neutralize_commands("a ##[add-path]b ###[c"), "a # #[add-path]b ## #[c");
         assert_eq!(neutralize_commands("a::b\n: c"), "a::b\n: c");
-        assert_eq!(neutralize_commands(&shown), shown);
+        assert_eq!(neutralize_commands(&output), output);
     }
 
     #[test]

@@ -32,20 +32,22 @@ pub(super) fn interval(measurement: &MeasurementReport) -> Markup {
         round_to_tenth(PLOT.0 / 2.0 + place / REACH * (PLOT.0 / 2.0 - 8.0))
     };
     let matched = measurement.matched.as_ref();
-    let all = measurement.shift.map(|shift| (shift, measurement.ci.or(measurement.range)));
-    let spoken = format!(
+    let population = measurement.shift.map(|shift| (shift, measurement.ci.or(measurement.range)));
+    let label = format!(
         "shift {} with margin {}",
         measurement.shift.map_or("undefined".to_owned(), format_number),
         format_number(margin)
     );
     html! {
-        svg.plot viewBox={ "0 0 " (PLOT.0) " " (PLOT.1) } role="img" aria-label=(spoken) {
+        svg.plot viewBox={ "0 0 " (PLOT.0) " " (PLOT.1) } role="img" aria-label=(label) {
             rect.band x=(x(-margin)) y="1" width=(round_to_tenth(x(margin) - x(-margin))) height=(PLOT.1 - 2.0) rx="4" {}
             line.zero x1=(x(0.0)) x2=(x(0.0)) y1="1" y2=(PLOT.1 - 1.0) {}
             @for shift in measurement.by_field.iter().flatten() {
                 circle.field cx=(x(*shift)) cy="29" r="2" {}
             }
-            @if let Some((shift, ends)) = all { (whisker("all", shift, ends, margin, &x, 10.0)) }
+            @if let Some((shift, ends)) = population {
+                (whisker("all", shift, ends, margin, &x, 10.0))
+            }
             @if let Some(matched) = matched { (whisker("matched", matched.shift, matched.ci, margin, &x, 20.0)) }
         }
     }
@@ -59,7 +61,7 @@ fn whisker(
     x: &impl Fn(f64) -> f64,
     y: f64,
 ) -> Markup {
-    let beyond = (shift / margin).abs() > REACH;
+    let is_beyond = (shift / margin).abs() > REACH;
     let tip = x(shift);
     let back = tip - 8.0 * shift.signum();
     html! {
@@ -67,7 +69,7 @@ fn whisker(
             @if let Some([low, high]) = ends {
                 line x1=(x(low)) x2=(x(high)) y1=(y) y2=(y) stroke-width="2" stroke-linecap="round" {}
             }
-            @if beyond {
+            @if is_beyond {
                 polygon points={ (tip) "," (y) " " (round_to_tenth(back)) "," (y - 4.5) " " (round_to_tenth(back)) "," (y + 4.5) } {}
             } @else {
                 circle cx=(tip) cy=(y) r="4" stroke-width="2" {}

@@ -30,7 +30,7 @@ const STYLE: &str = include_str!("style.css");
 /// allow; [`worst_fields`](super::model::ProfileReport::worst_fields) says which to draw.
 #[must_use]
 pub fn render(report: &Report, pictures: &[Picture]) -> String {
-    let shown = limit_to_budget(pictures);
+    let pictures = limit_to_budget(pictures);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -47,8 +47,8 @@ pub fn render(report: &Report, pictures: &[Picture]) -> String {
                 header { (banner(report)) (facts(report)) }
                 main {
                     @if report.profiles.len() > 1 { (overview(report)) }
-                    @for (index, one) in report.gravest_first() {
-                        (profile::section(one, index, shown))
+                    @for (index, profile) in report.gravest_first() {
+                        (profile::section(profile, index, pictures))
                     }
                     (findings(report))
                 }
@@ -69,9 +69,9 @@ fn limit_to_budget(pictures: &[Picture]) -> &[Picture] {
 }
 
 fn banner(report: &Report) -> Markup {
-    let (calm, sign) = class_and_sign(report.verdict);
+    let (class, sign) = class_and_sign(report.verdict);
     // A gate that fails for another reason than drift must not look calm.
-    let class = if !report.exit_code.is_passed() && calm == "good" { "bad" } else { calm };
+    let class = if !report.exit_code.is_passed() && class == "good" { "bad" } else { class };
     html! {
         div class={ "banner " (class) } {
             h1 { span aria-hidden="true" { (sign) } (capitalize(report.verdict.as_str())) }
@@ -99,13 +99,13 @@ fn capitalize(word: &str) -> String {
 }
 
 fn facts(report: &Report) -> Markup {
-    let approved = report.engine.approved_fingerprint.as_deref();
+    let approved_engine = report.engine.approved_fingerprint.as_deref();
     html! {
         dl.facts {
             div { dt { "base" } dd { (revision(&report.base)) } }
             div { dt { "head" } dd { (revision(&report.head)) } }
             div { dt { "cellgate" } dd { (report.engine.version) " · " (digest(&report.engine.fingerprint)) } }
-            @if let Some(approved) = approved { div { dt { "engine approved last" } dd { (digest(approved)) } } }
+            @if let Some(engine) = approved_engine { div { dt { "engine approved last" } dd { (digest(engine)) } } }
             div { dt { "dataset" } dd { (digest(&report.dataset_digest)) } }
             div { dt { "policy" } dd { (digest(&report.policy_digest)) } }
             div { dt { "fails on" } dd { (report.fail_on) } }

@@ -90,16 +90,16 @@ fn fate_rows(nuclei: &NucleiReport) -> [(&'static str, &'static str, u64); 6] {
 }
 
 fn fates(nuclei: &NucleiReport) -> Markup {
-    let told = fate_rows(nuclei);
+    let rows = fate_rows(nuclei);
     html! {
         h3 { "What became of " (nuclei.base) " nuclei" span.soft { " (" (nuclei.head) " in head)" } }
         div.bar aria-hidden="true" {
-            @for (class, _, n_nuclei) in told {
+            @for (class, _, n_nuclei) in rows {
                 @if n_nuclei > 0 { i class=(class) style={ "flex:" (n_nuclei) } {} }
             }
         }
         ul.legend {
-            @for (class, word, n_nuclei) in told {
+            @for (class, word, n_nuclei) in rows {
                 li { span class={ "key " (class) } aria-hidden="true" {} (n_nuclei) " " (word) }
             }
             @if nuclei.reclassified > 0 { li { (nuclei.reclassified) " matched changed their class" } }
@@ -254,10 +254,11 @@ fn distributions(profile: &ProfileReport) -> Markup {
 }
 
 fn field_pictures(profile: &ProfileReport, pictures: &[Picture]) -> Markup {
-    let own: Vec<&Picture> = pictures.iter().filter(|p| p.profile == profile.name).collect();
-    let n_left_out = profile.fields.len().saturating_sub(own.len());
+    let own_pictures: Vec<&Picture> =
+        pictures.iter().filter(|p| p.profile == profile.name).collect();
+    let n_left_out = profile.fields.len().saturating_sub(own_pictures.len());
     html! {
-        @if !own.is_empty() {
+        @if !own_pictures.is_empty() {
             h3 { "Fields" }
             ul.legend {
                 li { span.key.stroke style="color:var(--soft)" {} "outline of both" }
@@ -268,7 +269,7 @@ fn field_pictures(profile: &ProfileReport, pictures: &[Picture]) -> Markup {
                 li { span.key.regrouped-bg {} "split or merged" }
             }
             div.grid.pictures {
-                @for picture in own { (field_picture(profile, picture)) }
+                @for picture in own_pictures { (field_picture(profile, picture)) }
             }
             @if n_left_out > 0 { p.soft.small { (n_left_out) " fields that changed less are not pictured." } }
         }
@@ -277,13 +278,13 @@ fn field_pictures(profile: &ProfileReport, pictures: &[Picture]) -> Markup {
 
 fn field_picture(profile: &ProfileReport, picture: &Picture) -> Markup {
     let nuclei = profile.fields.iter().find(|field| field.name == picture.field).map(|f| f.nuclei);
-    let told =
+    let caption =
         nuclei.map_or(String::new(), |nuclei| crate::report::explain::describe_fates(&nuclei));
     html! {
         figure {
             img src={ "data:image/png;base64," (STANDARD.encode(&picture.png)) }
-                alt={ "Field " (picture.field) ": " (told) };
-            figcaption { b { (picture.field) } " " span.soft { (told) } }
+                alt={ "Field " (picture.field) ": " (caption) };
+            figcaption { b { (picture.field) } " " span.soft { (caption) } }
         }
     }
 }

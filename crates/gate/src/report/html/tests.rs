@@ -10,9 +10,9 @@ use cellgate_core::overlap::Overlaps;
 fn pictures() -> Vec<Picture> {
     let picture = |field: sample::DrawnField| {
         let pairing = pair(&Overlaps::count(&field.base, &field.head).unwrap());
-        let drawn =
+        let raster =
             overlay::draw(&field.image, Some(&field.base), Some(&field.head), Some(&pairing));
-        let png = overlay::encode_png(&drawn).unwrap();
+        let png = overlay::encode_png(&raster).unwrap();
         Picture { profile: "ihc-hdab".into(), field: field.name, png }
     };
     sample::fields().into_iter().take(4).map(picture).collect()
@@ -21,8 +21,8 @@ fn pictures() -> Vec<Picture> {
 #[test]
 fn the_page_needs_nothing_else() {
     let page = render(&sample::report(), &pictures());
-    for foreign in ["http://", "https://", "<script", "<link", "url(", "@import", "src=\"/"] {
-        assert!(!page.contains(foreign), "{foreign}");
+    for pattern in ["http://", "https://", "<script", "<link", "url(", "@import", "src=\"/"] {
+        assert!(!page.contains(pattern), "{pattern}");
     }
     assert_eq!(page.matches("data:image/png;base64,").count(), 4);
     assert!(page.contains("2 fields that changed less are not pictured."));
@@ -31,11 +31,11 @@ fn the_page_needs_nothing_else() {
 #[test]
 fn hostile_text_stays_text() {
     let mut report = sample::report();
-    let hostile = "\"><script>alert(1)</script><img src=x onerror=y>";
-    report.profiles[0].name = hostile.to_owned();
-    report.profiles[0].changed_keys[0].key = hostile.to_owned();
-    report.reasons[0].text = hostile.to_owned();
-    report.head.name = hostile.to_owned();
+    let markup = "\"><script>alert(1)</script><img src=x onerror=y>";
+    report.profiles[0].name = markup.to_owned();
+    report.profiles[0].changed_keys[0].key = markup.to_owned();
+    report.reasons[0].text = markup.to_owned();
+    report.head.name = markup.to_owned();
     let page = render(&report, &[]);
     assert!(!page.contains("<script") && !page.contains("<img"));
 }

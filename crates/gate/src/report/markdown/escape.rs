@@ -45,7 +45,7 @@ pub(super) fn escape_html(text: &str) -> String {
             c => escape_char_into(&mut out, c),
         }
     }
-    // Whoever finds links in the page's text must not find one in here.
+    // A program that turns addresses into links must find none here.
     out.replace("://", "://\u{200b}").replace("www.", "www.\u{200b}")
 }
 

@@ -52,17 +52,17 @@ pub fn render(report: &Report, page: Option<&str>, max_bytes: usize) -> String {
 /// Cuts whole lines from the end and says so.
 fn cut(text: &str, max_bytes: usize) -> String {
     const NOTE: &str = "\n_The rest did not fit; see the report._\n";
-    let mut kept = String::new();
+    let mut prefix = String::new();
     for line in text.split_inclusive('\n') {
-        if kept.len() + line.len() + NOTE.len() > max_bytes {
+        if prefix.len() + line.len() + NOTE.len() > max_bytes {
             break;
         }
-        kept.push_str(line);
+        prefix.push_str(line);
     }
-    if kept.len() + NOTE.len() <= max_bytes {
-        kept.push_str(NOTE);
+    if prefix.len() + NOTE.len() <= max_bytes {
+        prefix.push_str(NOTE);
     }
-    kept
+    prefix
 }
 
 fn render_at(report: &Report, page: Option<&str>, detail: Detail) -> String {
@@ -201,10 +201,10 @@ fn write_changed_keys(out: &mut String, profile: &ProfileReport) -> std::fmt::Re
         return Ok(());
     }
     writeln!(out, "| changed key | base | head |\n|---|---|---|")?;
-    for changed in profile.changed_keys.iter().take(MAX_ROWS) {
+    for change in profile.changed_keys.iter().take(MAX_ROWS) {
         let side = |value: &Option<String>| value.as_deref().map_or("–".to_owned(), code);
-        let (base, head) = (side(&changed.base), side(&changed.head));
-        writeln!(out, "| {} | {base} | {head} |", code(&changed.key))?;
+        let (base, head) = (side(&change.base), side(&change.head));
+        writeln!(out, "| {} | {base} | {head} |", code(&change.key))?;
     }
     write_more(out, profile.changed_keys.len(), "keys")?;
     writeln!(out)

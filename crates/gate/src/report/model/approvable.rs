@@ -68,7 +68,7 @@ impl Report {
     pub fn check_approvable(&self) -> Result<(), NotApprovable> {
         let of_profiles = self.profiles.iter().flat_map(|profile| &profile.reasons);
         let mut reasons = self.reasons.iter().chain(of_profiles);
-        if let Some(finding) = self.findings.iter().find(|one| one.severity == Severity::Error) {
+        if let Some(finding) = self.findings.iter().find(|line| line.severity == Severity::Error) {
             return Err(NotApprovable::Invalid(finding.message.clone()));
         }
         let is_beyond = |code: &str| BEYOND.iter().any(|beyond| beyond.as_str() == code);
@@ -97,28 +97,28 @@ mod tests {
     fn an_approval_does_not_change_the_digest_and_a_number_does() {
         let report = sample::report();
         let digest = report.digest().unwrap();
-        let mut approved = report.clone();
-        approved.exit_code = crate::exit::ExitCode::Passed;
-        approved.approvals.records = 7;
-        approved.engine.approved_fingerprint = Some("e".repeat(64));
-        approved.profiles[0].approved = true;
-        approved.profiles[0].approval = None;
-        assert_eq!(approved.digest().unwrap(), digest);
-        let mut other = report.clone();
-        other.profiles[0].measurements[0].shift = Some(0.123);
-        assert_ne!(other.digest().unwrap(), digest);
-        let again = Report::from_json(report.to_json().unwrap().as_bytes()).unwrap();
-        assert_eq!(again.digest().unwrap(), digest);
+        let mut approved_report = report.clone();
+        approved_report.exit_code = crate::exit::ExitCode::Passed;
+        approved_report.approvals.records = 7;
+        approved_report.engine.approved_fingerprint = Some("e".repeat(64));
+        approved_report.profiles[0].approved = true;
+        approved_report.profiles[0].approval = None;
+        assert_eq!(approved_report.digest().unwrap(), digest);
+        let mut changed_report = report.clone();
+        changed_report.profiles[0].measurements[0].shift = Some(0.123);
+        assert_ne!(changed_report.digest().unwrap(), digest);
+        let parsed = Report::from_json(report.to_json().unwrap().as_bytes()).unwrap();
+        assert_eq!(parsed.digest().unwrap(), digest);
     }
 
     #[test]
     fn what_no_approval_changes_is_told() {
         let report = sample::report();
         assert_eq!(report.check_approvable(), Ok(()));
-        let mut below = report.clone();
-        below.profiles[0].reasons[0].code = ReasonCode::AccuracyBelowFloor.as_str().to_owned();
-        assert!(matches!(below.check_approvable(), Err(NotApprovable::Beyond(_))));
-        let empty = Report { profiles: Vec::new(), ..report };
-        assert!(matches!(empty.check_approvable(), Err(NotApprovable::Beyond(_))));
+        let mut inaccurate = report.clone();
+        inaccurate.profiles[0].reasons[0].code = ReasonCode::AccuracyBelowFloor.as_str().to_owned();
+        assert!(matches!(inaccurate.check_approvable(), Err(NotApprovable::Beyond(_))));
+        let empty_report = Report { profiles: Vec::new(), ..report };
+        assert!(matches!(empty_report.check_approvable(), Err(NotApprovable::Beyond(_))));
     }
 }

@@ -136,15 +136,16 @@ impl ProfileReport {
 }
 
 fn accuracy(case: &AccuracyCase, judgement: &Judgement) -> Option<AccuracyReport> {
-    let known = case.head.or(case.base)?;
+    let reference = case.head.or(case.base)?;
     let floors = &case.floors;
     let floors = [floors.f1_at_50, floors.ap_at_50, floors.map, floors.aji, floors.pq, floors.dice];
-    let scores = known.entries().into_iter().enumerate().map(|(index, (name, _))| ScoreReport {
-        name: name.to_owned(),
-        base: case.base.map(|scores| scores.entries()[index].1),
-        head: case.head.map(|scores| scores.entries()[index].1),
-        floor: floors[index],
-    });
+    let scores =
+        reference.entries().into_iter().enumerate().map(|(index, (name, _))| ScoreReport {
+            name: name.to_owned(),
+            base: case.base.map(|scores| scores.entries()[index].1),
+            head: case.head.map(|scores| scores.entries()[index].1),
+            floor: floors[index],
+        });
     let direction = judgement.direction.map(|direction| direction.as_str().to_owned());
     Some(AccuracyReport { direction, scores: scores.collect() })
 }
@@ -192,11 +193,11 @@ impl From<FateCounts> for NucleiReport {
 impl From<&MeasurementDrift> for MeasurementReport {
     fn from(drift: &MeasurementDrift) -> Self {
         let ends = |shift: Shift| [shift.interval.low, shift.interval.high];
-        let decidable = |shift: &Shift| shift.is_decidable;
+        let is_decidable = |shift: &Shift| shift.is_decidable;
         let is_judged = drift.margin.is_some();
         let matched = |shift: Shift| MatchedReport {
             shift: shift.mean,
-            ci: Some(shift).filter(decidable).map(ends),
+            ci: Some(shift).filter(is_decidable).map(ends),
         };
         Self {
             name: drift.name.clone(),
@@ -205,7 +206,7 @@ impl From<&MeasurementDrift> for MeasurementReport {
             head: drift.head,
             shift: drift.population.map(|shift| shift.mean),
             relative_shift: drift.relative_shift(),
-            ci: drift.population.filter(decidable).map(ends),
+            ci: drift.population.filter(is_decidable).map(ends),
             range: drift.population.filter(|shift| !shift.is_decidable).map(ends),
             margin: drift.margin,
             verdict: drift.movement.map(|movement| movement.as_str().to_owned()),

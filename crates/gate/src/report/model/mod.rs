@@ -242,13 +242,13 @@ mod tests {
     #[test]
     fn strange_reports_are_refused() {
         let text = sample::report().to_json().unwrap();
-        let refused = |text: &str| Report::from_json(text.as_bytes()).unwrap_err();
+        let parse_error = |text: &str| Report::from_json(text.as_bytes()).unwrap_err();
         let newer = text.replace("cellgate/report/v1", "cellgate/report/v2");
-        assert!(matches!(refused(&newer), ReportError::Schema { .. }));
+        assert!(matches!(parse_error(&newer), ReportError::Schema { .. }));
         let extra = text.replacen("\"exit_code\"", "\"surprise\": 1, \"exit_code\"", 1);
-        assert!(matches!(refused(&extra), ReportError::Syntax(_)));
+        assert!(matches!(parse_error(&extra), ReportError::Syntax(_)));
         let word = text.replacen("\"drifted\"", "\"fine\"", 1);
-        assert!(matches!(refused(&word), ReportError::Syntax(_)));
-        assert!(matches!(refused("{}"), ReportError::Syntax(_)));
+        assert!(matches!(parse_error(&word), ReportError::Syntax(_)));
+        assert!(matches!(parse_error("{}"), ReportError::Syntax(_)));
     }
 }

@@ -209,7 +209,7 @@ impl ProfileReport {
     /// that are not matched; equal ones keep their order.
     #[must_use]
     pub fn worst_fields(&self) -> Vec<usize> {
-        let changed = |field: &FieldReport| {
+        let extent = |field: &FieldReport| {
             let n = &field.nuclei;
             let n_changed = n.modified + n.split + n.merged + n.vanished + n.appeared;
             let is_emptied = n.base > 0 && n.head == 0;
@@ -217,7 +217,7 @@ impl ProfileReport {
         };
         let mut order: Vec<usize> = (0..self.fields.len()).collect();
         order.sort_by(|&a, &b| {
-            let (a, b) = (changed(&self.fields[a]), changed(&self.fields[b]));
+            let (a, b) = (extent(&self.fields[a]), extent(&self.fields[b]));
             b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
         });
         order

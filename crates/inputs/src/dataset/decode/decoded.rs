@@ -78,8 +78,8 @@ pub(super) fn raster<T: Copy>(
     height: u32,
     samples: Vec<T>,
 ) -> Result<Raster<T>, Refusal> {
-    let wrong = || Refusal::unreadable("its samples do not fill its size");
-    Raster::from_samples(width, height, samples).ok_or_else(wrong)
+    let size_error = || Refusal::unreadable("its samples do not fill its size");
+    Raster::from_samples(width, height, samples).ok_or_else(size_error)
 }
 
 /// The refusal of an image that light shines through in a second sense.

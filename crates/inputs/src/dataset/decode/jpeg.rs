@@ -17,11 +17,11 @@ const PER_CM: u8 = 2;
 
 /// Decodes a JPEG file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
-    let strict = DecoderOptions::default()
+    let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), strict);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(refusal)?;
     let info = decoder.info().ok_or_else(|| Refusal::unreadable("it has no header"))?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
@@ -35,7 +35,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
         return Err(Refusal::unreadable("its end is missing"));
     }
     let output = if is_gray { ColorSpace::Luma } else { ColorSpace::RGB };
-    decoder.set_options(strict.jpeg_set_out_colorspace(output));
+    decoder.set_options(options.jpeg_set_out_colorspace(output));
     let n_px = width as usize * height as usize;
     let image = if is_gray {
         let mut samples = vec![0; n_px];

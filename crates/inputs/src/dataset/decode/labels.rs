@@ -73,8 +73,8 @@ fn flaw(labels: &Labels) -> Option<&'static str> {
     if !matches!(brightest, 1 | 255 | 65_535) {
         return None;
     }
-    let count = |wanted: &dyn Fn(u32) -> bool| {
-        labels.samples().iter().filter(|value| wanted(**value)).count()
+    let count = |predicate: &dyn Fn(u32) -> bool| {
+        labels.samples().iter().filter(|value| predicate(**value)).count()
     };
     let n_foreground = count(&|value| value != 0);
     let n_brightest = count(&|value| value == brightest);

@@ -110,11 +110,11 @@ fn check_coding(reader: &mut Reader<'_>) -> Result<(), Refusal> {
         3 => return refuse("has floating-point samples", plain_samples),
         _ => return refuse("has samples of an unknown kind", plain_samples),
     }
-    let exact = "export it with LZW or deflate";
+    let help = "export it with LZW or deflate";
     match number(reader, Tag::Compression, 1)? {
         1 | 5 | 8 | 32_773 | 32_946 => {}
-        6 | 7 => return refuse("is compressed as JPEG inside TIFF", exact),
-        _ => return refuse("is compressed in a way that is not read", exact),
+        6 | 7 => return refuse("is compressed as JPEG inside TIFF", help),
+        _ => return refuse("is compressed in a way that is not read", help),
     }
     if number(reader, Tag::FillOrder, 1)? != 1 {
         return refuse("has its bits in reverse", "save it again with another program");
@@ -169,10 +169,10 @@ fn check_chunks(
     };
     let offsets = list(Tag::StripOffsets, Tag::TileOffsets)?;
     let sizes = list(Tag::StripByteCounts, Tag::TileByteCounts)?;
-    let inside = |(offset, size): (&u64, &u64)| {
+    let is_inside = |(offset, size): (&u64, &u64)| {
         offset.checked_add(*size).is_some_and(|end| end <= file_bytes)
     };
-    if !offsets.iter().zip(&sizes).all(inside) {
+    if !offsets.iter().zip(&sizes).all(is_inside) {
         return Err(Refusal::unreadable("a part of its samples is beyond the end of the file"));
     }
     let stored = sizes.iter().fold(0_u64, |sum, size| sum.saturating_add(*size));

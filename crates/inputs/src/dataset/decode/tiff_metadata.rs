@@ -42,7 +42,7 @@ const REDUCED_COPY: u32 = 1;
 
 /// Checks that the file holds one picture: further pages may only be smaller copies of the first.
 pub(super) fn check_is_one_plane(reader: &mut Reader<'_>, is_color: bool) -> Result<(), Refusal> {
-    let several = |what: String| {
+    let several_error = |what: String| {
         Refusal::unsupported(
             format!("the file holds {what}; reading one of them would drop the others"),
             "save each channel, slice or time point as an image of its own",
@@ -54,25 +54,25 @@ pub(super) fn check_is_one_plane(reader: &mut Reader<'_>, is_color: bool) -> Res
         let page = reader.read_directory(pointer).map_err(refusal)?;
         let kind = reader.read_directory_tags(&page).find_tag_unsigned::<u32>(Tag::NewSubfileType);
         if kind.map_err(refusal)?.unwrap_or(0) & REDUCED_COPY == 0 {
-            return Err(several("several pages".to_owned()));
+            return Err(several_error("several pages".to_owned()));
         }
         next = page.next();
     }
     if next.is_some() {
-        return Err(several(format!("more than {MAX_PAGES} pages")));
+        return Err(several_error(format!("more than {MAX_PAGES} pages")));
     }
     let text = description(reader);
     if let Some(n_images) =
         imagej_value(&text, "images").and_then(|n| n.parse::<u64>().ok()).filter(|n| *n > 1)
     {
-        return Err(several(format!("{n_images} ImageJ planes")));
+        return Err(several_error(format!("{n_images} ImageJ planes")));
     }
     if let Some(pixels) = ome_pixels(&text) {
         let size = |name| attribute(pixels, name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(1);
         let n_planes =
             [size("SizeC"), size("SizeZ"), size("SizeT")].into_iter().fold(1, u64::saturating_mul);
         if n_planes > if is_color { 3 } else { 1 } {
-            return Err(several(format!("{n_planes} OME planes")));
+            return Err(several_error(format!("{n_planes} OME planes")));
         }
     }
     Ok(())
@@ -88,14 +88,14 @@ pub(super) fn pixel_size(reader: &mut Reader<'_>) -> Result<Option<PixelSize>, R
     else {
         return Ok(None);
     };
-    let named = imagej_value(&text, "unit").and_then(um_per_unit_named);
-    let tagged =
+    let imagej_unit = imagej_value(&text, "unit").and_then(um_per_unit_named);
+    let tagged_unit =
         match reader.find_tag_unsigned::<u16>(Tag::ResolutionUnit).map_err(refusal)?.unwrap_or(2) {
             2 => Some(UM_PER_INCH),
             3 => Some(UM_PER_CM),
             _ => None,
         };
-    match named.or(tagged) {
+    match imagej_unit.or(tagged_unit) {
         Some(um_per_unit) => square_px_per_unit(x, y, um_per_unit),
         None => Ok(None),
     }
@@ -134,8 +134,8 @@ fn imagej_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 /// The attributes of the first `Pixels` element of OME-XML.
 fn ome_pixels(text: &str) -> Option<&str> {
-    let (_, after) = text.split_once("<OME").and_then(|(_, ome)| ome.split_once("<Pixels "))?;
-    after.split_once('>').map(|(attributes, _)| attributes)
+    let (_, rest) = text.split_once("<OME").and_then(|(_, ome)| ome.split_once("<Pixels "))?;
+    rest.split_once('>').map(|(attributes, _)| attributes)
 }
 
 fn ome_size_um(pixels: &str) -> Option<[f64; 2]> {

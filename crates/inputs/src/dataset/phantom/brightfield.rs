@@ -65,14 +65,14 @@ pub(super) fn draw_hdab(
     let mut random = phantom.random(purpose::STAIN);
     let mut stained = tissue(phantom, &mut random, (0.03, 0.09), (0.0, 0.0));
     let noise = phantom.noise(purpose::CHROMATIN);
-    let wanted: Vec<f64> = intensities
+    let dab_targets: Vec<f64> = intensities
         .iter()
         .map(|intensity| {
             let (low, high) = intensity.dab_od_range();
             random.between(low, high)
         })
         .collect();
-    for ((nucleus, intensity), dab) in layout.nuclei.iter().zip(intensities).zip(&wanted) {
+    for ((nucleus, intensity), dab) in layout.nuclei.iter().zip(intensities).zip(&dab_targets) {
         // DAB hides the counterstain in part: little of it is added to positive nuclei.
         let share = if *intensity == Intensity::Negative { 1.0 } else { 0.35 };
         let hematoxylin = share * random.between(0.42, 0.75);
@@ -83,7 +83,7 @@ pub(super) fn draw_hdab(
         stain(&mut stained.dab, nucleus, 0.0, |x, y| dab * grain(x, y));
     }
     add_specks(&mut stained.dab, &mut random, 4, 3.0);
-    level_dab(&mut stained.dab, layout, &wanted);
+    level_dab(&mut stained.dab, layout, &dab_targets);
     let light = Light::random(&mut random, width, height, 0.05);
     let means = means_by_label(&stained.dab, &layout.truth, layout.nuclei.len());
     (expose(phantom, &stained, &light), means)
@@ -147,19 +147,19 @@ fn stain(
 ) {
     for (x, y) in nucleus.pixels_near(od.width(), od.height()) {
         let coverage = nucleus.coverage(x, y);
-        let below = od.at(x, y) * (1.0 - coverage * (1.0 - seen_through));
-        od.set(x, y, below + coverage * amount(x, y));
+        let background = od.at(x, y) * (1.0 - coverage * (1.0 - seen_through));
+        od.set(x, y, background + coverage * amount(x, y));
     }
 }
 
-/// Blurs the DAB, and scales it inside each nucleus until its mean is the wanted one, so that the
+/// Blurs the DAB, and scales it inside each nucleus until its mean is the target, so that the
 /// truth holds for what is visible.
-fn level_dab(dab: &mut Raster<f64>, layout: &Layout, wanted: &[f64]) {
+fn level_dab(dab: &mut Raster<f64>, layout: &Layout, targets: &[f64]) {
     *dab = blur(dab, FOCUS_SIGMA_PX);
     let means = means_by_label(dab, &layout.truth, layout.nuclei.len());
     for (sample, label) in dab.samples_mut().iter_mut().zip(layout.truth.samples()) {
         if let Some(index) = (*label as usize).checked_sub(1) {
-            *sample *= wanted[index] / means[index].max(1e-6);
+            *sample *= targets[index] / means[index].max(1e-6);
         }
     }
 }
@@ -180,8 +180,8 @@ fn add_specks(od: &mut Raster<f64>, random: &mut Random, n_specks: u32, amount: 
         let x = random.below(od.width() as usize) as u32;
         let y = random.below(od.height() as usize) as u32;
         od.set(x, y, od.at(x, y) + amount);
-        let beside = (x + 1).min(od.width() - 1);
-        od.set(beside, y, od.at(beside, y) + 0.5 * amount);
+        let next_x = (x + 1).min(od.width() - 1);
+        od.set(next_x, y, od.at(next_x, y) + 0.5 * amount);
     }
 }
 
@@ -205,8 +205,8 @@ fn expose(phantom: &Phantom, stained: &Stained, light: &Light) -> Image {
                     .zip(vectors)
                     .map(|(amount, vector)| amount * vector[channel])
                     .sum();
-                let through = GLASS[channel] * light.at(x, y) * libm::exp10(-od);
-                camera.record(through, normals[channel]) as u8
+                let transmitted = GLASS[channel] * light.at(x, y) * libm::exp10(-od);
+                camera.record(transmitted, normals[channel]) as u8
             });
             image.set(x, y, color);
         }

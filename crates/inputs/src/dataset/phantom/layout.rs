@@ -81,8 +81,8 @@ impl Layout {
         }
         let stays_visible = |label: u32| {
             let (n_px, n_connected) = self.visible_px(label);
-            let enough = MIN_VISIBLE_FRACTION * full_px[label as usize - 1] as f64;
-            n_px == n_connected && n_px >= MIN_VISIBLE_PX && n_px as f64 >= enough
+            let min_px = MIN_VISIBLE_FRACTION * full_px[label as usize - 1] as f64;
+            n_px == n_connected && n_px >= MIN_VISIBLE_PX && n_px as f64 >= min_px
         };
         let (n_px, n_connected) = self.visible_px(label);
         let is_taken = n_px == n_connected && below.into_iter().all(stays_visible);
@@ -99,12 +99,12 @@ impl Layout {
         let nucleus = &self.nuclei[label as usize - 1];
         let [columns, rows] = nucleus.box_near(width, height);
         let is_label = |x: u32, y: u32| self.truth.at(x, y) == label;
-        let mut open: Vec<(u32, u32)> =
+        let mut stack: Vec<(u32, u32)> =
             nucleus.pixels_near(width, height).find(|&(x, y)| is_label(x, y)).into_iter().collect();
         let n_px = nucleus.pixels_near(width, height).filter(|&(x, y)| is_label(x, y)).count();
         let mut is_reached = vec![vec![false; columns.len()]; rows.len()];
         let mut n_connected = 0;
-        while let Some((x, y)) = open.pop() {
+        while let Some((x, y)) = stack.pop() {
             let is_near = columns.contains(&x) && rows.contains(&y);
             if !is_near || !is_label(x, y) {
                 continue;
@@ -115,7 +115,7 @@ impl Layout {
             }
             n_connected += 1;
             // What lies before the first column or row is beyond the box.
-            open.extend([(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)]);
+            stack.extend([(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)]);
         }
         (n_px, n_connected)
     }

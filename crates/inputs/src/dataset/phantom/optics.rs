@@ -10,27 +10,30 @@ pub(super) fn blur(raster: &Raster<f64>, sigma: f64) -> Raster<f64> {
         (-reach..=reach).map(|at| libm::exp(-((at * at) as f64) / (2.0 * sigma * sigma))).collect();
     let total: f64 = weights.iter().sum();
     let (width, height) = (raster.width(), raster.height());
-    let inside = |at: i64, end: u32| at.clamp(0, i64::from(end) - 1) as u32;
+    let clamp = |at: i64, end: u32| at.clamp(0, i64::from(end) - 1) as u32;
     // Each pixel's sum has the order of the weights, however many pixels are summed at once.
     let add = |sums: &mut [f64], weight: f64, samples: &[f64]| {
         sums.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += weight * sample);
     };
     let mut rows = Raster::filled(width, height, -0.0);
-    let mut wide = vec![0.0; width as usize + 2 * reach as usize];
+    let mut padded_row = vec![0.0; width as usize + 2 * reach as usize];
     for y in 0..height {
         let row = raster.row(y);
-        for (sample, at) in wide.iter_mut().zip(-reach..) {
-            *sample = row[inside(at, width) as usize];
+        for (sample, at) in padded_row.iter_mut().zip(-reach..) {
+            *sample = row[clamp(at, width) as usize];
         }
         let sums = rows.row_mut(y);
-        weights.iter().zip(0..).for_each(|(weight, first)| add(sums, *weight, &wide[first..]));
+        weights
+            .iter()
+            .zip(0..)
+            .for_each(|(weight, first)| add(sums, *weight, &padded_row[first..]));
         sums.iter_mut().for_each(|sum| *sum /= total);
     }
     let mut blurred = Raster::filled(width, height, -0.0);
     for y in 0..height {
         let sums = blurred.row_mut(y);
         for (weight, offset) in weights.iter().zip(-reach..) {
-            add(sums, *weight, rows.row(inside(i64::from(y) + offset, height)));
+            add(sums, *weight, rows.row(clamp(i64::from(y) + offset, height)));
         }
         sums.iter_mut().for_each(|sum| *sum /= total);
     }

@@ -17,8 +17,8 @@ fn every_nucleus_is_present_as_one_connected_piece() {
             let drawing = small_phantom(modality, seed).draw();
             assert!(drawing.nuclei.len() >= 12, "{modality:?} {seed}");
             for label in 1..=drawing.nuclei.len() as u32 {
-                let own = drawing.truth.map(|other| other == label);
-                let n_parts = label_components(&own).samples().iter().copied().max();
+                let mask = drawing.truth.map(|other| other == label);
+                let n_parts = label_components(&mask).samples().iter().copied().max();
                 assert_eq!(n_parts, Some(1), "{modality:?} {seed} {label}");
             }
             let highest = drawing.truth.samples().iter().copied().max();
@@ -63,9 +63,9 @@ fn nuclei_are_told_from_background_by_brightness() {
             Image::Rgb16(_) => 0.0,
         };
         let mean = |inside: bool| {
-            let wanted = |at: &usize| (drawing.truth.samples()[*at] != 0) == inside;
+            let is_selected = |at: &usize| (drawing.truth.samples()[*at] != 0) == inside;
             let values: Vec<f64> =
-                (0..drawing.truth.n_px()).filter(wanted).map(brightness).collect();
+                (0..drawing.truth.n_px()).filter(is_selected).map(brightness).collect();
             values.iter().sum::<f64>() / values.len() as f64
         };
         let (nuclei, background) = (mean(true), mean(false));
@@ -97,11 +97,11 @@ fn truth_agrees_with_the_dab_that_the_picture_shows() {
         let mut seen = [false; 4];
         for (index, nucleus) in drawing.nuclei.iter().enumerate() {
             let is_own = |at: &usize| drawing.truth.samples()[*at] == index as u32 + 1;
-            let own: Vec<f64> = (0..picture.n_px())
+            let densities: Vec<f64> = (0..picture.n_px())
                 .filter(is_own)
                 .map(|at| dab_od(picture.samples()[at]))
                 .collect();
-            let measured = own.iter().sum::<f64>() / own.len() as f64;
+            let measured = densities.iter().sum::<f64>() / densities.len() as f64;
             assert!(
                 (measured - nucleus.dab_od_mean).abs() < 0.06,
                 "{seed} {index}: {measured} {nucleus:?}"
@@ -128,9 +128,9 @@ fn positive_fraction_is_kept_as_near_as_whole_nuclei_allow() {
 #[test]
 fn stains_are_told_apart_by_their_vectors() {
     let vectors = [HEMATOXYLIN, EOSIN, DAB].map(unit_vector);
-    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
-        let cosine: f64 = vectors[one].iter().zip(vectors[other]).map(|(a, b)| a * b).sum();
-        assert!(cosine < 0.97, "{one} {other}: {cosine}");
+    for (first, second) in [(0, 1), (0, 2), (1, 2)] {
+        let cosine: f64 = vectors[first].iter().zip(vectors[second]).map(|(a, b)| a * b).sum();
+        assert!(cosine < 0.97, "{first} {second}: {cosine}");
     }
 }
 

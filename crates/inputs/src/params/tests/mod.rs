@@ -30,12 +30,12 @@ fn findings(modality: &str, lines: &str) -> Vec<Finding> {
 #[track_caller]
 fn check(modality: &str, lines: &str, expected: &[(Code, Severity, &str)]) {
     let text = text_of(modality, lines);
-    let seen = findings(modality, lines);
-    let shown: Vec<_> = seen
+    let found = findings(modality, lines);
+    let places: Vec<_> = found
         .iter()
         .map(|f| (f.code, f.severity, f.place.span.map_or("", |s| &text[s.start_byte..s.end_byte])))
         .collect();
-    assert_eq!(shown, expected, "{seen:#?}");
+    assert_eq!(places, expected, "{found:#?}");
 }
 
 const ERROR: Severity = Severity::Error;
@@ -135,21 +135,21 @@ fn channels_and_stains_fit_the_modality() {
 
 #[test]
 fn keys_without_effect_are_named() {
-    let idle = |lines: &str, keys: &[&str]| {
+    let check_idle = |lines: &str, keys: &[&str]| {
         let expected: Vec<_> =
             keys.iter().map(|key| (Code::KeyWithoutEffect, WARNING, *key)).collect();
         check("he", lines, &expected);
     };
-    idle("threshold: {value: 1}", &["value"]);
-    idle(
+    check_idle("threshold: {value: 1}", &["value"]);
+    check_idle(
         "threshold: {window_um: 9, global_fraction: 1, k: 0.1, middle_class: background}",
         &["window_um", "global_fraction", "k", "middle_class"],
     );
-    idle("threshold: {method: local_mean, k: 0.1}", &["k"]);
-    idle("threshold: {method: manual, value: 1, log_transform: true}", &["log_transform"]);
-    idle("split: {method: none, h: 1, suppression_px: 3}", &["h", "suppression_px"]);
-    idle("split: {log_sigma_px: 3}", &["log_sigma_px"]);
-    idle("background: {radius_um: 9}", &["radius_um"]);
+    check_idle("threshold: {method: local_mean, k: 0.1}", &["k"]);
+    check_idle("threshold: {method: manual, value: 1, log_transform: true}", &["log_transform"]);
+    check_idle("split: {method: none, h: 1, suppression_px: 3}", &["h", "suppression_px"]);
+    check_idle("split: {log_sigma_px: 3}", &["log_sigma_px"]);
+    check_idle("background: {radius_um: 9}", &["radius_um"]);
 }
 
 #[test]
@@ -175,9 +175,9 @@ fn micrometers_without_a_pixel_size_warn_first_and_fail_when_run() {
 #[test]
 fn the_name_is_the_files() {
     let text = text_of("he", "");
-    let of = |path: &str| of_text(&Source::new(path, text.as_str())).map_err(|f| f[0].code);
-    assert_eq!(of("a/q.yaml").unwrap_err(), Code::NameMismatch);
-    assert!(of("a/p.yml").is_ok());
+    let parse = |path: &str| of_text(&Source::new(path, text.as_str())).map_err(|f| f[0].code);
+    assert_eq!(parse("a/q.yaml").unwrap_err(), Code::NameMismatch);
+    assert!(parse("a/p.yml").is_ok());
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn changed_keys_tell_both_sides() {
     let head = params(
         "smoothing: {sigma_px: 2}\nthreshold: {method: li, correction_factor: 1.5}\nsplit: {suppression_um: 3}",
     );
-    let changed: Vec<_> =
+    let found: Vec<_> =
         base.changed_keys(&head).into_iter().map(|c| (c.key, c.base, c.head)).collect();
     let expected = [
         ("smoothing.sigma_px", "1 µm", "2 px"),
@@ -209,7 +209,7 @@ fn changed_keys_tell_both_sides() {
         ("threshold.method", "otsu", "li"),
     ];
     let expected = expected.map(|(k, b, h)| (k.to_owned(), b.to_owned(), h.to_owned()));
-    assert_eq!(changed, expected);
+    assert_eq!(found, expected);
     assert_eq!(base.changed_keys(&base), []);
 }
 
@@ -271,14 +271,14 @@ fn every_default_in_the_schema_is_the_one_applied() {
     let schema = schema();
     let mut lines = String::new();
     for (section, part) in schema["properties"].as_object().unwrap() {
-        let written = defaults_of(part, |key| !is_idle_by_default(section, key));
-        if !written.is_empty() && section != "unet" {
-            lines.push_str(&format!("{section}: {{{}}}\n", written.join(", ")));
+        let defaults = defaults_of(part, |key| !is_idle_by_default(section, key));
+        if !defaults.is_empty() && section != "unet" {
+            lines.push_str(&format!("{section}: {{{}}}\n", defaults.join(", ")));
         }
     }
-    let written = read(&text_of("he", &lines)).unwrap();
-    assert_eq!(written.warnings, []);
-    assert_eq!(written.params.digest(), read(&text_of("he", "")).unwrap().params.digest());
+    let loaded = read(&text_of("he", &lines)).unwrap();
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.params.digest(), read(&text_of("he", "")).unwrap().params.digest());
 }
 
 /// The keys of a section that have a default, with it.
@@ -291,18 +291,18 @@ fn defaults_of(section: &serde_json::Value, is_wanted: impl Fn(&str) -> bool) ->
 
 /// Keys whose default has no effect beside the other defaults.
 fn is_idle_by_default(section: &str, key: &str) -> bool {
-    let idle = ["dab", "k", "window_um", "global_fraction", "middle_class", "log_sigma_um"];
-    section == "image" || idle.contains(&key)
+    let idle_keys = ["dab", "k", "window_um", "global_fraction", "middle_class", "log_sigma_um"];
+    section == "image" || idle_keys.contains(&key)
 }
 
 #[test]
 fn folders_give_all_profiles_and_all_findings() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    let named = |name: &str| text_of("he", "").replace("name: p", &format!("name: {name}"));
-    write("a.yaml", &named("a"));
-    write("a.yml", &named("a"));
-    write("b.yaml", &named("c"));
+    let text_named = |name: &str| text_of("he", "").replace("name: p", &format!("name: {name}"));
+    write("a.yaml", &text_named("a"));
+    write("a.yml", &text_named("a"));
+    write("b.yaml", &text_named("c"));
     write("tolerances.yaml", "schema: cellgate/tolerances/v1\n");
     write("notes.txt", "no profile");
     let tree = Tree::Folder(folder.path().to_owned());

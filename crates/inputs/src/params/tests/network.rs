@@ -30,8 +30,8 @@ fn every_default_of_a_network_in_the_schema_is_the_one_applied() {
     let schema = schema();
     let keys = defaults_of(&schema["properties"]["unet"], |_| true);
     assert_eq!(keys.len(), 10, "{keys:?}");
-    let written = params("he", &network(&keys.join(", ")));
-    assert_eq!(written.digest(), params("he", &network("")).digest());
+    let explicit = params("he", &network(&keys.join(", ")));
+    assert_eq!(explicit.digest(), params("he", &network("")).digest());
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn sections_of_the_other_method_have_no_effect() {
     let [method, unet] = [network(""), network("").replace("method: unet\n", "")];
     check("he", &format!("{method}\n{lines}"), &[&expected[..]].concat());
     check("he", &unet, &[(Code::KeyWithoutEffect, WARNING, "unet")]);
-    let idle = params("he", &format!("{method}\n{lines}"));
-    assert_eq!(idle.digest(), params("he", &method).digest());
+    let profile = params("he", &format!("{method}\n{lines}"));
+    assert_eq!(profile.digest(), params("he", &method).digest());
     assert_eq!(params("he", &unet).digest(), params("he", "").digest());
 }
 
@@ -92,19 +92,19 @@ fn digests_see_the_weights_and_not_the_name_of_their_file() {
 
 #[test]
 fn a_change_of_method_is_a_changed_key() {
-    let changed = |base: &str, head: &str| {
-        let changed = params("he", base).changed_keys(&params("he", head));
-        changed.into_iter().map(|c| (c.key, c.base, c.head)).collect::<Vec<_>>()
+    let changes = |base: &str, head: &str| {
+        let keys = params("he", base).changed_keys(&params("he", head));
+        keys.into_iter().map(|c| (c.key, c.base, c.head)).collect::<Vec<_>>()
     };
-    let to_network = changed("", &network(""));
-    let said =
+    let to_network = changes("", &network(""));
+    let change =
         |key: &str, base: &str, head: &str| (key.to_owned(), base.to_owned(), head.to_owned());
-    assert!(to_network.contains(&said("method", "classical", "unet")));
-    assert!(to_network.contains(&said("threshold.method", "otsu", "-")));
-    assert!(to_network.contains(&said("unet.depth", "-", "4")));
+    assert!(to_network.contains(&change("method", "classical", "unet")));
+    assert!(to_network.contains(&change("threshold.method", "otsu", "-")));
+    assert!(to_network.contains(&change("unet.depth", "-", "4")));
     assert_eq!(
-        changed(&network(""), &network("suppression_um: 3")),
-        [said("unet.suppression_um", "auto", "3 µm")]
+        changes(&network(""), &network("suppression_um: 3")),
+        [change("unet.suppression_um", "auto", "3 µm")]
     );
 }
 

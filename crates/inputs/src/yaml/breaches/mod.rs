@@ -80,18 +80,18 @@ impl<'a> Walk<'a> {
         let Some(keywords) = part.as_object() else {
             return self.add(value, part, Kind::Unfollowed);
         };
-        for (keyword, wanted) in keywords {
+        for (keyword, constraint) in keywords {
             if self.is_full() {
                 return;
             }
             match keyword.as_str() {
-                "items" => self.check_items(value, wanted),
-                "properties" => self.check_properties(value, part, wanted),
-                "additionalProperties" => self.check_additional_properties(value, part, wanted),
-                "propertyNames" => self.check_property_names(value, part, wanted),
-                "required" => self.check_required(value, part, wanted),
+                "items" => self.check_items(value, constraint),
+                "properties" => self.check_properties(value, part, constraint),
+                "additionalProperties" => self.check_additional_properties(value, part, constraint),
+                "propertyNames" => self.check_property_names(value, part, constraint),
+                "required" => self.check_required(value, part, constraint),
                 _ => {
-                    if let Some(kind) = self.breach_of(value, keyword, wanted) {
+                    if let Some(kind) = self.breach_of(value, keyword, constraint) {
                         self.add(value, part, kind);
                     }
                 }
@@ -99,22 +99,22 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn check_items(&mut self, value: &'a Value, wanted: &'a Value) {
+    fn check_items(&mut self, value: &'a Value, constraint: &'a Value) {
         for (at, item) in value.as_array().into_iter().flatten().enumerate() {
             if self.is_full() {
                 return;
             }
-            self.descend(at, item, wanted);
+            self.descend(at, item, constraint);
         }
     }
 
-    fn check_properties(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
-        let Some(known) = wanted.as_object() else {
+    fn check_properties(&mut self, value: &'a Value, part: &'a Value, constraint: &'a Value) {
+        let Some(properties) = constraint.as_object() else {
             return self.add(value, part, Kind::Unfollowed);
         };
-        for (key, wanted) in known {
+        for (key, constraint) in properties {
             if let Some(value) = value.get(key) {
-                self.descend(key.as_str(), value, wanted);
+                self.descend(key.as_str(), value, constraint);
             }
         }
     }
@@ -123,12 +123,12 @@ impl<'a> Walk<'a> {
         &mut self,
         value: &'a Value,
         part: &'a Value,
-        wanted: &'a Value,
+        constraint: &'a Value,
     ) {
         let known = part.get("properties").and_then(Value::as_object);
         let is_other = |key: &str| known.is_none_or(|known| !known.contains_key(key));
         let others = value.as_object().into_iter().flatten().filter(|(key, _)| is_other(key));
-        match wanted {
+        match constraint {
             Value::Bool(true) => {}
             Value::Bool(false) => {
                 let unknown: Vec<&str> = others.map(|(key, _)| key.as_str()).collect();
@@ -141,14 +141,14 @@ impl<'a> Walk<'a> {
                     if self.is_full() {
                         return;
                     }
-                    self.descend(key.as_str(), value, wanted);
+                    self.descend(key.as_str(), value, constraint);
                 }
             }
         }
     }
 
-    fn check_property_names(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
-        let Some(keywords) = wanted.as_object() else {
+    fn check_property_names(&mut self, value: &'a Value, part: &'a Value, constraint: &'a Value) {
+        let Some(keywords) = constraint.as_object() else {
             return self.add(value, part, Kind::Unfollowed);
         };
         for (key, _) in value.as_object().into_iter().flatten() {
@@ -157,14 +157,15 @@ impl<'a> Walk<'a> {
             }
             let name = Value::from(key.as_str());
             let mut keywords = keywords.iter();
-            if keywords.any(|(word, wanted)| self.breach_of(&name, word, wanted).is_some()) {
+            if keywords.any(|(word, constraint)| self.breach_of(&name, word, constraint).is_some())
+            {
                 self.add(value, part, Kind::BadKey(key));
             }
         }
     }
 
-    fn check_required(&mut self, value: &'a Value, part: &'a Value, wanted: &'a Value) {
-        let Some(keys) = all_words(wanted) else {
+    fn check_required(&mut self, value: &'a Value, part: &'a Value, constraint: &'a Value) {
+        let Some(keys) = all_words(constraint) else {
             return self.add(value, part, Kind::Unfollowed);
         };
         for key in keys {
@@ -191,7 +192,12 @@ impl<'a> Walk<'a> {
     }
 
     /// How a value by itself goes against a keyword.
-    fn breach_of(&mut self, value: &Value, keyword: &str, wanted: &'a Value) -> Option<Kind<'a>> {
+    fn breach_of(
+        &mut self,
+        value: &Value,
+        keyword: &str,
+        constraint: &'a Value,
+    ) -> Option<Kind<'a>> {
         let unless = |holds: bool, kind| (!holds).then_some(kind);
         let items = || value.as_array().map(Vec::len);
         let letters = || value.as_str().map(|text| text.chars().count());
@@ -200,28 +206,28 @@ impl<'a> Walk<'a> {
             "$schema" | "title" | "description" | "default" | "enumDescriptions" => None,
             // Units and words for people.
             extension if extension.starts_with("x-") => None,
-            "type" => match all_words(wanted) {
+            "type" => match all_words(constraint) {
                 Some(names) => {
                     let is_one = names.iter().any(|name| is_of_type(name, value));
                     unless(is_one, Kind::Type(names))
                 }
                 None => Some(Kind::Unfollowed),
             },
-            "enum" => match wanted.as_array() {
+            "enum" => match constraint.as_array() {
                 Some(words) => unless(words.contains(value), Kind::Enum(words)),
                 None => Some(Kind::Unfollowed),
             },
-            "minimum" => range_breach(value, wanted, Ordering::Less),
-            "maximum" => range_breach(value, wanted, Ordering::Greater),
-            "multipleOf" => multiple_breach(value, wanted),
-            "minLength" => count_breach(letters(), wanted, Ordering::Less, Kind::Form),
-            "maxLength" => count_breach(letters(), wanted, Ordering::Greater, Kind::Form),
-            "pattern" => self.pattern_breach(value, wanted),
-            "minItems" => count_breach(items(), wanted, Ordering::Less, Kind::ItemCount),
-            "maxItems" => count_breach(items(), wanted, Ordering::Greater, Kind::ItemCount),
-            "minProperties" => count_breach(keys(), wanted, Ordering::Less, Kind::KeyCount),
-            "uniqueItems" if wanted == &Value::Bool(true) => {
-                let is_distinct = value.as_array().is_none_or(|all| has_distinct_items(all));
+            "minimum" => range_breach(value, constraint, Ordering::Less),
+            "maximum" => range_breach(value, constraint, Ordering::Greater),
+            "multipleOf" => multiple_breach(value, constraint),
+            "minLength" => count_breach(letters(), constraint, Ordering::Less, Kind::Form),
+            "maxLength" => count_breach(letters(), constraint, Ordering::Greater, Kind::Form),
+            "pattern" => self.pattern_breach(value, constraint),
+            "minItems" => count_breach(items(), constraint, Ordering::Less, Kind::ItemCount),
+            "maxItems" => count_breach(items(), constraint, Ordering::Greater, Kind::ItemCount),
+            "minProperties" => count_breach(keys(), constraint, Ordering::Less, Kind::KeyCount),
+            "uniqueItems" if constraint == &Value::Bool(true) => {
+                let is_distinct = value.as_array().is_none_or(|items| has_distinct_items(items));
                 unless(is_distinct, Kind::RepeatedItem)
             }
             _ => Some(Kind::Unfollowed),
@@ -231,8 +237,8 @@ impl<'a> Walk<'a> {
     fn pattern_breach(&mut self, value: &Value, pattern: &'a Value) -> Option<Kind<'a>> {
         let text = value.as_str()?;
         let Some(pattern) = pattern.as_str() else { return Some(Kind::Unfollowed) };
-        let known = self.patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
-        match known {
+        let regex = self.patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
+        match regex {
             None => Some(Kind::Unfollowed),
             Some(pattern) => (!pattern.is_match(text)).then_some(Kind::Form),
         }
@@ -240,8 +246,8 @@ impl<'a> Walk<'a> {
 }
 
 /// One word, or all of a list; `None` when it is neither.
-fn all_words(wanted: &Value) -> Option<Vec<&str>> {
-    match wanted {
+fn all_words(constraint: &Value) -> Option<Vec<&str>> {
+    match constraint {
         Value::Array(words) => words.iter().map(Value::as_str).collect(),
         word => Some(vec![word.as_str()?]),
     }
@@ -252,7 +258,7 @@ fn range_breach<'a>(value: &Value, limit: &Value, side: Ordering) -> Option<Kind
     if !limit.is_number() {
         return Some(Kind::Unfollowed);
     }
-    // Whole numbers are compared as such: floats do not tell large ones apart.
+    // Whole numbers are compared as such: floats do not distinguish large ones.
     let order = match (as_integer(value), as_integer(limit)) {
         (Some(value), Some(limit)) => Some(value.cmp(&limit)),
         _ => {
@@ -262,11 +268,13 @@ fn range_breach<'a>(value: &Value, limit: &Value, side: Ordering) -> Option<Kind
     (order == Some(side)).then_some(Kind::Range)
 }
 
-fn multiple_breach<'a>(value: &Value, of: &Value) -> Option<Kind<'a>> {
-    let Some(of) = of.as_u64().filter(|of| 0 < *of) else { return Some(Kind::Unfollowed) };
+fn multiple_breach<'a>(value: &Value, divisor: &Value) -> Option<Kind<'a>> {
+    let Some(divisor) = divisor.as_u64().filter(|divisor| 0 < *divisor) else {
+        return Some(Kind::Unfollowed);
+    };
     let is_multiple = match as_integer(value) {
-        Some(value) => value % i128::from(of) == 0,
-        None => value.as_f64().is_none_or(|value| value % of as f64 == 0.0),
+        Some(value) => value % i128::from(divisor) == 0,
+        None => value.as_f64().is_none_or(|value| value % divisor as f64 == 0.0),
     };
     (!is_multiple).then_some(Kind::Form)
 }

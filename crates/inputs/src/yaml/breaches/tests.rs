@@ -29,9 +29,11 @@ fn check_with(validator: &jsonschema::Validator, schema: &Value, value: &Value) 
         })
         .collect();
     let found = find_breaches(schema, value, usize::MAX);
-    let told: BTreeSet<(String, String)> =
-        found.iter().map(|one| (pointer(&one.route), class_of(&one.kind).to_owned())).collect();
-    assert_eq!(told, expected, "{schema} {value}");
+    let breaches: BTreeSet<(String, String)> = found
+        .iter()
+        .map(|breach| (pointer(&breach.route), class_of(&breach.kind).to_owned()))
+        .collect();
+    assert_eq!(breaches, expected, "{schema} {value}");
     found.is_empty()
 }
 
@@ -89,17 +91,17 @@ fn every_keyword_is_held_to_as_jsonschema_does() {
             "free": {"type": "object", "additionalProperties": true},
         },
     });
-    let odd = odd_values();
+    let values = odd_values();
     let mut n_valid = 0;
     for key in ["kind", "width", "count", "text", "name", "either", "list", "more", "free"] {
-        for value in &odd {
+        for value in &values {
             let mut map = json!({"kind": "one", "count": 16});
             map[key] = value.clone();
             n_valid += usize::from(check(&schema, &map));
         }
     }
     assert!((20..60).contains(&n_valid), "{n_valid}");
-    for value in &odd {
+    for value in &values {
         check(&schema, value);
     }
     assert!(!check(&schema, &json!({"other": 1, "another": 2})));
@@ -107,13 +109,13 @@ fn every_keyword_is_held_to_as_jsonschema_does() {
 
 /// Values of every type, at and beside limits; none is a whole number with a fraction.
 fn odd_values() -> Vec<Value> {
-    let odd = json!([
+    let values = json!([
         null, true, -1, -8, 0, 0.4, 0.5, 1, 7, 8, 8.01, 12, 16, 1.5, 2.5e-9, "", "x", "ab", "abc",
         "é¾", "one", "A b", "a\n", "-a", "abcdef", "abcdefg", "/a", "aé", [], ["a"], ["a", "b"],
         ["a", "a"], ["a", "b", "c"], [1, 1], ["a", 1], {}, {"x": 1}, {"x": true},
         {"X": true, "y": 2}, {"a/b~c": "x"},
     ]);
-    odd.as_array().unwrap().clone()
+    values.as_array().unwrap().clone()
 }
 
 #[test]
@@ -127,9 +129,9 @@ fn shipped_profiles_hold_and_bent_ones_break_where_jsonschema_says() {
         assert_eq!(find_breaches(&schema, document.value(), 1), [], "{name}");
         for route in routes_of(document.value(), "") {
             for value in odd_values() {
-                let mut bent = document.value().clone();
-                *bent.pointer_mut(&route).unwrap() = value.clone();
-                check_with(&validator, &schema, &bent);
+                let mut altered = document.value().clone();
+                *altered.pointer_mut(&route).unwrap() = value.clone();
+                check_with(&validator, &schema, &altered);
             }
         }
     }
@@ -144,8 +146,8 @@ fn routes_of(value: &Value, at: &str) -> Vec<String> {
         }
         _ => Vec::new(),
     };
-    let below = parts.iter().flat_map(|(key, part)| routes_of(part, &format!("{at}/{key}")));
-    std::iter::once(at.to_owned()).chain(below).collect()
+    let children = parts.iter().flat_map(|(key, part)| routes_of(part, &format!("{at}/{key}")));
+    std::iter::once(at.to_owned()).chain(children).collect()
 }
 
 #[test]
@@ -161,7 +163,8 @@ fn large_whole_numbers_are_told_apart() {
 fn a_whole_number_is_written_as_one() {
     let schema = json!({"type": "integer", "multipleOf": 8, "minimum": 8});
     let value = json!(16.0);
-    let kinds: Vec<_> = find_breaches(&schema, &value, 9).into_iter().map(|one| one.kind).collect();
+    let kinds: Vec<_> =
+        find_breaches(&schema, &value, 9).into_iter().map(|breach| breach.kind).collect();
     assert_eq!(kinds, [Kind::Type(vec!["integer"])]);
 }
 
@@ -191,7 +194,7 @@ fn what_is_not_followed_lets_nothing_through() {
     ] {
         let found = find_breaches(&schema, &value, 9);
         assert!(!found.is_empty(), "{schema}");
-        assert!(found.iter().all(|one| one.kind == Kind::Unfollowed), "{schema}");
+        assert!(found.iter().all(|breach| breach.kind == Kind::Unfollowed), "{schema}");
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) struct Inflating<'a> {
     /// Bytes of a row.
     n_row: usize,
     window: Vec<u8>,
-    /// Bytes of the window that were given away, and those that were inflated.
-    given: usize,
+    /// Bytes of the window that were consumed, and those that were inflated.
+    consumed: usize,
     inflated: usize,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Inflating<'a> {
             piece: &[],
             n_row,
             window: vec![0; n_window],
-            given: 0,
+            consumed: 0,
             inflated: 0,
         }
     }
@@ -49,9 +49,9 @@ impl<'a> Inflating<'a> {
         }
         let end = self.window.len() - PADDING;
         if self.inflated == end {
-            let n_dropped = self.given.min(end - N_HISTORY);
+            let n_dropped = self.consumed.min(end - N_HISTORY);
             self.window.copy_within(n_dropped..end, 0);
-            self.given -= n_dropped;
+            self.consumed -= n_dropped;
             self.inflated -= n_dropped;
         }
         let is_last = self.pieces.is_empty();
@@ -71,11 +71,11 @@ impl<'a> Inflating<'a> {
     /// or the stream is damaged.
     pub(super) fn rows(&mut self, n_rows: usize) -> Option<&[u8]> {
         let n_bytes = n_rows * self.n_row;
-        while self.inflated - self.given < n_bytes {
+        while self.inflated - self.consumed < n_bytes {
             self.inflate()?;
         }
-        let rows = self.given..self.given + n_bytes + PADDING;
-        self.given += n_bytes;
+        let rows = self.consumed..self.consumed + n_bytes + PADDING;
+        self.consumed += n_bytes;
         Some(&self.window[rows])
     }
 
@@ -85,6 +85,6 @@ impl<'a> Inflating<'a> {
         while !self.decompressor.is_done() {
             self.inflate()?;
         }
-        (self.given == self.inflated).then_some(())
+        (self.consumed == self.inflated).then_some(())
     }
 }

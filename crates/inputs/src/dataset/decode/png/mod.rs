@@ -36,10 +36,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
 /// Decodes any PNG file.
 fn decode_by_row(bytes: &[u8]) -> Result<Decoded, Refusal> {
     let limits = Limits { bytes: DECODER_BYTES };
-    let mut strict = DecodeOptions::default();
+    let mut options = DecodeOptions::default();
     // The size of pixels is in such a chunk.
-    strict.set_skip_ancillary_crc_failures(false);
-    let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), strict);
+    options.set_skip_ancillary_crc_failures(false);
+    let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), options);
     decoder.set_limits(limits);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
@@ -104,11 +104,11 @@ impl Samples for ManyRows<'_> {
         &mut self,
         take: &mut dyn FnMut(&[u8]) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        let mut refused = None;
-        let all = self
+        let mut refusal = None;
+        let result = self
             .0
-            .for_each_piece(&mut |pixels| take(pixels).map_err(|why| refused = Some(why)).ok());
-        refused.map_or_else(|| all.ok_or_else(damage_refusal), Err)
+            .for_each_piece(&mut |pixels| take(pixels).map_err(|why| refusal = Some(why)).ok());
+        refusal.map_or_else(|| result.ok_or_else(damage_refusal), Err)
     }
 }
 
@@ -155,30 +155,30 @@ fn read(source: &mut impl Samples, width: u32, height: u32) -> Result<Image, Ref
             Image::Rgb8(raster(width, height, samples)?)
         }
         (ColorType::GrayscaleAlpha, BitDepth::Eight) => {
-            let opaque = |[gray, alpha]: [u8; 2]| (alpha == u8::MAX).then_some(gray);
-            Image::Gray8(raster(width, height, collect(source, n_px, opaque)?)?)
+            let to_gray = |[gray, alpha]: [u8; 2]| (alpha == u8::MAX).then_some(gray);
+            Image::Gray8(raster(width, height, collect(source, n_px, to_gray)?)?)
         }
         (ColorType::Rgba, BitDepth::Eight) => {
-            let opaque = |[r, g, b, alpha]: [u8; 4]| (alpha == u8::MAX).then_some([r, g, b]);
-            Image::Rgb8(raster(width, height, collect(source, n_px, opaque)?)?)
+            let to_rgb = |[r, g, b, alpha]: [u8; 4]| (alpha == u8::MAX).then_some([r, g, b]);
+            Image::Rgb8(raster(width, height, collect(source, n_px, to_rgb)?)?)
         }
         (ColorType::Grayscale, BitDepth::Sixteen) => {
-            let whole = |sample: [u8; 2]| Some(u16::from_be_bytes(sample));
-            Image::Gray16(raster(width, height, collect(source, n_px, whole)?)?)
+            let to_gray = |sample: [u8; 2]| Some(u16::from_be_bytes(sample));
+            Image::Gray16(raster(width, height, collect(source, n_px, to_gray)?)?)
         }
         (ColorType::Rgb, BitDepth::Sixteen) => {
-            let whole = |bytes: [u8; 6]| Some([0, 2, 4].map(|at| sample16(&bytes, at)));
-            Image::Rgb16(raster(width, height, collect(source, n_px, whole)?)?)
+            let to_rgb = |bytes: [u8; 6]| Some([0, 2, 4].map(|at| sample16(&bytes, at)));
+            Image::Rgb16(raster(width, height, collect(source, n_px, to_rgb)?)?)
         }
         (ColorType::GrayscaleAlpha, BitDepth::Sixteen) => {
-            let opaque =
+            let to_gray =
                 |bytes: [u8; 4]| (sample16(&bytes, 2) == u16::MAX).then(|| sample16(&bytes, 0));
-            Image::Gray16(raster(width, height, collect(source, n_px, opaque)?)?)
+            Image::Gray16(raster(width, height, collect(source, n_px, to_gray)?)?)
         }
         (ColorType::Rgba, BitDepth::Sixteen) => {
             let color = |bytes: &[u8; 8]| [0, 2, 4].map(|at| sample16(bytes, at));
-            let opaque = |bytes: [u8; 8]| (sample16(&bytes, 6) == u16::MAX).then(|| color(&bytes));
-            Image::Rgb16(raster(width, height, collect(source, n_px, opaque)?)?)
+            let to_rgb = |bytes: [u8; 8]| (sample16(&bytes, 6) == u16::MAX).then(|| color(&bytes));
+            Image::Rgb16(raster(width, height, collect(source, n_px, to_rgb)?)?)
         }
         (color, depth) => {
             return Err(Refusal::unreadable(format!("{color:?} of {depth:?} bits is no PNG form")));

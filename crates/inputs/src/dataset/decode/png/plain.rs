@@ -42,8 +42,8 @@ impl<'a> Plain<'a> {
                 b"IDAT" if is_before => {
                     is_before = false;
                     plain.pieces.push(data);
-                    while let Some(more) = chunks.next_of(b"IDAT") {
-                        plain.pieces.push(more);
+                    while let Some(data) = chunks.next_of(b"IDAT") {
+                        plain.pieces.push(data);
                         if plain.pieces.len() > MAX_PIECES {
                             return None;
                         }
@@ -111,8 +111,8 @@ impl<'a> Plain<'a> {
         let (mut rows, mut differences) = self.rows()?;
         let (height, n_rows) = (self.height as usize, rows.n_rows());
         let mut band = vec![0; self.stride() * n_rows];
-        for first in (0..height).step_by(n_rows) {
-            let n_rows = n_rows.min(height - first);
+        for first_row in (0..height).step_by(n_rows) {
+            let n_rows = n_rows.min(height - first_row);
             let samples = &mut band[..n_rows * self.stride()];
             rows.unfilter_band(differences.rows(n_rows)?, samples)?;
             take(samples)?;

@@ -57,10 +57,10 @@ fn chunks(file: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
 fn file_of(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1A\n".to_vec();
     for (name, data) in chunks {
-        let checked = [name.as_slice(), data].concat();
+        let content = [name.as_slice(), data].concat();
         file.extend((data.len() as u32).to_be_bytes());
-        file.extend(&checked);
-        file.extend(crc32fast::hash(&checked).to_be_bytes());
+        file.extend(&content);
+        file.extend(crc32fast::hash(&content).to_be_bytes());
     }
     file
 }
@@ -77,8 +77,8 @@ fn split_samples(file: &[u8], n: usize) -> Vec<u8> {
 /// The samples of a plain file; `None` when it is damaged.
 fn samples(file: &[u8]) -> Option<Vec<u8>> {
     let plain = Plain::parse(file).expect("the file is plain");
-    let mut whole = vec![0; plain.width as usize * plain.height as usize * plain.n_bytes()];
-    let is_whole = plain.decode(&mut whole);
+    let mut all_samples = vec![0; plain.width as usize * plain.height as usize * plain.n_bytes()];
+    let is_whole = plain.decode(&mut all_samples);
     let mut in_bands: Vec<u8> = Vec::new();
     let is_given = plain.for_each_piece(&mut |pixels| {
         in_bands.extend(pixels);
@@ -86,19 +86,19 @@ fn samples(file: &[u8]) -> Option<Vec<u8>> {
     });
     assert_eq!(is_given, is_whole);
     is_whole.map(|()| {
-        assert!(in_bands == whole);
-        whole
+        assert!(in_bands == all_samples);
+        all_samples
     })
 }
 
 /// Both ways give the same image, or both none.
 #[track_caller]
 fn check_agree(file: &[u8]) -> Option<Decoded> {
-    let (one, other) = (decode(file), decode_by_row(file));
-    assert_eq!(one.is_ok(), other.is_ok(), "{one:?} {other:?}");
-    let (one, other) = (one.ok(), other.ok());
-    assert!(one == other);
-    one
+    let (fast, by_row) = (decode(file), decode_by_row(file));
+    assert_eq!(fast.is_ok(), by_row.is_ok(), "{fast:?} {by_row:?}");
+    let (fast, by_row) = (fast.ok(), by_row.ok());
+    assert!(fast == by_row);
+    fast
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_stream_that_is_not_whole_is_not_plain() {
     let n = stream.len();
     let mut other_sum = stream.clone();
     other_sum[n - 1] ^= 1;
-    let more = |extra: &[u8]| {
+    let with_extra = |extra: &[u8]| {
         let mut raw = vec![0; (40 * 3 + 1) * 30];
         raw.extend(extra);
         fdeflate::compress_to_vec(&raw)
@@ -220,8 +220,8 @@ fn a_stream_that_is_not_whole_is_not_plain() {
         other_sum,
         stream[..n - 4].to_vec(),
         stream[..n - 1].to_vec(),
-        more(b"\0"),
-        more(&[0; 121]),
+        with_extra(b"\0"),
+        with_extra(&[0; 121]),
     ] {
         let file = with_stream(&file, stream);
         for file in [split_samples(&file, 1), split_samples(&file, 100), file] {
@@ -254,14 +254,14 @@ fn whatever_is_not_plain_is_left_to_the_general_decoder() {
     interlaced[0].1[12] = 1;
     let exif = |n_bytes| (*b"eXIf", vec![0; n_bytes]);
     let dims = |unit: &[u8]| (*b"pHYs", [&[0, 0, 1, 0, 0, 0, 1, 0], unit].concat());
-    let mut apart = parts.clone();
-    let (first, second) = apart[at(b"IDAT")].1.split_at(9);
+    let mut interrupted = parts.clone();
+    let (first, second) = interrupted[at(b"IDAT")].1.split_at(9);
     let (first, second) = (first.to_vec(), second.to_vec());
-    apart[at(b"IDAT")].1 = first;
-    apart.insert(at(b"IDAT") + 1, (*b"IDAT", second));
-    apart.insert(at(b"IDAT") + 1, (*b"tEXt", b"a\0b".to_vec()));
-    let mut ended = parts.clone();
-    ended[at(b"IEND")].1 = vec![1];
+    interrupted[at(b"IDAT")].1 = first;
+    interrupted.insert(at(b"IDAT") + 1, (*b"IDAT", second));
+    interrupted.insert(at(b"IDAT") + 1, (*b"tEXt", b"a\0b".to_vec()));
+    let mut long_end = parts.clone();
+    long_end[at(b"IEND")].1 = vec![1];
     for (file, is_read) in [
         (with(1, (*b"tRNS", vec![0, 3])), false),
         (with(1, (*b"gAMA", vec![0, 0, 177, 143])), true),
@@ -279,8 +279,8 @@ fn whatever_is_not_plain_is_left_to_the_general_decoder() {
         (with(1, dims(&[1, 1])), true),
         (with(1, (*b"acTL", vec![0, 0, 0, 1, 0, 0, 0, 0])), false),
         (with(1, (*b"PLTE", vec![1, 2, 3])), true),
-        (file_of(&apart), false),
-        (file_of(&ended), false),
+        (file_of(&interrupted), false),
+        (file_of(&long_end), false),
         (file_of(&interlaced), false),
         ([file.clone(), b"more".to_vec()].concat(), true),
     ] {

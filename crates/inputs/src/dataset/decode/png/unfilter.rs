@@ -238,15 +238,15 @@ mod tests {
         let mut samples = vec![0_u8; stride * height];
         for at in 0..samples.len() {
             let (x, y) = (at % stride, at / stride);
-            let known = |is_there: bool, back: usize| {
+            let neighbor = |is_there: bool, back: usize| {
                 if is_there { i16::from(samples[at - back]) } else { 0 }
             };
-            let left = known(x >= n_bytes, n_bytes);
-            let up = known(y > 0, stride);
-            let corner = known(x >= n_bytes && y > 0, stride + n_bytes);
-            let nearest = [left, up, corner].into_iter().min_by_key(|&one| {
+            let left = neighbor(x >= n_bytes, n_bytes);
+            let up = neighbor(y > 0, stride);
+            let corner = neighbor(x >= n_bytes && y > 0, stride + n_bytes);
+            let nearest = [left, up, corner].into_iter().min_by_key(|&value| {
                 // The first of those that are equally near.
-                (left + up - corner - one).abs()
+                (left + up - corner - value).abs()
             });
             let predicted = match raw[y * (stride + 1)] {
                 0 => 0,

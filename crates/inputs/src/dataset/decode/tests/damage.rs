@@ -25,7 +25,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 /// One file of each format and compression.
 fn samples_of_all_formats() -> Vec<(&'static str, Vec<u8>)> {
-    let fast = tiff_crate::encoder::compression::DeflateLevel::Fast;
+    let level = tiff_crate::encoder::compression::DeflateLevel::Fast;
     let (one, three) = (pattern(1), pattern(3));
     vec![
         ("png", png(ColorType::Rgb, BitDepth::Eight, &three)),
@@ -34,7 +34,7 @@ fn samples_of_all_formats() -> Vec<(&'static str, Vec<u8>)> {
         ("jpeg", jpeg(image::ExtendedColorType::Rgb8, &three)),
         ("tiff", tiff::<tiff_color::RGB8>(Compression::Uncompressed, &three, &[])),
         ("tiff lzw", tiff::<tiff_color::Gray8>(Compression::Lzw, &one, &[])),
-        ("tiff deflate", tiff::<tiff_color::RGB8>(Compression::Deflate(fast), &three, &[])),
+        ("tiff deflate", tiff::<tiff_color::RGB8>(Compression::Deflate(level), &three, &[])),
         ("tiff packbits", tiff::<tiff_color::Gray8>(Compression::Packbits, &one, &[])),
     ]
 }
@@ -60,9 +60,10 @@ fn flipped_bytes_never_panic() {
                 let mut damaged = file.clone();
                 damaged[at] ^= flip;
                 let outcome = decode(name, &damaged);
-                let gave_up = |findings: &Vec<Finding>| findings[0].message.contains("gave up");
+                let has_given_up =
+                    |findings: &Vec<Finding>| findings[0].message.contains("gave up");
                 assert!(
-                    !outcome.is_err_and(|findings| gave_up(&findings)),
+                    !outcome.is_err_and(|findings| has_given_up(&findings)),
                     "{name} at {at} by {flip}"
                 );
                 let is_checked = name.starts_with("png") && at > 8;

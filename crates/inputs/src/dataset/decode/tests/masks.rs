@@ -4,20 +4,20 @@ use super::*;
 
 #[test]
 fn masks_of_other_kinds_are_not_labels() {
-    let refused = |bytes: &[u8]| decode_labels("mask", bytes).unwrap_err()[0].code;
+    let error_code = |bytes: &[u8]| decode_labels("mask", bytes).unwrap_err()[0].code;
     let gray = |sample: &dyn Fn(u32, u32) -> u8| {
         let samples = Raster::from_fn(WIDTH, HEIGHT, sample).into_samples();
         png(ColorType::Grayscale, BitDepth::Eight, &samples)
     };
-    let two = |x: u32, _: u32| if x == 6 { 0 } else { 255 };
-    assert_eq!(refused(&gray(&two)), Code::MaskNotLabels);
+    let binary = |x: u32, _: u32| if x == 6 { 0 } else { 255 };
+    assert_eq!(error_code(&gray(&binary)), Code::MaskNotLabels);
     let ones = |x: u32, _: u32| u8::from(x != 6);
-    assert_eq!(refused(&gray(&ones)), Code::MaskNotLabels);
-    let smooth = |x: u32, y: u32| if y == 0 && x != 6 { 90 } else { two(x, y) };
-    assert_eq!(refused(&gray(&smooth)), Code::MaskNotLabels);
+    assert_eq!(error_code(&gray(&ones)), Code::MaskNotLabels);
+    let smooth = |x: u32, y: u32| if y == 0 && x != 6 { 90 } else { binary(x, y) };
+    assert_eq!(error_code(&gray(&smooth)), Code::MaskNotLabels);
     let color = png(ColorType::Rgb, BitDepth::Eight, &pattern(3));
-    assert_eq!(refused(&color), Code::MaskNotLabels);
-    assert_eq!(refused(&jpeg(image::ExtendedColorType::L8, &pattern(1))), Code::MaskNotLabels);
+    assert_eq!(error_code(&color), Code::MaskNotLabels);
+    assert_eq!(error_code(&jpeg(image::ExtendedColorType::L8, &pattern(1))), Code::MaskNotLabels);
     for sample in [|_, _| 0, |_, _| 255, |x, _| x as u8, |x, _| (x / 3 + 251) as u8] {
         assert!(decode_labels("mask", &gray(&sample)).is_ok());
     }

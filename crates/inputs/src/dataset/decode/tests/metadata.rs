@@ -6,16 +6,16 @@ use tiff_crate::tags::ResolutionUnit;
 
 #[test]
 fn several_pages_are_refused_and_smaller_copies_are_not() {
-    let one = pattern(1);
+    let samples = pattern(1);
     for (kind, is_read) in [(0_u32, false), (1, true)] {
         let mut file = Cursor::new(Vec::new());
         let mut encoder = TiffEncoder::new(&mut file).unwrap();
-        encoder.write_image::<tiff_color::Gray8>(WIDTH, HEIGHT, &one).unwrap();
+        encoder.write_image::<tiff_color::Gray8>(WIDTH, HEIGHT, &samples).unwrap();
         let mut page = encoder.new_image::<tiff_color::Gray8>(4, 3).unwrap();
         page.encoder().write_tag(Tag::NewSubfileType, kind).unwrap();
         page.write_data(&[7; 12]).unwrap();
         if is_read {
-            check(file.get_ref(), gray8(one.clone()));
+            check(file.get_ref(), gray8(samples.clone()));
         } else {
             check_refused(file.get_ref(), Code::ImageUnsupported, "several pages");
         }
@@ -62,8 +62,8 @@ fn pixel_sizes_of_microscopes_are_found_and_those_of_printers_are_not() {
     let nanometers =
         r#"PhysicalSizeX="325" PhysicalSizeXUnit="nm" PhysicalSizeY="325" PhysicalSizeYUnit="nm""#;
     check_pixel_size(&tiff_with(&ome(nanometers), 300, 300, Inch), Some(0.325));
-    let plain = r#"PhysicalSizeX="0.65" PhysicalSizeY="0.65""#;
-    check_pixel_size(&tiff_with(&ome(plain), 300, 300, Inch), Some(0.65));
+    let micrometers = r#"PhysicalSizeX="0.65" PhysicalSizeY="0.65""#;
+    check_pixel_size(&tiff_with(&ome(micrometers), 300, 300, Inch), Some(0.65));
     check_pixel_size(&tiff_with(&ome(""), 300, 300, Inch), None);
     check_pixel_size(&jpeg(image::ExtendedColorType::L8, &pattern(1)), None);
 }

@@ -153,11 +153,11 @@ fn tiff_of_each_form_and_compression_reads_back_equal() {
     let (one, three) = (pattern(1), pattern(3));
     let (two, six) = (big_endian(&pattern(2)), big_endian(&pattern(6)));
     let four: Vec<u16> = six.chunks(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], u16::MAX]).collect();
-    let fast = tiff_crate::encoder::compression::DeflateLevel::Fast;
+    let level = tiff_crate::encoder::compression::DeflateLevel::Fast;
     for compression in [
         Compression::Uncompressed,
         Compression::Lzw,
-        Compression::Deflate(fast),
+        Compression::Deflate(level),
         Compression::Packbits,
     ] {
         check(&tiff::<tiff_color::Gray8>(compression, &one, &[]), gray8(one.clone()));
@@ -182,14 +182,14 @@ fn jpeg_reads_back_as_near_as_its_compression_allows() {
 
 #[track_caller]
 fn check_jpeg(bytes: &[u8], expected: Image, tolerance: u8) {
-    let near =
+    let is_near =
         |one: &[u8], other: &[u8]| one.iter().zip(other).all(|(a, b)| a.abs_diff(*b) <= tolerance);
     match (decode("field", bytes).unwrap().image, expected) {
         (Image::Gray8(found), Image::Gray8(written)) => {
-            assert!(near(found.samples(), written.samples()))
+            assert!(is_near(found.samples(), written.samples()))
         }
         (Image::Rgb8(found), Image::Rgb8(written)) => {
-            assert!(near(found.samples().as_flattened(), written.samples().as_flattened()));
+            assert!(is_near(found.samples().as_flattened(), written.samples().as_flattened()));
         }
         (found, _) => panic!("another kind of image: {found:?}"),
     }
@@ -199,27 +199,27 @@ fn check_jpeg(bytes: &[u8], expected: Image, tolerance: u8) {
 fn what_has_no_faithful_form_is_refused() {
     use Code::ImageUnsupported as Unsupported;
     let (one, three, four) = (pattern(1), pattern(3), pattern(4));
-    let plain = Compression::Uncompressed;
+    let uncompressed = Compression::Uncompressed;
     check_refused(&png(ColorType::Rgba, BitDepth::Eight, &four), Unsupported, "transparent");
     let hole = png_with(ColorType::Rgb, BitDepth::Eight, &three, |encoder| {
         encoder.set_trns(vec![0, three[0], 0, three[1], 0, three[2]]);
     });
     check_refused(&hole, Unsupported, "transparent");
-    check_refused(&tiff::<tiff_color::CMYK8>(plain, &four, &[]), Unsupported, "CMYK");
-    check_refused(&tiff::<tiff_color::YCbCr8>(plain, &three, &[]), Unsupported, "YCbCr");
+    check_refused(&tiff::<tiff_color::CMYK8>(uncompressed, &four, &[]), Unsupported, "CMYK");
+    check_refused(&tiff::<tiff_color::YCbCr8>(uncompressed, &three, &[]), Unsupported, "YCbCr");
     let float = vec![0.5_f32; one.len()];
     check_refused(
-        &tiff::<tiff_color::Gray32Float>(plain, &float, &[]),
+        &tiff::<tiff_color::Gray32Float>(uncompressed, &float, &[]),
         Unsupported,
         "floating-point",
     );
     let signed = vec![-1_i16; one.len()];
-    check_refused(&tiff::<tiff_color::GrayI16>(plain, &signed, &[]), Unsupported, "signed");
+    check_refused(&tiff::<tiff_color::GrayI16>(uncompressed, &signed, &[]), Unsupported, "signed");
     let wide = vec![1_u32; one.len()];
-    check_refused(&tiff::<tiff_color::Gray32>(plain, &wide, &[]), Unsupported, "32 bits");
+    check_refused(&tiff::<tiff_color::Gray32>(uncompressed, &wide, &[]), Unsupported, "32 bits");
     for (value, says) in [(0_u16, "white as 0"), (3, "palette")] {
         let tags = [(Tag::PhotometricInterpretation, value)];
-        check_refused(&tiff::<tiff_color::Gray8>(plain, &one, &tags), Unsupported, says);
+        check_refused(&tiff::<tiff_color::Gray8>(uncompressed, &one, &tags), Unsupported, says);
     }
     check_refused(&planar_tiff(&three), Unsupported, "separate planes");
     check_refused(b"GIF89a", Unsupported, "GIF");
