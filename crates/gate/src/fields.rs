@@ -65,13 +65,13 @@ pub(super) struct ProfileRuns {
 }
 
 /// Result of running a profile on a field.
-pub(super) type Made = Result<Arc<FieldRun>, NotRun>;
+pub(super) type RunResult = Result<Arc<FieldRun>, NotRun>;
 
 /// Both runs of one profile on one field.
 pub(super) struct FieldRuns {
     pub(super) name: String,
-    pub(super) base: Option<Made>,
-    pub(super) head: Option<Made>,
+    pub(super) base: Option<RunResult>,
+    pub(super) head: Option<RunResult>,
     /// Base once more, on one thread.
     repeat: Option<Arc<FieldRun>>,
     base_scores: Option<Scores>,
@@ -216,7 +216,7 @@ fn run_entry(
         });
         runs.head = Some(run);
     }
-    let score = |run: &Option<Made>| {
+    let score = |run: &Option<RunResult>| {
         score_field(field.truth.as_ref()?, &completed_run(run)?.labels)
             .ok()
             .map(|accuracy| accuracy.scores)
@@ -295,7 +295,7 @@ impl FieldRuns {
         ready: &Ready<'_>,
         pixel: Option<PixelSize>,
         stages: Option<&mut Stages>,
-    ) -> Made {
+    ) -> RunResult {
         let key = key(plan, field, ready.params(), pixel);
         if let Work::Carried(carried) = plan.work {
             self.n_known += 1;
@@ -315,7 +315,7 @@ impl FieldRuns {
         ready: &Ready<'_>,
         key: &Key,
         stages: Option<&mut Stages>,
-    ) -> Made {
+    ) -> RunResult {
         let cached = ready
             .run_cached(&field.image, key, plan.cache, stages)
             .map_err(|error| NotRun(error.to_string()))?;
@@ -377,12 +377,12 @@ impl ProfileRuns {
 }
 
 /// Result of a run, if it succeeded.
-pub(super) fn completed_run(run: &Option<Made>) -> Option<&FieldRun> {
+pub(super) fn completed_run(run: &Option<RunResult>) -> Option<&FieldRun> {
     run.as_ref()?.as_deref().ok()
 }
 
 /// Why a run gave nothing.
-fn failure(run: &Option<Made>) -> Option<String> {
+fn failure(run: &Option<RunResult>) -> Option<String> {
     run.as_ref()?.as_ref().err().map(ToString::to_string)
 }
 

@@ -4,10 +4,10 @@
 
 use std::fmt;
 
-/// Text that shows itself to nobody who does not ask for it by name.
+/// Text that only [`Secret::reveal`] shows.
 ///
-/// `Debug` and `Display` give a placeholder, so a secret that strays into a message stays one. There
-/// is no serialization and no equality.
+/// `Debug` and `Display` print a placeholder, so that a secret stays hidden even in a message that it
+/// reaches by mistake. It can be neither serialized nor compared.
 #[derive(Clone)]
 pub struct Secret(String);
 
